@@ -1,0 +1,1 @@
+"""Face classification and verification: the pipelines behind the `faces` command."""

@@ -1,0 +1,94 @@
+"""Where windows stand: the arithmetic that convolution and pooling share.
+
+Shapes are PyTorch's, (N, C, *size). Memory runs (N, *size, C), "channels last": a pixel's channels lie side by side,
+so that gathering windows copies long runs and a convolution is one matrix product. The functions here make, pad and
+crop such arrays; elementwise NumPy keeps their order, so nothing is turned over between layers.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from mytorch.device import Array, namespace
+
+Size = tuple[int, ...]
+
+
+def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+    """Number of windows along one axis, as PyTorch counts them.
+
+    Raises ValueError where not even one window fits.
+    """
+    reach = dilation * (kernel - 1) + 1
+    count = (size + 2 * padding - reach) // stride + 1
+    if count < 1:
+        raise ValueError(
+            f"a window of {reach} does not fit an axis of {size} with padding {padding}: "
+            "use a smaller kernel or dilation, more padding, or a larger input"
+        )
+    return count
+
+
+def taps(kernel: Size, stride: Size, dilation: Size, out: Size) -> Iterator[tuple]:
+    """For each element of the kernel, the slice of a padded input that it sees over all outputs at once.
+
+    Yields slices for the trailing axes, in the C order of `kernel`. A strided slice is a view, so gathering (im2col,
+    pooling) and scattering (their gradients) are both one pass an element, without index arrays.
+    """
+    for index in product(*map(range, kernel)):
+        starts = (k * d for k, d in zip(index, dilation, strict=True))
+        yield (..., *(slice(b, b + s * (n - 1) + 1, s) for b, s, n in zip(starts, stride, out, strict=True)))
+
+
+def empty(shape: Size, like: Array) -> Array:
+    """An array (N, C, *size) with memory channels last, uninitialised, of the kind and dtype of `like`."""
+    n, c, *size = shape
+    return np.moveaxis(namespace(like).empty((n, *size, c), like.dtype), -1, 1)
+
+
+def channels_last(x: Array) -> Array:
+    """`x` (N, C, *size) with memory channels last: itself where it is so already, else a copy."""
+    return np.moveaxis(namespace(x).ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+
+
+def flat(x: Array) -> Array:
+    """`x` (N, C, *size) as a matrix (N * positions, C): a view where memory is channels last."""
+    return np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])
+
+
+def inner(padding: Size) -> tuple:
+    """The index that cuts `padding` off the trailing axes again."""
+    return (..., *(slice(p, -p or None) for p in padding))
+
+
+def pad(x: Array, padding: Size, value: float = 0) -> Array:
+    """`x` (N, C, *size) with `value` around its trailing axes, memory channels last; `x` itself where it can be."""
+    if not any(padding):
+        return channels_last(x)
+    padded = empty((*x.shape[:2], *padded_size(x.shape[2:], padding)), x)
+    for axis, p in enumerate(padding, start=2):
+        if p:
+            border = np.moveaxis(padded, axis, 0)
+            border[:p] = value
+            border[-p:] = value
+    padded[inner(padding)] = x
+    return padded
+
+
+def padded_size(size: Sequence[int], padding: Size) -> Size:
+    """The size of the trailing axes after padding at both ends."""
+    return tuple(n + 2 * p for n, p in zip(size, padding, strict=True))
+
+
+def blocks(count: int, elements_each: int, budget: int) -> Iterator[slice]:
+    """Slices that cover `count` items, each of one at least and as many as `budget` elements allow."""
+    step = max(1, budget // max(1, elements_each))
+    for start in range(0, count, step):
+        yield slice(start, min(start + step, count))
+
+
+def positions(size: Sequence[int]) -> int:
+    """How many positions a grid of this size has."""
+    return prod(size)

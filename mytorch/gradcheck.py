@@ -1,0 +1,109 @@
+"""Is a backward the derivative of its forward? A numerical check that needs no other library.
+
+For a layer y = f(x), a random direction v of the input and a random weighting w of the output, calculus says
+
+    <w, f(x + h v) - f(x - h v)> / 2h  =  <backward(w), v>,      up to h^2.
+
+One direction tests all elements at once: a wrong element shows in the sum unless the direction is unlucky, which a
+second draw cures (the way of HIPS autograd's checker). The same holds for every parameter.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mytorch.device import Array
+from mytorch.nn.module import Module
+from mytorch.random import manual_seed
+
+
+class GradientError(AssertionError):
+    """A gradient that differs from the numerical one by more than the tolerance."""
+
+
+def gradcheck(
+    layer: Any, *inputs: Array, step: float = 1e-6, tolerance: float = 1e-6, directions: int = 3, seed: int = 0
+) -> dict[str, float]:
+    """Check `layer.backward` at `inputs` (float64): the relative error of each gradient, by name.
+
+    layer: anything with `forward(*inputs)` and `backward(grad)`, the latter returning the gradient at the first input:
+    a layer, a network, a loss. Its parameters are found if it is a Module, or if they keep the handout's names: an
+    attribute `W` with its gradient in `dLdW`. Randomness such as dropout's is started anew before every forward, both
+    the library's and NumPy's own. Keep away from kinks (a ReLU at zero, ties in max pooling): there is no derivative.
+
+    Raises GradientError, naming the worst, where an error exceeds `tolerance`; TypeError for inputs not in float64.
+    """
+    if not inputs or inputs[0].dtype != np.float64:
+        came = inputs[0].dtype if inputs else "no input"
+        raise TypeError(f"gradcheck got {came}: differences need the digits of float64; use x.astype(float)")
+    rng = np.random.default_rng(seed)
+    errors: dict[str, float] = {}
+    for _ in range(directions):
+        for name, error in _errors(layer, inputs, step, rng).items():
+            errors[name] = max(error, errors.get(name, 0.0))
+    worst = max(errors, key=errors.__getitem__)
+    if not errors[worst] <= tolerance:
+        table = "\n".join(f"  {name}: {error:.2e}" for name, error in errors.items())
+        raise GradientError(
+            f"{type(layer).__name__}: the gradient of {worst} is off by {errors[worst]:.2e}, "
+            f"relative to the numerical one (tolerance {tolerance:.0e}):\n{table}"
+        )
+    return errors
+
+
+def _errors(layer: Any, inputs: tuple[Array, ...], step: float, rng: np.random.Generator) -> dict[str, float]:
+    """Relative error of every gradient in one random direction each."""
+    seed = int(rng.integers(2**31))
+    x, others = inputs[0].copy(), inputs[1:]
+
+    def forward() -> Any:
+        manual_seed(seed)
+        np.random.seed(seed)
+        return layer.forward(x, *others)
+
+    _forget(layer)
+    y = forward()
+    weighting = rng.standard_normal(np.shape(y))
+    grad = layer.backward(weighting) if np.ndim(y) else layer.backward()
+    weighting = weighting if np.ndim(y) else np.ones(())
+    subjects = {"input": (x, grad), **_parameters(layer)}
+    subjects = {name: (value, np.array(gradient)) for name, (value, gradient) in subjects.items()}
+    return {
+        name: _error(lambda: float((weighting * forward()).sum()), value, gradient, step, rng)
+        for name, (value, gradient) in subjects.items()
+    }
+
+
+def _error(objective: Callable[[], float], value: Array, grad: Array, step: float, rng: np.random.Generator) -> float:
+    """Relative error of `grad`, at `value`, along a random direction; `value` is moved to and fro and put back."""
+    if grad.shape != value.shape:
+        return float("inf")
+    direction = rng.standard_normal(value.shape)
+    original = value.copy()
+    value[...] = original + step * direction
+    above = objective()
+    value[...] = original - step * direction
+    below = objective()
+    value[...] = original
+    numerical, claimed = (above - below) / (2 * step), float((grad * direction).sum())
+    return abs(numerical - claimed) / max(abs(numerical), abs(claimed), 1e-3)
+
+
+def _parameters(layer: Any) -> dict[str, tuple[Array, Array]]:
+    """Every parameter of `layer` with its gradient."""
+    if isinstance(layer, Module):
+        return {
+            name: (parameter.data, np.zeros(parameter.shape) if parameter.grad is None else parameter.grad)
+            for name, parameter in layer.named_parameters()
+        }
+    return {
+        name: (value, getattr(layer, f"dLd{name}"))
+        for name, value in vars(layer).items()
+        if isinstance(value, np.ndarray) and getattr(layer, f"dLd{name}", None) is not None
+    }
+
+
+def _forget(layer: Any) -> None:
+    if isinstance(layer, Module):
+        layer.zero_grad()

@@ -1,0 +1,47 @@
+"""What layers ask of their arguments, said in words."""
+
+from typing import Any
+
+import numpy as np
+
+from mytorch.device import Array
+from mytorch.geometry import Size
+
+
+def numbers(value: int | tuple[int, ...], count: int, name: str, least: int = 0) -> Size:
+    """`value` for each of `count` axes: one number stands for all of them, as in PyTorch."""
+    values = (value,) * count if isinstance(value, int) else tuple(value)
+    if len(values) != count or not all(isinstance(v, int) and v >= least for v in values):
+        raise ValueError(f"{name}={value!r}: give a whole number of at least {least}, or {count} of them")
+    return values
+
+
+def expect(layer: Any, x: Array, shape: str, channels: int | None = None, dtype: Any = None) -> Array:
+    """Return `x`, or raise an error that says what came, what `layer` expects, and what to do.
+
+    shape: such as "(N, C, H, W)": as many axes as letters; "(*, F)": any number, the last meant. The axis called C or
+    F must be `channels` long where that is given. dtype: that of the layer's parameters; else any floating type.
+    """
+    axes = shape.strip("()").split(", ")
+    name = type(layer).__name__
+    what = getattr(x, "shape", type(x).__name__)
+    if not hasattr(x, "ndim"):
+        raise TypeError(f"{name} got a {what}: expected an array {shape}; convert it with numpy.asarray")
+    if axes[0] != "*" and x.ndim != len(axes):
+        raise ValueError(f"{name} got an input of shape {what}: expected {len(axes)} axes, {shape}")
+    if channels is not None:
+        axis = -1 if axes[0] == "*" else axes.index("C")
+        if x.ndim == 0 or x.shape[axis] != channels:
+            wanted = shape.replace("C", str(channels)).replace("F", str(channels))
+            raise ValueError(
+                f"{name} got an input of shape {what}: expected {wanted}; "
+                f"give it {channels} channels or features, or build the layer for what you have"
+            )
+    if x.dtype not in (np.float32, np.float64):
+        raise TypeError(f"{name} got an input of {x.dtype}: expected float32 or float64; convert it with x.astype")
+    if dtype is not None and x.dtype != dtype:
+        raise TypeError(
+            f"{name} got an input of {x.dtype} and has parameters of {dtype}: "
+            f"convert the input with x.astype({str(dtype)!r}), or the network with .to({str(x.dtype)!r})"
+        )
+    return x

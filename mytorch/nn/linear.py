@@ -1,0 +1,53 @@
+"""Layers on features: Linear and Flatten."""
+
+import numpy as np
+
+from mytorch.device import Array
+from mytorch.nn import init
+from mytorch.nn.checks import expect
+from mytorch.nn.module import Module, Parameter
+from mytorch.ops import linear as ops
+
+
+class Linear(Module):
+    """y = x weight^T + bias: (*, in) -> (*, out). As torch.nn.Linear. weight: (out, in); bias: (out,)."""
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, dtype: type | np.dtype | str = np.float32
+    ):
+        self.in_features, self.out_features = in_features, out_features
+        shape = (out_features, in_features)
+        self.weight = Parameter(init.default_weight(shape, dtype))
+        self.bias = Parameter(init.default_bias(shape, dtype)) if bias else None
+
+    def forward(self, x: Array) -> Array:
+        """(*, in) -> (*, out)."""
+        expect(self, x, "(*, F)", self.in_features, self.weight.dtype)
+        self.keep(x)
+        return ops.linear(x, self.weight.data, None if self.bias is None else self.bias.data)
+
+    def backward(self, grad: Array) -> Array:
+        """(*, out) -> (*, in); accumulates weight.grad and bias.grad."""
+        (x,) = self.kept()
+        self.weight.accumulate(ops.linear_weight_grad(grad, x))
+        if self.bias is not None:
+            self.bias.accumulate(ops.linear_bias_grad(grad))
+        return ops.linear_input_grad(grad, self.weight.data)
+
+    def extra_repr(self) -> str:
+        """As PyTorch prints it."""
+        return f"{self.in_features}, {self.out_features}" + (", bias=False" if self.bias is None else "")
+
+
+class Flatten(Module):
+    """(N, ...) -> (N, product of the rest), in C order. As torch.nn.Flatten."""
+
+    def forward(self, x: Array) -> Array:
+        """(N, ...) -> (N, F)."""
+        self.keep(x.shape)
+        return x.reshape(len(x), -1)
+
+    def backward(self, grad: Array) -> Array:
+        """(N, F) -> (N, ...)."""
+        (shape,) = self.kept()
+        return grad.reshape(shape)

@@ -1,0 +1,182 @@
+"""What every layer is: parameters, a forward that keeps what backward needs, and a backward."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from mytorch.device import Array
+from mytorch.modes import keeping
+
+
+class Parameter:
+    """A learned array.
+
+    data: the values. grad: the sum of the gradients since the last `zero_grad`, or None where there was none.
+    """
+
+    def __init__(self, data: Array):
+        self.data = data
+        self.grad: Array | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the values."""
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the values."""
+        return self.data.dtype
+
+    def accumulate(self, grad: Array) -> None:
+        """Add a gradient to what is there, in the parameter's own dtype."""
+        if self.grad is None:
+            self.grad = grad.astype(self.dtype, copy=False)
+        else:
+            self.grad += grad
+
+    def __repr__(self) -> str:
+        return f"Parameter({'x'.join(map(str, self.shape)) or 'scalar'}, {self.dtype})"
+
+
+class Module:
+    """Base of all layers and networks.
+
+    A subclass defines `forward(x)` and `backward(grad)`. Forward hands what backward needs to `self.keep(...)`, and
+    backward asks for it with `self.kept()`. Attributes that are Parameters or Modules are found by themselves, in the
+    order in which they were set; arrays named in `buffers` are saved with them.
+
+    What is kept belongs to the mode it was kept in: a forward in evaluation between a training step's forward and its
+    backward changes nothing. Within a mode the last forward counts.
+    """
+
+    buffers: ClassVar[tuple[str, ...]] = ()
+    training: bool = True
+
+    def forward(self, x: Array) -> Array:
+        """The layer's output for `x`."""
+        raise TypeError(f"{type(self).__name__} has no forward: define forward(self, x) in your subclass of Module")
+
+    def backward(self, grad: Array) -> Array:
+        """The gradient at the input of the last forward, given that at its output; accumulates the parameters'."""
+        raise TypeError(
+            f"{type(self).__name__} has no backward: define backward(self, grad) in your subclass of Module"
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """The layer's forward."""
+        return self.forward(x)
+
+    def keep(self, *values: Any) -> None:
+        """Keep `values` for the backward that follows, unless inside `no_grad`."""
+        if keeping():
+            self.__dict__.setdefault("_kept", {})[self.training] = values
+
+    def kept(self) -> tuple[Any, ...]:
+        """What the last forward in this mode kept; forgotten thereby, so that its memory is free.
+
+        Raises RuntimeError where there was no such forward, or its backward has been done.
+        """
+        values = self.__dict__.get("_kept", {}).pop(self.training, None)
+        if values is None:
+            mode = "training" if self.training else "evaluation"
+            raise RuntimeError(
+                f"{type(self).__name__}.backward has no forward in {mode} mode to go back over: "
+                "call forward first, outside of no_grad, and backward once after each forward"
+            )
+        return values
+
+    def named_children(self) -> Iterator[tuple[str, "Module"]]:
+        """The modules that are attributes of this one."""
+        return ((name, value) for name, value in vars(self).items() if isinstance(value, Module))
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
+        """This module and all below it, with dotted names."""
+        yield prefix, self
+        for name, child in self.named_children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """All parameters, with dotted names, in PyTorch's order."""
+        for prefix, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter):
+                    yield f"{prefix}.{name}" if prefix else name, value
+
+    def parameters(self) -> Iterator[Parameter]:
+        """All parameters."""
+        return (parameter for _, parameter in self.named_parameters())
+
+    def state_dict(self) -> dict[str, Array]:
+        """Every parameter's and buffer's array (not a copy) under its dotted name, which is PyTorch's too."""
+        state = {}
+        for prefix, module in self.named_modules():
+            dot = f"{prefix}." if prefix else ""
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter):
+                    state[dot + name] = value.data
+            for name in module.buffers:
+                if getattr(module, name) is not None:
+                    state[dot + name] = getattr(module, name)
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Copy values in, keeping this module's dtypes.
+
+        Raises ValueError, changing nothing, where a name is missing or unknown or a shape differs; it lists them all.
+        """
+        own = self.state_dict()
+        problems = [f"missing: {name}" for name in own if name not in state]
+        problems += [f"unknown: {name}" for name in state if name not in own]
+        problems += [
+            f"{name}: shape {state[name].shape} where {own[name].shape} is expected"
+            for name in own
+            if name in state and state[name].shape != own[name].shape
+        ]
+        if problems:
+            raise ValueError(f"these weights do not fit this {type(self).__name__}:\n  " + "\n  ".join(problems))
+        for name, value in own.items():
+            value[...] = state[name]
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode, for this module and all below it."""
+        for _, module in self.named_modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Evaluation mode: dropout does nothing, and batch norm uses its running statistics."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def to(self, dtype: type | np.dtype | str) -> Self:
+        """Parameters and buffers in another dtype, float32 or float64; whole-number buffers stay as they are.
+
+        Make the optimiser afterwards: it must not hold the old arrays.
+        """
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise TypeError(f"to({np.dtype(dtype)}): networks compute in float32 or float64; use one of them")
+        for _, module in self.named_modules():
+            for value in vars(module).values():
+                if isinstance(value, Parameter):
+                    value.data, value.grad = value.data.astype(dtype), None
+            for name in module.buffers:
+                buffer = getattr(module, name)
+                if buffer is not None and buffer.dtype.kind == "f":
+                    setattr(module, name, buffer.astype(dtype))
+        return self
+
+    def extra_repr(self) -> str:
+        """The arguments that made this layer, for printing."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = [f"  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.named_children()]
+        if not lines:
+            return f"{type(self).__name__}({self.extra_repr()})"
+        return "\n".join([f"{type(self).__name__}({self.extra_repr()}", *lines, ")"])

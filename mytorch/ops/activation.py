@@ -1,0 +1,28 @@
+"""Activations: elementwise functions and their gradients."""
+
+from mytorch.device import Array, namespace
+
+
+def relu(x: Array) -> Array:
+    """max(x, 0); NaN stays NaN."""
+    return namespace(x).maximum(x, 0)
+
+
+def relu_grad(grad: Array, y: Array) -> Array:
+    """Gradient of y = relu(x) at x; zero where x is zero, as in PyTorch."""
+    return grad * (y > 0)
+
+
+def leaky_relu(x: Array, slope: float) -> Array:
+    """x where it is positive, slope * x elsewhere."""
+    return x * _steepness(x, slope)
+
+
+def leaky_relu_grad(grad: Array, x: Array, slope: float) -> Array:
+    """Gradient of leaky_relu at x; `slope` where x is zero, as in PyTorch."""
+    return grad * _steepness(x, slope)
+
+
+def _steepness(x: Array, slope: float) -> Array:
+    """The derivative: 1 right of zero, `slope` at zero and left of it."""
+    return namespace(x).where(x > 0, x.dtype.type(1), x.dtype.type(slope))

@@ -1,0 +1,68 @@
+"""What optimisers share: groups of parameters, their settings, and the state that each parameter carries."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from mytorch.device import Array
+from mytorch.nn.module import Parameter
+
+Parameters = Iterable[Parameter] | Iterable[dict[str, Any]]
+
+
+class Optimizer:
+    """Base of the optimisers. A subclass defines `update(parameter, grad, state, group)`.
+
+    parameters: Parameters, or groups of them with settings of their own, as in PyTorch:
+    `[{"params": body.parameters(), "lr": 1e-4}, {"params": head.parameters()}]`.
+    """
+
+    def __init__(self, parameters: Parameters, **defaults: float | bool | tuple[float, float]):
+        given: list[Any] = list(parameters)
+        if not given:
+            raise ValueError(f"{type(self).__name__} got no parameters: give it model.parameters()")
+        groups = given if isinstance(given[0], dict) else [{"params": given}]
+        self.param_groups: list[dict[str, Any]] = []
+        for group in groups:
+            unknown = set(group) - set(defaults) - {"params"}
+            if unknown:
+                raise ValueError(f"{type(self).__name__} has no {sorted(unknown)}: expected of {sorted(defaults)}")
+            self.param_groups.append({**defaults, **group, "params": list(group["params"])})
+        self.state: list[dict[str, Any]] = [{} for _ in self._parameters()]
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for parameter in self._parameters():
+            parameter.grad = None
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        states = iter(self.state)
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = next(states)
+                if parameter.grad is not None:
+                    self.update(parameter, parameter.grad, state, group)
+
+    def update(self, parameter: Parameter, grad: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """Change parameter.data in place. `state` is empty at the parameter's first step."""
+        raise TypeError(f"{type(self).__name__} has no update: define it in your subclass of Optimizer")
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint needs: {"state": a dict a parameter, "param_groups": settings without parameters}."""
+        settings = [{key: value for key, value in group.items() if key != "params"} for group in self.param_groups]
+        return {"state": self.state, "param_groups": settings}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from a state_dict of an optimiser over the same parameters."""
+        counts = len(saved["state"]), len(saved["param_groups"])
+        if counts != (len(self.state), len(self.param_groups)):
+            raise ValueError(
+                f"this state is of {counts[0]} parameters in {counts[1]} groups, the optimiser has {len(self.state)} "
+                f"in {len(self.param_groups)}: build the optimiser over the same network first"
+            )
+        self.state = [dict(state) for state in saved["state"]]
+        for group, settings in zip(self.param_groups, saved["param_groups"], strict=True):
+            group.update(settings)
+
+    def _parameters(self) -> Iterable[Parameter]:
+        return (parameter for group in self.param_groups for parameter in group["params"])

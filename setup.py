@@ -1,0 +1,44 @@
+"""What the project is, what it needs, and the command it installs. The tools' settings are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+setup(
+    name="mytorch-faces",
+    version="0.1.0",
+    description="A CNN library written by hand on NumPy, checked against PyTorch, and face recognition built with both",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=find_packages(include=["mytorch*", "models*", "experiments*", "autograder*"]),
+    package_data={"experiments": ["recipes/*.yaml"]},
+    install_requires=[
+        "matplotlib>=3.9",
+        "numpy>=2.0",
+        "pillow>=11",
+        "pydantic>=2.9",
+        "pyyaml>=6",
+        "rich>=13.9",
+        "safetensors>=0.5",
+        "torch>=2.6",
+        "torchvision>=0.21",
+        "typer>=0.15",
+    ],
+    extras_require={
+        "cuda12": ["cupy-cuda12x>=13.4"],
+        "cuda13": ["cupy-cuda13x>=13.6"],
+        "dev": [
+            "hypothesis>=6.120",
+            "mypy>=1.14",
+            "pytest>=8.3",
+            "pytest-xdist>=3.6",
+            "ruff>=0.9",
+            "types-PyYAML>=6",
+        ],
+    },
+    entry_points={"console_scripts": ["faces = experiments.cli:main"]},
+)
