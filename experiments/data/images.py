@@ -1,0 +1,250 @@
+"""Image files in, arrays out: every format and mode ends as (H, W, 3) uint8 RGB, or as an error that names the file."""
+
+import os
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, TypeVar, get_args
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from experiments.errors import FacesError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm", ".ppm", ".pbm", ".gif", ".tif", ".tiff"})
+MAX_PIXELS = 64_000_000
+Fit = Literal["crop", "stretch", "pad"]
+Progress = Callable[[int, int], None]
+
+# Named, so that Pillow never hands a file to another program, as it hands PostScript to Ghostscript.
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "GIF", "TIFF")
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class ImageError(FacesError):
+    """A file that should hold an image and does not yield one."""
+
+
+def read_image(path: str | os.PathLike[str], at_least: int | None = None) -> np.ndarray:
+    """Read an image, upright, as (H, W, 3) uint8 RGB. Safe to call from several threads.
+
+    Transparent pixels are composited on white. 16-bit values are scaled, not clipped. Float pixels are read as 0 to 1
+    where they lie there, else as 0 to 255. Of several frames or pages the first is read. The EXIF orientation is
+    applied. With `at_least`, a JPEG whose sides are many times that many pixels may be decoded at a half, a quarter
+    or an eighth of its size, which is faster, and never below that many pixels.
+
+    Raises ImageError for whatever cannot be read, and for an image of more than MAX_PIXELS before decoding it.
+    """
+    return decode(path, at_least)[0]
+
+
+def decode(path: str | os.PathLike[str], at_least: int | None = None) -> tuple[np.ndarray, str]:
+    """`read_image`, together with the mode that the file is stored in, by Pillow's name: "RGB", "L", "P", "I;16"..."""
+    path = Path(path)
+    try:
+        with _quiet_pillow(), path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
+            mode = image.mode
+            _refuse_sizes(image, path)
+            if at_least is not None:
+                image.draft(None, (at_least, at_least))
+            image.load()
+            return _to_rgb(_upright(image), path), mode
+    except ImageError:
+        raise
+    except Exception as error:  # a damaged file can make Pillow's decoders raise nearly anything
+        raise ImageError(f"{path}: {_reason(error, path)}") from error
+
+
+def fit_image(image: np.ndarray, size: tuple[int, int], fit: Fit) -> np.ndarray:
+    """Bring (H, W, 3) uint8 to (h, w, 3) uint8, size = (h, w), by antialiased bicubic resizing.
+
+    "crop" covers the size and keeps the centre; "pad" fits inside it and repeats the edge pixels, which puts no
+    artificial border before the network; "stretch" does not keep the proportions. Raises FacesError for another
+    `fit` or a size that is not positive, ValueError for an array that is not an image.
+    """
+    _check_target(size, fit)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"expected an image of shape (H, W, 3) and type uint8, got {image.shape} {image.dtype}")
+    (height, width), (h, w) = image.shape[:2], size
+    if (height, width) == size:
+        return image.copy()
+    if fit == "crop":
+        scale = max(h / height, w / width)
+        seen_h, seen_w = min(height, h / scale), min(width, w / scale)
+        top, left = (height - seen_h) / 2, (width - seen_w) / 2
+        return _resize(image, h, w, (left, top, left + seen_w, top + seen_h))
+    if fit == "stretch":
+        return _resize(image, h, w)
+    scale = min(h / height, w / width)
+    inner = _resize(image, min(h, max(1, round(height * scale))), min(w, max(1, round(width * scale))))
+    missing = [n - inside for n, inside in zip(size, inner.shape, strict=False)]
+    return np.pad(inner, [*((gap // 2, gap - gap // 2) for gap in missing), (0, 0)], mode="edge")
+
+
+def load_images(
+    paths: Sequence[str | os.PathLike[str]],
+    size: tuple[int, int],
+    fit: Fit,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Read and fit images into one array, (N, h, w, 3) uint8, in the order of `paths`.
+
+    `workers` threads (all processors unless told) do it, as Pillow decodes outside Python's lock. `progress` is
+    called with (done, total), from the caller's thread. Where images are bad, the first of them in the order of
+    `paths` raises its ImageError.
+    """
+    _check_target(size, fit)
+    pixels = np.empty((len(paths), *size, 3), np.uint8)
+
+    def load(index: int) -> None:
+        # Twice the size, so that what the JPEG decoder shrinks is still resized with care.
+        pixels[index] = fit_image(read_image(paths[index], at_least=2 * max(size)), size, fit)
+
+    for done, _ in enumerate(in_threads(load, range(len(paths)), workers), 1):
+        if progress:
+            progress(done, len(paths))
+    return pixels
+
+
+def in_threads(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
+) -> Iterator[Result]:
+    """Yield function(item) for each item in order, computed by threads that run a little ahead of the consumer.
+
+    The first exception, by order, is raised; what has not begun by then, or when the consumer leaves, never runs.
+    Raises FacesError for fewer than one worker.
+    """
+    workers = available_processors() if workers is None else workers
+    if workers < 1:
+        raise FacesError(f"workers is {workers}, expected at least 1: leave it out to use all processors")
+    pool, pending = ThreadPoolExecutor(workers), deque[Future[Result]]()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= 8 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def available_processors() -> int:
+    """Number of processors that this process may use, which a container or `taskset` can make fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_quiet_lock = threading.Lock()
+_quiet_readers = 0
+_quiet_filters = warnings.catch_warnings()
+
+
+@contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """Silence Pillow's warnings (of bombs, of odd EXIF): what matters in them is an ImageError, the rest is noise.
+
+    `warnings.catch_warnings` exchanges a list that all threads share, and undoes it in the wrong order when readers
+    overlap. So the first reader in silences, and the last one out restores.
+    """
+    global _quiet_readers, _quiet_filters
+    with _quiet_lock:
+        if _quiet_readers == 0:
+            _quiet_filters = warnings.catch_warnings()
+            _quiet_filters.__enter__()
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+        _quiet_readers += 1
+    try:
+        yield
+    finally:
+        with _quiet_lock:
+            _quiet_readers -= 1
+            if _quiet_readers == 0:
+                _quiet_filters.__exit__(None, None, None)
+
+
+def _refuse_sizes(image: Image.Image, path: Path) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"{path}: {width} x {height} is more than {MAX_PIXELS:,} pixels: make it smaller or remove it")
+    if width < 1 or height < 1:
+        raise ImageError(f"{path}: {width} x {height} has no pixels: get it again or remove it")
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """What is wrong with a file, and what to do, from what reading it raised."""
+    match error:
+        case UnidentifiedImageError() if path.stat().st_size == 0:
+            return "is empty (0 bytes): get it again or remove it"
+        case UnidentifiedImageError():
+            with path.open("rb") as file:
+                start = file.read(16)
+            return f"begins with {start!r}, expected an image ({', '.join(_FORMATS)}): get it again or remove it"
+        case FileNotFoundError():
+            return "no such file: check the path"
+        case PermissionError():
+            return "permission denied: make the file readable"
+        case IsADirectoryError():
+            return "is a folder, expected an image file"
+        case Image.DecompressionBombError():
+            return f"more than {MAX_PIXELS:,} pixels: make it smaller or remove it"
+    return f"cannot be decoded, so it is truncated or damaged ({error}): get it again or remove it"
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # damaged EXIF raises nearly anything, and the pixels are good without it
+        orientation = None
+    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return image if method is None else image.transpose(method)
+
+
+def _to_rgb(image: Image.Image, path: Path) -> np.ndarray:
+    """Any mode to a fresh (H, W, 3) uint8 array."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        grey = _grey8(np.asarray(image), path)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if image.mode in {"LA", "PA", "RGBA", "RGBa"} or "transparency" in image.info:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return np.array(image.convert("RGB"))
+
+
+def _grey8(grey: np.ndarray, path: Path) -> np.ndarray:
+    """Integers of 0 to 65535, or floats of 0 to 1 or of 0 to 255, as uint8."""
+    low, high = grey.min(), grey.max()
+    if grey.dtype.kind in "iu" and low >= 0 and high <= 65535:
+        return ((grey.astype(np.int64) + 128) // 257).astype(np.uint8)
+    if grey.dtype.kind == "f" and low >= 0 and high <= 255:
+        return np.rint(grey * 255 if high <= 1 else grey).astype(np.uint8)
+    raise ImageError(
+        f"{path}: its pixels run from {low} to {high}, expected integers of 0 to 65535, or floats of 0 to 1 or "
+        "of 0 to 255: save it with 8 bits a channel"
+    )
+
+
+def _resize(image: np.ndarray, h: int, w: int, box: tuple[float, float, float, float] | None = None) -> np.ndarray:
+    # The gap lets Pillow average whole pixels first where the image is more than three times the size.
+    return np.array(Image.fromarray(image).resize((w, h), Image.Resampling.BICUBIC, box, reducing_gap=3.0))
+
+
+def _check_target(size: tuple[int, int], fit: str) -> None:
+    if fit not in get_args(Fit):
+        raise FacesError(f"fit is {fit!r}, expected one of: {', '.join(get_args(Fit))}")
+    if len(size) != 2 or min(size) < 1:
+        raise FacesError(f"size is {size}, expected (height, width), each at least 1")

@@ -1,0 +1,31 @@
+"""Small image folders, made afresh for each test."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Paint = Callable[..., Path]
+
+
+@pytest.fixture
+def paint(tmp_path: Path) -> Paint:
+    """Write a PNG of one colour under tmp_path; every call that names no colour gets one of its own."""
+    used = 0
+
+    def write(name: str, colour: tuple[int, int, int] | None = None, size: tuple[int, int] = (6, 5)) -> Path:
+        nonlocal used
+        used += 1
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size, colour or (used % 256, used // 256, 77)).save(path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20)

@@ -1,0 +1,263 @@
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.data.check import Report, check_folder
+from experiments.errors import FacesError
+
+
+@pytest.fixture
+def competition(tmp_path, paint):
+    """A competition's folder in which all is well."""
+    for name in ("a/1", "a/2", "a/3", "b/1", "b/2"):
+        paint(f"train/{name}.png")
+    for n in (1, 2, 10):
+        paint(f"test/{n}.png")
+    (tmp_path / "sample_submission.csv").write_text("image_name,label\n1.png,a\n10.png,a\n2.png,b\n")
+    return tmp_path
+
+
+def problem(report: Report) -> str:
+    """The only problem of a report, with its places."""
+    (found,) = report.problems
+    return "\n".join(found.lines(10))
+
+
+def note(report: Report) -> str:
+    (found,) = report.notes
+    return "\n".join(found.lines(10))
+
+
+# What is counted
+
+
+def test_a_good_folder_has_no_problems_and_no_notes(competition):
+    report = check_folder(competition)
+    assert (report.problems, report.notes, report.ignored) == ([], [], [])
+    assert report.identities == {"a": 3, "b": 2}
+    assert report.images == {"train": 5, "test": 3}
+    assert report.sizes == {(6, 5): 8}
+    assert report.modes == {"RGB": 8}
+
+
+def test_sizes_and_modes_are_those_of_the_files(competition):
+    Image.new("L", (40, 30), 9).save(competition / "train" / "a" / "4.png")
+    report = check_folder(competition)
+    assert report.sizes == {(6, 5): 8, (40, 30): 1}
+    assert report.modes == {"RGB": 8, "L": 1}
+
+
+def test_the_report_says_it_all_in_plain_text(competition, paint):
+    paint("train/a/9.png", size=(40, 30))
+    (competition / "notes.txt").touch()
+    (competition / "train" / "b" / "bad.png").write_text("no image")
+    assert check_folder(competition).summary() == [
+        f"{competition}: 10 images",
+        "  parts       train 7, test 3",
+        "  identities  2; images of each: 3 to 4, median 3.5",
+        "  sizes       6 x 5 for 8; smallest 6 x 5, largest 40 x 30",
+        "  modes       RGB 9",
+        "  ignored     1 file: notes.txt",
+        "",
+        "1 problem:",
+        "  1 image cannot be read:",
+        f"    {competition}/train/b/bad.png: begins with b'no image', expected an image "
+        "(JPEG, PNG, BMP, WEBP, PPM, GIF, TIFF): get it again or remove it",
+        "",
+        "no notes",
+    ]
+
+
+def test_long_lists_are_cut_in_the_text_but_kept_in_the_report(competition):
+    for n in range(25):
+        (competition / "train" / "b" / f"bad{n}.png").touch()
+    report = check_folder(competition)
+    assert len(report.problems[0].where) == 25
+    summary = report.summary(limit=3)
+    assert "    ... and 22 more" in summary
+    assert sum("is empty" in line for line in summary) == 3
+
+
+def test_identity_folders_without_a_competition(competition):
+    report = check_folder(competition / "train")
+    assert report.identities == {"a": 3, "b": 2}
+    assert report.images == {".": 5}
+    assert report.problems == []
+
+
+def test_a_flat_folder(competition):
+    report = check_folder(competition / "test")
+    assert (report.identities, report.images, report.problems) == ({}, {".": 3}, [])
+
+
+def test_images_at_any_depth_are_read(competition, paint):
+    paint("ver/dev/deep/1.png").write_bytes(b"")
+    report = check_folder(competition)
+    assert report.images["ver"] == 1
+    assert "1.png: is empty" in problem(report)
+
+
+def test_litter_is_not_mentioned(competition, paint):
+    (competition / ".DS_Store").touch()
+    (competition / "train" / "a" / "Thumbs.db").touch()
+    (paint("__MACOSX/train/._1.png")).write_bytes(b"")
+    report = check_folder(competition)
+    assert (report.problems, report.ignored) == ([], [])
+
+
+def test_a_link_in_a_circle_is_entered_once(competition):
+    (competition / "train" / "a" / "again").symlink_to(competition)
+    assert check_folder(competition).images.total() == 8
+
+
+def test_progress_counts_every_image(competition):
+    (competition / "train" / "b" / "bad.png").touch()
+    seen = []
+    check_folder(competition, workers=3, progress=lambda *done: seen.append(done))
+    assert seen == [(n + 1, 9) for n in range(9)]
+
+
+# Problems
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n"])
+def test_an_unreadable_image_in_any_part(competition, content):
+    for name in ("train/a/1.png", "test/2.png"):
+        (competition / name).write_bytes(content)
+    text = problem(check_folder(competition))
+    assert text.startswith("2 images cannot be read:")
+    assert "train/a/1.png: " in text
+    assert "test/2.png: " in text
+
+
+def test_identities_without_an_image(competition):
+    (competition / "train" / "nobody").mkdir()
+    text = problem(check_folder(competition))
+    assert text == "1 identity without an image: add some, or remove the folder:\n  nobody"
+
+
+def test_identities_with_one_image(competition, paint):
+    paint("train/c/1.png")
+    paint("train/d/1.png")
+    text = problem(check_folder(competition))
+    assert text.startswith("2 identities with one image, which cannot be split")
+    assert text.endswith("\n  c\n  d")
+
+
+@pytest.mark.parametrize("name", ["train/1.png", "train/a/deeper/1.png"])
+def test_images_that_no_identity_would_use(competition, paint, name):
+    paint(name)
+    assert problem(check_folder(competition)).endswith(f"never used: move or remove:\n  {name}")
+
+
+def test_a_train_folder_without_identities(tmp_path, paint):
+    paint("train/1.png")
+    assert problem(check_folder(tmp_path)).startswith("fewer than two identities in train/: put the images of each")
+
+
+def test_a_folder_without_images(tmp_path):
+    assert problem(check_folder(tmp_path)) == "no images at all"
+
+
+def test_no_such_folder(tmp_path):
+    with pytest.raises(FacesError, match="no such folder"):
+        check_folder(tmp_path / "none")
+
+
+# The sample submission
+
+
+@pytest.mark.parametrize(("rows", "expected"), [
+    ("1.png,a\n10.png,a\n", "lacks images of test/ (1):\n  2.png"),
+    ("1.png,a\n10.png,a\n2.png,a\n3.png,a\n", "names images that are not in test/ (1):\n  3.png"),
+    ("1.png,a\n10.png,a\n2.png,a\n2.png,b\n", "names images more than once (1):\n  2.png"),
+    ("1.png,a\n10.png,c\n2.png,d\n", "holds labels that are no identity's (2):\n  c\n  d"),
+])  # fmt: skip
+def test_a_sample_that_does_not_agree(competition, rows, expected):
+    (competition / "sample_submission.csv").write_text("image_name,label\n" + rows)
+    assert problem(check_folder(competition)) == "sample_submission.csv " + expected
+
+
+@pytest.mark.parametrize("rows", [
+    "id,label\n1.png,0\n10.png,1\n2.png,0\n",  # labels by number
+    "id,label\n1.png,\n10.png,\n2.png,\n",  # nothing filled in
+    "\ufeffimage_name,label\r\n2.png,a\r\n1.png,a\r\n10.png,b\r\n\r\n",  # as a spreadsheet saves it
+    "ID,Label\n0,0.5\n1,0.5\n",  # verification: numbered pairs
+])  # fmt: skip
+def test_a_sample_of_another_form(competition, rows):
+    (competition / "sample_submission.csv").write_bytes(rows.encode())
+    assert check_folder(competition).problems == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\x01"])
+def test_a_sample_that_is_not_a_table(competition, content):
+    (competition / "sample_submission.csv").write_bytes(content)
+    assert "sample_submission.csv cannot be read as a table" in problem(check_folder(competition))
+
+
+# Duplicates
+
+
+def test_a_picture_under_two_identities(competition, paint):
+    paint("train/a/7.png", (1, 2, 3))
+    paint("train/b/8.png", (1, 2, 3))
+    report = check_folder(competition)
+    assert report.problems == []
+    assert note(report) == (
+        "1 picture under several identities, so that labels are false:\n  train/a/7.png = train/b/8.png"
+    )
+
+
+def test_a_test_picture_that_is_also_in_training(competition, paint):
+    paint("train/a/7.png", (1, 2, 3))
+    paint("test/10.png", (1, 2, 3))
+    text = note(check_folder(competition))
+    assert text.startswith("1 picture in several parts")
+    assert "test/10.png" in text
+    assert "train/a/7.png" in text
+
+
+def test_a_picture_repeated_within_an_identity(competition, paint):
+    paint("train/a/7.png", (1, 2, 3))
+    paint("train/a/8.png", (1, 2, 3))
+    report = check_folder(competition)
+    assert report.problems == []
+    assert note(report).startswith("1 picture repeated within an identity")
+
+
+def test_pixels_are_compared_and_not_files(competition, paint):
+    Image.open(paint("train/a/7.png", (1, 2, 3))).save(competition / "train" / "a" / "8.bmp")
+    assert "train/a/7.png = train/a/8.bmp" in note(check_folder(competition))
+
+
+def test_plain_pictures_of_other_shapes_are_not_duplicates(competition, paint):
+    paint("train/a/7.png", (1, 2, 3), size=(6, 4))
+    paint("train/a/8.png", (1, 2, 3), size=(4, 6))
+    assert check_folder(competition).notes == []
+
+
+# Real faces
+
+
+@pytest.mark.real
+def test_the_real_competition_is_fine_but_for_its_label_noise(shared_data):
+    begun = time.perf_counter()
+    report = check_folder(shared_data / "celeb")
+    assert time.perf_counter() - begun < 60
+    assert report.problems == []
+    assert report.images["train"] == sum(report.identities.values()) == 3554
+    assert report.images["test"] == 1540
+    assert len(report.identities) == 212
+    assert report.sizes.keys() == {(160, 160)}
+    assert [len(found.where) for found in report.notes] == [8, 4]
+
+
+@pytest.mark.real
+def test_the_real_grey_faces_are_fine(shared_data):
+    report = check_folder(shared_data / "orl")
+    assert (report.problems, report.notes) == ([], [])
+    assert set(report.identities.values()) == {10}
+    assert report.modes == {"L": 400}
+    assert np.sum(list(report.sizes.values())) == 400
