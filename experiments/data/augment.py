@@ -1,0 +1,52 @@
+"""What training changes in a picture: torchvision's transforms, each picture's drawn from its own seed."""
+
+import numpy as np
+import torch
+from torchvision.transforms import v2
+
+from experiments.recipe import Augment
+
+
+class Augmentation:
+    """Random changes of uint8 pictures, decided by (seed, epoch, the picture's number) and nothing else.
+
+    So an interrupted run that goes on sees what an unbroken one would have seen, whoever else draws random numbers.
+    """
+
+    def __init__(self, settings: Augment, seed: int):
+        self.seed = seed
+        self.transform = v2.Compose(_transforms(settings))
+        self.changes_anything = settings != Augment(flip=0)
+
+    def __call__(self, images: np.ndarray, indices: np.ndarray, epoch: int) -> np.ndarray:
+        """(n, H, W, 3) uint8 to the same; `indices` (n,) are the pictures' numbers in their data set."""
+        if not self.changes_anything:
+            return images
+        changed = np.empty_like(images)
+        with torch.random.fork_rng(devices=[]):
+            for image, index, out in zip(images, indices, changed, strict=True):
+                torch.manual_seed(_mixed(self.seed, epoch, int(index)))
+                out[...] = self.transform(torch.from_numpy(image).permute(2, 0, 1)).permute(1, 2, 0).numpy()
+        return changed
+
+
+def _transforms(settings: Augment) -> list[torch.nn.Module]:
+    transforms: list[torch.nn.Module] = []
+    if settings.flip:
+        transforms.append(v2.RandomHorizontalFlip(settings.flip))
+    if settings.shift or settings.zoom or settings.rotate:
+        zoom = (1 - settings.zoom, 1 + settings.zoom)
+        shift = (settings.shift, settings.shift)
+        transforms.append(
+            v2.RandomAffine(settings.rotate, shift, zoom, interpolation=v2.InterpolationMode.BILINEAR, fill=128)
+        )
+    if settings.brightness or settings.contrast or settings.saturation:
+        transforms.append(v2.ColorJitter(settings.brightness, settings.contrast, settings.saturation))
+    if settings.erase:
+        transforms.append(v2.RandomErasing(settings.erase, value=128))
+    return transforms
+
+
+def _mixed(*numbers: int) -> int:
+    """One 63-bit seed of several numbers, far apart for neighbours."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))

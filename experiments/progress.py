@@ -1,0 +1,70 @@
+"""How far a long job is: a bar with rate and time left in a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+Advance = Callable[[int, int], None]
+"""Called with how many are done, and how many there are."""
+
+console = Console(highlight=False)
+SECONDS_BETWEEN_LINES = 15.0
+
+
+class _Rate(ProgressColumn):
+    """Items a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} {task.fields['unit']}/s", style="progress.data.speed")
+
+
+@contextmanager
+def track(label: str, total: int, unit: str) -> Iterator[Advance]:
+    """Show the progress of `total` items while the block runs; it calls what it is given with (done, total)."""
+    if console.is_terminal and total:
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+            _Rate(), TimeRemainingColumn(compact=True),
+        )  # fmt: skip
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task(label, total=total, unit=unit)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+    else:
+        yield _plain(label, unit)
+
+
+def _plain(label: str, unit: str) -> Advance:
+    """A line every quarter of a minute, with the rate and the time left."""
+    started = last = time.monotonic()
+
+    def advance(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done and done < total and now - last >= SECONDS_BETWEEN_LINES:
+            last = now
+            rate = done / (now - started)
+            say(f"{label}: {done}/{total} {unit}, {rate:,.0f} {unit}/s, {duration((total - done) / rate)} left")
+
+    return advance
+
+
+def say(text: str = "") -> None:
+    """A line of output, at once; a bar on the screen stays below it. Nothing in it is taken for markup."""
+    console.print(text, markup=False, soft_wrap=True)
+    sys.stdout.flush()
+
+
+def duration(seconds: float) -> str:
+    """A time for people: 45 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

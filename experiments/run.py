@@ -1,0 +1,129 @@
+"""A run's folder: the recipe, the history, the metrics and the weights of one training."""
+
+import csv
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from experiments import recipe as recipes
+from experiments.errors import FacesError
+from experiments.recipe import Recipe
+from mytorch.files import replacing
+
+RUN_FILES = ("recipe.yaml", "classes.json")
+
+
+class Run:
+    """The files of a run.
+
+    recipe.yaml: every setting. classes.json: the people, by label. environment.json: versions, hardware, seed, command.
+    history.csv: a row an epoch. metrics.json: the figures of the last epoch, and which was best.
+    checkpoint.safetensors: to go on from. best.safetensors: the weights of the best epoch, to use. curves.png, log.txt.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]):
+        self.folder = Path(folder)
+        self.checkpoint = self.folder / "checkpoint.safetensors"
+        self.best = self.folder / "best.safetensors"
+        self.history = self.folder / "history.csv"
+        self.metrics = self.folder / "metrics.json"
+        self.curves = self.folder / "curves.png"
+
+    @classmethod
+    def create(cls, folder: str | os.PathLike[str], recipe: Recipe, classes: Sequence[str], data: Path) -> "Run":
+        """Begin a run. Raises FacesError where the folder exists already, or cannot be made."""
+        run = cls(folder)
+        refuse_existing(run.folder, "go on with it by --resume")
+        run.folder.mkdir(parents=True)
+        write_text(run.folder / "recipe.yaml", recipe.dump())
+        write_json(run.folder / "classes.json", list(classes))
+        write_json(run.folder / "environment.json", _environment(recipe, data))
+        return run
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> "Run":
+        """An existing run. Raises FacesError where the folder is none."""
+        run = cls(folder)
+        missing = [name for name in RUN_FILES if not (run.folder / name).is_file()]
+        if missing:
+            what = "holds no " + " and no ".join(missing) if run.folder.is_dir() else "no such folder"
+            raise FacesError(f"{run.folder}: {what}; give a folder that `faces train ... --out RUN` made")
+        return run
+
+    def recipe(self) -> Recipe:
+        """The recipe of the run."""
+        return recipes.load(self.folder / "recipe.yaml")
+
+    def classes(self) -> list[str]:
+        """The people, by label."""
+        return read_json(self.folder / "classes.json")
+
+    def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """history.csv, whole."""
+        write_csv(self.history, rows)
+
+    def log(self, line: str) -> None:
+        """Add a line to log.txt, with the time."""
+        with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}\n")
+
+
+def refuse_existing(path: Path, remedy: str) -> None:
+    """Raise FacesError where something stands at `path` already, or its parent is no folder."""
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise FacesError(f"{path} exists already: choose another --out, or {remedy}")
+    if path.is_dir():
+        path.rmdir()
+    parent = next((p for p in path.absolute().parents if p.exists()), Path("/"))
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise FacesError(f"{path} cannot be made: {parent} is not a folder that you may write to")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file. Raises FacesError naming it where it cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FacesError(
+            f"{path}: cannot be read as JSON ({error}); was the run cut off, or the file edited?"
+        ) from error
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with the same keys as a CSV file, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _environment(recipe: Recipe, data: Path) -> dict[str, Any]:
+    """What a reader needs to make the run again."""
+    packages = ("mytorch-faces", "numpy", "torch", "torchvision", "pillow")
+    return {
+        "command": " ".join(["faces", *sys.argv[1:]]),
+        "seed": recipe.seed,
+        "data": str(data),
+        "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+        "machine": platform.machine(),
+        "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    }

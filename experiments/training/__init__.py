@@ -1,0 +1,1 @@
+"""Training: what learns, the loop that lets it, and the folder that remembers."""
