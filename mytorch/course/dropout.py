@@ -1,0 +1,54 @@
+"""Dropout: in training, each unit or channel is silent with probability p.
+
+Srivastava and others, "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014; inverted, so that what
+stays is scaled up by 1 / (1 - p) in training and nothing needs scaling afterwards.
+"""
+
+import numpy as np
+
+from mytorch.course.layer import Array, Layer
+
+
+class Dropout(Layer):
+    """Silence single units.
+
+    forward, training:   A = Z · mask / (1 - p)      mask ~ Bernoulli(1 - p), of Z's shape
+    forward, evaluating: A = Z
+    backward:            dLdZ = dLdA · mask / (1 - p)
+
+    A training forward draws once from NumPy's global generator: `np.random.binomial(1, 1 - p, shape)`.
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        if not 0 <= p < 1:
+            raise ValueError(f"p is the probability of being dropped, at least 0 and less than 1, got {p}")
+        self.p = float(p)
+
+    def mask_shape(self, Z: Array) -> tuple[int, ...]:
+        """One draw for each unit."""
+        return Z.shape
+
+    def forward(self, Z: Array, eval: bool = False) -> Array:
+        """Z -> A of the same shape; where `eval`, Z itself."""
+        Z = self.check(Z)
+        if eval:  # keeps nothing: a backward that is still to come belongs to the last training forward
+            return Z
+        self.Z_shape = Z.shape
+        self.mask = np.random.binomial(1, 1 - self.p, self.mask_shape(Z)).astype(Z.dtype)
+        return Z * self.mask / (1 - self.p)
+
+    def backward(self, dLdA: Array) -> Array:
+        """dLdA -> dLdZ, of the last training forward."""
+        return self.gradient(dLdA, self.kept("Z_shape")) * self.mask / (1 - self.p)
+
+
+class Dropout2d(Dropout):
+    """Silence whole channels of Z (N, C, H, W): as Dropout, with a mask of shape (N, C, 1, 1).
+
+    Neighbouring pixels of a feature map say much the same, so dropping single pixels would drop little.
+    """
+
+    def mask_shape(self, Z: Array) -> tuple[int, ...]:
+        """One draw for each channel of each sample."""
+        self.check(Z, "N C H W")
+        return (*Z.shape[:2], 1, 1)

@@ -1,0 +1,113 @@
+"""What every layer of the course shares: how it is called, how its arrays are checked, how its parameters begin.
+
+The checks live here so that the other files hold little but mathematics.
+"""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+InitFn = Callable[..., Array]
+
+
+class Layer:
+    """A function with a gradient: `layer(A)` is `layer.forward(A)`, and `layer.backward(dLdZ)` returns dLdA.
+
+    forward keeps as attributes what backward will need; backward sets (never adds to) the parameters' gradients.
+    """
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Array]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The same as forward."""
+        return self.forward(*args, **kwargs)
+
+    def check(self, X: Any, axes: str = "", fits: int = 1, **sizes: int) -> Array:
+        """X as an array of floats whose axes have these names: `check(A, "N C W", C=3)` is an (N, 3, W) array.
+
+        Each axis after the second must hold a window of `fits`. Without `axes` any shape will do.
+        Raises TypeError where X does not hold real numbers, ValueError where its shape is another.
+        """
+        name = type(self).__name__
+        array = np.asarray(X)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name} works on an array of real numbers, got {type(X).__name__} of {array.dtype}")
+        if array.dtype.kind != "f":
+            array = array.astype(np.float64)
+        if not axes:
+            return array
+        wanted = [sizes.get(axis, axis) for axis in axes.split()]
+        layout = f"({', '.join(map(str, wanted))})"
+        if array.ndim != len(wanted):
+            raise ValueError(
+                f"{name} expected {len(wanted)} axes, {layout}, got {array.ndim}, {array.shape}: "
+                "reshape the input; one sample alone is a batch of one, A[None]"
+            )
+        if any(isinstance(want, int) and want != size for want, size in zip(wanted, array.shape, strict=True)):
+            raise ValueError(
+                f"{name} expected {layout}, got {array.shape}: "
+                "give it an array of that shape, or build the layer for the sizes at hand"
+            )
+        if any(size < fits for size in array.shape[2:]):
+            raise ValueError(
+                f"{name}: a window of {fits} does not fit an input of {array.shape}, {layout}: "
+                "use a smaller kernel or a larger input, padded with zeros if need be"
+            )
+        return array
+
+    def gradient(self, dLdZ: Any, shape: tuple[int, ...]) -> Array:
+        """The gradient given to backward, as an array of floats; ValueError unless it has the forward's shape."""
+        array = self.check(dLdZ)
+        if array.shape != shape:
+            raise ValueError(
+                f"{type(self).__name__}.backward expected a gradient of {shape}, the shape that forward returned, "
+                f"got {array.shape}: hand it dL/dZ of the latest forward"
+            )
+        return array
+
+    def kept(self, name: str) -> Any:
+        """What forward left in the attribute `name`; RuntimeError where there has been no forward yet."""
+        if not hasattr(self, name):
+            raise RuntimeError(
+                f"{type(self).__name__}.backward was called before a training forward: "
+                "call forward first, so that there is something to differentiate"
+            )
+        return getattr(self, name)
+
+
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """`value` as an int; TypeError where it is not a whole number, ValueError where it is below `least`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is one whole number for all axes, got {value!r}: write it as an int") from None
+    if number < least:
+        raise ValueError(f"{name} should be {least} or more, got {number}")
+    return number
+
+
+def initial_weight(init_fn: InitFn | None, *sizes: int) -> Array:
+    """`init_fn(*sizes)`, or standard normal draws from NumPy's global generator where there is no `init_fn`."""
+    if init_fn is None:
+        return np.random.normal(size=sizes)
+    return _of_shape(init_fn(*sizes), sizes)
+
+
+def initial_bias(init_fn: InitFn | None, size: int) -> Array:
+    """`init_fn(size)`, or zeros where there is no `init_fn`."""
+    if init_fn is None:
+        return np.zeros(size)
+    return _of_shape(init_fn(size), (size,))
+
+
+def _of_shape(values: Any, shape: tuple[int, ...]) -> Array:
+    """What an initialiser returned, as floats of `shape`; it may add or drop axes of length one, no more."""
+    array = np.asarray(values)
+    if [n for n in array.shape if n != 1] != [n for n in shape if n != 1]:
+        raise ValueError(f"the initialiser was called with {shape} and returned {array.shape}: return that shape")
+    return array.reshape(shape) if array.dtype.kind == "f" else array.reshape(shape).astype(np.float64)
