@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -31,12 +32,13 @@ def write_figure(drawing: Figure, path: Path) -> None:
         drawing.savefig(temporary, format="png", dpi=150)
 
 
-def learning_curves(history: Sequence[dict[str, Any]], path: Path, title: str) -> None:
-    """Loss and accuracy by epoch, of training and validation."""
+def learning_curves(history: Sequence[dict[str, Any]], path: Path, title: str, smoothing: float = 0.0) -> None:
+    """Loss and accuracy by epoch, of training (on augmented pictures, with label smoothing) and validation."""
     drawing, (losses, accuracy) = figure(2)
     epochs = [row["epoch"] for row in history]
     dot = "o" if len(epochs) < 10 else None
-    losses.plot(epochs, [row["train_loss"] for row in history], color=GREY, marker=dot, label="training")
+    training = f"training, label smoothing {smoothing:g}" if smoothing else "training"
+    losses.plot(epochs, [row["train_loss"] for row in history], color=GREY, marker=dot, label=training)
     losses.plot(epochs, [row["loss"] for row in history], color=BLUE, marker=dot, label="validation")
     losses.set(xlabel="epoch", ylabel="cross entropy (nats)", title="loss")
     losses.set_ylim(bottom=0)
@@ -49,4 +51,43 @@ def learning_curves(history: Sequence[dict[str, Any]], path: Path, title: str) -
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(frameon=False)
     drawing.suptitle(title)
+    write_figure(drawing, path)
+
+
+def confusion_matrix(counts: np.ndarray, names: Sequence[str], path: Path, most: int = 20) -> None:
+    """Who is taken for whom, (classes, classes) counts; of many people, those `most` with the most mistakes."""
+    mistakes = counts.sum(0) + counts.sum(1) - 2 * np.diag(counts)
+    chosen = np.sort(np.argsort(-mistakes, kind="stable")[:most])
+    shown = counts[np.ix_(chosen, chosen)]
+    side = 2.2 + 0.32 * len(chosen)
+    drawing, (axis,) = figure(1, side + 0.6, side)
+    axis.grid(False)
+    picture = axis.imshow(shown, cmap="Blues", vmin=0)
+    labels = [names[i] for i in chosen]
+    axis.set_xticks(range(len(chosen)), labels, rotation=90, fontsize=8)
+    axis.set_yticks(range(len(chosen)), labels, fontsize=8)
+    title = (
+        "all people" if len(chosen) == len(names) else f"the {len(chosen)} people with most mistakes, of {len(names)}"
+    )
+    axis.set(xlabel="taken for", ylabel="is", title=title)
+    bar = drawing.colorbar(picture, ax=axis, shrink=0.7, label="pictures")
+    bar.locator = MaxNLocator(integer=True)
+    bar.update_ticks()
+    write_figure(drawing, path)
+
+
+def twin_curves(ours: Sequence[float], theirs: Sequence[float], difference: np.ndarray, path: Path, dtype: str) -> None:
+    """Two loss curves in one plot, and how far they lie apart."""
+    drawing, (losses, apart) = figure(2)
+    steps = np.arange(1, len(ours) + 1)
+    losses.plot(steps, theirs, color=ORANGE, linewidth=4, alpha=0.5, label="PyTorch")
+    losses.plot(steps, ours, color=BLUE, linewidth=1, label="mytorch")
+    losses.set(xlabel="step", ylabel="training loss (nats)", title=f"the same network, twice ({dtype})")
+    losses.set_ylim(bottom=0)
+    losses.legend(frameon=False)
+    exact, parted = np.finfo(dtype).eps, difference > 0
+    apart.semilogy(steps[parted], difference[parted], ".", color=GREY, label=f"{parted.sum()} of {len(steps)} steps")
+    apart.axhline(exact, color=BLUE, linestyle=":", label=f"rounding of {dtype}: {exact:.0e}")
+    apart.set(xlabel="step", ylabel="relative difference", title="difference of the losses, where there is one")
+    apart.legend(frameon=False)
     write_figure(drawing, path)

@@ -62,7 +62,8 @@ def train(recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[s
             say(line)
     finally:
         if progress.history:
-            learning_curves(progress.history, run.curves, f"{recipe.model.name}, {len(faces.names)} people")
+            title = f"{recipe.model.name}, {len(faces.names)} people"
+            learning_curves(progress.history, run.curves, title, recipe.label_smoothing)
     say(f"{run.folder}: {recipe.epochs} epochs in {duration(progress.seconds)}; best top-1 {progress.best['top1']:.1%}")
     return run
 

@@ -1,0 +1,37 @@
+# Set-up is part of every target: .venv is made when it is missing or the requirements changed, and reused otherwise.
+PYTHON ?= python3
+BIN := .venv/bin
+USE := .venv/.installed
+DEV := .venv/.installed-dev
+
+.PHONY: help demo test lint clean
+.DEFAULT_GOAL := help
+
+help: ## say what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(USE) ## the main job on faces that it draws itself, a few minutes
+	$(BIN)/faces demo
+
+test: $(DEV) ## every test
+	$(BIN)/python -m pytest -n auto
+
+lint: $(DEV) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean: ## remove what the targets made
+	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python 3.11 or later is needed, this is {v[0]}.{v[1]}; try: make PYTHON=python3.12" if v < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+
+$(USE): setup.py pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(DEV): setup.py pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ $(USE)

@@ -1,0 +1,99 @@
+"""The main job from end to end on faces that it draws itself: data, our CNN, its twin, evaluation, submission."""
+
+import csv
+import os
+import shutil
+import time
+from pathlib import Path
+
+from experiments import recipe as recipes
+from experiments.data.check import check_folder
+from experiments.data.synthetic import write_competition
+from experiments.errors import FacesError
+from experiments.evaluation.evaluate import evaluate
+from experiments.outputs.submission import submit
+from experiments.progress import duration, say, track
+from experiments.training.trainer import train
+from experiments.twin import run_twin
+
+PEOPLE, IMAGES, TEST_IMAGES, SIZE, SEED = 30, 25, 150, 96, 0
+MARK = ".made-by-faces-demo"
+"""A file that says that a folder is a demo's, which the next demo may replace."""
+
+
+def run_demo(out: str | os.PathLike[str]) -> None:
+    """Run every stage, and say at the end what was made and what to type next. An earlier demo's folder is replaced."""
+    started, folder = time.monotonic(), Path(out)
+    _clear(folder)
+    folder.mkdir(parents=True)
+    (folder / MARK).touch()
+    faces, run, twin, answer = (folder / name for name in ("faces", "run", "twin", "submission.csv"))
+
+    _head(1, f"Draw {PEOPLE} people")
+    with track("drawing", PEOPLE * IMAGES + TEST_IMAGES, "images") as advance:
+        write_competition(
+            faces, identities=PEOPLE, images=IMAGES, test_images=TEST_IMAGES, size=SIZE, seed=SEED, progress=advance
+        )
+    for line in check_folder(faces).summary():
+        say(line)
+
+    recipe = recipes.load("scratch_cnn", ["epochs=20"])
+    _head(2, "Train our CNN, every gradient by hand")
+    train(recipe, faces, run)
+
+    _head(3, "Train it again beside its PyTorch twin, from the same weights over the same batches")
+    run_twin(recipe, faces, twin, steps=100, dtype="float64")
+
+    _head(4, "Evaluate it")
+    evaluate(run, faces)
+
+    _head(5, "Name the people of the test images")
+    submit(run, faces / "test", faces / "sample_submission.csv", answer)
+    right = _right(answer, faces / "answers" / "test.csv")
+
+    say(_last_screen(folder, right, duration(time.monotonic() - started)))
+
+
+def _clear(folder: Path) -> None:
+    """Remove an earlier demo; refuse anything else."""
+    if folder.is_dir() and (folder / MARK).exists():
+        shutil.rmtree(folder)
+    elif folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise FacesError(f"{folder} exists and is no demo's folder: choose another with --out, or remove it")
+
+
+def _right(submission: Path, answers: Path) -> float:
+    """Share of a submission's rows that are right."""
+    given, truth = _rows(submission), _rows(answers)
+    return sum(given[name] == label for name, label in truth.items()) / len(truth)
+
+
+def _rows(path: Path) -> dict[str, str]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row["image_name"]: row["label"] for row in csv.DictReader(file)}
+
+
+def _head(number: int, title: str) -> None:
+    say(f"\n{number}. {title}\n{'-' * (len(title) + 3)}")
+
+
+def _last_screen(folder: Path, right: float, took: str) -> str:
+    return f"""
+Done in {took}. Of the test images, whose answers the network never saw, {right:.1%} are right.
+
+Made in {folder}/
+  faces/                         the synthetic competition: train/, test/, sample_submission.csv
+  run/curves.png                 how our CNN learned
+  run/evaluation/predictions.png faces with what the network says of them
+  run/evaluation/hardest.png     its surest mistakes
+  twin/twin.png                  mytorch and PyTorch, the same curve
+  submission.csv                 what a competition would want
+
+For faces of your own, one folder a person:
+  faces data check MY_FACES
+  faces train scratch_cnn --data MY_FACES --out runs/mine
+  faces evaluate runs/mine --data MY_FACES
+  faces submit runs/mine --test MY_TEST --sample sample_submission.csv --out submission.csv
+
+The command lives in .venv: type .venv/bin/faces, or first: source .venv/bin/activate
+"""

@@ -1,0 +1,83 @@
+"""How good a run is on labelled pictures: figures, the commonest mistakes, and sheets of faces."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from experiments.data.faces import Faces, read_split
+from experiments.errors import FacesError
+from experiments.evaluation.classification import confidence, confusion, figures, most_confused
+from experiments.outputs.plots import confusion_matrix
+from experiments.outputs.sheet import Tile, write_sheet
+from experiments.progress import say
+from experiments.run import write_csv, write_json
+from experiments.training.trained import Trained
+
+Part = Literal["validation", "train"]
+TILES = 30
+
+
+def evaluate(
+    run: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    part: Part = "validation",
+) -> dict[str, float]:
+    """Write the figures of a run's best network on one part of its data, with tables and sheets, into `out`.
+
+    evaluation.json: top1, top5, loss. identities.csv: each person's share right. confused.csv and confusion.png: who is
+    taken for whom. predictions.png: some pictures with answers. hardest.png: the mistakes the network is surest of.
+    Raises FacesError where the folder holds other people than the run was trained on.
+    """
+    trained = Trained.open(run)
+    faces = dict(zip(("train", "validation"), read_split(data, trained.recipe), strict=True))[part]
+    if list(faces.names) != trained.classes:
+        raise FacesError(
+            f"{data}: {len(faces.names)} people, other than the {len(trained.classes)} of {trained.run.folder}: "
+            "evaluate on the people that the network was trained on"
+        )
+    logits = trained.logits(faces.images)
+    folder = trained.run.folder / "evaluation" if out is None else Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    result = {**figures(logits, faces.labels), "images": len(faces), "identities": len(faces.names)}
+    write_json(folder / "evaluation.json", {"run": str(trained.run.folder), "data": str(data), "part": part, **result})
+    counts = confusion(logits, faces.labels)
+    write_csv(folder / "identities.csv", _identities(counts, trained.classes))
+    pairs = most_confused(counts, trained.classes)
+    write_csv(folder / "confused.csv", pairs)
+    confusion_matrix(counts, trained.classes, folder / "confusion.png")
+    _sheets(faces, logits, folder)
+    say(f"top-1 {result['top1']:.1%}  top-5 {result['top5']:.1%}  loss {result['loss']:.3f}  on {len(faces)} pictures")
+    for pair in pairs[:3]:
+        say(f"  {pair['true']} was taken for {pair['taken_for']} {pair['times']} times of {pair['of']}")
+    say(f"written to {folder}: predictions.png, hardest.png, confusion.png, identities.csv, confused.csv")
+    return result
+
+
+def _identities(counts: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
+    """Each person's pictures, and how many of them were named right; the worst first."""
+    rows = [
+        {"identity": name, "images": int(row.sum()), "right": int(row[label]), "top1": round(row[label] / row.sum(), 4)}
+        for label, (name, row) in enumerate(zip(names, counts, strict=True))
+        if row.sum()
+    ]
+    return sorted(rows, key=lambda row: row["top1"])
+
+
+def _sheets(faces: Faces, logits: np.ndarray, folder: Path) -> None:
+    shares, predicted = confidence(logits), logits.argmax(1)
+    wrong = np.flatnonzero(predicted != faces.labels)
+
+    def tiles(rows: np.ndarray) -> list[Tile]:
+        return [
+            Tile(faces.images[i], faces.names[faces.labels[i]], faces.names[predicted[i]], shares[i, predicted[i]])
+            for i in rows
+        ]
+
+    some = np.sort(np.random.default_rng(0).permutation(len(faces))[:TILES])
+    write_sheet(tiles(some), folder / "predictions.png", f"{len(some)} of {len(faces)} pictures, drawn by lot")
+    hardest = wrong[np.argsort(-shares[wrong, predicted[wrong]], kind="stable")][:TILES]
+    title = f"The surest of {len(wrong)} mistakes in {len(faces)} pictures" if len(wrong) else "No mistakes"
+    write_sheet(tiles(hardest), folder / "hardest.png", title)

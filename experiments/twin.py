@@ -1,0 +1,176 @@
+"""mytorch and PyTorch side by side: the same weights, the same batches, and how far they part."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from experiments.data.batches import Batch, Batches, normalised
+from experiments.data.faces import Faces, read_split
+from experiments.errors import FacesError
+from experiments.evaluation.classification import figures
+from experiments.outputs.plots import twin_curves
+from experiments.progress import say, track
+from experiments.recipe import Optimizer, Recipe
+from experiments.run import refuse_existing, write_csv, write_json, write_text
+from experiments.training.learner import EVALUATION_BATCH, Learner, predict
+from models.twin import twin
+
+DTYPES = {"float32": np.float32, "float64": np.float64}
+
+
+class TorchLearner:
+    """The PyTorch twin of a mytorch learner: same weights, torch's own layers, loss, gradients and optimiser."""
+
+    def __init__(self, original: Learner, settings: Optimizer):
+        self.original = original
+        self.network = twin(original.network)
+        self.loss = twin(original.loss)
+        self.optimizer = build_torch_optimizer(self.network, settings)
+
+    def step(self, pixels: np.ndarray, labels: np.ndarray, lr: float) -> float:
+        """One step of training at the learning rate that the original had for this batch: the loss before it."""
+        self.optimizer.param_groups[0]["lr"] = lr
+        loss = self.loss(self.network(_tensor(pixels)), torch.from_numpy(labels))
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def predict(self, pixels: np.ndarray) -> np.ndarray:
+        """Logits (n, classes) in evaluation mode."""
+        self.network.eval()
+        with torch.no_grad():
+            parts = [self.network(part).numpy() for part in _tensor(pixels).split(EVALUATION_BATCH)]
+        self.network.train()
+        return np.concatenate(parts)
+
+
+@dataclass
+class Comparison:
+    """What two learners said of the same batches: their losses, and the seconds each took, step by step."""
+
+    ours: list[float] = field(default_factory=list)
+    theirs: list[float] = field(default_factory=list)
+    our_seconds: list[float] = field(default_factory=list)
+    their_seconds: list[float] = field(default_factory=list)
+
+    @property
+    def difference(self) -> np.ndarray:
+        """|ours - theirs| / |theirs| of each step's loss."""
+        ours, theirs = np.array(self.ours), np.array(self.theirs)
+        return np.abs(ours - theirs) / np.abs(theirs)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a step."""
+        columns = (self.ours, self.theirs, self.difference.tolist(), self.our_seconds, self.their_seconds)
+        names = ("mytorch", "torch", "relative_difference", "mytorch_seconds", "torch_seconds")
+        return [
+            {"step": n, **dict(zip(names, row, strict=True))} for n, row in enumerate(zip(*columns, strict=True), 1)
+        ]
+
+
+def run_twin(
+    recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[str], steps: int | None, dtype: str = "float32"
+) -> dict[str, Any]:
+    """Train a recipe with mytorch and with PyTorch over the same batches; write both curves and their difference.
+
+    Dropout is off, since the two draw their random numbers differently. steps: how many; the recipe's epochs without.
+    Into `out`: twin.csv (a row a step), twin.png, twin.json (the largest difference, the time and accuracy of each) and
+    recipe.yaml. Raises FacesError for an `out` that exists, a dtype that is none, and data that cannot be read.
+    """
+    folder = Path(out)
+    if dtype not in DTYPES:
+        raise FacesError(f"--dtype {dtype}: expected float32 or float64")
+    refuse_existing(folder, "remove that one")
+    recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"dropout": 0.0})})
+    faces, validation = read_split(data, recipe)
+    batches = Batches(faces, recipe, DTYPES[dtype])
+    total = len(batches) * recipe.epochs if steps is None else min(steps, len(batches) * recipe.epochs)
+    ours = Learner(recipe, len(faces.names), len(batches), DTYPES[dtype])
+    theirs = TorchLearner(ours, recipe.optimizer)
+    say(f"{recipe.model.name} in {dtype}, {total} steps of {recipe.batch_size} pictures, mytorch and torch in turn")
+    comparison = _train_both(ours, theirs, _stream(batches), total)
+    result = _figures(comparison, dtype, recipe) | _accuracies(ours, theirs, validation, recipe)
+    folder.mkdir(parents=True)
+    write_text(folder / "recipe.yaml", recipe.dump())
+    write_csv(folder / "twin.csv", comparison.rows())
+    write_json(folder / "twin.json", result)
+    twin_curves(comparison.ours, comparison.theirs, comparison.difference, folder / "twin.png", dtype)
+    say(
+        f"largest relative difference of the losses: {result['largest_difference']:.1e} "
+        f"(first five steps: {result['largest_difference_first_5']:.1e})"
+    )
+    say(f"validation top-1: mytorch {result['mytorch_top1']:.1%}, torch {result['torch_top1']:.1%}")
+    say(f"seconds a step (median): mytorch {result['mytorch_step']:.3f}, torch {result['torch_step']:.3f}")
+    say(f"written to {folder}: twin.png, twin.csv, twin.json")
+    return result
+
+
+def build_torch_optimizer(network: torch.nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
+    """The optimiser that a recipe names, PyTorch's."""
+    rates: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
+    match settings.name:
+        case "sgd":
+            return torch.optim.SGD(
+                network.parameters(), momentum=settings.momentum, nesterov=settings.nesterov, **rates
+            )
+        case "adam":
+            return torch.optim.Adam(network.parameters(), **rates)
+        case "adamw":
+            return torch.optim.AdamW(network.parameters(), **rates)
+
+
+def _train_both(ours: Learner, theirs: TorchLearner, stream: Iterator[Batch], total: int) -> Comparison:
+    """Both over the same batches, in turn."""
+    comparison = Comparison()
+    with track("twins", total, "steps") as advance:
+        for done, batch in zip(range(1, total + 1), stream, strict=False):
+            lr, started = ours.lr, time.perf_counter()
+            comparison.ours.append(ours.step(batch.pixels, batch.labels)[0])
+            between = time.perf_counter()
+            comparison.theirs.append(theirs.step(batch.pixels, batch.labels, lr))
+            comparison.our_seconds.append(between - started)
+            comparison.their_seconds.append(time.perf_counter() - between)
+            advance(done, total)
+    return comparison
+
+
+def _figures(comparison: Comparison, dtype: str, recipe: Recipe) -> dict[str, Any]:
+    difference = comparison.difference
+    return {
+        "dtype": dtype,
+        "seed": recipe.seed,
+        "steps": len(difference),
+        "largest_difference": float(difference.max()),
+        "largest_difference_first_5": float(difference[:5].max()),
+        "largest_difference_first_100": float(difference[:100].max()),
+        "mytorch_step": float(np.median(comparison.our_seconds)),
+        "torch_step": float(np.median(comparison.their_seconds)),
+        "step_ratio": float(np.median(np.array(comparison.our_seconds) / np.array(comparison.their_seconds))),
+        "torch_threads": torch.get_num_threads(),
+    }
+
+
+def _accuracies(ours: Learner, theirs: TorchLearner, validation: Faces, recipe: Recipe) -> dict[str, float]:
+    pixels = normalised(validation.images, recipe.data, next(ours.network.parameters()).dtype.type)
+    pairs = {"mytorch": predict(ours.network, pixels), "torch": theirs.predict(pixels)}
+    return {f"{name}_top1": figures(logits, validation.labels)["top1"] for name, logits in pairs.items()}
+
+
+def _stream(batches: Batches) -> Iterator[Batch]:
+    """Epoch after epoch, without end."""
+    epoch = 0
+    while True:
+        yield from batches.epoch(epoch)
+        epoch += 1
+
+
+def _tensor(pixels: np.ndarray) -> torch.Tensor:
+    """As PyTorch's users have it: (N, C, H, W) in its default layout."""
+    return torch.from_numpy(np.ascontiguousarray(pixels))
