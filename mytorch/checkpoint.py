@@ -35,6 +35,10 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except TypeError as error:
+        raise CheckpointError(
+            f"{path}: a type of number that NumPy does not have ({error}); save it anew in float32 or float16"
+        ) from error
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path}: not a whole safetensors file ({error}); if it was downloaded or copied, fetch it again"

@@ -8,14 +8,17 @@ One direction tests all elements at once: a wrong element shows in the sum unles
 second draw cures (the way of HIPS autograd's checker). The same holds for every parameter.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import inf, isnan
 from typing import Any
 
 import numpy as np
 
 from mytorch.device import Array
+from mytorch.modes import no_grad
 from mytorch.nn.module import Module
-from mytorch.random import manual_seed
+from mytorch.random import seeded
 
 
 class GradientError(AssertionError):
@@ -30,20 +33,22 @@ def gradcheck(
     layer: anything with `forward(*inputs)` and `backward(grad)`, the latter returning the gradient at the first input:
     a layer, a network, a loss. Its parameters are found if it is a Module, or if they keep the handout's names: an
     attribute `W` with its gradient in `dLdW`. Randomness such as dropout's is started anew before every forward, both
-    the library's and NumPy's own. Keep away from kinks (a ReLU at zero, ties in max pooling): there is no derivative.
+    the library's and NumPy's own, and afterwards goes on where it was; gradients are forgotten, buffers put back. Keep
+    away from kinks (a ReLU at zero, ties in max pooling): there is no derivative.
 
     Raises GradientError, naming the worst, where an error exceeds `tolerance`; TypeError for inputs not in float64.
     """
-    if not inputs or inputs[0].dtype != np.float64:
-        came = inputs[0].dtype if inputs else "no input"
+    came = getattr(inputs[0], "dtype", type(inputs[0]).__name__) if inputs else "no input"
+    if came != np.float64:
         raise TypeError(f"gradcheck got {came}: differences need the digits of float64; use x.astype(float)")
     rng = np.random.default_rng(seed)
     errors: dict[str, float] = {}
     for _ in range(directions):
-        for name, error in _errors(layer, inputs, step, rng).items():
-            errors[name] = max(error, errors.get(name, 0.0))
+        with _unchanged(layer):
+            for name, error in _errors(layer, inputs, step, rng).items():
+                errors[name] = max(error, errors.get(name, 0.0))
     worst = max(errors, key=errors.__getitem__)
-    if not errors[worst] <= tolerance:
+    if errors[worst] > tolerance:
         table = "\n".join(f"  {name}: {error:.2e}" for name, error in errors.items())
         raise GradientError(
             f"{type(layer).__name__}: the gradient of {worst} is off by {errors[worst]:.2e}, "
@@ -58,28 +63,30 @@ def _errors(layer: Any, inputs: tuple[Array, ...], step: float, rng: np.random.G
     x, others = inputs[0].copy(), inputs[1:]
 
     def forward() -> Any:
-        manual_seed(seed)
-        np.random.seed(seed)
-        return layer.forward(x, *others)
+        with seeded(seed):
+            return layer.forward(x, *others)
 
-    _forget(layer)
+    attributes = dict(vars(layer))
     y = forward()
     weighting = rng.standard_normal(np.shape(y))
     grad = layer.backward(weighting) if np.ndim(y) else layer.backward()
     weighting = weighting if np.ndim(y) else np.ones(())
-    subjects = {"input": (x, grad), **_parameters(layer)}
+    subjects = {"input": (x, grad), **_parameters(layer, attributes)}
     subjects = {name: (value, np.array(gradient)) for name, (value, gradient) in subjects.items()}
-    return {
-        name: _error(lambda: float((weighting * forward()).sum()), value, gradient, step, rng)
-        for name, (value, gradient) in subjects.items()
-    }
+    with no_grad():
+        return {
+            name: _error(lambda: float((weighting * forward()).sum()), value, gradient, step, rng)
+            for name, (value, gradient) in subjects.items()
+        }
 
 
 def _error(objective: Callable[[], float], value: Array, grad: Array, step: float, rng: np.random.Generator) -> float:
     """Relative error of `grad`, at `value`, along a random direction; `value` is moved to and fro and put back."""
     if grad.shape != value.shape:
-        return float("inf")
+        return inf
     direction = rng.standard_normal(value.shape)
+    if value.dtype != np.float64:
+        raise TypeError(f"gradcheck got a parameter of {value.dtype}: differences need the digits of float64")
     original = value.copy()
     value[...] = original + step * direction
     above = objective()
@@ -87,23 +94,38 @@ def _error(objective: Callable[[], float], value: Array, grad: Array, step: floa
     below = objective()
     value[...] = original
     numerical, claimed = (above - below) / (2 * step), float((grad * direction).sum())
-    return abs(numerical - claimed) / max(abs(numerical), abs(claimed), 1e-3)
+    error = abs(numerical - claimed) / max(abs(numerical), abs(claimed), 1e-3)
+    return inf if isnan(error) else error
 
 
-def _parameters(layer: Any) -> dict[str, tuple[Array, Array]]:
-    """Every parameter of `layer` with its gradient."""
+def _parameters(layer: Any, attributes: dict[str, Any]) -> dict[str, tuple[Array, Any]]:
+    """Every parameter of `layer` with its gradient.
+
+    attributes: those before forward. An array that forward has replaced since is what it remembers, such as its input,
+    and no parameter, whatever its name.
+    """
     if isinstance(layer, Module):
         return {
             name: (parameter.data, np.zeros(parameter.shape) if parameter.grad is None else parameter.grad)
             for name, parameter in layer.named_parameters()
         }
-    return {
-        name: (value, getattr(layer, f"dLd{name}"))
-        for name, value in vars(layer).items()
-        if isinstance(value, np.ndarray) and getattr(layer, f"dLd{name}", None) is not None
-    }
+    arrays = {name: value for name, value in vars(layer).items() if isinstance(value, np.ndarray)}
+    gradients = {name: getattr(layer, f"dLd{name}", None) for name in arrays if arrays[name] is attributes.get(name)}
+    return {name: (arrays[name], gradient) for name, gradient in gradients.items() if gradient is not None}
 
 
-def _forget(layer: Any) -> None:
-    if isinstance(layer, Module):
+@contextmanager
+def _unchanged(layer: Any) -> Iterator[None]:
+    """Gradients are forgotten before and after; buffers, such as running statistics, are put back."""
+    if not isinstance(layer, Module):
+        yield
+        return
+    buffers = [getattr(module, name) for _, module in layer.named_modules() for name in module.buffers]
+    before = [(buffer, buffer.copy()) for buffer in buffers if buffer is not None]
+    layer.zero_grad()
+    try:
+        yield
+    finally:
         layer.zero_grad()
+        for buffer, value in before:
+            buffer[...] = value

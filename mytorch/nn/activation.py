@@ -12,12 +12,12 @@ class ReLU(Module):
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
         y = ops.relu(expect(self, x, "(*)"))
-        self.keep(y)
+        self.keep(y, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (y,) = self.kept()
+        (y,) = self.kept(grad)
         return ops.relu_grad(grad, y)
 
 
@@ -29,12 +29,13 @@ class LeakyReLU(Module):
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
-        self.keep(expect(self, x, "(*)"))
-        return ops.leaky_relu(x, self.negative_slope)
+        y = ops.leaky_relu(expect(self, x, "(*)"), self.negative_slope)
+        self.keep(x, output=y)
+        return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (x,) = self.kept()
+        (x,) = self.kept(grad)
         return ops.leaky_relu_grad(grad, x, self.negative_slope)
 
     def extra_repr(self) -> str:

@@ -1,5 +1,6 @@
 """What layers ask of their arguments, said in words."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,12 @@ from mytorch.device import Array
 from mytorch.geometry import Size
 
 
-def numbers(value: int | tuple[int, ...], count: int, name: str, least: int = 0) -> Size:
+def numbers(value: int | Sequence[int], count: int, name: str, least: int = 0) -> Size:
     """`value` for each of `count` axes: one number stands for all of them, as in PyTorch."""
-    values = (value,) * count if isinstance(value, int) else tuple(value)
-    if len(values) != count or not all(isinstance(v, int) and v >= least for v in values):
-        raise ValueError(f"{name}={value!r}: give a whole number of at least {least}, or {count} of them")
-    return values
+    values: tuple[Any, ...] = tuple(value) if isinstance(value, Sequence) else (value,) * count
+    if len(values) != count or not all(isinstance(v, int | np.integer) and v >= least for v in values):
+        raise ValueError(f"{name}={value!r}: give whole numbers of at least {least}, {count} of them or one for all")
+    return tuple(int(v) for v in values)
 
 
 def expect(layer: Any, x: Array, shape: str, channels: int | None = None, dtype: Any = None) -> Array:
@@ -45,3 +46,16 @@ def expect(layer: Any, x: Array, shape: str, channels: int | None = None, dtype:
             f"convert the input with x.astype({str(dtype)!r}), or the network with .to({str(x.dtype)!r})"
         )
     return x
+
+
+def expect_gradient(layer: Any, grad: Array, shape: Size, dtype: np.dtype) -> None:
+    """Raise an error where `grad` is not of the output's shape and dtype: broadcasting would hide the mistake."""
+    name = type(layer).__name__
+    if getattr(grad, "shape", None) != shape:
+        what = getattr(grad, "shape", type(grad).__name__)
+        raise ValueError(f"{name}.backward got a gradient of shape {what}: expected {shape}, that of its output")
+    if grad.dtype != dtype:
+        raise TypeError(
+            f"{name}.backward got a gradient of {grad.dtype}: expected {dtype}, as its output; "
+            f"convert it with grad.astype({str(dtype)!r})"
+        )

@@ -28,6 +28,7 @@ class Conv2d(Module):
         bias: bool = True,
         dtype: type | np.dtype | str = np.float32,
     ):
+        numbers((in_channels, out_channels), 2, "in_channels and out_channels", least=1)
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"groups={groups} does not divide in_channels={in_channels} and out_channels={out_channels}: "
@@ -47,12 +48,12 @@ class Conv2d(Module):
         expect(self, x, "(N, C, H, W)", self.in_channels, self.weight.dtype)
         bias = None if self.bias is None else self.bias.data
         y = ops.conv(x, self.weight.data, bias, self.stride, self.padding, self.dilation, self.groups)
-        self.keep(x)
+        self.keep(x, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """(N, out, OH, OW) -> (N, in, H, W); accumulates weight.grad and bias.grad."""
-        (x,) = self.kept()
+        (x,) = self.kept(grad)
         geometry = (self.stride, self.padding, self.dilation, self.groups)
         self.weight.accumulate(ops.conv_weight_grad(grad, x, self.kernel_size, *geometry))
         if self.bias is not None:

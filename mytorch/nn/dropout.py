@@ -18,16 +18,17 @@ class Dropout(Module):
         """Any shape, to the same."""
         expect(self, x, "(*)")
         if not self.training or self.p == 0:
-            self.keep(None)
+            self.keep(None, output=x)
             return x
         scale = x.dtype.type(0 if self.p == 1 else 1 / (1 - self.p))
         mask = namespace(x).asarray(generator().random(x.shape, "f") >= self.p) * scale
-        self.keep(mask)
-        return x * mask
+        y = x * mask
+        self.keep(mask, output=y)
+        return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (mask,) = self.kept()
+        (mask,) = self.kept(grad)
         return grad if mask is None else grad * mask
 
     def extra_repr(self) -> str:

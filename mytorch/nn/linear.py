@@ -1,10 +1,12 @@
 """Layers on features: Linear and Flatten."""
 
+from math import prod
+
 import numpy as np
 
 from mytorch.device import Array
 from mytorch.nn import init
-from mytorch.nn.checks import expect
+from mytorch.nn.checks import expect, numbers
 from mytorch.nn.module import Module, Parameter
 from mytorch.ops import linear as ops
 
@@ -15,6 +17,7 @@ class Linear(Module):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, dtype: type | np.dtype | str = np.float32
     ):
+        numbers((in_features, out_features), 2, "in_features and out_features", least=1)
         self.in_features, self.out_features = in_features, out_features
         shape = (out_features, in_features)
         self.weight = Parameter(init.default_weight(shape, dtype))
@@ -23,12 +26,13 @@ class Linear(Module):
     def forward(self, x: Array) -> Array:
         """(*, in) -> (*, out)."""
         expect(self, x, "(*, F)", self.in_features, self.weight.dtype)
-        self.keep(x)
-        return ops.linear(x, self.weight.data, None if self.bias is None else self.bias.data)
+        y = ops.linear(x, self.weight.data, None if self.bias is None else self.bias.data)
+        self.keep(x, output=y)
+        return y
 
     def backward(self, grad: Array) -> Array:
         """(*, out) -> (*, in); accumulates weight.grad and bias.grad."""
-        (x,) = self.kept()
+        (x,) = self.kept(grad)
         self.weight.accumulate(ops.linear_weight_grad(grad, x))
         if self.bias is not None:
             self.bias.accumulate(ops.linear_bias_grad(grad))
@@ -44,10 +48,11 @@ class Flatten(Module):
 
     def forward(self, x: Array) -> Array:
         """(N, ...) -> (N, F)."""
-        self.keep(x.shape)
-        return x.reshape(len(x), -1)
+        y = expect(self, x, "(*)").reshape(len(x), prod(x.shape[1:]))
+        self.keep(x.shape, output=y)
+        return y
 
     def backward(self, grad: Array) -> Array:
         """(N, F) -> (N, ...)."""
-        (shape,) = self.kept()
+        (shape,) = self.kept(grad)
         return grad.reshape(shape)

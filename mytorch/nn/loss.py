@@ -42,6 +42,13 @@ class CrossEntropyLoss(Module):
 
     def _checked(self, target: Array, logits: Array) -> Array:
         n, classes = logits.shape
+        if not n:
+            raise ValueError(f"CrossEntropyLoss got logits of shape {logits.shape}, an empty batch: it has no mean")
+        if not hasattr(target, "dtype"):
+            raise TypeError(
+                f"CrossEntropyLoss got a target that is a {type(target).__name__}: expected an array of {n} class "
+                "indices, or soft targets; convert it with numpy.asarray"
+            )
         if target.shape == (n, classes) and target.dtype.kind == "f":
             if not bool((target == target).all()):
                 raise ValueError("CrossEntropyLoss got NaN in its soft targets: look where they are mixed")

@@ -7,6 +7,7 @@ import numpy as np
 
 from mytorch.device import Array
 from mytorch.modes import keeping
+from mytorch.nn.checks import expect_gradient
 
 
 class Parameter:
@@ -30,9 +31,14 @@ class Parameter:
         return self.data.dtype
 
     def accumulate(self, grad: Array) -> None:
-        """Add a gradient to what is there, in the parameter's own dtype."""
+        """Add a gradient to what is there, in the parameter's own dtype.
+
+        Raises ValueError where its shape is not the parameter's.
+        """
+        if grad.shape != self.shape:
+            raise ValueError(f"a parameter of shape {self.shape} got a gradient of shape {grad.shape}")
         if self.grad is None:
-            self.grad = grad.astype(self.dtype, copy=False)
+            self.grad = grad.astype(self.dtype)  # a copy, which the caller keeps no hold of: the next one is added in
         else:
             self.grad += grad
 
@@ -68,23 +74,30 @@ class Module:
         """The layer's forward."""
         return self.forward(x)
 
-    def keep(self, *values: Any) -> None:
-        """Keep `values` for the backward that follows, unless inside `no_grad`."""
-        if keeping():
-            self.__dict__.setdefault("_kept", {})[self.training] = values
+    def keep(self, *values: Any, output: Array | None = None) -> None:
+        """Keep `values` for the backward that follows, unless inside `no_grad`.
 
-    def kept(self) -> tuple[Any, ...]:
+        output: what forward returns; its shape and dtype are remembered, for `kept` to hold a gradient against.
+        """
+        if keeping():
+            form = None if output is None else (output.shape, output.dtype)
+            self.__dict__.setdefault("_kept", {})[self.training] = values, form
+
+    def kept(self, grad: Array | None = None) -> tuple[Any, ...]:
         """What the last forward in this mode kept; forgotten thereby, so that its memory is free.
 
-        Raises RuntimeError where there was no such forward, or its backward has been done.
+        Raises RuntimeError where there was no such forward, or its backward has been done; ValueError or TypeError
+        where `grad` is given and has another shape or dtype than the output had.
         """
-        values = self.__dict__.get("_kept", {}).pop(self.training, None)
+        values, form = self.__dict__.get("_kept", {}).pop(self.training, (None, None))
         if values is None:
             mode = "training" if self.training else "evaluation"
             raise RuntimeError(
-                f"{type(self).__name__}.backward has no forward in {mode} mode to go back over: "
-                "call forward first, outside of no_grad, and backward once after each forward"
+                f"{type(self).__name__}.backward has no forward in {mode} mode to go back over: call forward first, "
+                "outside of no_grad, and backward once after each forward; a layer stands in one place of a network"
             )
+        if grad is not None and form is not None:
+            expect_gradient(self, grad, *form)
         return values
 
     def named_children(self) -> Iterator[tuple[str, "Module"]]:

@@ -26,7 +26,8 @@ class _BatchNorm(Module):
         affine: bool = True,
         dtype: type | np.dtype | str = np.float32,
     ):
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.num_features, self.momentum = num_features, momentum
+        self.eps = float(eps)  # NumPy's own float64 would turn float32 arrays into float64
         self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
         self.bias = Parameter(np.zeros(num_features, dtype)) if affine else None
         self.running_mean = np.zeros(num_features, dtype)
@@ -47,12 +48,13 @@ class _BatchNorm(Module):
             self._track(mean, var * (count / (count - 1)))
         else:
             mean, var = self.running_mean.copy(), self.running_var.copy()
-        self.keep(x, mean, var)
-        return ops.batch_norm(x, mean, var, self._weight(), None if self.bias is None else self.bias.data, self.eps)
+        y = ops.batch_norm(x, mean, var, self._weight(), None if self.bias is None else self.bias.data, self.eps)
+        self.keep(x, mean, var, output=y)
+        return y
 
     def backward(self, grad: Array) -> Array:
         """Gradient at the input, of the same shape; accumulates weight.grad and bias.grad."""
-        x, mean, var = self.kept()
+        x, mean, var = self.kept(grad)
         grad_x, grad_weight, grad_bias = ops.batch_norm_grad(
             grad, x, mean, var, self._weight(), self.eps, batch_statistics=self.training
         )

@@ -32,12 +32,12 @@ class MaxPool2d(_Pool2d):
         """(N, C, H, W) -> (N, C, OH, OW)."""
         expect(self, x, "(N, C, H, W)")
         y = ops.max_pool(x, self.kernel_size, self.stride, self.padding)
-        self.keep(x, y)
+        self.keep(x, y, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """(N, C, OH, OW) -> (N, C, H, W)."""
-        x, y = self.kept()
+        x, y = self.kept(grad)
         return ops.max_pool_grad(grad, x, y, self.kernel_size, self.stride, self.padding)
 
 
@@ -47,12 +47,13 @@ class AvgPool2d(_Pool2d):
     def forward(self, x: Array) -> Array:
         """(N, C, H, W) -> (N, C, OH, OW)."""
         expect(self, x, "(N, C, H, W)")
-        self.keep(x.shape[2:])
-        return ops.avg_pool(x, self.kernel_size, self.stride, self.padding)
+        y = ops.avg_pool(x, self.kernel_size, self.stride, self.padding)
+        self.keep(x.shape[2:], output=y)
+        return y
 
     def backward(self, grad: Array) -> Array:
         """(N, C, OH, OW) -> (N, C, H, W)."""
-        (size,) = self.kept()
+        (size,) = self.kept(grad)
         return ops.avg_pool_grad(grad, size, self.kernel_size, self.stride, self.padding)
 
 
@@ -62,10 +63,11 @@ class GlobalAvgPool2d(Module):
     def forward(self, x: Array) -> Array:
         """(N, C, H, W) -> (N, C, 1, 1)."""
         expect(self, x, "(N, C, H, W)")
-        self.keep(x.shape[2:])
-        return ops.global_avg_pool(x)
+        y = ops.global_avg_pool(x)
+        self.keep(x.shape[2:], output=y)
+        return y
 
     def backward(self, grad: Array) -> Array:
         """(N, C, 1, 1) -> (N, C, H, W)."""
-        (size,) = self.kept()
+        (size,) = self.kept(grad)
         return ops.global_avg_pool_grad(grad, size)

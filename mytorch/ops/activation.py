@@ -24,5 +24,9 @@ def leaky_relu_grad(grad: Array, x: Array, slope: float) -> Array:
 
 
 def _steepness(x: Array, slope: float) -> Array:
-    """The derivative: 1 right of zero, `slope` at zero and left of it."""
-    return namespace(x).where(x > 0, x.dtype.type(1), x.dtype.type(slope))
+    """The derivative: 1 right of zero, `slope` at zero and left of it.
+
+    By arithmetic and not by `where`, which forgets how x lies in memory. For slopes from 0 to 1 the 1 is exact.
+    """
+    one, low = x.dtype.type(1), x.dtype.type(slope)
+    return (x > 0) * (one - low) + low

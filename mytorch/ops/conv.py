@@ -15,6 +15,7 @@ import numpy as np
 
 from mytorch.device import Array, namespace
 from mytorch.geometry import Size, blocks, channels_last, empty, flat, inner, output_size, pad, padded_size, taps
+from mytorch.ops.sums import column_sums
 
 BLOCK = 1 << 19
 """Elements of im2col's matrix made at a time: 2 MiB in float32, about a second-level cache."""
@@ -70,7 +71,7 @@ def conv_weight_grad(
 
 def conv_bias_grad(grad: Array) -> Array:
     """Gradient at the bias, (F,): the sum over images and positions."""
-    return flat(grad).sum(0)
+    return column_sums(flat(grad))
 
 
 def _columns(padded: Array, kernel: Size, stride: Size, dilation: Size, out: Size, groups: int) -> Array:

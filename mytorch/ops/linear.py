@@ -1,6 +1,7 @@
 """The affine map: y = x weight^T + bias, for x (*, in), weight (out, in), bias (out,)."""
 
 from mytorch.device import Array
+from mytorch.ops.sums import column_sums
 
 
 def linear(x: Array, weight: Array, bias: Array | None) -> Array:
@@ -23,4 +24,4 @@ def linear_weight_grad(grad: Array, x: Array) -> Array:
 
 def linear_bias_grad(grad: Array) -> Array:
     """Gradient at the bias, (out,)."""
-    return grad.reshape(-1, grad.shape[-1]).sum(0)
+    return column_sums(grad.reshape(-1, grad.shape[-1]))

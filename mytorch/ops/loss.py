@@ -15,9 +15,11 @@ def class_probabilities(target: Array, logits: Array, label_smoothing: float) ->
 
     Label smoothing moves that share of each row's mass evenly over all classes (Szegedy et al., arXiv 1512.00567).
     """
-    classes = logits.shape[-1]
+    n, classes = logits.shape
     if target.ndim == 1:
-        target = namespace(logits).eye(classes, dtype=logits.dtype)[target]
+        xp, indices = namespace(logits), target
+        target = xp.zeros((n, classes), logits.dtype)
+        target[xp.arange(n), indices] = 1
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / classes
     return target.astype(logits.dtype, copy=False)

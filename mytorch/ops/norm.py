@@ -5,14 +5,16 @@ x, y, grad: (N, C, *size); weight, bias, mean, var: (C,). Each channel is normal
 
 from mytorch.device import Array
 from mytorch.geometry import channels_last, flat
+from mytorch.ops.sums import column_sums
 
 
 def moments(x: Array) -> tuple[Array, Array]:
     """Mean and biased variance of each channel. Two passes: the difference of large squares would lose digits."""
-    mean = flat(x).mean(0)
-    centred = flat(x) - mean
+    rows = flat(x)
+    mean = column_sums(rows) / len(rows)
+    centred = rows - mean
     centred *= centred
-    return mean, centred.mean(0)
+    return mean, column_sums(centred) / len(rows)
 
 
 def batch_norm(x: Array, mean: Array, var: Array, weight: Array | None, bias: Array | None, eps: float) -> Array:
@@ -33,8 +35,8 @@ def batch_norm_grad(
     """
     grad = channels_last(grad)
     centred = x - _channelwise(mean, x)
-    grad_bias = flat(grad).sum(0)
-    grad_scale = flat(grad * centred).sum(0)
+    grad_bias = column_sums(flat(grad))
+    grad_scale = column_sums(flat(grad * centred))
     scale = _scale(var, weight, eps)
     grad_weight = grad_scale / (var + eps) ** 0.5
     if not batch_statistics:

@@ -8,7 +8,10 @@ from math import prod
 import numpy as np
 
 from mytorch.device import Array
-from mytorch.geometry import Size, empty, inner, output_size, pad, padded_size, taps
+from mytorch.geometry import Size, blocks, empty, inner, output_size, pad, padded_size, taps
+
+BLOCK = 1 << 18
+"""Elements of the input gone over at a time: 1 MiB in float32, which stays in the cache from tap to tap."""
 
 
 def max_pool(x: Array, kernel: Size, stride: Size, padding: Size) -> Array:
@@ -32,11 +35,13 @@ def max_pool_grad(grad: Array, x: Array, y: Array, kernel: Size, stride: Size, p
     spread = empty(padded.shape, grad)
     spread[...] = 0
     taken = np.zeros_like(y, bool)
-    for seen in taps(kernel, stride, (1,) * len(kernel), y.shape[2:]):
-        won = padded[seen] == y
-        won &= ~taken
-        taken |= won
-        spread[seen] += grad * won
+    for images in blocks(len(x), prod(padded.shape[1:]), BLOCK):
+        for seen in taps(kernel, stride, (1,) * len(kernel), y.shape[2:]):
+            won = padded[images][seen] == y[images]
+            won &= ~taken[images]
+            taken[images] |= won
+            window = spread[images][seen]
+            window += grad[images] * won
     return spread[inner(padding)]
 
 

@@ -3,7 +3,7 @@
 from math import sqrt
 from typing import Any
 
-from mytorch.device import Array
+from mytorch.device import Array, namespace
 from mytorch.nn.module import Parameter
 from mytorch.optim.optimizer import Optimizer, Parameters
 
@@ -33,7 +33,8 @@ class Adam(Optimizer):
     def _move(self, parameter: Parameter, grad: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         beta1, beta2 = group["betas"]
         if not state:
-            state.update(step=0, exp_avg=0 * grad, exp_avg_sq=0 * grad)
+            zeros = namespace(grad).zeros_like
+            state.update(step=0, exp_avg=zeros(grad), exp_avg_sq=zeros(grad))
         state["step"] += 1
         mean, square = state["exp_avg"], state["exp_avg_sq"]
         mean *= beta1

@@ -1,6 +1,7 @@
 """What optimisers share: groups of parameters, their settings, and the state that each parameter carries."""
 
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any
 
 from mytorch.device import Array
@@ -23,10 +24,19 @@ class Optimizer:
         groups = given if isinstance(given[0], dict) else [{"params": given}]
         self.param_groups: list[dict[str, Any]] = []
         for group in groups:
+            if "params" not in group:
+                raise ValueError(f'{type(self).__name__} got a group without "params": give it the parameters it is of')
             unknown = set(group) - set(defaults) - {"params"}
             if unknown:
                 raise ValueError(f"{type(self).__name__} has no {sorted(unknown)}: expected of {sorted(defaults)}")
-            self.param_groups.append({**defaults, **group, "params": list(group["params"])})
+            members: list[Any] = list(group["params"])
+            for member in members:
+                if not isinstance(member, Parameter):
+                    what = type(member).__name__
+                    raise TypeError(f"{type(self).__name__} got a {what}: expected Parameters: model.parameters()")
+            self.param_groups.append({**defaults, **group, "params": members})
+        if len({id(parameter) for parameter in self._parameters()}) < len(list(self._parameters())):
+            raise ValueError(f"{type(self).__name__} got a parameter twice: put each into one group, once")
         self.state: list[dict[str, Any]] = [{} for _ in self._parameters()]
 
     def zero_grad(self) -> None:
@@ -60,9 +70,9 @@ class Optimizer:
                 f"this state is of {counts[0]} parameters in {counts[1]} groups, the optimiser has {len(self.state)} "
                 f"in {len(self.param_groups)}: build the optimiser over the same network first"
             )
-        self.state = [dict(state) for state in saved["state"]]
+        self.state = deepcopy(saved["state"])  # steps change it in place, and it may be another optimiser's
         for group, settings in zip(self.param_groups, saved["param_groups"], strict=True):
-            group.update(settings)
+            group.update(deepcopy(settings))
 
     def _parameters(self) -> Iterable[Parameter]:
         return (parameter for group in self.param_groups for parameter in group["params"])

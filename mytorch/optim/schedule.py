@@ -30,7 +30,7 @@ class _Schedule:
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint needs."""
-        return {"base": self.base, "taken": self.taken}
+        return {"base": list(self.base), "taken": self.taken}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on from a state_dict."""
@@ -100,6 +100,7 @@ class ReduceLROnPlateau:
 
     def step(self, metric: float) -> None:
         """Take note of a metric, and lower the learning rates where it is due."""
+        metric = float(metric)
         if self._better(metric):
             self.best, self.bad_steps = metric, 0
         else:

@@ -1,0 +1,94 @@
+"""What the library's tests share: arrays in any layout of memory, and PyTorch as the oracle of a layer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import strategies as st
+
+TOLERANCE = {np.float64: 1e-10, np.float32: 1e-4}
+"""Largest |ours - theirs| / largest |theirs|, over all elements of an array."""
+
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "as it is": np.ascontiguousarray,
+    "axes turned": lambda x: np.ascontiguousarray(x.T).T,
+    "channels last": lambda x: np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1) if x.ndim > 1 else x,
+    "every second": lambda x: np.repeat(x, 2, -1)[..., ::2],
+    "backwards": lambda x: np.flip(np.ascontiguousarray(np.flip(x))),
+    "one of a larger": lambda x: np.stack([x, x + 1], -1)[..., 0],
+}
+
+
+def _array(
+    data: st.DataObject, shape: tuple, dtype: Any = np.float64, whole: bool = False, stream: int = 0
+) -> np.ndarray:
+    rng = np.random.default_rng((data.draw(st.integers(0, 2**32 - 1), label="seed"), stream))
+    layout = data.draw(st.sampled_from(list(LAYOUTS)), label="layout")
+    values = rng.integers(-3, 4, shape) if whole else rng.standard_normal(shape)
+    array = LAYOUTS[layout](values.astype(dtype))
+    assert np.array_equal(array, values.astype(dtype))
+    return array
+
+
+def _as_tensor(array: np.ndarray, requires_grad: bool = False) -> torch.Tensor:
+    return torch.tensor(np.ascontiguousarray(array), requires_grad=requires_grad)
+
+
+def _close(what: str, ours: np.ndarray, theirs: Any) -> None:
+    theirs = theirs.detach().numpy() if isinstance(theirs, torch.Tensor) else theirs
+    assert ours.shape == theirs.shape, f"{what}: shape {ours.shape}, expected {theirs.shape}"
+    assert ours.dtype == theirs.dtype, f"{what}: {ours.dtype}, expected {theirs.dtype}"
+    if ours.size:
+        largest = max(float(np.abs(theirs).max()), np.finfo(np.float64).tiny)
+        error = float(np.abs(ours - theirs).max()) / largest
+        assert error <= TOLERANCE.get(ours.dtype.type, 0), f"{what}: relative error {error:.1e}"
+
+
+def _agree(
+    data: st.DataObject, ours: Any, theirs: torch.nn.Module, shape: tuple, dtype: Any = np.float64, whole: bool = False
+) -> None:
+    ours.to(dtype)
+    theirs.to(_as_tensor(np.zeros(0, dtype)).dtype)
+    ours.load_state_dict({name: value.numpy() for name, value in theirs.state_dict().items()})
+    x = _array(data, shape, dtype, whole)
+    kept_x, tensor = x.copy(), _as_tensor(x, requires_grad=True)
+    y, expected = ours(x), theirs(tensor)
+    _close("output", y, expected)
+    grad = _array(data, y.shape, dtype, stream=1)  # as x, it would lie where batch norm's gradient vanishes
+    kept_grad, kept_y = grad.copy(), y.copy()
+    grad_x = ours.backward(grad)
+    expected.backward(_as_tensor(grad))
+    _close("gradient at the input", grad_x, tensor.grad)
+    gradients = {name: parameter.grad for name, parameter in theirs.named_parameters()}
+    for name, parameter in ours.named_parameters():
+        _close(f"gradient of {name}", parameter.grad, gradients[name])
+    buffers = dict(theirs.named_buffers())
+    for name, value in ours.state_dict().items():
+        if name in buffers:
+            _close(name, value, buffers[name])
+    assert np.array_equal(x, kept_x), "the input was modified"
+    assert np.array_equal(grad, kept_grad), "the gradient at the output was modified"
+    assert np.array_equal(y, kept_y), "the output was modified by backward"
+
+
+@pytest.fixture(scope="session")
+def array() -> Callable[..., np.ndarray]:
+    """array(data, shape, dtype, whole): normal values, or few whole ones, in a memory layout that hypothesis draws."""
+    return _array
+
+
+@pytest.fixture(scope="session")
+def agree() -> Callable[..., None]:
+    """agree(data, ours, theirs, shape, dtype): output, every gradient and every buffer are PyTorch's, from its weights.
+
+    Input and gradient at the output are drawn by `array`, and must come out unmodified.
+    """
+    return _agree
+
+
+@pytest.fixture(scope="session")
+def close() -> Callable[..., None]:
+    """close(what, ours, theirs): the same shape and dtype, and values within the tolerance of the dtype."""
+    return _close

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mytorch import nn
+
+FLOATS = st.sampled_from([np.float64, np.float32])
+
+
+def pairs(low, high):
+    return st.tuples(st.integers(low, high), st.integers(low, high))
+
+
+def fitting(kernel, dilation, padding, extra):
+    """The input size at which the window fits, with `extra` positions more."""
+    reach = (d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    return tuple(max(1, r - 2 * p) + e for r, p, e in zip(reach, padding, extra, strict=True))
+
+
+@settings(max_examples=200)
+@given(
+    data=st.data(),
+    dtype=FLOATS,
+    batch=st.integers(1, 3),
+    groups=st.integers(1, 3),
+    channels=pairs(1, 3),
+    kernel=pairs(1, 4),
+    stride=pairs(1, 4),
+    padding=pairs(0, 3),
+    dilation=pairs(1, 3),
+    extra=pairs(0, 6),
+    bias=st.booleans(),
+)
+def test_convolution_is_pytorchs(
+    agree, data, dtype, batch, groups, channels, kernel, stride, padding, dilation, extra, bias
+):
+    arguments = (groups * channels[0], groups * channels[1], kernel, stride, padding, dilation, groups, bias)
+    shape = (batch, groups * channels[0], *fitting(kernel, dilation, padding, extra))
+    agree(data, nn.Conv2d(*arguments), torch.nn.Conv2d(*arguments), shape, dtype)
+
+
+@given(
+    data=st.data(),
+    dtype=FLOATS,
+    channels=st.integers(1, 6),
+    factor=st.integers(1, 3),
+    size=pairs(3, 9),
+    stride=pairs(1, 3),
+)
+def test_depthwise_convolution_is_pytorchs(agree, data, dtype, channels, factor, size, stride):
+    arguments = {"kernel_size": 3, "stride": stride, "padding": 1, "groups": channels}
+    ours, theirs = (library.Conv2d(channels, factor * channels, **arguments) for library in (nn, torch.nn))
+    agree(data, ours, theirs, (2, channels, *size), dtype)
+
+
+@pytest.mark.parametrize("size", [(7, 5), (8, 6), (9, 10)])
+def test_border_that_a_stride_leaves_out_gets_a_gradient_of_zero(size):
+    layer = nn.Conv2d(1, 1, 2, stride=3, dtype=float)
+    y = layer(np.ones((1, 1, *size)))
+    grad = layer.backward(np.ones(y.shape))
+    assert grad.shape == (1, 1, *size)
+    seen = np.zeros(size, bool)
+    for top in range(0, size[0] - 1, 3):
+        for left in range(0, size[1] - 1, 3):
+            seen[top : top + 2, left : left + 2] = True
+    assert np.array_equal(grad[0, 0] != 0, seen)
+
+
+def test_images_split_over_many_blocks_are_one_convolution(agree, monkeypatch):
+    from mytorch.ops import conv
+
+    x = np.random.default_rng(0).standard_normal((7, 4, 6, 5))
+    layer = nn.Conv2d(4, 6, 3, padding=1, groups=2, dtype=float)
+    grad = np.random.default_rng(1).standard_normal((7, 6, 6, 5))
+    whole = layer(x), layer.backward(grad), layer.weight.grad.copy()
+    layer.zero_grad()
+    monkeypatch.setattr(conv, "BLOCK", 2 * 4 * 9 * 30)  # two images at a time, and one left over
+    split = layer(x), layer.backward(grad), layer.weight.grad
+    for a, b in zip(whole, split, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_empty_batch_passes_through():
+    layer = nn.Conv2d(3, 4, 3)
+    y = layer(np.zeros((0, 3, 5, 6), "f"))
+    assert y.shape == (0, 4, 3, 4)
+    assert layer.backward(y).shape == (0, 3, 5, 6)
+    assert not layer.weight.grad.any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"groups": 2}, "groups=2 does not divide in_channels=3 and out_channels=4"),
+        ({"groups": 0}, "groups=0"),
+        ({"kernel_size": 0}, "kernel_size=0: give whole numbers of at least 1"),
+        ({"kernel_size": 1.5}, "kernel_size=1.5"),
+        ({"kernel_size": (3, 3, 3)}, r"kernel_size=\(3, 3, 3\)"),
+        ({"stride": 0}, "stride=0"),
+        ({"padding": -1}, "padding=-1: give whole numbers of at least 0"),
+        ({"padding": "same"}, "padding='same'"),
+        ({"dilation": (1, 0)}, r"dilation=\(1, 0\)"),
+        ({"in_channels": 0}, r"in_channels and out_channels=\(0, 4\)"),
+    ],
+)
+def test_impossible_layer_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        nn.Conv2d(**{"in_channels": 3, "out_channels": 4, "kernel_size": 3, **arguments})
+
+
+def test_whole_numbers_of_numpy_and_lists_do_for_sizes():
+    assert nn.Conv2d(3, 4, np.int64(3), stride=[1, 2]).stride == (1, 2)
+
+
+def test_kernel_larger_than_the_padded_input_is_refused():
+    with pytest.raises(
+        ValueError, match="a window of 9 does not fit an axis of 5 with padding 1: use a smaller kernel"
+    ):
+        nn.Conv2d(3, 4, 5, padding=1, dilation=2)(np.zeros((1, 3, 9, 5), "f"))

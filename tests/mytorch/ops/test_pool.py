@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mytorch.ops import pool as ops
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@given(data=st.data())
+def test_pooling_over_any_number_of_axes_is_pytorchs(close, array, axes, data):
+    def draw(low, high):
+        return tuple(data.draw(st.integers(low, high)) for _ in range(axes))
+
+    kernel, stride = draw(1, 4), draw(1, 4)
+    padding = tuple(data.draw(st.integers(0, k // 2)) for k in kernel)
+    size = tuple(k + e for k, e in zip(kernel, draw(0, 5), strict=True))
+    window = (kernel, stride, padding)
+    x = array(data, (2, 2, *size), whole=True)
+    for name in ("max", "avg"):
+        tensor = torch.tensor(np.ascontiguousarray(x), requires_grad=True)
+        expected = getattr(torch.nn.functional, f"{name}_pool{axes}d")(tensor, *window)
+        y = ops.max_pool(x, *window) if name == "max" else ops.avg_pool(x, *window)
+        close(name, y, expected)
+        grad = array(data, y.shape, stream=1)
+        expected.backward(torch.tensor(np.ascontiguousarray(grad)))
+        if name == "max":
+            close("gradient of max", ops.max_pool_grad(grad, x, y, *window), tensor.grad)
+        else:
+            close("gradient of average", ops.avg_pool_grad(grad, size, *window), tensor.grad)

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mytorch import optim
+
+OPTIONS = st.fixed_dictionaries(
+    {"lr": st.floats(1e-4, 0.1), "weight_decay": st.just(0.0) | st.floats(0, 0.1)},
+).flatmap(
+    lambda first: st.tuples(st.just(0.0) | st.floats(0.1, 0.99), st.booleans()).map(
+        lambda then: {**first, "momentum": then[0], "nesterov": then[1] and then[0] > 0}
+    )
+)
+
+
+@given(options=OPTIONS)
+def test_thirty_steps_are_pytorchs(twins, steps, close, options):
+    ours, theirs = twins()
+    optimizer, expected = optim.SGD(ours, **options), torch.optim.SGD(theirs, **options)
+    for _ in steps(ours, theirs, 30):
+        optimizer.step(), expected.step()
+    for mine, other in zip(ours, theirs, strict=True):
+        close("parameter", mine.data, other)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_saved_state_goes_on_to_the_same_numbers(goes_on, momentum):
+    goes_on(lambda parameters: optim.SGD(parameters, lr=0.1, momentum=momentum, weight_decay=0.01))
+
+
+def test_momentum_is_not_the_gradients_own_array(twins, steps):
+    ours, theirs = twins()
+    optimizer = optim.SGD(ours, momentum=0.9)
+    for _ in steps(ours, theirs, 2):
+        given = [None if parameter.grad is None else parameter.grad.copy() for parameter in ours]
+        optimizer.step()
+        for parameter, grad in zip(ours, given, strict=True):
+            np.testing.assert_array_equal(parameter.grad, grad)
+
+
+def test_nesterov_without_momentum_is_refused(twins):
+    with pytest.raises(ValueError, match=r"nesterov=True with momentum=0\.0"):
+        optim.SGD(twins()[0], nesterov=True)

@@ -1,0 +1,190 @@
+"""The house's rules: who may import whom, and that `import mytorch` needs NumPy alone."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("mytorch", "models", "experiments", "autograder")
+
+MAY_IMPORT = {
+    "mytorch": {"mytorch"},
+    "models": {"models", "mytorch"},
+    "experiments": {"experiments", "models", "mytorch"},
+    "autograder": {"autograder", "models", "mytorch"},
+}
+"""Which rooms a room's files may import."""
+
+FLOORS = ["device geometry modes random files", "ops", "nn", "optim gradcheck checkpoint data", "course"]
+"""Inside mytorch: a module imports from its own floor and those before it."""
+
+LAZY_IN_MYTORCH = {"cupy", "safetensors"}
+"""What mytorch imports inside functions alone, beside NumPy and the standard library."""
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """Every module of the rooms under `root`, by its dotted name; a package by its own."""
+    found = {}
+    for room in ROOMS:
+        for path in sorted((root / room).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(name: str, path: Path, known: dict[str, Path]) -> Iterator[tuple[str, bool]]:
+    """The modules that a file names in its imports, and whether at its top, where they run as it is imported.
+
+    `from package import module` is an import of the module; imports for type checkers alone do not count.
+    """
+
+    def visit(node: ast.AST, top: bool) -> Iterator[tuple[str, bool]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+                continue
+            if isinstance(child, ast.Import):
+                yield from ((alias.name, top) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+                above = package.split(".")[: len(package.split(".")) - child.level + 1] if child.level else []
+                module = ".".join([*above, *([child.module] if child.module else [])])
+                for alias in child.names:
+                    full = f"{module}.{alias.name}"
+                    yield (full if full in known else module), top
+            yield from visit(child, top and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
+
+    yield from visit(ast.parse(path.read_text(encoding="utf-8")), True)
+
+
+def floor(name: str) -> int:
+    """The floor of a module of mytorch; the package itself stands on the roof."""
+    part = [*name.split("."), ""][1]
+    return next((index for index, names in enumerate(FLOORS) if part in names.split()), len(FLOORS))
+
+
+def violations(root: Path) -> list[str]:
+    """Every import that breaks a rule, said in words."""
+    known, wrong = modules(root), []
+    for name, path in known.items():
+        room = name.partition(".")[0]
+        for target, top in imports(name, path, known):
+            other = target.partition(".")[0]
+            if other in ROOMS and other not in MAY_IMPORT[room]:
+                wrong.append(f"{name} imports {target}: {room} may import {sorted(MAY_IMPORT[room])} alone")
+            if room == other == "mytorch" and floor(target) > floor(name):
+                wrong.append(f"{name} imports {target}, which stands above it")
+            if room == "mytorch" and other not in {"mytorch", "numpy", *sys.stdlib_module_names}:
+                if other not in LAZY_IN_MYTORCH:
+                    wrong.append(f"{name} imports {target}: mytorch needs NumPy alone")
+                elif top:
+                    wrong.append(f"{name} imports {target} at its top: only inside the function that needs it")
+    return wrong
+
+
+def circle(root: Path) -> list[str]:
+    """Modules that import one another in a circle as they are imported, or nothing."""
+    known = modules(root)
+    graph = {
+        name: {target for target, top in imports(name, path, known) if top and target in known and target != name}
+        for name, path in known.items()
+    }
+    done: set[str] = set()
+
+    def walk(name: str, way: list[str]) -> list[str]:
+        if name in way:
+            return [*way[way.index(name) :], name]
+        if name not in done:
+            for target in sorted(graph[name]):
+                if found := walk(target, [*way, name]):
+                    return found
+            done.add(name)
+        return []
+
+    return next((found for name in graph if (found := walk(name, []))), [])
+
+
+def test_imports_run_one_way():
+    assert len(modules(ROOT)) > 20
+    assert violations(ROOT) == []
+
+
+def test_no_modules_import_one_another_in_a_circle():
+    assert circle(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "message"),
+    [
+        ("mytorch/ops/conv.py", "import torch", "mytorch.ops.conv imports torch: mytorch needs NumPy alone"),
+        ("mytorch/ops/conv.py", "def f():\n    import torch.nn", "imports torch.nn: mytorch needs NumPy alone"),
+        ("mytorch/ops/conv.py", "import cupy", "imports cupy at its top"),
+        ("mytorch/ops/conv.py", "from mytorch.nn.conv import Conv2d", "imports mytorch.nn.conv, which stands above it"),
+        ("mytorch/ops/conv.py", "from .. import nn", "imports mytorch.nn, which stands above it"),
+        ("mytorch/nn/conv.py", "from mytorch.optim import SGD", "mytorch.nn.conv imports mytorch.optim, which stands"),
+        ("mytorch/geometry.py", "from mytorch.ops import conv", "imports mytorch.ops.conv, which stands above it"),
+        ("mytorch/nn/conv.py", "def f():\n    import models", "mytorch may import ['mytorch'] alone"),
+        ("models/a.py", "from experiments import recipe", "models may import ['models', 'mytorch'] alone"),
+        ("experiments/a.py", "import autograder.checks", "experiments.a imports autograder.checks"),
+        ("autograder/a.py", "import experiments", "autograder.a imports experiments"),
+    ],
+)
+def test_planted_violation_is_found(tmp_path, file, line, message):
+    for name in ("__init__", "nn/__init__", "nn/conv", "ops/__init__", "ops/conv", "optim/__init__"):
+        path = tmp_path / "mytorch" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    assert violations(tmp_path) == []
+    path.write_text(f"{line}\n")
+    assert any(message in found for found in violations(tmp_path)), violations(tmp_path)
+
+
+def test_planted_circle_is_found_and_a_lazy_import_makes_none(tmp_path):
+    (tmp_path / "models").mkdir()
+    for name, line in {"a": "from models import b", "b": "import models.c", "c": "from models.a import x"}.items():
+        (tmp_path / "models" / f"{name}.py").write_text(f"{line}\n")
+    assert circle(tmp_path) == ["models.a", "models.b", "models.c", "models.a"]
+    (tmp_path / "models" / "c.py").write_text("def f():\n    import models.a\n")
+    assert circle(tmp_path) == []
+
+
+ALONE = """
+import importlib, pkgutil, sys
+
+class NumPyAlone:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top not in {"mytorch", "numpy"} and top not in sys.stdlib_module_names:
+            raise ImportError(f"{name}: mytorch needs NumPy alone")
+
+sys.meta_path.insert(0, NumPyAlone())
+import mytorch
+
+names = [module.name for module in pkgutil.walk_packages(mytorch.__path__, "mytorch.")]
+for name in names:
+    importlib.import_module(name)
+print(len(names))
+"""
+
+
+def alone(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Import every module of mytorch in `folder` where nothing but NumPy and the standard library can be found."""
+    return subprocess.run([sys.executable, "-c", ALONE], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_import_mytorch_needs_numpy_alone():
+    run = alone(ROOT)
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) == sum(name.startswith("mytorch.") for name in modules(ROOT))
+
+
+def test_import_of_anything_else_is_found(tmp_path):
+    (tmp_path / "mytorch").mkdir()
+    (tmp_path / "mytorch" / "__init__.py").touch()
+    (tmp_path / "mytorch" / "deep.py").write_text("import torch\n")
+    assert "torch: mytorch needs NumPy alone" in alone(tmp_path).stderr
