@@ -1,0 +1,12 @@
+"""Synthetic faces: drawn people, each with features of their own, photographed under everything that varies.
+
+identity = draw_identity(seed=1, number=0)
+pixels = draw_image(identity, seed=1, image=0, size=160)
+"""
+
+from experiments.data.synthetic.casting import draw_identity
+from experiments.data.synthetic.competition import Competition, write_competition
+from experiments.data.synthetic.identity import Identity
+from experiments.data.synthetic.portrait import draw_image
+
+__all__ = ["Competition", "Identity", "draw_identity", "draw_image", "write_competition"]

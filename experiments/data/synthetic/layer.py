@@ -1,0 +1,114 @@
+"""Shapes in the coordinates of a head, collected in painting order and put on a canvas all at once."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from PIL import ImageDraw
+
+from experiments.data.synthetic.palettes import Colour
+
+DEPTH = 0.68
+"""How far the middle of the face stands out from the plane of its outline, in half face heights."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How a head of half width `width` is seen: turned by yaw, pitch and roll, then scaled and moved into the image.
+
+    `scale` and `centre` are fractions of the image. Without perspective: at a portrait's distance it hardly shows.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+    scale: float
+    centre: tuple[float, float]
+    width: float
+
+    @cached_property
+    def _turn(self) -> np.ndarray:
+        """(3, 2): the first two rows of roll @ pitch @ yaw, transposed, times the scale."""
+        (cy, cp, cr), (sy, sp, sr) = (
+            np.cos((self.yaw, self.pitch, self.roll)),
+            np.sin((self.yaw, self.pitch, self.roll)),
+        )
+        yaw = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+        pitch = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
+        roll = np.array([[cr, -sr], [sr, cr]])
+        return (self.scale * (roll @ (pitch @ yaw)[:2])).T
+
+    def surface(self, points: np.ndarray) -> np.ndarray:
+        """Depth (N,) of the face at `points` (N, 2): an ellipsoid, and the plane of the outline beyond it.
+
+        No wider than the outline, so that nothing on it is turned out of the face.
+        """
+        x, y = points[:, 0] / self.width, (points[:, 1] - 0.12) / 1.14
+        return DEPTH * np.sqrt(np.maximum(1 - x * x - y * y, 0))
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """(N, 3) in the head to (N, 2) in the image, as fractions of it.
+
+        What lies on the rim is widened as the head turns: the outline of a ball is its own, not a turned disc.
+        """
+        widening = np.sqrt(1 + (np.tan(self.yaw) * DEPTH / self.width) ** 2) - 1
+        rim = np.clip(1 - points[:, 2] / DEPTH, 0, 1)
+        points = points * np.stack([1 + widening * rim, *np.ones((2, len(points)))], axis=1)
+        return points @ self._turn + self.centre
+
+
+class Layer:
+    """Filled shapes, later ones over earlier ones. Points are (N, 2), laid on the face's surface, or (N, 3)."""
+
+    def __init__(self) -> None:
+        self._shapes: list[np.ndarray] = []
+        self._inks: list[Colour] = []
+        self._raised: list[float] = []
+
+    def fill(self, points: np.ndarray, colour: Colour, raised: float = 0.0, flat: float | None = None) -> None:
+        """Add a polygon: (N, 2) lies `raised` above the surface, or in the plane z = `flat`; (N, 3) where it says."""
+        if flat is not None:
+            points = np.concatenate([points, np.full((len(points), 1), flat)], axis=1)
+        self._shapes.append(points)
+        self._inks.append(colour)
+        self._raised.append(raised)
+
+    def fill_all(
+        self, shapes: np.ndarray, colours: list[Colour], raised: float = 0.0, flat: float | None = None
+    ) -> None:
+        """Add many polygons of as many points each: shapes (M, N, 2)."""
+        if flat is not None:
+            shapes = np.concatenate([shapes, np.full((*shapes.shape[:2], 1), flat)], axis=2)
+        self._shapes.extend(shapes)
+        self._inks.extend(colours)
+        self._raised.extend([raised] * len(shapes))
+
+    def add(self, other: "Layer") -> None:
+        """Add every shape of another layer."""
+        self._shapes.extend(other._shapes)
+        self._inks.extend(other._inks)
+        self._raised.extend(other._raised)
+
+    def paint(self, draw: ImageDraw.ImageDraw, view: View, size: int, opaque: bool = True) -> None:
+        """Put everything, seen so, on a canvas `size` pixels wide; `opaque` where that has an alpha channel."""
+        if not self._shapes:
+            return
+        flat = (view.project(self._placed(view)) * size - 0.5).ravel().tolist()
+        start = 0
+        for points, colour in zip(self._shapes, self._inks, strict=True):
+            end = start + 2 * len(points)
+            ink = (int(colour[0]), int(colour[1]), int(colour[2]))
+            draw.polygon(flat[start:end], (*ink, 255) if opaque else ink)
+            start = end
+
+    def _placed(self, view: View) -> np.ndarray:
+        """Every point of every shape, (N, 3): in one go, for a layer has hundreds of small shapes."""
+        lengths = [len(points) for points in self._shapes]
+        deep = [points.shape[1] == 3 for points in self._shapes]
+        placed = np.empty((sum(lengths), 3))
+        placed[:, :2] = np.concatenate([points[:, :2] for points in self._shapes])
+        placed[:, 2] = view.surface(placed[:, :2]) + np.repeat(self._raised, lengths)
+        if any(deep):
+            own = np.concatenate([points[:, 2] for points, has in zip(self._shapes, deep, strict=True) if has])
+            placed[np.repeat(deep, lengths), 2] = own
+        return placed

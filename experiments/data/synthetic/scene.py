@@ -1,0 +1,123 @@
+"""Everything about one photograph that is not who is in it: pose, light, expression, camera, background, obstacles."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.data.synthetic import palettes
+from experiments.data.synthetic.palettes import Colour
+
+OBSTACLES = ("hand", "scarf", "sunglasses", "board", "mask")
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Radians; positive yaw turns the face to the viewer's right, positive pitch down, positive roll clockwise."""
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """`smile` -0.5 to 1; `open` mouth 0 to 1; `lids` open 0.2 to 1.15; brows `raised` and `furrowed`; gaze -1 to 1."""
+
+    smile: float
+    open: float
+    lids: float
+    raised: float
+    furrowed: float
+    gaze: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """Direction it comes from (unit vector; x right, y down, z to the viewer), its strength, the ambience, its tint."""
+
+    direction: tuple[float, float, float]
+    strength: float
+    ambience: float
+    tint: Colour
+    exposure: float
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """Half the face's height and its centre as fractions of the image; blur likewise; noise in grey levels."""
+
+    scale: float
+    centre: tuple[float, float]
+    blur: float
+    noise: float
+    contrast: float
+    jpeg_quality: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One photograph of one identity. `grain` seeds what is too fine to be listed here: background, cloth, noise."""
+
+    pose: Pose
+    expression: Expression
+    light: Light
+    camera: Camera
+    cloth: Colour
+    collar: str
+    obstacle: str | None
+    grain: int
+
+
+def draw_scene(seed: int, identity: int, image: int) -> Scene:
+    """The scene of image number `image` of person number `identity`; nothing else enters into it."""
+    rng = np.random.default_rng([seed, 1, identity, image])
+    return Scene(
+        pose=Pose(
+            yaw=float(np.clip(rng.normal(0, 0.26), -0.55, 0.55)),
+            pitch=float(np.clip(rng.normal(0, 0.12), -0.28, 0.28)),
+            roll=float(np.clip(rng.normal(0, 0.14), -0.4, 0.4)),
+        ),
+        expression=_draw_expression(rng),
+        light=_draw_light(rng),
+        camera=Camera(
+            scale=rng.uniform(0.29, 0.41),
+            centre=(rng.uniform(0.41, 0.59), rng.uniform(0.45, 0.58)),
+            blur=rng.uniform(0.003, 0.010) if rng.random() < 0.3 else 0.0,
+            noise=rng.uniform(0, 8) if rng.random() < 0.6 else 0.0,
+            contrast=rng.uniform(0.86, 1.1),
+            jpeg_quality=int(rng.integers(55, 96)),
+        ),
+        cloth=palettes.CLOTH[int(rng.integers(len(palettes.CLOTH)))],
+        collar=("crew", "vee", "shirt", "turtle")[int(rng.integers(4))],
+        obstacle=OBSTACLES[int(rng.integers(len(OBSTACLES)))] if rng.random() < 0.14 else None,
+        grain=int(rng.integers(2**31)),
+    )
+
+
+def _draw_expression(rng: np.random.Generator) -> Expression:
+    blink = rng.random() < 0.04
+    return Expression(
+        smile=float(np.clip(rng.normal(0.5, 0.4), -0.4, 1)),
+        open=rng.uniform(0.15, 1) if rng.random() < 0.35 else 0.0,
+        lids=0.15 if blink else rng.uniform(0.72, 1.15),
+        raised=float(np.clip(rng.normal(0, 0.5), -1, 1)),
+        furrowed=rng.uniform(0, 1) if rng.random() < 0.2 else 0.0,
+        gaze=(float(np.clip(rng.normal(0, 0.35), -0.9, 0.9)), float(np.clip(rng.normal(0, 0.2), -0.5, 0.5))),
+    )
+
+
+def _draw_light(rng: np.random.Generator) -> Light:
+    around, above = rng.uniform(-1.3, 1.3), rng.uniform(-0.1, 1.0)
+    strength, brightest = rng.uniform(0.25, 0.65), rng.uniform(1.02, 1.2)
+    warmth = rng.normal(0, 0.07)
+    return Light(
+        direction=(
+            float(np.sin(around) * np.cos(above)),
+            float(-np.sin(above)),
+            float(np.cos(around) * np.cos(above)),
+        ),
+        strength=strength,
+        ambience=brightest - strength,
+        tint=(1 + warmth, 1 + rng.normal(0, 0.03), 1 - warmth),
+        exposure=rng.uniform(0.86, 1.1),
+    )
