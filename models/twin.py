@@ -24,12 +24,15 @@ def twin(model: ours.Module) -> theirs.Module:
     if floating:
         module.to(torch.float64 if floating[0] == np.float64 else torch.float32)
     module.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
-    return module.train(model.training)
+    modes = {name: layer.training for name, layer in model.named_modules()}
+    for name, layer in module.named_modules():
+        layer.training = modes.get(name, model.training)
+    return module
 
 
 def copy_back(module: theirs.Module, model: ours.Module) -> None:
     """Copy the weights of a twin into the model that it is the twin of."""
-    model.load_state_dict({name: tensor.detach().numpy() for name, tensor in module.state_dict().items()})
+    model.load_state_dict({name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()})
 
 
 def counterpart(kind: type[ours.Module]) -> Callable[[Builder], Builder]:
@@ -45,7 +48,7 @@ def counterpart(kind: type[ours.Module]) -> Callable[[Builder], Builder]:
 def _structure(model: ours.Module) -> theirs.Module:
     """The counterpart of `model` and of all below it, with weights of PyTorch's own choosing."""
     for kind in type(model).__mro__:
-        if kind in _builders:
+        if kind in _builders and type(model).forward is kind.forward:  # a forward of its own computes something else
             return _builders[kind](model)
     raise TypeError(
         f"{type(model).__name__} has no PyTorch counterpart: register a function that makes one with "
@@ -77,8 +80,8 @@ def _residual(layer: ours.Residual) -> theirs.Module:
 
 @counterpart(ours.Conv2d)
 def _conv2d(layer: ours.Conv2d) -> theirs.Module:
-    geometry: Any = (layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups)
-    return theirs.Conv2d(layer.in_channels, layer.weight.shape[0], *geometry, bias=layer.bias is not None)
+    names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
+    return theirs.Conv2d(**{name: getattr(layer, name) for name in names}, bias=layer.bias is not None)
 
 
 @counterpart(ours.Linear)

@@ -34,7 +34,7 @@ class Conv2d(Module):
                 f"groups={groups} does not divide in_channels={in_channels} and out_channels={out_channels}: "
                 "choose a common divisor of both"
             )
-        self.in_channels, self.groups = in_channels, groups
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = numbers(kernel_size, 2, "kernel_size", least=1)
         self.stride = numbers(stride, 2, "stride", least=1)
         self.padding = numbers(padding, 2, "padding")
@@ -52,17 +52,19 @@ class Conv2d(Module):
         return y
 
     def backward(self, grad: Array) -> Array:
-        """(N, out, OH, OW) -> (N, in, H, W); accumulates weight.grad and bias.grad."""
+        """(N, out, OH, OW) -> (N, in, H, W), or None without `needs_input_grad`; accumulates weight.grad and bias.grad."""
         (x,) = self.kept(grad)
         geometry = (self.stride, self.padding, self.dilation, self.groups)
         self.weight.accumulate(ops.conv_weight_grad(grad, x, self.kernel_size, *geometry))
         if self.bias is not None:
             self.bias.accumulate(ops.conv_bias_grad(grad))
+        if not self.needs_input_grad:
+            return None  # type: ignore[return-value]
         return ops.conv_input_grad(grad, self.weight.data, x.shape[2:], *geometry)
 
     def extra_repr(self) -> str:
         """As PyTorch prints it, shortened."""
-        text = f"{self.in_channels}, {len(self.weight.data)}, kernel_size={self.kernel_size}, stride={self.stride}"
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
         text += f", padding={self.padding}" if any(self.padding) else ""
         text += f", dilation={self.dilation}" if self.dilation != (1, 1) else ""
         text += f", groups={self.groups}" if self.groups > 1 else ""

@@ -31,11 +31,13 @@ class Linear(Module):
         return y
 
     def backward(self, grad: Array) -> Array:
-        """(*, out) -> (*, in); accumulates weight.grad and bias.grad."""
+        """(*, out) -> (*, in), or None without `needs_input_grad`; accumulates weight.grad and bias.grad."""
         (x,) = self.kept(grad)
         self.weight.accumulate(ops.linear_weight_grad(grad, x))
         if self.bias is not None:
             self.bias.accumulate(ops.linear_bias_grad(grad))
+        if not self.needs_input_grad:
+            return None  # type: ignore[return-value]
         return ops.linear_input_grad(grad, self.weight.data)
 
     def extra_repr(self) -> str:

@@ -59,6 +59,8 @@ class Module:
 
     buffers: ClassVar[tuple[str, ...]] = ()
     training: bool = True
+    needs_input_grad: bool = True
+    """False in a convolution or linear layer saves the gradient at its input, which nobody needs of a first layer."""
 
     def forward(self, x: Array) -> Array:
         """The layer's output for `x`."""
