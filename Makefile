@@ -14,7 +14,7 @@ demo: $(USE) ## the main job on faces that it draws itself, a few minutes
 	$(BIN)/faces demo
 
 test: $(DEV) ## every test
-	$(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 lint: $(DEV) ## style and types
 	$(BIN)/ruff check .

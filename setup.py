@@ -37,6 +37,7 @@ setup(
             "pytest>=8.3",
             "pytest-xdist>=3.6",
             "ruff>=0.9",
+            "scikit-learn>=1.5",
             "types-PyYAML>=6",
         ],
     },

@@ -1,6 +1,5 @@
 """The `faces` command: a verb a stage. Thin: each verb imports what it needs, and calls it."""
 
-import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -44,13 +43,12 @@ def data_synth(
     from experiments.progress import say, track
 
     with track("drawing", identities * images + test_images, "images") as advance:
-        made = write_competition(
+        write_competition(
             directory, identities=identities, images=images, test_images=test_images,
             size=size, seed=seed, workers=workers, progress=advance,
         )  # fmt: skip
     say(f"{directory}: {identities} people, {identities * images} images to train, {test_images} to test")
     say(f"next: faces train scratch_cnn --data {directory} --out runs/first")
-    del made
 
 
 @data.command("check")
@@ -160,15 +158,14 @@ def _settings(settings: list[str] | None, identities: int | None) -> list[str]:
 
 
 def main() -> None:
-    """Run the command; what is wrong with an input is a line on standard error and exit status 2."""
+    """Run the command. What is wrong with an input is a line on standard error and exit status 2; Ctrl-C is 130."""
     try:
-        app()
+        app(prog_name="faces")
     except FacesError as error:
         sys.exit(_complain(str(error)))
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
-            raise
-        sys.exit(_complain(f"{error.filename or 'writing'}: {error.strerror}; what was there before is still whole"))
+    except OSError as error:  # a full disk, a folder that may not be written to
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        sys.exit(_complain(f"{what}; what stood there before is still whole"))
 
 
 def _complain(message: str) -> int:

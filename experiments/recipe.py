@@ -3,23 +3,53 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from experiments.errors import FacesError
+from experiments.recipe_problems import explain
 
 FOLDER = Path(__file__).parent / "recipes"
 
+
+def _share_or_number(value: Any) -> float | int:
+    """0.8 stays a share, 5 and 5.0 are a number. One function, as a union would complain once for each of its types."""
+    number = float(value) if isinstance(value, int | float | str) else 0.0
+    if 0 < number < 1:
+        return number
+    if number >= 1 and number.is_integer():
+        return int(number)
+    raise ValueError
+
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+ShareOrNumber = Annotated[float | int, PlainValidator(_share_or_number)]
 
 
 class _Part(BaseModel):
     """A group of settings: unknown names and values out of range are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML's yes and true would pass for 1."""
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("expected a value, not yes or no")
+        return value
 
 
 class Model(_Part):
@@ -43,7 +73,7 @@ class Data(_Part):
 class Split(_Part):
     """How each person's images part. train: a share below 1, or a number of images a person; the rest validates."""
 
-    train: Annotated[float, Field(gt=0, lt=1)] | Positive = 0.8
+    train: ShareOrNumber = 0.8
     seed: Annotated[int, Field(ge=0)] = 0
 
 
@@ -73,6 +103,12 @@ class Optimizer(_Part):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     nesterov: bool = False
 
+    @model_validator(mode="after")
+    def _nesterov_has_momentum(self) -> Self:
+        if self.name == "sgd" and self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum above 0, such as momentum: 0.9")
+        return self
+
 
 class Schedule(_Part):
     """The learning rate's course.
@@ -101,9 +137,19 @@ class Recipe(_Part):
     schedule: Schedule = Schedule()
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     epochs: Positive = 30
-    batch_size: Positive = 64
+    batch_size: Annotated[int, Field(ge=2)] = 64
     identities: Annotated[int, Field(ge=2)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _picture_outlasts_the_pooling(self) -> Self:
+        least = 2 ** len(self.model.widths)
+        if self.model.name == "face_cnn" and min(self.data.size) < least:
+            raise ValueError(
+                f"data.size={list(self.data.size)}: the {len(self.model.widths)} blocks of model.widths halve it each "
+                f"time; expected at least {least} pixels a side, or fewer widths"
+            )
+        return self
 
     def dump(self) -> str:
         """All settings as YAML, which `load` reads back."""
@@ -122,9 +168,10 @@ def load(source: str | Path, settings: Iterable[str] = ()) -> Recipe:
     """
     path = _find(source)
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise FacesError(f"{path}: not a YAML file that can be read: {error}") from error
+    tree = {} if tree is None else tree
     if not isinstance(tree, dict):
         raise FacesError(f"{path}: expected settings (key: value), found {type(tree).__name__}")
     for setting in settings:
@@ -132,9 +179,8 @@ def load(source: str | Path, settings: Iterable[str] = ()) -> Recipe:
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
-        raise FacesError(
-            f"{path.name}:\n" + "\n".join(f"  {_explain(problem)}" for problem in error.errors())
-        ) from None
+        problems = "".join(f"\n  {explain(problem, _keys())}" for problem in error.errors(include_url=False))
+        raise FacesError(f"recipe {source}:{problems}") from None
 
 
 def _find(source: str | Path) -> Path:
@@ -164,27 +210,11 @@ def _set(tree: dict[str, Any], setting: str) -> None:
     try:
         tree[name] = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise FacesError(f"--set {setting}: {text!r} is not a YAML value: {error}") from error
+        raise FacesError(f"--set {setting}: {text!r} is no YAML value ({getattr(error, 'problem', error)})") from error
 
 
-def _explain(problem: Any) -> str:
-    """One of pydantic's problems, in words; an unknown name with the nearest known one."""
-    where = [str(part) for part in problem["loc"] if isinstance(part, str) and part not in ("int", "float")]
-    key = ".".join(where)
-    if problem["type"] != "extra_forbidden":
-        return f"{key}={problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
-    known = _keys()
-    near = get_close_matches(key, known, n=1, cutoff=0.5) or [k for k in known if k.split(".")[-1] == where[-1]]
-    siblings = [k for k in known if k.rpartition(".")[0] == ".".join(where[:-1])]
-    return f"{key}: unknown; " + (f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(siblings)}")
-
-
-def _keys() -> list[str]:
-    """Every setting's dotted name."""
-    keys = []
-    for name, field in Recipe.model_fields.items():
-        part = field.annotation
-        if isinstance(part, type) and issubclass(part, _Part):
-            keys += [f"{name}.{inner}" for inner in part.model_fields]
-        keys.append(name)
-    return keys
+def _keys() -> dict[str, list[str]]:
+    """The names of the settings of each group, and under "" those at the top."""
+    kinds = {name: field.annotation for name, field in Recipe.model_fields.items()}
+    parts = {n: kind.model_fields for n, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, _Part)}
+    return {"": list(kinds), **{name: list(fields) for name, fields in parts.items()}}

@@ -4,8 +4,12 @@ import csv
 import json
 import os
 import platform
+import secrets
+import shlex
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -36,14 +40,19 @@ class Run:
         self.curves = self.folder / "curves.png"
 
     @classmethod
-    def create(cls, folder: str | os.PathLike[str], recipe: Recipe, classes: Sequence[str], data: Path) -> "Run":
-        """Begin a run. Raises FacesError where the folder exists already, or cannot be made."""
+    def create(
+        cls, folder: str | os.PathLike[str], recipe: Recipe, classes: Sequence[str], data: Path, pictures: str = ""
+    ) -> "Run":
+        """Begin a run in a folder that is new or empty. Raises FacesError for any other, or where it cannot be made.
+
+        data: the folder it learns from; pictures: the fingerprint of those that train.
+        """
         run = cls(folder)
         refuse_existing(run.folder, "go on with it by --resume")
-        run.folder.mkdir(parents=True)
+        run.folder.mkdir(parents=True, exist_ok=True)
         write_text(run.folder / "recipe.yaml", recipe.dump())
         write_json(run.folder / "classes.json", list(classes))
-        write_json(run.folder / "environment.json", _environment(recipe, data))
+        write_json(run.folder / "environment.json", {**_environment(recipe, data), "pictures": pictures})
         return run
 
     @classmethod
@@ -64,6 +73,10 @@ class Run:
         """The people, by label."""
         return read_json(self.folder / "classes.json")
 
+    def pictures(self) -> str:
+        """The fingerprint of the pictures that train."""
+        return read_json(self.folder / "environment.json").get("pictures", "")
+
     def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """history.csv, whole."""
         write_csv(self.history, rows)
@@ -75,14 +88,28 @@ class Run:
 
 
 def refuse_existing(path: Path, remedy: str) -> None:
-    """Raise FacesError where something stands at `path` already, or its parent is no folder."""
+    """Raise FacesError where something but an empty folder stands at `path`, or its parent is no folder."""
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise FacesError(f"{path} exists already: choose another --out, or {remedy}")
-    if path.is_dir():
-        path.rmdir()
     parent = next((p for p in path.absolute().parents if p.exists()), Path("/"))
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise FacesError(f"{path} cannot be made: {parent} is not a folder that you may write to")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path` that becomes `path` when the block ends well, and is removed otherwise."""
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        temporary.mkdir()
+        yield temporary
+        if path.is_dir():
+            path.rmdir()
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -106,10 +133,10 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows with the same keys as a CSV file, whole or not at all."""
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
+    """Write rows with the same keys as a CSV file, whole or not at all. columns: needed where there may be no rows."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+        writer = csv.DictWriter(file, fieldnames=columns or list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
@@ -118,7 +145,7 @@ def _environment(recipe: Recipe, data: Path) -> dict[str, Any]:
     """What a reader needs to make the run again."""
     packages = ("mytorch-faces", "numpy", "torch", "torchvision", "pillow")
     return {
-        "command": " ".join(["faces", *sys.argv[1:]]),
+        "command": shlex.join(["faces", *sys.argv[1:]]),
         "seed": recipe.seed,
         "data": str(data),
         "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",

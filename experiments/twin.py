@@ -17,7 +17,7 @@ from experiments.evaluation.classification import figures
 from experiments.outputs.plots import twin_curves
 from experiments.progress import say, track
 from experiments.recipe import Optimizer, Recipe
-from experiments.run import refuse_existing, write_csv, write_json, write_text
+from experiments.run import new_folder, refuse_existing, write_csv, write_json, write_text
 from experiments.training.learner import EVALUATION_BATCH, Learner, predict
 from models.twin import twin
 
@@ -80,9 +80,11 @@ def run_twin(
 ) -> dict[str, Any]:
     """Train a recipe with mytorch and with PyTorch over the same batches; write both curves and their difference.
 
-    Dropout is off, since the two draw their random numbers differently. steps: how many; the recipe's epochs without.
+    Dropout is off, since the two draw their random numbers differently. A plateau is one of the training loss here.
+    steps: how many; the recipe's epochs without.
     Into `out`: twin.csv (a row a step), twin.png, twin.json (the largest difference, the time and accuracy of each) and
-    recipe.yaml. Raises FacesError for an `out` that exists, a dtype that is none, and data that cannot be read.
+    recipe.yaml. Raises FacesError for an `out` that exists, a dtype that is none, data that cannot be read, and losses
+    that are no longer finite.
     """
     folder = Path(out)
     if dtype not in DTYPES:
@@ -95,13 +97,13 @@ def run_twin(
     ours = Learner(recipe, len(faces.names), len(batches), DTYPES[dtype])
     theirs = TorchLearner(ours, recipe.optimizer)
     say(f"{recipe.model.name} in {dtype}, {total} steps of {recipe.batch_size} pictures, mytorch and torch in turn")
-    comparison = _train_both(ours, theirs, _stream(batches), total)
+    comparison = _train_both(ours, theirs, batches, total)
     result = _figures(comparison, dtype, recipe) | _accuracies(ours, theirs, validation, recipe)
-    folder.mkdir(parents=True)
-    write_text(folder / "recipe.yaml", recipe.dump())
-    write_csv(folder / "twin.csv", comparison.rows())
-    write_json(folder / "twin.json", result)
-    twin_curves(comparison.ours, comparison.theirs, comparison.difference, folder / "twin.png", dtype)
+    with new_folder(folder) as made:
+        write_text(made / "recipe.yaml", recipe.dump())
+        write_csv(made / "twin.csv", comparison.rows())
+        write_json(made / "twin.json", result)
+        twin_curves(comparison.ours, comparison.theirs, comparison.difference, made / "twin.png", dtype)
     say(
         f"largest relative difference of the losses: {result['largest_difference']:.1e} "
         f"(first five steps: {result['largest_difference_first_5']:.1e})"
@@ -126,17 +128,25 @@ def build_torch_optimizer(network: torch.nn.Module, settings: Optimizer) -> torc
             return torch.optim.AdamW(network.parameters(), **rates)
 
 
-def _train_both(ours: Learner, theirs: TorchLearner, stream: Iterator[Batch], total: int) -> Comparison:
+@np.errstate(over="ignore", invalid="ignore")  # as in training: the loss shows it
+def _train_both(ours: Learner, theirs: TorchLearner, batches: Batches, total: int) -> Comparison:
     """Both over the same batches, in turn."""
     comparison = Comparison()
     with track("twins", total, "steps") as advance:
-        for done, batch in zip(range(1, total + 1), stream, strict=False):
+        for done, batch in zip(range(1, total + 1), _stream(batches), strict=False):
             lr, started = ours.lr, time.perf_counter()
             comparison.ours.append(ours.step(batch.pixels, batch.labels)[0])
             between = time.perf_counter()
             comparison.theirs.append(theirs.step(batch.pixels, batch.labels, lr))
             comparison.our_seconds.append(between - started)
             comparison.their_seconds.append(time.perf_counter() - between)
+            if not np.isfinite([comparison.ours[-1], comparison.theirs[-1]]).all():
+                raise FacesError(
+                    f"at step {done} the losses are {comparison.ours[-1]} and {comparison.theirs[-1]}: training "
+                    f"diverged; try a learning rate below {lr:.2g}, by --set optimizer.lr=..."
+                )
+            if done % len(batches) == 0:
+                ours.rate.after_epoch(float(np.mean(comparison.ours[-len(batches) :])))
             advance(done, total)
     return comparison
 

@@ -15,17 +15,17 @@ class Augmentation:
 
     def __init__(self, settings: Augment, seed: int):
         self.seed = seed
-        self.transform = v2.Compose(_transforms(settings))
-        self.changes_anything = settings != Augment(flip=0)
+        transforms = _transforms(settings)
+        self.transform = v2.Compose(transforms) if transforms else None
 
     def __call__(self, images: np.ndarray, indices: np.ndarray, epoch: int) -> np.ndarray:
         """(n, H, W, 3) uint8 to the same; `indices` (n,) are the pictures' numbers in their data set."""
-        if not self.changes_anything:
+        if self.transform is None:
             return images
         changed = np.empty_like(images)
         with torch.random.fork_rng(devices=[]):
             for image, index, out in zip(images, indices, changed, strict=True):
-                torch.manual_seed(_mixed(self.seed, epoch, int(index)))
+                torch.default_generator.manual_seed(_mixed(self.seed, epoch, int(index)))  # a GPU's are left alone
                 out[...] = self.transform(torch.from_numpy(image).permute(2, 0, 1)).permute(1, 2, 0).numpy()
         return changed
 

@@ -1,5 +1,6 @@
 """A folder of identities in memory, at the recipe's size, split as the recipe says."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,12 @@ class Faces:
         """Those pictures only, of all the people still."""
         chosen = np.asarray(indices, dtype=np.int64)
         return Faces(self.images[chosen], self.labels[chosen], self.names, tuple(self.paths[i] for i in chosen))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of which pictures these are, by person and file name: the same wherever their folder lies."""
+        listed = "\n".join(f"{path.parent.name}/{path.name}" for path in self.paths)
+        return hashlib.blake2b(listed.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 def read_split(directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces, Faces]:

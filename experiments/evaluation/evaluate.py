@@ -38,15 +38,17 @@ def evaluate(
             f"{data}: {len(faces.names)} people, other than the {len(trained.classes)} of {trained.run.folder}: "
             "evaluate on the people that the network was trained on"
         )
-    logits = trained.logits(faces.images)
     folder = trained.run.folder / "evaluation" if out is None else Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise FacesError(f"{folder} is a file: give --out a folder, new or not")
+    logits = trained.logits(faces.images)
     folder.mkdir(parents=True, exist_ok=True)
     result = {**figures(logits, faces.labels), "images": len(faces), "identities": len(faces.names)}
     write_json(folder / "evaluation.json", {"run": str(trained.run.folder), "data": str(data), "part": part, **result})
     counts = confusion(logits, faces.labels)
     write_csv(folder / "identities.csv", _identities(counts, trained.classes))
     pairs = most_confused(counts, trained.classes)
-    write_csv(folder / "confused.csv", pairs)
+    write_csv(folder / "confused.csv", pairs, columns=("true", "taken_for", "times", "of"))
     confusion_matrix(counts, trained.classes, folder / "confusion.png")
     _sheets(faces, logits, folder)
     say(f"top-1 {result['top1']:.1%}  top-5 {result['top5']:.1%}  loss {result['loss']:.3f}  on {len(faces)} pictures")

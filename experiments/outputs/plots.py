@@ -1,5 +1,6 @@
 """Plots of a run."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ def figure(columns: int, width: float = 5.0, height: float = 3.6) -> tuple[Figur
 
 def write_figure(drawing: Figure, path: Path) -> None:
     """Save as PNG, whole or not at all."""
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name in a script that the font lacks
         drawing.savefig(temporary, format="png", dpi=150)
 
 
@@ -64,8 +66,8 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str], path: Path, most:
     axis.grid(False)
     picture = axis.imshow(shown, cmap="Blues", vmin=0)
     labels = [names[i] for i in chosen]
-    axis.set_xticks(range(len(chosen)), labels, rotation=90, fontsize=8)
-    axis.set_yticks(range(len(chosen)), labels, fontsize=8)
+    axis.set_xticks(range(len(chosen)), labels, rotation=90, fontsize=8, parse_math=False)
+    axis.set_yticks(range(len(chosen)), labels, fontsize=8, parse_math=False)
     title = (
         "all people" if len(chosen) == len(names) else f"the {len(chosen)} people with most mistakes, of {len(names)}"
     )
@@ -85,7 +87,7 @@ def twin_curves(ours: Sequence[float], theirs: Sequence[float], difference: np.n
     losses.set(xlabel="step", ylabel="training loss (nats)", title=f"the same network, twice ({dtype})")
     losses.set_ylim(bottom=0)
     losses.legend(frameon=False)
-    exact, parted = np.finfo(dtype).eps, difference > 0
+    exact, parted = float(np.finfo(dtype).eps), difference > 0
     apart.semilogy(steps[parted], difference[parted], ".", color=GREY, label=f"{parted.sum()} of {len(steps)} steps")
     apart.axhline(exact, color=BLUE, linestyle=":", label=f"rounding of {dtype}: {exact:.0e}")
     apart.set(xlabel="step", ylabel="relative difference", title="difference of the losses, where there is one")

@@ -41,7 +41,7 @@ class Tile:
 def write_sheet(tiles: Sequence[Tile], path: Path, title: str) -> None:
     """Draw the tiles in rows and save them as PNG."""
     rows = max(1, ceil(len(tiles) / COLUMNS))
-    drawing = Figure(figsize=(1.7 * COLUMNS, 2.15 * rows + 0.6), layout="constrained")
+    drawing = Figure(figsize=(1.7 * COLUMNS, 2.05 * rows + 0.6), layout="constrained")
     FigureCanvasAgg(drawing)
     drawing.suptitle(title)
     for place in range(rows * COLUMNS):
@@ -52,7 +52,7 @@ def write_sheet(tiles: Sequence[Tile], path: Path, title: str) -> None:
             continue
         tile = tiles[place]
         axis.imshow(tile.image, interpolation="bilinear")
-        axis.set_title(tile.caption, fontsize=9, color=tile.colour)
+        axis.set_title(tile.caption, fontsize=9, color=tile.colour, parse_math=False)
         for spine in axis.spines.values():
             spine.set(edgecolor=tile.colour, linewidth=2.5)
     write_figure(drawing, path)

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,18 +32,19 @@ def read_sample(path: str | os.PathLike[str]) -> Sample:
         raise FacesError(f"{path}: no such file; give the competition's sample_submission.csv")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns, rows = tuple(reader.fieldnames or ()), list(reader)
+            columns, *rows = [row for row in csv.reader(file, strict=True) if row] or [[]]
     except (UnicodeDecodeError, csv.Error) as error:
         raise FacesError(f"{path}: not a CSV file in UTF-8: {error}") from error
-    if columns != COLUMNS:
+    if tuple(columns) != COLUMNS:
         raise FacesError(f"{path}: columns {','.join(columns) or '(none)'}; expected {','.join(COLUMNS)}")
-    names = [row["image_name"] for row in rows]
-    if repeated := sorted({name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()):
+    if odd := [row for row in rows if len(row) != len(COLUMNS)]:
+        raise FacesError(f"{path}: a row with {len(odd[0])} values, {','.join(odd[0])}; expected {','.join(COLUMNS)}")
+    times = Counter(name for name, _ in rows)
+    if repeated := [name for name in times if times[name] > 1]:
         raise FacesError(f"{path}: {repeated[0]} stands there more than once; get the sample again")
-    if not names:
+    if not rows:
         raise FacesError(f"{path}: names no images; get the sample again")
-    return Sample(path, tuple(names), frozenset(row["label"] for row in rows))
+    return Sample(path, tuple(times), frozenset(label for _, label in rows))
 
 
 def submit(
@@ -56,6 +58,8 @@ def submit(
     Raises FacesError, writing nothing, where the sample names images that the folder lacks.
     """
     trained, form, out = Trained.open(run), read_sample(sample), Path(out)
+    if out.is_dir():
+        raise FacesError(f"{out} is a folder: give --out the name of a file, such as {out / 'submission.csv'}")
     if not out.absolute().parent.is_dir():
         raise FacesError(f"{out}: there is no folder {out.parent} to write it to; make it first")
     there = {path.name: path for path in find_images(test)}

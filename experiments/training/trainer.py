@@ -14,7 +14,7 @@ from experiments.evaluation.classification import figures, rank_of_truth
 from experiments.outputs.plots import learning_curves
 from experiments.progress import duration, say, track
 from experiments.recipe import Recipe
-from experiments.run import Run, refuse_existing, write_json
+from experiments.run import Run, new_folder, refuse_existing, write_json
 from experiments.training.learner import Learner, predict
 from experiments.training.state import Progress, load_state, save_state
 from mytorch import manual_seed, save
@@ -23,8 +23,9 @@ from mytorch import manual_seed, save
 def train(recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[str], resume: bool = False) -> Run:
     """Train a recipe on a folder of identities, into a run's folder; with `resume`, go on where it stopped.
 
-    Raises FacesError for a folder that exists (or, with `resume`, does not, or is another recipe's or other people's).
-    KeyboardInterrupt passes through; the run stands then as after its last whole epoch.
+    Raises FacesError for a folder that exists (or, with `resume`, does not, or is another recipe's or other people's),
+    a loss that is no longer finite, and files that cannot be written. KeyboardInterrupt passes through. The run stands
+    then as after its last whole epoch.
     """
     run = _reopened(out, recipe) if resume else Run(out)
     if not resume:
@@ -32,17 +33,7 @@ def train(recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[s
     faces, validation = read_split(data, recipe)
     batches = Batches(faces, recipe)
     learner = Learner(recipe, len(faces.names), len(batches))
-    if resume:
-        if run.classes() != list(faces.names):
-            raise FacesError(
-                f"{data}: other people than those the run {run.folder} was made with; give the same folder"
-            )
-        progress = load_state(run.checkpoint, learner)
-    else:
-        run = Run.create(out, recipe, faces.names, Path(data))
-        progress = Progress()
-        save(learner.network.state_dict(), run.best)
-        save_state(run.checkpoint, learner, progress)
+    progress = _go_on(run, learner, faces) if resume else _begin(run, learner, recipe, faces, Path(data))
     parameters = sum(p.data.size for p in learner.network.parameters())
     say(
         f"{recipe.model.name}: {parameters:,} parameters, {len(faces.names)} people, "
@@ -54,20 +45,46 @@ def train(recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[s
         for epoch in range(progress.epoch, recipe.epochs):
             started = time.monotonic()
             row = _epoch(epoch, learner, batches, validation, recipe)
-            progress.seconds += time.monotonic() - started
-            progress.history.append(row)
-            _record(run, learner, progress, parameters)
-            line = _line(row, recipe.epochs)
-            run.log(line)
-            say(line)
+            done = Progress([*progress.history, row], progress.seconds + time.monotonic() - started)
+            _record(run, learner, done, parameters)
+            progress = done
+            run.log(_line(row, recipe.epochs))
+            say(_line(row, recipe.epochs))
+    except KeyboardInterrupt:
+        done_so_far = f"stopped after epoch {progress.epoch} of {recipe.epochs}"
+        say(f"{run.folder}: {done_so_far}; the same command with --resume goes on from there")
+        raise
+    except OSError as error:
+        raise FacesError(
+            f"{run.folder}: epoch {progress.epoch + 1} could not be written ({error.strerror or error}), and what was "
+            "there before is whole; make room, then go on by the same command with --resume"
+        ) from error
     finally:
         if progress.history:
-            title = f"{recipe.model.name}, {len(faces.names)} people"
-            learning_curves(progress.history, run.curves, title, recipe.label_smoothing)
+            _draw(run, progress, recipe)
     say(f"{run.folder}: {recipe.epochs} epochs in {duration(progress.seconds)}; best top-1 {progress.best['top1']:.1%}")
     return run
 
 
+def _begin(run: Run, learner: Learner, recipe: Recipe, faces: Faces, data: Path) -> Progress:
+    """Make the folder of a new run: whole, or not at all."""
+    progress = Progress()
+    with new_folder(run.folder) as folder:
+        begun = Run.create(folder, recipe, faces.names, data, faces.fingerprint)
+        save(learner.network.state_dict(), begun.best)
+        save_state(begun.checkpoint, learner, progress)
+    return progress
+
+
+def _go_on(run: Run, learner: Learner, faces: Faces) -> Progress:
+    """Put the learner where the run stopped. Raises FacesError where it learned from other people or pictures."""
+    changed = "people" if run.classes() != list(faces.names) else "pictures"
+    if changed == "people" or run.pictures() != faces.fingerprint:
+        raise FacesError(f"{run.folder}: began with other {changed} than --data holds; give the folder it began with")
+    return load_state(run.checkpoint, learner)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # numbers that overflow show in the loss, and are refused there
 def _epoch(number: int, learner: Learner, batches: Batches, validation: Faces, recipe: Recipe) -> dict[str, Any]:
     """One epoch of training, and the figures on the validation pictures after it."""
     manual_seed((recipe.seed, number))  # an epoch's dropout depends on its number alone, so that a resumed run agrees
@@ -76,17 +93,14 @@ def _epoch(number: int, learner: Learner, batches: Batches, validation: Faces, r
     with track(f"epoch {number + 1}/{recipe.epochs}", len(batches.faces), "images") as advance:
         for batch in batches.epoch(number):
             loss, logits = learner.step(batch.pixels, batch.labels)
-            if not np.isfinite(loss):
-                raise FacesError(
-                    f"the loss became {loss} in epoch {number + 1}: training diverged. The run stands as after the "
-                    f"epoch before; try a lower learning rate, such as --set optimizer.lr={recipe.optimizer.lr / 3:.2g}"
-                )
+            _refuse_divergence(loss, number, recipe)
             seen += len(batch.labels)
             losses += loss * len(batch.labels)
             right += int((rank_of_truth(logits, batch.labels) == 0).sum())
             advance(seen, len(batches.faces))
     rate = seen / (time.monotonic() - started)
     after = figures(predict(learner.network, normalised(validation.images, recipe.data)), validation.labels)
+    _refuse_divergence(after["loss"], number, recipe)
     learner.rate.after_epoch(after["loss"])
     return {
         "epoch": number + 1,
@@ -96,6 +110,24 @@ def _epoch(number: int, learner: Learner, batches: Batches, validation: Faces, r
         **after,
         "images_per_second": round(rate, 1),
     }
+
+
+def _refuse_divergence(loss: float, number: int, recipe: Recipe) -> None:
+    if not np.isfinite(loss):
+        lower = min(recipe.optimizer.lr / 10, 0.01)
+        raise FacesError(
+            f"the loss became {loss} in epoch {number + 1}: training diverged. The run stands as after the epoch "
+            f"before; start another with a lower learning rate, such as --set optimizer.lr={lower:.2g}"
+        )
+
+
+def _draw(run: Run, progress: Progress, recipe: Recipe) -> None:
+    """The learning curves. No room for them is worth a note, and hides no error that came before."""
+    try:
+        title = f"{recipe.model.name}, {len(run.classes())} people"
+        learning_curves(progress.history, run.curves, title, recipe.label_smoothing)
+    except OSError as error:
+        say(f"note: {run.curves} could not be written ({error.strerror or error})")
 
 
 def _record(run: Run, learner: Learner, progress: Progress, parameters: int) -> None:

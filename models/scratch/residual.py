@@ -10,10 +10,10 @@ def small_resnet(
 ) -> nn.Sequential:
     """A network from pixels (N, in_channels, H, W) to logits (N, classes).
 
-    A 3x3 stem, then for each width `depth` basic blocks, the first of every width but the first with stride 2; a linear
-    classifier on the mean over positions, after dropout.
+    A 3x3 stem with max pooling, then for each width `depth` basic blocks, the first of every width but the first with
+    stride 2; a linear classifier on the mean over positions, after dropout.
     """
-    layers: list[nn.Module] = [*_conv(in_channels, widths[0], 3), nn.ReLU()]
+    layers: list[nn.Module] = [*_conv(in_channels, widths[0], 3), nn.ReLU(), nn.MaxPool2d(2)]
     current = widths[0]
     for stage, width in enumerate(widths):
         for block in range(depth):

@@ -1,0 +1,137 @@
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.data.faces import read_split
+from experiments.errors import FacesError
+from experiments.evaluation import evaluate as module
+from experiments.evaluation.classification import figures
+from experiments.evaluation.evaluate import evaluate
+from experiments.run import Run
+from experiments.training.learner import build_network
+from experiments.training.trained import Trained
+from mytorch import manual_seed, save
+
+FILES = {"evaluation.json", "identities.csv", "confused.csv", "confusion.png", "predictions.png", "hardest.png"}
+
+
+@pytest.fixture(scope="module")
+def untrained(trained_once, tmp_path_factory) -> Run:
+    """A run that knows nobody, and so makes mistakes."""
+    run = Run(shutil.copytree(trained_once.folder, tmp_path_factory.mktemp("untrained") / "run"))
+    manual_seed(3)
+    save(build_network(run.recipe().model, 4).state_dict(), run.best)
+    return run
+
+
+@pytest.fixture(scope="module")
+def evaluated(untrained, people, tmp_path_factory):
+    """The results of the untrained run on the pictures to train on, and the folder with them."""
+    out = tmp_path_factory.mktemp("evaluated") / "out"
+    return evaluate(untrained.folder, people, out, part="train"), out
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Pictures that take no time to draw."""
+    for name, place in (("confusion_matrix", 2), ("write_sheet", 1)):
+        monkeypatch.setattr(module, name, lambda *arguments, place=place: arguments[place].touch())
+
+
+def rows(path) -> list[dict]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_files_are_those_that_the_docstring_lists(evaluated):
+    assert {path.name for path in evaluated[1].iterdir()} == FILES
+    assert all(name in (evaluate.__doc__ or "") for name in FILES)
+
+
+def test_the_figures_are_those_of_the_best_network_on_validation(trained_once, people, tmp_path, quick):
+    result = evaluate(trained_once.folder, people, tmp_path / "out")
+    trained = Trained.open(trained_once.folder)
+    _, validation = read_split(people, trained.recipe)
+    expected = figures(trained.logits(validation.images), validation.labels)
+    written = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    for key, value in expected.items():
+        assert result[key] == written[key] == value
+    assert (written["part"], written["images"], written["identities"]) == ("validation", 4, 4)
+    assert result["top1"] == json.loads(trained_once.metrics.read_text())["best_top1"]
+
+
+def test_the_training_part_can_be_asked_for(evaluated):
+    assert evaluated[0]["images"] == 20
+
+
+def test_the_results_go_into_the_run_by_default_and_may_be_written_again(untrained, people, quick):
+    for _ in range(2):
+        evaluate(untrained.folder, people)
+    assert {path.name for path in (untrained.folder / "evaluation").iterdir()} == FILES
+
+
+def test_the_tables_add_up_to_the_figures(evaluated):
+    result, out = evaluated
+    people_rows, mistakes = rows(out / "identities.csv"), rows(out / "confused.csv")
+    assert {row["identity"] for row in people_rows} == {"anna", "ben", "chloe", "dan"}
+    right = sum(int(row["right"]) for row in people_rows)
+    assert sum(int(row["images"]) for row in people_rows) == 20
+    assert right / 20 == pytest.approx(result["top1"])
+    assert right + sum(int(row["times"]) for row in mistakes) == 20
+    top1 = [float(row["top1"]) for row in people_rows]
+    assert top1 == sorted(top1)
+
+
+def test_without_mistakes_the_table_of_them_has_its_head_all_the_same(trained_once, people, tmp_path, quick):
+    assert evaluate(trained_once.folder, people, tmp_path / "out")["top1"] == 1.0
+    assert (tmp_path / "out" / "confused.csv").read_text() == "true,taken_for,times,of\n"
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(FILES) if name.endswith(".png")])
+def test_the_pictures_show_something(evaluated, name):
+    with Image.open(evaluated[1] / name) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    assert min(pixels.shape[:2]) > 200
+    assert len(np.unique(pixels[::5, ::5].reshape(-1, 3), axis=0)) > 50
+
+
+def test_other_people_are_refused_before_anything_is_written(trained_once, own_people, tmp_path):
+    (own_people / "dan").rename(own_people / "david")
+    with pytest.raises(FacesError, match=r"people: 4 people, other than the 4 of .*run"):
+        evaluate(trained_once.folder, own_people, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_is_no_place_for_results(trained_once, people, tmp_path):
+    (tmp_path / "out").touch()
+    with pytest.raises(FacesError, match="out is a file: give --out a folder"):
+        evaluate(trained_once.folder, people, tmp_path / "out")
+
+
+def test_a_folder_that_is_no_run(people, tmp_path):
+    with pytest.raises(FacesError, match=r"holds no recipe\.yaml and no classes\.json"):
+        evaluate(people, people, tmp_path / "out")
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "another"])
+def test_damaged_weights_are_named(untrained, people, tmp_path, damage):
+    run = Run(shutil.copytree(untrained.folder, tmp_path / "run"))
+    if damage == "missing":
+        run.best.unlink()
+    elif damage == "cut":
+        run.best.write_bytes(run.best.read_bytes()[:300])
+    else:
+        save({"0.weight": np.zeros((2, 2))}, run.best)
+    with pytest.raises(FacesError, match=r"best\.safetensors: "):
+        evaluate(run.folder, people, tmp_path / "out")
+
+
+def test_damaged_names_are_named(untrained, people, tmp_path):
+    run = Run(shutil.copytree(untrained.folder, tmp_path / "run"))
+    (run.folder / "classes.json").write_text('["anna", ')
+    with pytest.raises(FacesError, match=r"classes\.json: cannot be read as JSON"):
+        evaluate(run.folder, people, tmp_path / "out")

@@ -1,0 +1,144 @@
+import csv
+import shutil
+
+import pytest
+
+from experiments.errors import FacesError
+from experiments.outputs.submission import read_sample, submit
+from experiments.training.trained import Trained
+
+ORDER = ["10.png", "1.png", "3.png", "2.png"]
+TRUTH = {"1.png": "anna", "2.png": "ben", "3.png": "chloe", "10.png": "dan"}
+
+
+@pytest.fixture
+def test(people, tmp_path):
+    """A flat folder with a picture of each person."""
+    folder = tmp_path / "test"
+    folder.mkdir()
+    for name, person in TRUTH.items():
+        shutil.copy(people / person / "0.png", folder / name)
+    return folder
+
+
+@pytest.fixture
+def sample(tmp_path):
+    """A sample in an order that is neither by string nor by number."""
+    path = tmp_path / "sample_submission.csv"
+    path.write_text("image_name,label\n" + "".join(f"{name},anna\n" for name in ORDER))
+    return path
+
+
+def test_the_rows_are_in_the_samples_order_with_the_right_people(trained_once, test, sample, tmp_path):
+    submit(trained_once.folder, test, sample, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows == [["image_name", "label"], *([name, TRUTH[name]] for name in ORDER)]
+
+
+def test_an_earlier_file_is_replaced(trained_once, test, sample, tmp_path, contents):
+    (tmp_path / "out.csv").write_text("old")
+    submit(trained_once.folder, test, sample, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text().startswith("image_name,label\n10.png,dan\n")
+    assert not [name for name in contents(tmp_path) if name.startswith(".")]
+
+
+def test_images_beyond_the_sample_are_mentioned_and_left_out(trained_once, test, sample, tmp_path, capsys):
+    shutil.copy(test / "1.png", test / "11.png")
+    submit(trained_once.folder, test, sample, tmp_path / "out.csv")
+    assert "note: 1 images of" in capsys.readouterr().out
+    assert "11.png" not in (tmp_path / "out.csv").read_text()
+
+
+def test_a_sample_with_labels_of_other_people_is_mentioned(trained_once, test, sample, tmp_path, capsys):
+    sample.write_text(sample.read_text().replace("anna", "n000001"))
+    submit(trained_once.folder, test, sample, tmp_path / "out.csv")
+    assert "label 'n000001' is none of the run's people" in capsys.readouterr().out
+
+
+def test_a_sample_from_a_spreadsheet_is_read(trained_once, test, tmp_path):
+    """With a byte-order mark, \\r\\n and an empty line at the end."""
+    path = tmp_path / "sample.csv"
+    path.write_bytes(b"\xef\xbb\xbfimage_name,label\r\n1.png,anna\r\n\r\n")
+    assert read_sample(path).names == ("1.png",)
+
+
+def refused(trained_once, test, sample, out) -> str:
+    before = out.read_text() if out.is_file() else None
+    with pytest.raises(FacesError) as error:
+        submit(trained_once.folder, test, sample, out)
+    assert (out.read_text() if out.is_file() else None) == before
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "columns (none); expected image_name,label"),
+        ("image,label\n1.png,a\n", "columns image,label; expected image_name,label"),
+        ("label,image_name\na,1.png\n", "columns label,image_name; expected image_name,label"),
+        ("image_name,label,extra\n1.png,a,b\n", "columns image_name,label,extra; expected image_name,label"),
+        ("1.png,a\n", "columns 1.png,a; expected image_name,label"),
+        ("image_name,label\n", "names no images"),
+        ("image_name,label\n1.png,a\n2.png,a\n1.png,b\n", "1.png stands there more than once"),
+        ("image_name,label\n1.png,a\n2.png\n", "a row with 1 values, 2.png; expected image_name,label"),
+        ("image_name,label\n1.png,a,b\n", "a row with 3 values, 1.png,a,b; expected image_name,label"),
+        ('image_name,label\n"1.png,a\n', "not a CSV file in UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("earlier", [None, "an earlier submission"])
+def test_a_sample_of_another_form_is_refused(trained_once, test, sample, tmp_path, content, expected, earlier):
+    sample.write_text(content)
+    if earlier:
+        (tmp_path / "out.csv").write_text(earlier)
+    message = refused(trained_once, test, sample, tmp_path / "out.csv")
+    assert message.startswith(f"{sample}: ")
+    assert expected in message
+
+
+def test_a_sample_that_is_no_text(trained_once, test, sample, tmp_path):
+    sample.write_bytes(b"\xff\xfe\x00\x01")
+    assert "not a CSV file in UTF-8" in refused(trained_once, test, sample, tmp_path / "out.csv")
+
+
+def test_a_missing_sample(trained_once, test, tmp_path):
+    message = refused(trained_once, test, tmp_path / "none.csv", tmp_path / "out.csv")
+    assert "none.csv: no such file; give the competition's sample_submission.csv" in message
+
+
+def test_an_image_that_the_test_folder_lacks(trained_once, test, sample, tmp_path):
+    (test / "3.png").unlink()
+    message = refused(trained_once, test, sample, tmp_path / "out.csv")
+    assert "names 4 images, 1 of which" in message
+    assert "such as 3.png" in message
+
+
+def test_a_sample_of_another_competition(trained_once, test, sample, tmp_path):
+    sample.write_text("image_name,label\n" + "".join(f"{n}.jpg,n1\n" for n in range(5)))
+    message = refused(trained_once, test, sample, tmp_path / "out.csv")
+    assert "names 5 images, 5 of which" in message
+    assert "one competition" in message
+
+
+def test_a_test_image_that_cannot_be_read(trained_once, test, sample, tmp_path):
+    (test / "3.png").write_text("no image")
+    assert "3.png: begins with b'no image'" in refused(trained_once, test, sample, tmp_path / "out.csv")
+
+
+def test_no_folder_to_write_to(trained_once, test, sample, tmp_path):
+    assert "there is no folder" in refused(trained_once, test, sample, tmp_path / "none" / "out.csv")
+
+
+def test_a_folder_in_the_files_place(trained_once, test, sample, tmp_path):
+    assert "is a folder: give --out the name of a file" in refused(trained_once, test, sample, tmp_path)
+
+
+def test_logits_come_in_chunks_and_in_order(trained_once, people):
+    from experiments.data.faces import read_split
+
+    trained = Trained.open(trained_once.folder)
+    train, _ = read_split(people, trained.recipe)
+    many = train.images[list(range(20)) * 4]
+    logits = trained.logits(many)
+    assert logits.shape == (80, 4)
+    assert abs(logits[20:40] - logits[:20]).max() < 1e-5

@@ -1,0 +1,78 @@
+import re
+
+import pytest
+
+from experiments import progress
+from experiments.progress import duration, say, track
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"), (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (3599, "59 min 59 s"),
+        (3599.6, "1 h 0 min"), (7500, "2 h 5 min"), (90000, "25 h 0 min"),
+    ],
+)  # fmt: skip
+def test_a_duration_is_said_as_people_say_it(seconds, words):
+    assert duration(seconds) == words
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """clock.now can be set."""
+
+    class Clock:
+        now = 0.0
+
+    monkeypatch.setattr(progress.time, "monotonic", lambda: Clock.now)
+    return Clock
+
+
+def test_elsewhere_than_in_a_terminal_lines_are_plain_and_few(capsys, clock):
+    with track("reading", 100, "images") as advance:
+        for done in range(1, 101):
+            clock.now = done * 1.0
+            advance(done, 100)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "reading: 15/100 images, 1 images/s, 1 min 25 s left"
+    assert lines[-1] == "reading: 90/100 images, 1 images/s, 10 s left"
+    assert len(lines) == 6
+
+
+def test_a_short_job_says_nothing(capsys, clock):
+    with track("reading", 3, "images") as advance:
+        for done in range(4):
+            advance(done, 3)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_terminal_gets_a_bar_that_is_gone_afterwards(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "console", progress.Console(force_terminal=True, width=80, highlight=False))
+    with track("reading", 4, "images") as advance:
+        for done in range(1, 5):
+            advance(done, 4)
+    out = capsys.readouterr().out
+    assert "reading" in out
+    assert "4/4" in out
+    assert out.rstrip().endswith("\x1b[2K")  # the line erased
+
+
+def test_a_total_that_is_known_only_later_is_taken_over(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "console", progress.Console(force_terminal=True, width=80, highlight=False))
+    with track("checking", 1, "images") as advance:
+        advance(3, 7)
+        advance(7, 7)
+    assert "7/7" in capsys.readouterr().out
+
+
+def test_text_is_printed_as_it_is(capsys):
+    text = "[red]a[/] /tmp/[1]/" + "long " * 60 + "end"
+    say(text)
+    assert capsys.readouterr().out == text + "\n"
+
+
+def test_no_control_characters_outside_of_a_terminal(capsys):
+    with track("reading", 1, "images") as advance:
+        advance(1, 1)
+    say("done: 12 images in 3 s")
+    assert not re.search(r"\x1b", capsys.readouterr().out)
