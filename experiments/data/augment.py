@@ -1,5 +1,8 @@
 """What training changes in a picture: torchvision's transforms, each picture's drawn from its own seed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from torchvision.transforms import v2
@@ -23,11 +26,22 @@ class Augmentation:
         if self.transform is None:
             return images
         changed = np.empty_like(images)
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _one_thread():
             for image, index, out in zip(images, indices, changed, strict=True):
                 torch.default_generator.manual_seed(_mixed(self.seed, epoch, int(index)))  # a GPU's are left alone
                 out[...] = self.transform(torch.from_numpy(image).permute(2, 0, 1)).permute(1, 2, 0).numpy()
         return changed
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One picture is too little work to share: on a busy machine two threads took ten times as long as one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _transforms(settings: Augment) -> list[torch.nn.Module]:
