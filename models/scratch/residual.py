@@ -1,4 +1,4 @@
-"""A small ResNet of mytorch layers (He et al., arXiv 1512.03385)."""
+"""A small residual network of mytorch layers (He et al., arXiv 1512.03385)."""
 
 from collections.abc import Sequence
 
@@ -6,32 +6,24 @@ from mytorch import nn
 
 
 def small_resnet(
-    classes: int, widths: Sequence[int] = (32, 64, 128, 256), depth: int = 1, dropout: float = 0.0, in_channels: int = 3
+    classes: int, widths: Sequence[int] = (32, 64, 128, 256), depth: int = 1, dropout: float = 0.3, in_channels: int = 3
 ) -> nn.Sequential:
-    """A network from pixels (N, in_channels, H, W) to logits (N, classes).
+    """A network from pixels (N, in_channels, H, W) to logits (N, classes), for H and W of at least 2^len(widths).
 
-    A 3x3 stem with max pooling, then for each width `depth` basic blocks, the first of every width but the first with
-    stride 2; a linear classifier on the mean over positions, after dropout.
+    For each width a 3x3 convolution, 2x2 max pooling, and `depth` residual blocks; a linear classifier on the mean over
+    positions, after dropout. Pooling comes before the blocks, so that they work on a quarter of the positions.
     """
-    layers: list[nn.Module] = [*_conv(in_channels, widths[0], 3), nn.ReLU(), nn.MaxPool2d(2)]
-    current = widths[0]
-    for stage, width in enumerate(widths):
-        for block in range(depth):
-            stride = 2 if stage and not block else 1
-            layers += [_basic_block(current, width, stride), nn.ReLU()]
-            current = width
-    head = [nn.GlobalAvgPool2d(), nn.Flatten(), nn.Dropout(dropout), nn.Linear(current, classes)]
+    layers: list[nn.Module] = []
+    for width in widths:
+        layers += [*_conv(in_channels, width), nn.ReLU(), nn.MaxPool2d(2)]
+        for _ in range(depth):
+            body = nn.Sequential(*_conv(width, width), nn.ReLU(), *_conv(width, width))
+            layers += [nn.Residual(body), nn.ReLU()]
+        in_channels = width
+    head = [nn.GlobalAvgPool2d(), nn.Flatten(), nn.Dropout(dropout), nn.Linear(in_channels, classes)]
     return nn.Sequential(*layers, *head)
 
 
-def _basic_block(inside: int, outside: int, stride: int) -> nn.Residual:
-    """Two 3x3 convolutions beside the identity, or beside a 1x1 convolution where the shape changes."""
-    body = nn.Sequential(*_conv(inside, outside, 3, stride), nn.ReLU(), *_conv(outside, outside, 3))
-    changes = stride != 1 or inside != outside
-    return nn.Residual(body, nn.Sequential(*_conv(inside, outside, 1, stride)) if changes else None)
-
-
-def _conv(inside: int, outside: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-    """A convolution that keeps the size (but for its stride), and batch norm."""
-    conv = nn.Conv2d(inside, outside, kernel, stride, padding=kernel // 2, bias=False)
-    return [conv, nn.BatchNorm2d(outside)]
+def _conv(inside: int, outside: int) -> list[nn.Module]:
+    """A 3x3 convolution that keeps the size, and batch norm."""
+    return [nn.Conv2d(inside, outside, 3, padding=1, bias=False), nn.BatchNorm2d(outside)]
