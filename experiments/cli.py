@@ -39,15 +39,20 @@ def data_synth(
 
     Example: `faces data synth faces50 --identities 50 --images 20 --test-images 250 --size 160 --seed 0`
     """
-    from experiments.data.synthetic import write_competition
-    from experiments.progress import say, track
+    from time import monotonic
 
-    with track("drawing", identities * images + test_images, "images") as advance:
+    from experiments.data.synthetic import write_competition
+    from experiments.progress import duration, say, track
+
+    started, drawn = monotonic(), identities * images + test_images
+    with track("drawing", drawn, "images") as advance:
         write_competition(
             directory, identities=identities, images=images, test_images=test_images,
             size=size, seed=seed, workers=workers, progress=advance,
         )  # fmt: skip
     say(f"{directory}: {identities} people, {identities * images} images to train, {test_images} to test")
+    took = monotonic() - started
+    say(f"drawn in {duration(took)}: {drawn / took:,.0f} images/s")
     say(f"next: faces train scratch_cnn --data {directory} --out runs/first")
 
 

@@ -37,7 +37,7 @@ def run_demo(out: str | os.PathLike[str]) -> None:
     for line in check_folder(faces).summary():
         say(line)
 
-    recipe = recipes.load("scratch_cnn", ["epochs=20"])
+    recipe = recipes.load("scratch_cnn", ["epochs=30"])
     _head(2, "Train our CNN, every gradient by hand")
     train(recipe, faces, run)
 
