@@ -15,7 +15,11 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["mytorch*", "models*", "experiments*", "autograder*"]),
-    package_data={"experiments": ["recipes/*.yaml"]},
+    package_data={
+        "autograder": ["rubrics/*.yaml"],
+        "experiments": ["recipes/*.yaml"],
+        "mytorch.ops.cuda": ["*.cu", "*.cuh"],
+    },
     install_requires=[
         "matplotlib>=3.9",
         "numpy>=2.0",
@@ -29,11 +33,13 @@ setup(
         "typer>=0.15",
     ],
     extras_require={
-        "cuda12": ["cupy-cuda12x>=13.4"],
-        "cuda13": ["cupy-cuda13x>=13.6"],
+        "cuda12": ["cupy-cuda12x[ctk]>=14"],
+        "cuda13": ["cupy-cuda13x[ctk]>=14"],
         "dev": [
+            "cuda-bindings>=13; sys_platform == 'linux'",
             "hypothesis>=6.120",
             "mypy>=1.14",
+            "nvidia-cuda-nvrtc>=13; sys_platform == 'linux'",
             "pytest>=8.3",
             "pytest-xdist>=3.6",
             "ruff>=0.9",

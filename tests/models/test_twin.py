@@ -37,7 +37,7 @@ def everything() -> nn.Sequential:
 NETWORKS = {
     "everything": everything,
     "face_cnn": lambda: face_cnn(5, (4, 8), 2, dropout=0.0),
-    "small_resnet": lambda: small_resnet(5, (4, 8, 8), 2),
+    "small_resnet": lambda: small_resnet(5, (4, 8, 8), 2, dropout=0.0),
     "a lone layer": lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * 11 * 14, 5)),
 }
 
