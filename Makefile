@@ -4,17 +4,23 @@ BIN := .venv/bin
 USE := .venv/.installed
 DEV := .venv/.installed-dev
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-gpu gradcheck lint clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(USE) ## the main job on faces that it draws itself, a few minutes
 	$(BIN)/faces demo
 
 test: $(DEV) ## every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+test-gpu: $(DEV) ## mytorch's tests on an NVIDIA GPU too; needs the extra cuda12 or cuda13
+	$(BIN)/python -m pytest -m gpu tests/mytorch
+
+gradcheck: $(DEV) ## every layer's gradients against PyTorch and against differences, as a table
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.gradients --seed 0 --draws 400
 
 lint: $(DEV) ## style and types
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mytorch.device import Array
+from mytorch.device import Array, to_device
 from mytorch.files import replacing
 
 
@@ -15,16 +15,16 @@ class CheckpointError(ValueError):
 
 
 def save(arrays: Mapping[str, Array], path: str | os.PathLike[str], notes: Mapping[str, str] | None = None) -> None:
-    """Write `arrays`, with `notes` beside them: whole or not at all."""
+    """Write `arrays`, of the CPU or the GPU, with `notes` beside them: whole or not at all."""
     from safetensors.numpy import save as encode
 
-    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    contiguous = {name: np.asarray(to_device(array, "cpu"), order="C") for name, array in arrays.items()}
     with replacing(path) as temporary:
         temporary.write_bytes(encode(contiguous, dict(notes or {})))
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:
-    """Arrays and notes of a file that `save` or any safetensors library wrote.
+    """Arrays, on the CPU, and notes of a file that `save` or any safetensors library wrote.
 
     Raises CheckpointError naming the file where it cannot be read.
     """

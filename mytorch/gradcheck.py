@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mytorch.device import Array
+from mytorch.device import Array, namespace, on_cuda, side, to_device
 from mytorch.modes import no_grad
 from mytorch.nn.module import Module
 from mytorch.random import seeded
@@ -68,11 +68,15 @@ def _errors(layer: Any, inputs: tuple[Array, ...], step: float, rng: np.random.G
 
     attributes = dict(vars(layer))
     y = forward()
-    weighting = rng.standard_normal(np.shape(y))
-    grad = layer.backward(weighting) if np.ndim(y) else layer.backward()
-    weighting = weighting if np.ndim(y) else np.ones(())
+    shape = getattr(y, "shape", ())
+    weighting = _random(rng, shape, x)
+    grad = layer.backward(weighting) if shape else layer.backward()
+    weighting = weighting if shape else np.ones(())
     subjects = {"input": (x, grad), **_parameters(layer, attributes)}
-    subjects = {name: (value, np.array(gradient)) for name, (value, gradient) in subjects.items()}
+    subjects = {
+        name: (value, gradient.copy() if on_cuda(gradient) else np.array(gradient))
+        for name, (value, gradient) in subjects.items()
+    }
     with no_grad():
         return {
             name: _error(lambda: float((weighting * forward()).sum()), value, gradient, step, rng)
@@ -84,7 +88,7 @@ def _error(objective: Callable[[], float], value: Array, grad: Array, step: floa
     """Relative error of `grad`, at `value`, along a random direction; `value` is moved to and fro and put back."""
     if grad.shape != value.shape:
         return inf
-    direction = rng.standard_normal(value.shape)
+    direction = _random(rng, value.shape, value)
     if value.dtype != np.float64:
         raise TypeError(f"gradcheck got a parameter of {value.dtype}: differences need the digits of float64")
     original = value.copy()
@@ -98,6 +102,11 @@ def _error(objective: Callable[[], float], value: Array, grad: Array, step: floa
     return inf if isnan(error) else error
 
 
+def _random(rng: np.random.Generator, shape: tuple[int, ...], like: Array) -> Array:
+    """Normal numbers on the side of `like`: the same ones on either."""
+    return to_device(np.asarray(rng.standard_normal(shape)), side(like))
+
+
 def _parameters(layer: Any, attributes: dict[str, Any]) -> dict[str, tuple[Array, Any]]:
     """Every parameter of `layer` with its gradient.
 
@@ -106,7 +115,10 @@ def _parameters(layer: Any, attributes: dict[str, Any]) -> dict[str, tuple[Array
     """
     if isinstance(layer, Module):
         return {
-            name: (parameter.data, np.zeros(parameter.shape) if parameter.grad is None else parameter.grad)
+            name: (
+                parameter.data,
+                namespace(parameter.data).zeros_like(parameter.data) if parameter.grad is None else parameter.grad,
+            )
             for name, parameter in layer.named_parameters()
         }
     arrays = {name: value for name, value in vars(layer).items() if isinstance(value, np.ndarray)}

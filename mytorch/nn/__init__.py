@@ -1,30 +1,77 @@
-"""Layers: parameters, and what forward keeps for backward; thin over `mytorch.ops`. PyTorch's names and meanings."""
+"""Layers: parameters, and what forward keeps for backward; thin over `mytorch.ops`. PyTorch's names and meanings.
 
-from mytorch.nn.activation import LeakyReLU, ReLU
+Precision is never mixed without a word. A network computes in float32 or float64, that of its parameters (`.to`): an
+input, or a gradient at an output, of another type is a TypeError that says how to convert it, and so is an array on
+another device. A layer without parameters computes in its input's type. Outputs and gradients have the type of what
+they belong to. Targets are data: losses convert them to the predictions' type. Sums over many terms, such as batch
+statistics, are added up in float64 and rounded once.
+"""
+
+from mytorch.nn.activation import GELU, Identity, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Tanh
+from mytorch.nn.adaptive import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from mytorch.nn.container import Residual, Sequential
-from mytorch.nn.conv import Conv2d
-from mytorch.nn.dropout import Dropout
+from mytorch.nn.conv import Conv1d, Conv2d
+from mytorch.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d
+from mytorch.nn.dropout import DropBlock2d, Dropout, Dropout2d
+from mytorch.nn.image_norm import GroupNorm, LayerNorm
 from mytorch.nn.linear import Flatten, Linear
-from mytorch.nn.loss import CrossEntropyLoss
+from mytorch.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss
+from mytorch.nn.margin import ArcFace, CosFace
 from mytorch.nn.module import Module, Parameter
 from mytorch.nn.norm import BatchNorm1d, BatchNorm2d
-from mytorch.nn.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from mytorch.nn.pool import AvgPool1d, AvgPool2d, GlobalAvgPool2d, MaxPool1d, MaxPool2d
+from mytorch.nn.resample import Downsample1d, Downsample2d, Upsample, ZeroUpsample1d, ZeroUpsample2d
+from mytorch.nn.softmax import LogSoftmax, Softmax
+from mytorch.nn.squeeze import SqueezeExcitation
 
 __all__ = [
+    "GELU",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool2d",
+    "ArcFace",
+    "AvgPool1d",
     "AvgPool2d",
+    "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "CosFace",
     "CrossEntropyLoss",
+    "Downsample1d",
+    "Downsample2d",
+    "DropBlock2d",
     "Dropout",
+    "Dropout2d",
     "Flatten",
     "GlobalAvgPool2d",
+    "GroupNorm",
+    "Identity",
+    "L1Loss",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LogSoftmax",
+    "MSELoss",
+    "MaxPool1d",
     "MaxPool2d",
     "Module",
+    "NLLLoss",
+    "PReLU",
     "Parameter",
     "ReLU",
     "Residual",
     "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "SmoothL1Loss",
+    "Softmax",
+    "SqueezeExcitation",
+    "Tanh",
+    "Upsample",
+    "ZeroUpsample1d",
+    "ZeroUpsample2d",
 ]

@@ -1,8 +1,12 @@
 """Activation layers: the same function at every element."""
 
+from typing import Literal
+
+import numpy as np
+
 from mytorch.device import Array
-from mytorch.nn.checks import expect
-from mytorch.nn.module import Module
+from mytorch.nn.checks import expect, numbers
+from mytorch.nn.module import Module, Parameter
 from mytorch.ops import activation as ops
 
 
@@ -41,3 +45,120 @@ class LeakyReLU(Module):
     def extra_repr(self) -> str:
         """As PyTorch prints it."""
         return f"negative_slope={self.negative_slope}"
+
+
+class PReLU(Module):
+    """x where it is positive, a learned slope times x elsewhere (He et al., arXiv 1502.01852). As torch.nn.PReLU.
+
+    weight: (num_parameters,), one slope for all, x being of any shape, or one for each channel of (N, C, *).
+    """
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: type | np.dtype | str = np.float32):
+        (self.num_parameters,) = numbers(num_parameters, 1, "num_parameters", least=1)
+        self.weight = Parameter(np.full(self.num_parameters, init, dtype))
+
+    def forward(self, x: Array) -> Array:
+        """Any shape, to the same."""
+        expect(self, x, "(*)", dtype=self.weight.dtype)
+        if self.num_parameters > 1 and (x.ndim < 2 or x.shape[1] != self.num_parameters):
+            raise ValueError(
+                f"PReLU got an input of shape {x.shape}: expected (N, {self.num_parameters}, *), for its "
+                f"{self.num_parameters} slopes; give it that many channels, or build it with num_parameters=1"
+            )
+        y = ops.prelu(x, self.weight.data)
+        self.keep(x, output=y)
+        return y
+
+    def backward(self, grad: Array) -> Array:
+        """Any shape, to the same; accumulates weight.grad."""
+        (x,) = self.kept(grad)
+        self.weight.accumulate(ops.prelu_slope_grad(grad, x, self.num_parameters))
+        return ops.prelu_grad(grad, x, self.weight.data)
+
+    def extra_repr(self) -> str:
+        """As PyTorch prints it."""
+        return f"num_parameters={self.num_parameters}"
+
+
+class Sigmoid(Module):
+    """1 / (1 + exp(-x)). As torch.nn.Sigmoid."""
+
+    def forward(self, x: Array) -> Array:
+        """Any shape, to the same."""
+        y = ops.sigmoid(expect(self, x, "(*)"))
+        self.keep(y, output=y)
+        return y
+
+    def backward(self, grad: Array) -> Array:
+        """Any shape, to the same."""
+        (y,) = self.kept(grad)
+        return ops.sigmoid_grad(grad, y)
+
+
+class Tanh(Module):
+    """Hyperbolic tangent. As torch.nn.Tanh."""
+
+    def forward(self, x: Array) -> Array:
+        """Any shape, to the same."""
+        y = ops.tanh(expect(self, x, "(*)"))
+        self.keep(y, output=y)
+        return y
+
+    def backward(self, grad: Array) -> Array:
+        """Any shape, to the same."""
+        (y,) = self.kept(grad)
+        return ops.tanh_grad(grad, y)
+
+
+class SiLU(Module):
+    """x * sigmoid(x). As torch.nn.SiLU."""
+
+    def forward(self, x: Array) -> Array:
+        """Any shape, to the same."""
+        y = ops.silu(expect(self, x, "(*)"))
+        self.keep(x, output=y)
+        return y
+
+    def backward(self, grad: Array) -> Array:
+        """Any shape, to the same."""
+        (x,) = self.kept(grad)
+        return ops.silu_grad(grad, x)
+
+
+class GELU(Module):
+    """x times the normal distribution's share below x, or the approximation of it by tanh. As torch.nn.GELU."""
+
+    def __init__(self, approximate: Literal["none", "tanh"] = "none"):
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f"approximate={approximate!r}: expected 'none' or 'tanh'")
+        self.approximate = approximate
+
+    def forward(self, x: Array) -> Array:
+        """Any shape, to the same."""
+        expect(self, x, "(*)")
+        y = ops.gelu(x) if self.approximate == "none" else ops.gelu_tanh(x)
+        self.keep(x, output=y)
+        return y
+
+    def backward(self, grad: Array) -> Array:
+        """Any shape, to the same."""
+        (x,) = self.kept(grad)
+        return ops.gelu_grad(grad, x) if self.approximate == "none" else ops.gelu_tanh_grad(grad, x)
+
+    def extra_repr(self) -> str:
+        """As PyTorch prints it."""
+        return f"approximate={self.approximate!r}"
+
+
+class Identity(Module):
+    """x itself. As torch.nn.Identity: it stands where a layer may be left out."""
+
+    def forward(self, x: Array) -> Array:
+        """Any shape, to the same."""
+        self.keep(output=expect(self, x, "(*)"))
+        return x
+
+    def backward(self, grad: Array) -> Array:
+        """Any shape, to the same."""
+        self.kept(grad)
+        return grad

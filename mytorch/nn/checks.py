@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from mytorch.device import Array
+from mytorch.device import Array, side
 from mytorch.geometry import Size
+
+KINDS = {"cpu": "a NumPy array (cpu)", "cuda": "a CuPy array (cuda)"}
 
 
 def numbers(value: int | Sequence[int], count: int, name: str, least: int = 0) -> Size:
@@ -30,6 +32,7 @@ def expect(layer: Any, x: Array, shape: str, channels: int | None = None, dtype:
         raise TypeError(f"{name} got a {what}: expected an array {shape}; convert it with numpy.asarray")
     if axes[0] != "*" and x.ndim != len(axes):
         raise ValueError(f"{name} got an input of shape {what}: expected {len(axes)} axes, {shape}")
+    _expect_side(layer, x)
     if channels is not None:
         axis = -1 if axes[0] == "*" else axes.index("C")
         if x.ndim == 0 or x.shape[axis] != channels:
@@ -48,9 +51,33 @@ def expect(layer: Any, x: Array, shape: str, channels: int | None = None, dtype:
     return x
 
 
-def expect_gradient(layer: Any, grad: Array, shape: Size, dtype: np.dtype) -> None:
-    """Raise an error where `grad` is not of the output's shape and dtype: broadcasting would hide the mistake."""
+def expect_same_side(layer: Any, **arrays: Any) -> None:
+    """Raise TypeError where some of the named arrays are NumPy's and some CuPy's, saying which is where."""
+    sides = {name: side(array) for name, array in arrays.items()}
+    if len(set(sides.values())) > 1:
+        listed = " and ".join(f"{KINDS[place]} as its {name}" for name, place in sides.items())
+        raise TypeError(
+            f"{type(layer).__name__} got {listed}: expected all on one side; "
+            "move an array with mytorch.to_device(x, 'cuda' or 'cpu'), a network with .to('cuda' or 'cpu')"
+        )
+
+
+def _expect_side(layer: Any, x: Array) -> None:
+    """Raise TypeError where `x` is on another side than the layer's parameters or buffers."""
+    own = getattr(layer, "weight", None)
+    own = getattr(layer, "running_mean", None) if own is None else own.data
+    if own is not None:
+        expect_same_side(layer, input=x, parameters=own)
+
+
+def expect_gradient(layer: Any, grad: Array, shape: Size, dtype: np.dtype, place: str) -> None:
+    """Raise an error where `grad` is not of the output's shape, dtype and side: broadcasting would hide the mistake."""
     name = type(layer).__name__
+    if side(grad) != place:
+        raise TypeError(
+            f"{name}.backward got {KINDS[side(grad)]} as the gradient and gave {KINDS[place]} as its output: "
+            f"expected both on one side; move the gradient with mytorch.to_device(grad, {place!r})"
+        )
     if getattr(grad, "shape", None) != shape:
         what = getattr(grad, "shape", type(grad).__name__)
         raise ValueError(f"{name}.backward got a gradient of shape {what}: expected {shape}, that of its output")

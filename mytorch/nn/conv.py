@@ -1,4 +1,6 @@
-"""Convolution layers."""
+"""Convolution layers, for one and two spatial axes."""
+
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,11 +12,15 @@ from mytorch.nn.module import Module, Parameter
 from mytorch.ops import conv as ops
 
 
-class Conv2d(Module):
-    """Correlation with learned kernels: (N, in, H, W) -> (N, out, OH, OW). As torch.nn.Conv2d, with zero padding.
+class _Kernels(Module):
+    """What convolutions and transposed convolutions share: kernels, and where they stand.
 
-    weight: (out, in / groups, KH, KW); bias: (out,), or None with bias=False.
+    A subclass sets `axes`, the number of spatial axes, and `shape`, that of its input.
     """
+
+    axes: ClassVar[int]
+    shape: ClassVar[str]
+    transposed: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -35,24 +41,37 @@ class Conv2d(Module):
                 "choose a common divisor of both"
             )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size = numbers(kernel_size, 2, "kernel_size", least=1)
-        self.stride = numbers(stride, 2, "stride", least=1)
-        self.padding = numbers(padding, 2, "padding")
-        self.dilation = numbers(dilation, 2, "dilation", least=1)
-        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        self.kernel_size = numbers(kernel_size, self.axes, "kernel_size", least=1)
+        self.stride = numbers(stride, self.axes, "stride", least=1)
+        self.padding = numbers(padding, self.axes, "padding")
+        self.dilation = numbers(dilation, self.axes, "dilation", least=1)
+        first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
+        shape = (first, second // groups, *self.kernel_size)
         self.weight = Parameter(init.default_weight(shape, dtype))
-        self.bias = Parameter(init.default_bias(shape, dtype)) if bias else None
+        self.bias = Parameter(init.default_bias(shape, dtype, out_channels)) if bias else None
+
+    def extra_repr(self) -> str:
+        """As PyTorch prints it, shortened."""
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        text += f", padding={self.padding}" if any(self.padding) else ""
+        text += f", dilation={self.dilation}" if max(self.dilation) > 1 else ""
+        text += f", groups={self.groups}" if self.groups > 1 else ""
+        return text + (", bias=False" if self.bias is None else "")
+
+
+class _Conv(_Kernels):
+    """Correlation with learned kernels, with zero padding, over any number of spatial axes."""
 
     def forward(self, x: Array) -> Array:
-        """(N, in, H, W) -> (N, out, OH, OW)."""
-        expect(self, x, "(N, C, H, W)", self.in_channels, self.weight.dtype)
+        """(N, in, *size) -> (N, out, *output size)."""
+        expect(self, x, self.shape, self.in_channels, self.weight.dtype)
         bias = None if self.bias is None else self.bias.data
         y = ops.conv(x, self.weight.data, bias, self.stride, self.padding, self.dilation, self.groups)
         self.keep(x, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
-        """(N, out, OH, OW) -> (N, in, H, W), or None without `needs_input_grad`; accumulates weight.grad and bias.grad."""
+        """The way back, to None without `needs_input_grad`; accumulates weight.grad and bias.grad."""
         (x,) = self.kept(grad)
         geometry = (self.stride, self.padding, self.dilation, self.groups)
         self.weight.accumulate(ops.conv_weight_grad(grad, x, self.kernel_size, *geometry))
@@ -62,10 +81,20 @@ class Conv2d(Module):
             return None  # type: ignore[return-value]
         return ops.conv_input_grad(grad, self.weight.data, x.shape[2:], *geometry)
 
-    def extra_repr(self) -> str:
-        """As PyTorch prints it, shortened."""
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        text += f", padding={self.padding}" if any(self.padding) else ""
-        text += f", dilation={self.dilation}" if self.dilation != (1, 1) else ""
-        text += f", groups={self.groups}" if self.groups > 1 else ""
-        return text + (", bias=False" if self.bias is None else "")
+
+class Conv1d(_Conv):
+    """Correlation with learned kernels: (N, in, L) -> (N, out, OL). As torch.nn.Conv1d, with zero padding.
+
+    weight: (out, in / groups, K); bias: (out,), or None with bias=False.
+    """
+
+    axes, shape = 1, "(N, C, L)"
+
+
+class Conv2d(_Conv):
+    """Correlation with learned kernels: (N, in, H, W) -> (N, out, OH, OW). As torch.nn.Conv2d, with zero padding.
+
+    weight: (out, in / groups, KH, KW); bias: (out,), or None with bias=False.
+    """
+
+    axes, shape = 2, "(N, C, H, W)"

@@ -13,14 +13,17 @@ def default_weight(shape: tuple[int, ...], dtype: type | np.dtype | str) -> Arra
 
     That is Kaiming's uniform (He et al., arXiv 1502.01852) with a = sqrt(5), which PyTorch chose.
     """
-    return _uniform(shape, prod(shape[1:]), dtype)
+    return uniform(shape, 1 / sqrt(prod(shape[1:])), dtype)
 
 
-def default_bias(shape: tuple[int, ...], dtype: type | np.dtype | str) -> Array:
-    """The bias (out,) of a layer whose weight has this shape: uniform within 1 / sqrt(fan in) too."""
-    return _uniform(shape[:1], prod(shape[1:]), dtype)
+def default_bias(shape: tuple[int, ...], dtype: type | np.dtype | str, features: int | None = None) -> Array:
+    """The bias of a layer whose weight has this shape: uniform within 1 / sqrt(fan in) too.
+
+    It has as many `features` as the weight's first axis is long, where that is not given.
+    """
+    return uniform((features or shape[0],), 1 / sqrt(prod(shape[1:])), dtype)
 
 
-def _uniform(shape: tuple[int, ...], fan_in: int, dtype: type | np.dtype | str) -> Array:
-    bound = 1 / sqrt(fan_in)
+def uniform(shape: tuple[int, ...], bound: float, dtype: type | np.dtype | str) -> Array:
+    """Values between -bound and bound, each as likely as the other."""
     return generator().uniform(-bound, bound, shape).astype(dtype)

@@ -1,66 +1,172 @@
-"""Loss layers: `loss(logits, target)` is a number, `loss.backward()` the gradient at the logits."""
+"""Loss layers: `loss(predictions, target)` is a number, `loss.backward()` the gradient at the predictions."""
 
 from typing import Literal
 
 from mytorch.device import Array
 from mytorch.nn.checks import expect
 from mytorch.nn.module import Module
+from mytorch.nn.targets import expect_classes, expect_reduction, expect_values
 from mytorch.ops import loss as ops
 
+Reduction = Literal["mean", "sum"]
 
-class CrossEntropyLoss(Module):
+
+class _Loss(Module):
+    """What losses share: terms, of which the mean or the sum is the loss."""
+
+    def __init__(self, reduction: Reduction = "mean"):
+        self.reduction = expect_reduction(reduction)
+
+    def __call__(self, x: Array, target: Array) -> float:  # type: ignore[override]
+        """The loss of a batch."""
+        return self.forward(x, target)
+
+    def forward(self, x: Array, target: Array) -> float:  # type: ignore[override]
+        """The loss of a batch."""
+        x, target = self.checked(x, target)
+        self.keep(x, target)
+        terms = self.terms(x, target)
+        return float(terms.mean(dtype="d") if self.reduction == "mean" else terms.sum(dtype="d"))
+
+    def backward(self, grad: float = 1.0) -> Array:  # type: ignore[override]
+        """Gradient at the predictions, times `grad`."""
+        x, target = self.kept()
+        return self.terms_grad(x, target, float(grad) / self.count(x) if self.reduction == "mean" else float(grad))
+
+    def checked(self, x: Array, target: Array) -> tuple[Array, Array]:
+        """Predictions and target, looked over."""
+        return x, expect_values(self, target, expect(self, x, "(*)"))
+
+    def count(self, x: Array) -> int:
+        """How many terms there are."""
+        return x.size
+
+    def terms(self, x: Array, target: Array) -> Array:
+        """What is averaged or added up."""
+        raise TypeError(f"{type(self).__name__} has no terms: define terms(self, x, target) in your subclass")
+
+    def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
+        """Gradient of the terms' sum at `x`, times `scale`."""
+        raise TypeError(f"{type(self).__name__} has no terms_grad: define it in your subclass")
+
+    def extra_repr(self) -> str:
+        """The reduction."""
+        return f"reduction={self.reduction!r}"
+
+
+class CrossEntropyLoss(_Loss):
     """Cross entropy between softmax(logits) and a target. As torch.nn.CrossEntropyLoss on (N, C).
 
     target: class indices (N,), whole numbers below C, or soft targets (N, C), such as MixUp's. label_smoothing moves
     that share of the target evenly over all classes. reduction: the mean or the sum over the batch.
     """
 
-    def __init__(self, label_smoothing: float = 0.0, reduction: Literal["mean", "sum"] = "mean"):
+    def __init__(self, label_smoothing: float = 0.0, reduction: Reduction = "mean"):
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing={label_smoothing}: a share lies between 0 and 1")
-        if reduction not in ("mean", "sum"):
-            raise ValueError(f"reduction={reduction!r}: expected 'mean' or 'sum'")
-        self.label_smoothing, self.reduction = label_smoothing, reduction
+        super().__init__(reduction)
+        self.label_smoothing = float(label_smoothing)
 
-    def __call__(self, logits: Array, target: Array) -> float:  # type: ignore[override]
-        """The loss of a batch."""
-        return self.forward(logits, target)
+    def checked(self, x: Array, target: Array) -> tuple[Array, Array]:
+        """Logits (N, C), and class indices or soft targets."""
+        return x, expect_classes(self, target, expect(self, x, "(N, C)"), soft=True)
 
-    def forward(self, logits: Array, target: Array) -> float:  # type: ignore[override]
-        """The loss of a batch."""
-        expect(self, logits, "(N, C)")
-        probabilities = ops.class_probabilities(self._checked(target, logits), logits, self.label_smoothing)
-        self.keep(logits, probabilities)
-        losses = ops.cross_entropy(logits, probabilities)
-        return float(losses.mean() if self.reduction == "mean" else losses.sum())
+    def count(self, x: Array) -> int:
+        """One a row."""
+        return len(x)
 
-    def backward(self, grad: float = 1.0) -> Array:  # type: ignore[override]
-        """Gradient at the logits, (N, C), times `grad`."""
-        logits, probabilities = self.kept()
-        scale = grad / len(logits) if self.reduction == "mean" else grad
-        return ops.cross_entropy_grad(logits, probabilities) * logits.dtype.type(scale)
+    def terms(self, x: Array, target: Array) -> Array:
+        """The cross entropy of each row."""
+        return ops.cross_entropy(x, target, self.label_smoothing)
 
-    def _checked(self, target: Array, logits: Array) -> Array:
-        n, classes = logits.shape
-        if not n:
-            raise ValueError(f"CrossEntropyLoss got logits of shape {logits.shape}, an empty batch: it has no mean")
-        if not hasattr(target, "dtype"):
-            raise TypeError(
-                f"CrossEntropyLoss got a target that is a {type(target).__name__}: expected an array of {n} class "
-                "indices, or soft targets; convert it with numpy.asarray"
-            )
-        if target.shape == (n, classes) and target.dtype.kind == "f":
-            if not bool((target == target).all()):
-                raise ValueError("CrossEntropyLoss got NaN in its soft targets: look where they are mixed")
-            return target
-        if target.shape != (n,) or target.dtype.kind not in "iu":
-            raise ValueError(
-                f"CrossEntropyLoss got logits {logits.shape} and a target of shape {target.shape}, {target.dtype}: "
-                f"expected {n} class indices (whole numbers), or soft targets {logits.shape} (floating)"
-            )
-        if n and (target.min() < 0 or target.max() >= classes):
-            raise ValueError(
-                f"CrossEntropyLoss got class indices from {target.min()} to {target.max()}: "
-                f"expected 0 to {classes - 1}, for the {classes} columns of the logits"
-            )
-        return target
+    def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
+        """The gradient at the logits, (N, C)."""
+        return ops.cross_entropy_grad(x, target, self.label_smoothing, scale)
+
+    def extra_repr(self) -> str:
+        """As PyTorch would print it."""
+        return f"label_smoothing={self.label_smoothing}, reduction={self.reduction!r}"
+
+
+class NLLLoss(_Loss):
+    """Minus the log-probability, (N, C), of the target's class, (N,). As torch.nn.NLLLoss, for use after LogSoftmax."""
+
+    def checked(self, x: Array, target: Array) -> tuple[Array, Array]:
+        """Log-probabilities (N, C) and class indices (N,)."""
+        return x, expect_classes(self, target, expect(self, x, "(N, C)"))
+
+    def count(self, x: Array) -> int:
+        """One a row."""
+        return len(x)
+
+    def terms(self, x: Array, target: Array) -> Array:
+        """What the target's class has, with its sign turned."""
+        return ops.negative_likelihood(x, target)
+
+    def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
+        """The gradient at the log-probabilities, (N, C)."""
+        return ops.negative_likelihood_grad(x, target) * scale
+
+
+class MSELoss(_Loss):
+    """Squared difference, mean or sum over all elements. As torch.nn.MSELoss."""
+
+    def terms(self, x: Array, target: Array) -> Array:
+        """Of each element."""
+        return ops.squared(x, target)
+
+    def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
+        """The gradient at the predictions."""
+        return ops.squared_grad(x, target) * scale
+
+
+class L1Loss(_Loss):
+    """Absolute difference, mean or sum over all elements. As torch.nn.L1Loss."""
+
+    def terms(self, x: Array, target: Array) -> Array:
+        """Of each element."""
+        return ops.absolute(x, target)
+
+    def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
+        """The gradient at the predictions."""
+        return ops.absolute_grad(x, target) * scale
+
+
+class SmoothL1Loss(_Loss):
+    """Half the squared difference over beta, where it is below beta, else the absolute less beta / 2.
+
+    Mean or sum over all elements. As torch.nn.SmoothL1Loss.
+    """
+
+    def __init__(self, reduction: Reduction = "mean", beta: float = 1.0):
+        if beta < 0:
+            raise ValueError(f"beta={beta}: a distance is at least 0")
+        super().__init__(reduction)
+        self.beta = float(beta)
+
+    def terms(self, x: Array, target: Array) -> Array:
+        """Of each element."""
+        return ops.smooth_absolute(x, target, self.beta)
+
+    def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
+        """The gradient at the predictions."""
+        return ops.smooth_absolute_grad(x, target, self.beta) * scale
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"reduction={self.reduction!r}, beta={self.beta}"
+
+
+class BCEWithLogitsLoss(_Loss):
+    """Binary cross entropy between sigmoid(logits) and targets from 0 to 1, mean or sum over all elements.
+
+    As torch.nn.BCEWithLogitsLoss.
+    """
+
+    def terms(self, x: Array, target: Array) -> Array:
+        """Of each element."""
+        return ops.binary_cross_entropy(x, target)
+
+    def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
+        """The gradient at the logits."""
+        return ops.binary_cross_entropy_grad(x, target) * scale

@@ -1,11 +1,11 @@
 """What every layer is: parameters, a forward that keeps what backward needs, and a backward."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from mytorch.device import Array
+from mytorch.device import DEVICES, Array, require_cuda, side, to_device
 from mytorch.modes import keeping
 from mytorch.nn.checks import expect_gradient
 
@@ -79,10 +79,10 @@ class Module:
     def keep(self, *values: Any, output: Array | None = None) -> None:
         """Keep `values` for the backward that follows, unless inside `no_grad`.
 
-        output: what forward returns; its shape and dtype are remembered, for `kept` to hold a gradient against.
+        output: what forward returns; its shape, dtype and side are remembered, for `kept` to hold a gradient against.
         """
         if keeping():
-            form = None if output is None else (output.shape, output.dtype)
+            form = None if output is None else (output.shape, output.dtype, side(output))
             self.__dict__.setdefault("_kept", {})[self.training] = values, form
 
     def kept(self, grad: Array | None = None) -> tuple[Any, ...]:
@@ -137,7 +137,7 @@ class Module:
         return state
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Copy values in, keeping this module's dtypes.
+        """Copy values in, keeping this module's dtypes and its side; they may come from either.
 
         Raises ValueError, changing nothing, where a name is missing or unknown or a shape differs; it lists them all.
         """
@@ -152,7 +152,7 @@ class Module:
         if problems:
             raise ValueError(f"these weights do not fit this {type(self).__name__}:\n  " + "\n  ".join(problems))
         for name, value in own.items():
-            value[...] = state[name]
+            value[...] = to_device(state[name], side(value))
 
     def train(self, mode: bool = True) -> Self:
         """Training mode, for this module and all below it."""
@@ -169,21 +169,21 @@ class Module:
         for parameter in self.parameters():
             parameter.grad = None
 
-    def to(self, dtype: type | np.dtype | str) -> Self:
-        """Parameters and buffers in another dtype, float32 or float64; whole-number buffers stay as they are.
+    def to(self, target: type | np.dtype | str) -> Self:
+        """Parameters and buffers on another device, "cpu" or "cuda", or in another dtype, float32 or float64.
 
-        Make the optimiser afterwards: it must not hold the old arrays.
+        Gradients are forgotten, and what forward kept. Whole-number buffers keep their dtype. Make the optimiser
+        afterwards: it must not hold the old arrays. Raises RuntimeError, saying what is missing, where there is no GPU.
         """
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise TypeError(f"to({np.dtype(dtype)}): networks compute in float32 or float64; use one of them")
+        change = _change(target)
         for _, module in self.named_modules():
+            module.__dict__.pop("_kept", None)
             for value in vars(module).values():
                 if isinstance(value, Parameter):
-                    value.data, value.grad = value.data.astype(dtype), None
+                    value.data, value.grad = change(value.data), None
             for name in module.buffers:
-                buffer = getattr(module, name)
-                if buffer is not None and buffer.dtype.kind == "f":
-                    setattr(module, name, buffer.astype(dtype))
+                if getattr(module, name) is not None:
+                    setattr(module, name, change(getattr(module, name)))
         return self
 
     def extra_repr(self) -> str:
@@ -195,3 +195,18 @@ class Module:
         if not lines:
             return f"{type(self).__name__}({self.extra_repr()})"
         return "\n".join([f"{type(self).__name__}({self.extra_repr()}", *lines, ")"])
+
+
+def _change(target: type | np.dtype | str) -> Callable[[Array], Array]:
+    """What `Module.to` does to each array."""
+    if isinstance(target, str) and target in DEVICES:
+        if target == "cuda":
+            require_cuda()
+        return lambda array: to_device(array, target)
+    try:
+        dtype = np.dtype(target)
+    except TypeError as error:
+        raise TypeError(f"to({target!r}): expected a device, 'cpu' or 'cuda', or float32 or float64") from error
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(f"to({dtype}): networks compute in float32 or float64; use one of them")
+    return lambda array: array.astype(dtype) if array.dtype.kind == "f" else array

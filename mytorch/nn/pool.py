@@ -1,4 +1,6 @@
-"""Pooling layers."""
+"""Pooling layers, for one and two spatial axes."""
+
+from typing import ClassVar
 
 from mytorch.device import Array
 from mytorch.geometry import Size
@@ -7,13 +9,19 @@ from mytorch.nn.module import Module
 from mytorch.ops import pool as ops
 
 
-class _Pool2d(Module):
-    """What the pooling layers share: a window, its stride (the window's own size by default) and padding."""
+class _Pool(Module):
+    """What the pooling layers share: a window, its stride (the window's own size by default) and padding.
+
+    A subclass sets `axes`, the number of spatial axes, and `shape`, that of its input.
+    """
+
+    axes: ClassVar[int]
+    shape: ClassVar[str]
 
     def __init__(self, kernel_size: int | Size, stride: int | Size | None = None, padding: int | Size = 0):
-        self.kernel_size = numbers(kernel_size, 2, "kernel_size", least=1)
-        self.stride = self.kernel_size if stride is None else numbers(stride, 2, "stride", least=1)
-        self.padding = numbers(padding, 2, "padding")
+        self.kernel_size = numbers(kernel_size, self.axes, "kernel_size", least=1)
+        self.stride = self.kernel_size if stride is None else numbers(stride, self.axes, "stride", least=1)
+        self.padding = numbers(padding, self.axes, "padding")
         if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
             raise ValueError(
                 f"padding={padding} is more than half of kernel_size={kernel_size}: "
@@ -25,36 +33,60 @@ class _Pool2d(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class MaxPool2d(_Pool2d):
-    """Largest value of each window: (N, C, H, W) -> (N, C, OH, OW). As torch.nn.MaxPool2d."""
+class _MaxPool(_Pool):
+    """Largest value of each window."""
 
     def forward(self, x: Array) -> Array:
-        """(N, C, H, W) -> (N, C, OH, OW)."""
-        expect(self, x, "(N, C, H, W)")
+        """(N, C, *size) -> (N, C, *output size)."""
+        expect(self, x, self.shape)
         y = ops.max_pool(x, self.kernel_size, self.stride, self.padding)
         self.keep(x, y, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
-        """(N, C, OH, OW) -> (N, C, H, W)."""
+        """The way back."""
         x, y = self.kept(grad)
         return ops.max_pool_grad(grad, x, y, self.kernel_size, self.stride, self.padding)
 
 
-class AvgPool2d(_Pool2d):
-    """Mean of each window, padded zeros included: (N, C, H, W) -> (N, C, OH, OW). As torch.nn.AvgPool2d."""
+class MaxPool1d(_MaxPool):
+    """Largest value of each window: (N, C, L) -> (N, C, OL). As torch.nn.MaxPool1d."""
+
+    axes, shape = 1, "(N, C, L)"
+
+
+class MaxPool2d(_MaxPool):
+    """Largest value of each window: (N, C, H, W) -> (N, C, OH, OW). As torch.nn.MaxPool2d."""
+
+    axes, shape = 2, "(N, C, H, W)"
+
+
+class _AvgPool(_Pool):
+    """Mean of each window, padded zeros included."""
 
     def forward(self, x: Array) -> Array:
-        """(N, C, H, W) -> (N, C, OH, OW)."""
-        expect(self, x, "(N, C, H, W)")
+        """(N, C, *size) -> (N, C, *output size)."""
+        expect(self, x, self.shape)
         y = ops.avg_pool(x, self.kernel_size, self.stride, self.padding)
         self.keep(x.shape[2:], output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
-        """(N, C, OH, OW) -> (N, C, H, W)."""
+        """The way back."""
         (size,) = self.kept(grad)
         return ops.avg_pool_grad(grad, size, self.kernel_size, self.stride, self.padding)
+
+
+class AvgPool1d(_AvgPool):
+    """Mean of each window, padded zeros included: (N, C, L) -> (N, C, OL). As torch.nn.AvgPool1d."""
+
+    axes, shape = 1, "(N, C, L)"
+
+
+class AvgPool2d(_AvgPool):
+    """Mean of each window, padded zeros included: (N, C, H, W) -> (N, C, OH, OW). As torch.nn.AvgPool2d."""
+
+    axes, shape = 2, "(N, C, H, W)"
 
 
 class GlobalAvgPool2d(Module):

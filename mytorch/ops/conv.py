@@ -13,18 +13,31 @@ from math import prod
 
 import numpy as np
 
-from mytorch.device import Array, namespace
+from mytorch.device import Array, namespace, on_gpu
 from mytorch.geometry import Size, blocks, channels_last, empty, flat, inner, output_size, pad, padded_size, taps
+from mytorch.ops.cuda import conv as cuda
+from mytorch.ops.depthwise import depthwise, depthwise_input_grad, depthwise_weight_grad
 from mytorch.ops.sums import column_sums
 
 BLOCK = 1 << 19
 """Elements of im2col's matrix made at a time: 2 MiB in float32, about a second-level cache."""
 
 
+@on_gpu(cuda.conv)
 def conv(
     x: Array, weight: Array, bias: Array | None, stride: Size, padding: Size, dilation: Size, groups: int = 1
 ) -> Array:
     """Correlation of `x` with `weight`, plus `bias` (F,) where there is one. Returns y."""
+    if _depthwise(weight.shape, groups):
+        y = depthwise(x, weight, stride, padding, dilation)
+    else:
+        y = _conv(x, weight, stride, padding, dilation, groups)
+    if bias is not None:
+        y += _channelwise(bias, x.ndim)
+    return y
+
+
+def _conv(x: Array, weight: Array, stride: Size, padding: Size, dilation: Size, groups: int) -> Array:
     kernel = weight.shape[2:]
     out = tuple(map(output_size, x.shape[2:], kernel, stride, padding, dilation))
     padded = pad(x, padding)
@@ -32,17 +45,18 @@ def conv(
     matrix = _matrix(weight, groups)
     for images in _blocks(padded, kernel, out):
         np.matmul(_columns(padded[images], kernel, stride, dilation, out, groups), matrix, out=_rows(y[images], groups))
-    if bias is not None:
-        y += _channelwise(bias, x.ndim)
     return y
 
 
+@on_gpu(cuda.conv_input_grad)
 def conv_input_grad(
     grad: Array, weight: Array, size: Size, stride: Size, padding: Size, dilation: Size, groups: int = 1
 ) -> Array:
     """Gradient at the input, (N, C, *size): every window's gradient added back where the window stood (col2im)."""
     kernel, out = weight.shape[2:], grad.shape[2:]
     channels = weight.shape[1] * groups
+    if _depthwise(weight.shape, groups):
+        return depthwise_input_grad(grad, weight, size, stride, padding, dilation)
     grad = channels_last(grad)
     padded = empty((len(grad), channels, *padded_size(size, padding)), grad)
     padded[...] = 0
@@ -56,11 +70,14 @@ def conv_input_grad(
     return padded[inner(padding)]
 
 
+@on_gpu(cuda.conv_weight_grad)
 def conv_weight_grad(
     grad: Array, x: Array, kernel: Size, stride: Size, padding: Size, dilation: Size, groups: int = 1
 ) -> Array:
     """Gradient at the weight, (F, C / groups, *kernel)."""
     out, filters, channels = grad.shape[2:], grad.shape[1], x.shape[1]
+    if _depthwise((filters, channels // groups), groups):
+        return depthwise_weight_grad(grad, x, kernel, stride, padding, dilation)
     padded, grad = pad(x, padding), channels_last(grad)
     matrix = namespace(x).zeros((groups, prod(kernel) * channels // groups, filters // groups), x.dtype)
     for images in _blocks(padded, kernel, out):
@@ -72,6 +89,11 @@ def conv_weight_grad(
 def conv_bias_grad(grad: Array) -> Array:
     """Gradient at the bias, (F,): the sum over images and positions."""
     return column_sums(flat(grad))
+
+
+def _depthwise(shape: Size, groups: int) -> bool:
+    """True where a weight of this shape is one kernel a channel."""
+    return 1 < groups == shape[0] and shape[1] == 1
 
 
 def _columns(padded: Array, kernel: Size, stride: Size, dilation: Size, out: Size, groups: int) -> Array:

@@ -3,11 +3,13 @@
 x, y, grad: (N, C, *size); weight, bias, mean, var: (C,). Each channel is normalised over images and positions.
 """
 
-from mytorch.device import Array
+from mytorch.device import Array, on_gpu
 from mytorch.geometry import channels_last, flat
+from mytorch.ops.cuda import norm as cuda
 from mytorch.ops.sums import column_sums
 
 
+@on_gpu(cuda.moments)
 def moments(x: Array) -> tuple[Array, Array]:
     """Mean and biased variance of each channel. Two passes: the difference of large squares would lose digits."""
     rows = flat(x)
@@ -17,6 +19,7 @@ def moments(x: Array) -> tuple[Array, Array]:
     return mean, column_sums(centred) / len(rows)
 
 
+@on_gpu(cuda.batch_norm)
 def batch_norm(x: Array, mean: Array, var: Array, weight: Array | None, bias: Array | None, eps: float) -> Array:
     """(x - mean) / sqrt(var + eps) * weight + bias."""
     y = x - _channelwise(mean, x)
@@ -26,6 +29,7 @@ def batch_norm(x: Array, mean: Array, var: Array, weight: Array | None, bias: Ar
     return y
 
 
+@on_gpu(cuda.batch_norm_grad)
 def batch_norm_grad(
     grad: Array, x: Array, mean: Array, var: Array, weight: Array | None, eps: float, batch_statistics: bool
 ) -> tuple[Array, Array, Array]:

@@ -7,13 +7,15 @@ from math import prod
 
 import numpy as np
 
-from mytorch.device import Array
+from mytorch.device import Array, on_gpu
 from mytorch.geometry import Size, blocks, empty, inner, output_size, pad, padded_size, taps
+from mytorch.ops.cuda import pool as cuda
 
 BLOCK = 1 << 18
 """Elements of the input gone over at a time: 1 MiB in float32, which stays in the cache from tap to tap."""
 
 
+@on_gpu(cuda.max_pool)
 def max_pool(x: Array, kernel: Size, stride: Size, padding: Size) -> Array:
     """Largest value of each window. Padding is minus infinity, so a padded pixel never wins."""
     out = tuple(map(output_size, x.shape[2:], kernel, stride, padding))
@@ -26,6 +28,7 @@ def max_pool(x: Array, kernel: Size, stride: Size, padding: Size) -> Array:
     return y
 
 
+@on_gpu(cuda.max_pool_grad)
 def max_pool_grad(grad: Array, x: Array, y: Array, kernel: Size, stride: Size, padding: Size) -> Array:
     """Gradient of y = max_pool(x) at x: each output's goes to the pixel that won, to the first of several (PyTorch's).
 
@@ -45,6 +48,7 @@ def max_pool_grad(grad: Array, x: Array, y: Array, kernel: Size, stride: Size, p
     return spread[inner(padding)]
 
 
+@on_gpu(cuda.avg_pool)
 def avg_pool(x: Array, kernel: Size, stride: Size, padding: Size) -> Array:
     """Mean of each window; padded zeros count, as PyTorch's count_include_pad=True."""
     out = tuple(map(output_size, x.shape[2:], kernel, stride, padding))
@@ -57,6 +61,7 @@ def avg_pool(x: Array, kernel: Size, stride: Size, padding: Size) -> Array:
     return y
 
 
+@on_gpu(cuda.avg_pool_grad)
 def avg_pool_grad(grad: Array, size: Size, kernel: Size, stride: Size, padding: Size) -> Array:
     """Gradient of avg_pool at its input, (N, C, *size): an equal share to each pixel of the window."""
     spread = empty((*grad.shape[:2], *padded_size(size, padding)), grad)

@@ -1,11 +1,13 @@
 """Sums over images and positions, which biases and batch statistics need."""
 
-from mytorch.device import Array, namespace
+from mytorch.device import Array, namespace, on_gpu
+from mytorch.ops.cuda import sums as cuda
 
 BLOCK = 128
 """Rows summed by one product with ones."""
 
 
+@on_gpu(cuda.column_sums)
 def column_sums(matrix: Array) -> Array:
     """The sum of each column of (rows, C), in the matrix's own dtype.
 

@@ -1,10 +1,10 @@
 """Adam (Kingma and Ba, arXiv 1412.6980) and AdamW (Loshchilov and Hutter, arXiv 1711.05101)."""
 
-from math import sqrt
 from typing import Any
 
 from mytorch.device import Array, namespace
 from mytorch.nn.module import Parameter
+from mytorch.ops import optimiser as ops
 from mytorch.optim.optimizer import Optimizer, Parameters
 
 
@@ -26,25 +26,23 @@ class Adam(Optimizer):
 
     def update(self, parameter: Parameter, grad: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         """One step."""
-        if group["weight_decay"]:
-            grad = grad + group["weight_decay"] * parameter.data
-        self._move(parameter, grad, state, group)
+        self._move(parameter, grad, state, group, decay=group["weight_decay"], keep=1.0)
 
-    def _move(self, parameter: Parameter, grad: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        beta1, beta2 = group["betas"]
+    def _move(
+        self,
+        parameter: Parameter,
+        grad: Array,
+        state: dict[str, Any],
+        group: dict[str, Any],
+        decay: float,
+        keep: float,
+    ) -> None:
         if not state:
-            zeros = namespace(grad).zeros_like
-            state.update(step=0, exp_avg=zeros(grad), exp_avg_sq=zeros(grad))
+            zeros = namespace(parameter.data).zeros_like
+            state.update(step=0, exp_avg=zeros(parameter.data), exp_avg_sq=zeros(parameter.data))
         state["step"] += 1
-        mean, square = state["exp_avg"], state["exp_avg_sq"]
-        mean *= beta1
-        mean += (1 - beta1) * grad
-        square *= beta2
-        square += (1 - beta2) * grad * grad
-        deviation = square**0.5
-        deviation /= sqrt(1 - beta2 ** state["step"])
-        deviation += group["eps"]
-        parameter.data -= group["lr"] / (1 - beta1 ** state["step"]) * (mean / deviation)
+        moments = (state["exp_avg"], state["exp_avg_sq"], state["step"])
+        ops.adam(parameter.data, grad, *moments, group["lr"], group["betas"], group["eps"], decay, keep)
 
 
 class AdamW(Adam):
@@ -62,5 +60,4 @@ class AdamW(Adam):
 
     def update(self, parameter: Parameter, grad: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         """One step."""
-        parameter.data *= 1 - group["lr"] * group["weight_decay"]
-        self._move(parameter, grad, state, group)
+        self._move(parameter, grad, state, group, decay=0.0, keep=1 - group["lr"] * group["weight_decay"])

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
-from mytorch.device import Array
+from mytorch.device import Array, side, to_device
 from mytorch.nn.module import Parameter
 
 Parameters = Iterable[Parameter] | Iterable[dict[str, Any]]
@@ -70,7 +70,12 @@ class Optimizer:
                 f"this state is of {counts[0]} parameters in {counts[1]} groups, the optimiser has {len(self.state)} "
                 f"in {len(self.param_groups)}: build the optimiser over the same network first"
             )
-        self.state = deepcopy(saved["state"])  # steps change it in place, and it may be another optimiser's
+        states = deepcopy(saved["state"])  # steps change it in place, and it may be another optimiser's
+        for state, parameter in zip(states, self._parameters(), strict=True):
+            for name, value in state.items():
+                if hasattr(value, "dtype"):
+                    state[name] = to_device(value, side(parameter.data))
+        self.state = states
         for group, settings in zip(self.param_groups, saved["param_groups"], strict=True):
             group.update(deepcopy(settings))
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from mytorch.device import Array
+from mytorch.device import Array, namespace
 from mytorch.nn.module import Parameter
+from mytorch.ops import optimiser as ops
 from mytorch.optim.optimizer import Optimizer, Parameters
 
 
@@ -27,15 +28,10 @@ class SGD(Optimizer):
 
     def update(self, parameter: Parameter, grad: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         """One step."""
-        momentum = group["momentum"]
-        if group["weight_decay"]:
-            grad = grad + group["weight_decay"] * parameter.data
-        if momentum:
-            if "momentum_buffer" in state:
-                state["momentum_buffer"] *= momentum
-                state["momentum_buffer"] += grad
-            else:
-                state["momentum_buffer"] = grad.copy()
-            velocity = state["momentum_buffer"]
-            grad = grad + momentum * velocity if group["nesterov"] else velocity
-        parameter.data -= group["lr"] * grad
+        lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
+        if not momentum:
+            ops.sgd(parameter.data, grad, lr, decay)
+            return
+        first = "momentum_buffer" not in state
+        velocity = state.setdefault("momentum_buffer", namespace(parameter.data).zeros_like(parameter.data))
+        ops.sgd_momentum(parameter.data, grad, velocity, first, lr, momentum, decay, group["nesterov"])

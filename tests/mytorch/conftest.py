@@ -1,12 +1,18 @@
 """What the library's tests share: arrays in any layout of memory, and PyTorch as the oracle of a layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import strategies as st
+
+from .launchers import GPU, every_op_on, launcher_for
+
+ON_BOTH_BACKENDS = ("nn", "ops", "optim")
+"""The folders whose tests a GPU runs too: whatever they compute on NumPy arrays, its kernels compute once more."""
 
 TOLERANCE = {np.float64: 1e-10, np.float32: 1e-4}
 """Largest |ours - theirs| / largest |theirs|, over all elements of an array."""
@@ -92,3 +98,20 @@ def agree() -> Callable[..., None]:
 def close() -> Callable[..., None]:
     """close(what, ours, theirs): the same shape and dtype, and values within the tolerance of the dtype."""
     return _close
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Where there is a GPU, every test of these folders is run on either backend."""
+    if GPU and Path(metafunc.definition.path).parent.name in ON_BOTH_BACKENDS:
+        metafunc.fixturenames.append("backend")
+        metafunc.parametrize("backend", ["numpy", *GPU], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What computes: NumPy, or the GPU's kernels, to which the arrays go for each operation."""
+    if request.param == "numpy":
+        yield
+        return
+    with every_op_on(launcher_for(request.param, tmp_path_factory)):
+        yield

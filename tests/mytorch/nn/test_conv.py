@@ -41,6 +41,49 @@ def test_convolution_is_pytorchs(
     agree(data, nn.Conv2d(*arguments), torch.nn.Conv2d(*arguments), shape, dtype)
 
 
+@settings(max_examples=100)
+@given(
+    data=st.data(),
+    dtype=FLOATS,
+    batch=st.integers(1, 3),
+    groups=st.integers(1, 3),
+    channels=pairs(1, 3),
+    kernel=st.integers(1, 5),
+    stride=st.integers(1, 4),
+    padding=st.integers(0, 3),
+    dilation=st.integers(1, 3),
+    extra=st.integers(0, 8),
+    bias=st.booleans(),
+)
+def test_convolution_of_sequences_is_pytorchs(
+    agree, data, dtype, batch, groups, channels, kernel, stride, padding, dilation, extra, bias
+):
+    arguments = (groups * channels[0], groups * channels[1], kernel, stride, padding, dilation, groups, bias)
+    shape = (batch, groups * channels[0], *fitting((kernel,), (dilation,), (padding,), (extra,)))
+    agree(data, nn.Conv1d(*arguments), torch.nn.Conv1d(*arguments), shape, dtype)
+
+
+def test_depthwise_tap_by_tap_is_what_the_matrix_product_gives(monkeypatch):
+    from mytorch.ops import conv, depthwise
+
+    rng = np.random.default_rng(0)
+    x, weight, grad = (rng.standard_normal(shape) for shape in [(5, 4, 7, 6), (4, 1, 3, 2), (5, 4, 3, 7)])
+    geometry = ((3, 1), (1, 1), (1, 1))
+
+    def results():
+        return (
+            conv.conv(x, weight, None, *geometry, 4),
+            conv.conv_input_grad(grad, weight, (7, 6), *geometry, 4),
+            conv.conv_weight_grad(grad, x, (3, 2), *geometry, 4),
+        )
+
+    monkeypatch.setattr(depthwise, "BLOCK", 2 * 4 * 3 * 7)  # two images at a time, and one left over
+    tapped = results()
+    monkeypatch.setattr(conv, "_depthwise", lambda *arguments: False)
+    for ours, matrix in zip(tapped, results(), strict=True):
+        np.testing.assert_allclose(ours, matrix, rtol=1e-12, atol=1e-12)
+
+
 @given(
     data=st.data(),
     dtype=FLOATS,

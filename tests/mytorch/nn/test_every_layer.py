@@ -5,11 +5,62 @@ import pytest
 
 import mytorch
 from mytorch import nn
+from mytorch.nn.checks import expect
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.standard_normal((4, 6, 7, 5))
 
+
+class Rows(nn.Module):
+    """Images (N, C, H, W) as sequences (N, C, H W), for the layers of one axis."""
+
+    def forward(self, x):
+        y = expect(self, x, "(N, C, H, W)").reshape(*x.shape[:2], -1)
+        self.keep(x.shape, output=y)
+        return y
+
+    def backward(self, grad):
+        (shape,) = self.kept(grad)
+        return grad.reshape(shape)
+
+
+def rows(layer):
+    return nn.Sequential(Rows(), layer)
+
+
 LAYERS = {
+    "Conv1d": lambda: rows(nn.Conv1d(6, 4, 3, stride=2, dilation=2, groups=2)),
+    "depthwise Conv2d": lambda: nn.Conv2d(6, 6, 3, stride=(2, 1), padding=1, groups=6),
+    "ConvTranspose1d": lambda: rows(nn.ConvTranspose1d(6, 4, 3, stride=2, padding=1, output_padding=1, groups=2)),
+    "ConvTranspose2d": lambda: nn.ConvTranspose2d(6, 4, (3, 2), stride=(1, 2), padding=1, output_padding=(0, 1)),
+    "MaxPool1d": lambda: rows(nn.MaxPool1d(3, 2, 1)),
+    "AvgPool1d": lambda: rows(nn.AvgPool1d(3, 2, 1)),
+    "AdaptiveAvgPool1d": lambda: rows(nn.AdaptiveAvgPool1d(4)),
+    "AdaptiveAvgPool2d": lambda: nn.AdaptiveAvgPool2d((3, 4)),
+    "AdaptiveMaxPool2d": lambda: nn.AdaptiveMaxPool2d((3, 4)),
+    "Upsample nearest": lambda: nn.Upsample(scale_factor=(1.7, 2.0)),
+    "Upsample linear": lambda: rows(nn.Upsample(size=20, mode="linear")),
+    "Upsample bilinear": lambda: nn.Upsample(scale_factor=1.5, mode="bilinear", align_corners=True),
+    "ZeroUpsample1d": lambda: rows(nn.ZeroUpsample1d(3)),
+    "ZeroUpsample2d": lambda: nn.ZeroUpsample2d((2, 3)),
+    "Downsample1d": lambda: rows(nn.Downsample1d(3)),
+    "Downsample2d": lambda: nn.Downsample2d((2, 3)),
+    "LayerNorm": lambda: nn.LayerNorm((7, 5), eps=np.float64(1e-5)),
+    "GroupNorm": lambda: nn.GroupNorm(2, 6, eps=np.float64(1e-5)),
+    "PReLU": lambda: nn.PReLU(6),
+    "PReLU of one slope": lambda: nn.PReLU(init=np.float64(0.1)),
+    "Sigmoid": lambda: nn.Sigmoid(),
+    "Tanh": lambda: nn.Tanh(),
+    "GELU": lambda: nn.GELU(),
+    "GELU by tanh": lambda: nn.GELU("tanh"),
+    "SiLU": lambda: nn.SiLU(),
+    "Softmax": lambda: nn.Softmax(1),
+    "LogSoftmax": lambda: nn.LogSoftmax(-1),
+    "Identity": lambda: nn.Identity(),
+    "Dropout2d": lambda: nn.Dropout2d(np.float64(0.4)),
+    "DropBlock2d": lambda: nn.DropBlock2d(np.float64(0.3), 3),
+    "SqueezeExcitation": lambda: nn.SqueezeExcitation(6, 3),
+    "BatchNorm1d": lambda: rows(nn.BatchNorm1d(6)),
     "Conv2d": lambda: nn.Conv2d(6, 4, (3, 2), stride=(1, 2), padding=1, groups=2),
     "Linear": lambda: nn.Linear(5, 3),
     "BatchNorm2d": lambda: nn.BatchNorm2d(6, eps=np.float64(1e-5), momentum=np.float64(0.1)),
@@ -171,7 +222,38 @@ def test_input_of_another_dtype_than_the_parameters_is_refused(name):
         layer(IMAGES)
 
 
-@pytest.mark.parametrize("name", ["Conv2d", "BatchNorm2d", "MaxPool2d", "AvgPool2d", "GlobalAvgPool2d"])
+def test_every_layer_is_here():
+    here = {type(module).__name__ for build in LAYERS.values() for _, module in build().named_modules()}
+    two_arguments = {name for name in nn.__all__ if name.endswith("Loss")} | {"ArcFace", "CosFace"}
+    assert set(nn.__all__) - two_arguments - {"Module", "Parameter"} <= here
+
+
+def test_precision_is_the_weights_and_never_mixed_without_weights_it_is_the_inputs(layer):
+    if not list(layer.parameters()):
+        assert layer(IMAGES.astype("f")).dtype == np.float32
+        return
+    with pytest.raises(TypeError, match=r"got an input of float32 and has parameters of float64: convert"):
+        layer(IMAGES.astype("f"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AdaptiveAvgPool2d",
+        "AdaptiveMaxPool2d",
+        "AvgPool2d",
+        "BatchNorm2d",
+        "Conv2d",
+        "ConvTranspose2d",
+        "Downsample2d",
+        "DropBlock2d",
+        "Dropout2d",
+        "GlobalAvgPool2d",
+        "MaxPool2d",
+        "SqueezeExcitation",
+        "ZeroUpsample2d",
+    ],
+)
 def test_input_without_a_batch_axis_is_refused(name):
     with pytest.raises(ValueError, match=rf"{name} got an input of shape \(6, 7, 5\): expected 4 axes, \(N, C, H, W\)"):
         LAYERS[name]()(IMAGES[0].astype("f"))

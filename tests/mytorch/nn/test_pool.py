@@ -35,6 +35,17 @@ def test_average_pooling_is_pytorchs(agree, data, dtype, window, lead):
     agree(data, nn.AvgPool2d(*arguments), torch.nn.AvgPool2d(*arguments), (*lead, *size), dtype)
 
 
+@settings(max_examples=100)
+@given(
+    data=st.data(), dtype=FLOATS, window=windows(), lead=pairs(1, 3), name=st.sampled_from(["MaxPool1d", "AvgPool1d"])
+)
+def test_pooling_of_sequences_is_pytorchs(agree, data, dtype, window, lead, name):
+    (length, _), (kernel, stride, padding) = window
+    arguments = kernel[0], stride and stride[0], padding[0]
+    ties = name == "MaxPool1d"
+    agree(data, getattr(nn, name)(*arguments), getattr(torch.nn, name)(*arguments), (*lead, length), dtype, whole=ties)
+
+
 @given(data=st.data(), dtype=FLOATS, lead=pairs(1, 4), size=pairs(1, 7))
 def test_global_average_pooling_is_pytorchs(agree, data, dtype, lead, size):
     agree(data, nn.GlobalAvgPool2d(), torch.nn.AdaptiveAvgPool2d(1), (*lead, *size), dtype)

@@ -1,0 +1,136 @@
+"""Normalisation within each image: no batch, so training and evaluation do the same."""
+
+from math import prod
+
+import numpy as np
+
+from mytorch.device import Array
+from mytorch.geometry import Size
+from mytorch.nn.checks import expect, numbers
+from mytorch.nn.module import Module, Parameter
+from mytorch.ops import standardise as ops
+from mytorch.ops.sums import column_sums
+
+
+class LayerNorm(Module):
+    """Normalise over the last axes, those of `normalized_shape` (Ba et al., arXiv 1607.06450). As torch.nn.LayerNorm.
+
+    weight, bias: of that shape; absent with elementwise_affine=False, bias alone with bias=False.
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Size,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        dtype: type | np.dtype | str = np.float32,
+    ):
+        count = 1 if isinstance(normalized_shape, int | np.integer) else len(normalized_shape)
+        self.normalized_shape = numbers(normalized_shape, max(1, count), "normalized_shape", least=1)
+        self.eps = float(eps)
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
+        self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
+
+    def forward(self, x: Array) -> Array:
+        """(*, *normalized_shape), to the same."""
+        expect(self, x, "(*)", dtype=None if self.weight is None else self.weight.dtype)
+        if x.shape[-len(self.normalized_shape) :] != self.normalized_shape:
+            wanted = ", ".join(map(str, self.normalized_shape))
+            raise ValueError(
+                f"LayerNorm got an input of shape {x.shape}: expected (*, {wanted}); "
+                "give it that many features, or build the layer for what you have"
+            )
+        unit, deviation = ops.standardise(x, self._axes(x), self.eps)
+        y = unit if self.weight is None else unit * self.weight.data
+        if self.bias is not None:
+            y += self.bias.data
+        self.keep(unit, deviation, output=y)
+        return y
+
+    def backward(self, grad: Array) -> Array:
+        """The shape stays; accumulates weight.grad and bias.grad."""
+        unit, deviation = self.kept(grad)
+        if self.bias is not None:
+            self.bias.accumulate(self._summed(grad))
+        if self.weight is not None:
+            self.weight.accumulate(self._summed(grad * unit))
+            grad = grad * self.weight.data
+        return ops.standardise_grad(grad, unit, deviation, self._axes(unit))
+
+    def _axes(self, x: Array) -> Size:
+        return tuple(range(x.ndim - len(self.normalized_shape), x.ndim))
+
+    def _summed(self, terms: Array) -> Array:
+        """Terms added up over all but the normalised axes."""
+        return column_sums(terms.reshape(-1, prod(self.normalized_shape))).reshape(self.normalized_shape)
+
+    def extra_repr(self) -> str:
+        """As PyTorch prints it."""
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
+
+
+class GroupNorm(Module):
+    """Normalise each group of channels of each image (Wu and He, arXiv 1803.08494). As torch.nn.GroupNorm.
+
+    weight, bias: (C,), absent with affine=False.
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        dtype: type | np.dtype | str = np.float32,
+    ):
+        numbers((num_groups, num_channels), 2, "num_groups and num_channels", least=1)
+        if num_channels % num_groups:
+            raise ValueError(f"num_groups={num_groups} does not divide num_channels={num_channels}: choose a divisor")
+        self.num_groups, self.num_channels, self.eps = int(num_groups), int(num_channels), float(eps)
+        self.weight = Parameter(np.ones(num_channels, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine else None
+
+    def forward(self, x: Array) -> Array:
+        """(N, C, *), to the same."""
+        expect(self, x, "(*)", dtype=None if self.weight is None else self.weight.dtype)
+        if x.ndim < 2 or x.shape[1] != self.num_channels:
+            raise ValueError(
+                f"GroupNorm got an input of shape {x.shape}: expected (N, {self.num_channels}, *); "
+                f"give it {self.num_channels} channels or features, or build the layer for what you have"
+            )
+        unit, deviation = ops.standardise(self._grouped(x), self._axes(x), self.eps)
+        unit = unit.reshape(x.shape)
+        y = unit
+        if self.weight is not None and self.bias is not None:
+            y = unit * self._channelwise(self.weight.data, x)
+            y += self._channelwise(self.bias.data, x)
+        self.keep(unit, deviation, output=y)
+        return y
+
+    def backward(self, grad: Array) -> Array:
+        """The shape stays; accumulates weight.grad and bias.grad."""
+        unit, deviation = self.kept(grad)
+        if self.weight is not None and self.bias is not None:
+            self.weight.accumulate(self._summed(grad * unit))
+            self.bias.accumulate(self._summed(grad))
+            grad = grad * self._channelwise(self.weight.data, grad)
+        grouped = ops.standardise_grad(self._grouped(grad), self._grouped(unit), deviation, self._axes(unit))
+        return grouped.reshape(grad.shape)
+
+    def _grouped(self, x: Array) -> Array:
+        """(N, C, *) as (N, G, C / G, *): a view."""
+        return x.reshape(len(x), self.num_groups, -1, *x.shape[2:])
+
+    def _axes(self, x: Array) -> Size:
+        return tuple(range(2, x.ndim + 1))
+
+    def _channelwise(self, vector: Array, x: Array) -> Array:
+        return vector.reshape(-1, *(1,) * (x.ndim - 2))
+
+    def _summed(self, terms: Array) -> Array:
+        return column_sums(np.moveaxis(terms, 1, -1).reshape(-1, self.num_channels))
+
+    def extra_repr(self) -> str:
+        """As PyTorch prints it."""
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.weight is not None}"

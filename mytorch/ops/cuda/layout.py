@@ -1,0 +1,30 @@
+"""How arrays lie in memory: kernels see dense memory alone, in one order for all arrays of a call."""
+
+import numpy as np
+
+from mytorch.device import Array, namespace
+from mytorch.geometry import channels_last
+
+
+def dense(x: Array) -> Array:
+    """`x` itself where its memory has no gaps and runs in the order of its axes, or channels last; else a copy so."""
+    return packed(x) if x.flags.c_contiguous or x.ndim < 2 else channels_last(x)
+
+
+def beside(x: Array, other: Array) -> Array:
+    """`other`, of x's shape, laid out as the dense `x` is: itself where it is so already."""
+    if other.strides == x.strides:
+        return other
+    copy = namespace(x).empty_like(x, dtype=other.dtype)
+    copy[...] = other
+    return copy
+
+
+def packed(x: Array) -> Array:
+    """`x` with memory in the order of its axes, without gaps: itself where it is so already."""
+    return namespace(x).ascontiguousarray(x)
+
+
+def of_kind(x: Array, dtype: np.dtype | type | str) -> Array:
+    """`x` in `dtype`: itself where it has it already."""
+    return x.astype(dtype, copy=False)

@@ -1,0 +1,62 @@
+"""The error function, which NumPy does not have."""
+
+from functools import cache
+from math import erf as exact
+from math import exp, pi, sqrt
+
+import numpy as np
+
+from mytorch.device import Array, namespace
+from mytorch.geometry import blocks
+
+STEPS = 512
+"""Points a unit of the table."""
+REACH = 6
+"""Beyond it, erf is 1 or -1 to the last digit of float64."""
+BLOCK = 1 << 14
+"""Elements computed at a time, whose steps stay in the cache."""
+
+
+def erf(x: Array) -> Array:
+    """2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x, to 3e-16 in float64.
+
+    From the nearest point a of a table, where erf is known, in a Taylor series of h = x - a up to h^4. Derivatives of
+    erf are its first one times Hermite polynomials (Abramowitz and Stegun 7.1.19), so a table of two columns does; as
+    h is below 1 / 1024, the term left out is below 2e-16.
+    """
+    y = x.copy(order="K")
+    flat = y.ravel(order="K")  # a view, as a copy has no gaps
+    for block in blocks(flat.size, 1, BLOCK):
+        flat[block] = _series(flat[block])
+    return y
+
+
+def _series(x: Array) -> Array:
+    xp = namespace(x)
+    values, slopes = (xp.asarray(column) for column in _table(x.dtype.name))
+    h = xp.clip(x, -REACH, REACH)
+    index = xp.rint(xp.nan_to_num(h) * STEPS)
+    a = index / x.dtype.type(STEPS)
+    h -= a
+    index = index.astype(np.int32)
+    index += REACH * STEPS
+    square = a * a
+    series = h * a
+    series *= (3 - 2 * square) / 6
+    series += (2 * square - 1) / 3
+    series *= h
+    series -= a
+    series *= h
+    series += 1
+    series *= h
+    series *= slopes.take(index)
+    series += values.take(index)
+    return series
+
+
+@cache
+def _table(dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """erf and its derivative at the points from -REACH to REACH."""
+    points = [k / STEPS for k in range(-REACH * STEPS, REACH * STEPS + 1)]
+    values, slopes = [exact(a) for a in points], [2 / sqrt(pi) * exp(-a * a) for a in points]
+    return np.array(values, dtype), np.array(slopes, dtype)

@@ -1,0 +1,70 @@
+"""How far a layer is from PyTorch, and its backward from the derivative of its forward."""
+
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.twin import twin
+from mytorch import gradcheck
+from mytorch.random import seeded
+from tests.gradients.cases import Case
+
+SMALL = {np.float64: 1e-3, np.float32: 1e-2}
+"""Gradients below this are compared with it: a bias before a normalisation has none but rounding."""
+
+
+def against_pytorch(case: Case, dtype: type, seed: int) -> dict[str, float]:
+    """Relative error of the output, of the gradient at the input ("input") and at each parameter.
+
+    The largest |ours - theirs| / the largest |theirs|, over all elements of an array.
+    """
+    layer = deepcopy(case.layer).to(dtype).train(case.training)
+    x = _laid_out(case.x, dtype)
+    others = [other.astype(dtype) if other.dtype.kind == "f" else other for other in case.others]
+    theirs = twin(layer)
+    tensor = torch.tensor(np.ascontiguousarray(x), requires_grad=True)
+    tensors = [torch.tensor(np.ascontiguousarray(other)) for other in others]
+    with seeded(seed):
+        y = layer(x, *others)
+    if case.random:
+        with seeded(seed):
+            mask = deepcopy(layer)(np.ones_like(x))
+        expected = tensor * torch.from_numpy(np.ascontiguousarray(mask))
+    else:
+        expected = theirs(tensor, *tensors)
+    if np.ndim(y):
+        grad = np.random.default_rng(seed).standard_normal(y.shape).astype(dtype)
+        back = layer.backward(grad)
+        expected.backward(torch.from_numpy(grad))
+    else:
+        back = layer.backward()
+        expected.backward()
+    errors = {"output": _error(np.asarray(y, dtype), expected, 0), "input": _error(back, tensor.grad, SMALL[dtype])}
+    gradients = dict(theirs.named_parameters())
+    for name, parameter in layer.named_parameters():
+        errors[name] = _error(parameter.grad, gradients[name].grad, SMALL[dtype])
+    return errors
+
+
+def against_differences(case: Case, seed: int) -> dict[str, float]:
+    """Relative error of each gradient against central differences."""
+    layer = deepcopy(case.layer).train(case.training)
+    return gradcheck(layer, case.x, *case.others, step=1e-5, tolerance=np.inf, directions=1, seed=seed)
+
+
+def _laid_out(x: np.ndarray, dtype: type) -> np.ndarray:
+    """`x` in `dtype`, its memory in the same order where NumPy keeps it."""
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
+def _error(ours: np.ndarray, theirs: Any, least: float) -> float:
+    theirs = theirs.detach().numpy()
+    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+        return np.inf
+    if not ours.size:
+        return 0.0
+    largest = max(float(np.abs(theirs).max()), least, np.finfo(float).tiny)
+    error = float(np.abs(ours - theirs).max()) / largest
+    return np.inf if np.isnan(error) else error

@@ -1,0 +1,48 @@
+"""Offsets beyond what 32 bits hold, which no test's array is large enough for."""
+
+import ctypes
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mytorch.ops.cuda.loader import source_text
+
+from ..launchers import compiler, launcher_for
+
+SOURCE = """
+#include "host_grid.hpp"
+#include "grid.cuh"
+extern "C" whole take_of(whole offset, whole length, whole* left) { *left = offset; return take(left, length); }
+"""
+
+
+@pytest.fixture(scope="module")
+def take(tmp_path_factory):
+    launcher = launcher_for("host", tmp_path_factory)
+    path = launcher.folder / "grid.cpp"
+    path.write_text(SOURCE)
+    library = path.with_suffix(".so")
+    folders = [f"-I{folder}" for folder in launcher.includes]
+    subprocess.run(
+        [compiler(), "-std=c++17", "-w", "-fPIC", "-shared", "-DREAL=float", *folders, str(path), "-o", str(library)],
+        check=True,
+    )
+    function = ctypes.CDLL(str(library)).take_of
+    function.argtypes = [ctypes.c_longlong, ctypes.c_longlong, ctypes.POINTER(ctypes.c_longlong)]
+    function.restype = ctypes.c_longlong
+    return function
+
+
+@given(
+    offset=st.integers(0, 2**62) | st.integers(2**32 - 3, 2**32 + 3), length=st.integers(1, 2**40) | st.integers(1, 9)
+)
+def test_offsets_are_taken_apart_whatever_their_size(take, offset, length):
+    left = ctypes.c_longlong()
+    assert take(offset, length, ctypes.byref(left)) == offset % length
+    assert left.value == offset // length
+
+
+def test_source_is_what_the_compiler_gets():
+    assert "#include" not in source_text("columns")

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mytorch.ops import norm as ops
+from mytorch.ops.cuda import norm as cuda
+from mytorch.ops.cuda import sums
+
+FLOATS = st.sampled_from([np.float64, np.float32])
+
+
+@pytest.fixture(scope="module", params=[1, 40, 1 << 15])
+def chunk(request):
+    """How many elements a block adds up: one row at least."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sums, "CHUNK", request.param)
+        yield
+
+
+@pytest.mark.kernels("row_sums", "fold")
+@settings(max_examples=60)
+@given(data=st.data(), dtype=FLOATS, rows=st.integers(0, 70), channels=st.integers(1, 40))
+def test_sums_of_columns_are_exact_for_any_grid(chunk, grid, array, same, data, dtype, rows, channels):
+    grid(data)
+    matrix = array(data, (rows, channels), dtype)
+    same("sums", sums.column_sums(matrix), matrix.sum(0, dtype=float), dtype)
+
+
+@pytest.mark.kernels("row_sums", "square_sums", "fold")
+@settings(max_examples=60)
+@given(
+    data=st.data(),
+    dtype=FLOATS,
+    batch=st.integers(1, 5),
+    channels=st.integers(1, 20),
+    size=st.lists(st.integers(1, 4), max_size=3),
+)
+def test_moments_are_those_of_numpy_far_from_zero_too(chunk, grid, array, same, data, dtype, batch, channels, size):
+    grid(data)
+    x = array(data, (batch, channels, *size), dtype) + dtype(100)
+    mean, var = cuda.moments(x)
+    expected = ops.moments(x.astype(float))
+    same("mean", mean, expected[0], dtype)
+    same("variance", var, expected[1], dtype)
+
+
+@pytest.mark.kernels("batch_norm", "batch_norm_grad", "row_sums", "product_sums", "fold")
+@settings(max_examples=100)
+@given(
+    data=st.data(),
+    dtype=FLOATS,
+    batch=st.integers(1, 5),
+    channels=st.integers(1, 20),
+    size=st.lists(st.integers(1, 4), max_size=3),
+    affine=st.booleans(),
+    training=st.booleans(),
+    eps=st.sampled_from([1e-5, 0.1]),
+)
+def test_batch_norm_and_its_gradients_are_those_of_numpy(
+    grid, array, same, data, dtype, batch, channels, size, affine, training, eps
+):
+    grid(data)
+    x, grad = (array(data, (batch, channels, *size), dtype, stream=stream) for stream in (0, 1))
+    vectors = [array(data, (channels,), dtype, stream=stream) for stream in (2, 3, 4, 5)]
+    mean, var = vectors[0], vectors[1] ** 2 + dtype(0.1)
+    weight, bias = vectors[2:] if affine else (None, None)
+    exact = [None if a is None else a.astype(float) for a in (x, mean, var, weight, bias, grad)]
+    y = cuda.batch_norm(x, mean, var, weight, bias, eps)
+    same("output", y, ops.batch_norm(*exact[:5], eps), dtype)
+    ours = cuda.batch_norm_grad(grad, x, mean, var, weight, eps, training)
+    expected = ops.batch_norm_grad(exact[5], *exact[:4], eps, training)
+    for what, one, other in zip(("input", "weight", "bias"), ours, expected, strict=True):
+        same(f"gradient at {what}", one, other, dtype)
+
+
+@pytest.mark.kernels("row_sums", "square_sums", "fold")
+def test_sums_are_the_same_to_the_last_bit_whatever_the_number_of_blocks_and_the_order_of_threads(launcher):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sums, "CHUNK", 50)
+        for dtype in (np.float64, np.float32):
+            x = np.random.default_rng(0).standard_normal((20, 5, 3, 4)).astype(dtype)
+            results = []
+            for launcher.blocks, launcher.backwards in [(1, False), (3, True), (1000, False)]:
+                launcher.threads = 16
+                results.append(np.concatenate(cuda.moments(x)))
+            np.testing.assert_array_equal(results[0], results[1])
+            np.testing.assert_array_equal(results[0], results[2])

@@ -1,0 +1,203 @@
+"""Launchers that run CUDA kernels on NumPy arrays: on the host, compiled by the C++ compiler, or on a GPU and back.
+
+Either checks the arguments against the kernel's parameters first: a GPU would misread them without a word.
+"""
+
+import ctypes
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mytorch.device import require_cuda, to_device
+from mytorch.ops.cuda.loader import (
+    AXES,
+    FOLDER,
+    TYPES,
+    WINDOW,
+    run_by_cupy,
+    set_host_launcher,
+    source_text,
+)
+
+KERNEL = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)')
+
+try:
+    require_cuda()
+    NO_GPU = ""
+except RuntimeError as error:
+    NO_GPU = str(error)
+
+GPU = [] if NO_GPU else [pytest.param("cuda", marks=pytest.mark.gpu)]
+"""What tests are run with on a GPU as well, where there is one; else `test_device.py` says once why not."""
+
+HOST_AND_GPU = ["host", *GPU]
+
+CALL = """
+extern "C" bool run_{name}(void** a, unsigned blocks, unsigned threads, bool backwards) {{
+    return host::grid(blocks, threads, backwards, [&] {{ {name}({arguments}); }});
+}}
+"""
+"""As the driver launches a kernel: by an array of pointers to its arguments."""
+
+
+@cache
+def signatures_of(source: str) -> dict[str, list[str]]:
+    """The type of each parameter of each kernel of a source, such as "const real*"."""
+    found = {}
+    for name, parameters in KERNEL.findall(source_text(source)):
+        types = [" ".join(parameter.split()[:-1]) for parameter in parameters.split(",")]
+        assert all(types), f"{name}: cannot read {parameters!r}"
+        found[name] = types
+    assert len(found) == source_text(source).count("__global__"), f"{source}.cu: a kernel that is not read"
+    return found
+
+
+def compiler() -> str | None:
+    """The C++ compiler, where there is one."""
+    return shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+
+
+@dataclass
+class Launcher:
+    """What both share: see `set_host_launcher`. What has been launched is in `launched`.
+
+    blocks and threads: the largest grid and block; small ones make the kernels' loops loop. backwards: the order in
+    which the host gives the threads their turns.
+    """
+
+    blocks: int = 4
+    threads: int = 32
+    backwards: bool = False
+    launched: set[tuple[str, str]] = field(default_factory=set)
+
+    def __call__(self, source: str, kernel: str, kind: str, blocks: int, threads: int, arguments: tuple) -> None:
+        """Check the arguments, and run the kernel."""
+        types = signatures_of(source)[kernel]
+        assert len(arguments) == len(types), f"{kernel}: {len(arguments)} arguments for {len(types)}"
+        for value, type_ in zip(arguments, types, strict=True):
+            check(value, type_, kind)
+        self.run(source, kernel, kind, min(blocks, self.blocks), min(threads, self.threads), arguments)
+        self.launched.add((kernel, kind))
+
+    def run(self, source: str, kernel: str, kind: str, blocks: int, threads: int, arguments: tuple) -> None:
+        """Run the kernel."""
+        raise NotImplementedError
+
+
+@dataclass
+class Gpu(Launcher):
+    """Arrays go to the GPU for the launch and come back."""
+
+    def run(self, source: str, kernel: str, kind: str, blocks: int, threads: int, arguments: tuple) -> None:
+        types = signatures_of(source)[kernel]
+        there = [
+            to_device(memory(value), "cuda") if type_.endswith("*") else value
+            for value, type_ in zip(arguments, types, strict=True)
+        ]
+        run_by_cupy(source, kernel, kind, blocks, threads, tuple(there))
+        for value, moved, type_ in zip(arguments, there, types, strict=True):
+            if type_.endswith("*") and not type_.startswith("const"):
+                memory(value)[...] = to_device(moved, "cpu")
+
+
+@dataclass
+class Host(Launcher):
+    """The very same sources, compiled for the host against a header that plays the grid."""
+
+    folder: Path = Path()
+    includes: tuple[Path, ...] = (Path(__file__).parent, FOLDER)
+    libraries: dict[tuple[str, str], ctypes.CDLL] = field(default_factory=dict)
+
+    def run(self, source: str, kernel: str, kind: str, blocks: int, threads: int, arguments: tuple) -> None:
+        types = signatures_of(source)[kernel]
+        values = [
+            np.array(value.ctypes.data) if type_.endswith("*") else np.atleast_1d(value)
+            for value, type_ in zip(arguments, types, strict=True)
+        ]
+        pointers = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
+        run = self.library(source, kind)[f"run_{kernel}"]
+        run.restype = ctypes.c_bool
+        met = run(pointers, ctypes.c_uint(blocks), ctypes.c_uint(threads), ctypes.c_bool(self.backwards))
+        assert met, f"{kernel}: some threads ended while others waited at a barrier"
+
+    def library(self, source: str, kind: str) -> ctypes.CDLL:
+        """The source as a shared library, compiled when it is first asked for."""
+        if (source, kind) not in self.libraries:
+            calls = []
+            for name, types in signatures_of(source).items():
+                arguments = ", ".join(f"*({type_}*)a[{i}]" for i, type_ in enumerate(types))
+                calls.append(CALL.format(name=name, arguments=arguments))
+            path = self.folder / f"{source}_{kind}.cpp"
+            path.write_text('#include "host_grid.hpp"\n' + source_text(source) + "".join(calls))
+            library = path.with_suffix(".so")
+            flags = ["-std=c++17", "-O1", "-w", "-fPIC", "-shared", "-ffp-contract=off", f"-DREAL={TYPES[kind]}"]
+            command = [compiler(), *flags, f"-I{self.includes[0]}", str(path), "-o", str(library)]
+            subprocess.run(command, check=True, capture_output=True, text=True)
+            self.libraries[source, kind] = ctypes.CDLL(str(library))
+        return self.libraries[source, kind]
+
+
+def check(value: object, type_: str, kind: str) -> None:
+    """Another type of number than the parameter's, or gaps in an array's memory, are an AssertionError."""
+    what = type_.removeprefix("const ").removesuffix("*")
+    dtype = {"real": kind, "whole": "q", "double": "d", "int": "i", "bool": "?", "Axes": "V12", "Window": "V72"}[what]
+    if type_.endswith("*"):
+        assert isinstance(value, np.ndarray), f"{value!r} for {type_}"
+        assert value.dtype == np.dtype(dtype), f"an array of {value.dtype} for {type_}"
+        assert dense(value), f"an array with gaps in its memory for {type_}: {value.shape}, {value.strides}"
+        assert value.flags.writeable or type_.startswith("const"), f"a read-only array for {type_}"
+    elif what in ("Axes", "Window"):
+        assert isinstance(value, np.ndarray), f"{value!r} for {type_}"
+        assert value.size == 1, f"{value!r} for {type_}"
+        assert value.dtype.itemsize == {"Axes": AXES, "Window": WINDOW}[what].itemsize, f"{value!r} for {type_}"
+    else:
+        assert isinstance(value, np.generic), f"{value!r} for {type_}"
+        assert value.dtype == np.dtype(dtype), f"a number of {value.dtype} for {type_}"
+
+
+def dense(array: np.ndarray) -> bool:
+    """Whether the elements fill one stretch of memory."""
+    order = [] if not array.size else sorted((s, n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1)
+    expected = array.itemsize
+    for stride, length in order:
+        if stride != expected:
+            return False
+        expected *= length
+    return True
+
+
+def memory(array: np.ndarray) -> np.ndarray:
+    """The elements of a dense array as they follow one another in memory: a view."""
+    return np.lib.stride_tricks.as_strided(array, (array.size,), (array.itemsize,))
+
+
+def launcher_for(name: str, folders: pytest.TempPathFactory) -> Launcher:
+    """The launcher called "host", which compiles into a new folder, or "cuda"; skips without a compiler."""
+    if name == "host":
+        if compiler() is None:
+            pytest.skip("no C++ compiler, which runs the kernels here: install g++ or clang++")
+        return Host(folder=folders.mktemp("kernels"))
+    return Gpu(blocks=1 << 14, threads=256)
+
+
+@contextmanager
+def every_op_on(launcher: Launcher) -> Iterator[None]:
+    """Inside, what `mytorch.ops` would hand to the GPU goes there for NumPy arrays too, by way of `launcher`."""
+    before = set_host_launcher(launcher)
+    with pytest.MonkeyPatch.context() as patch:
+        for path in FOLDER.parent.glob("*.py"):
+            module = import_module(f"mytorch.ops.{path.stem}" if path.stem != "__init__" else "mytorch.ops")
+            for name, value in list(vars(module).items()):
+                if hasattr(value, "kernel"):
+                    patch.setattr(module, name, value.kernel)
+        yield
+    set_host_launcher(before)

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import mytorch
+from mytorch import course, nn
+
+FLOATS = st.sampled_from([np.float64, np.float32])
+MODES = [("nearest", 1), ("nearest", 2), ("linear", 1), ("bilinear", 2)]
+
+
+@settings(max_examples=300)
+@given(data=st.data(), dtype=FLOATS, mode=st.sampled_from(MODES), by_size=st.booleans(), one=st.booleans())
+def test_upsampling_is_pytorchs_to_any_size_and_by_any_factor(agree, data, dtype, mode, by_size, one):
+    name, axes = mode
+    corners = None if name == "nearest" else data.draw(st.booleans())
+    lead = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    size = data.draw(st.tuples(*[st.integers(1, 9)] * axes))
+    wanted = data.draw(st.tuples(*[st.integers(1, 19) if by_size else st.floats(0.2, 4)] * axes))
+    wanted = wanted[0] if one else wanted
+    factors = () if by_size else np.broadcast_to(wanted, axes)
+    outs = [int(n * f) for n, f in zip(size, factors, strict=False)]
+    assume(all(outs))
+    if name == "nearest" and axes == 1 and outs:
+        assume(outs[0] not in (size[0], 2 * size[0]) or factors[0] in (1, 2))  # see below
+    arguments = (wanted if by_size else None, None if by_size else wanted, name, corners)
+    agree(data, nn.Upsample(*arguments), torch.nn.Upsample(*arguments), (*lead, *size), dtype)
+
+
+def test_nearest_gradient_in_one_dimension_is_that_of_the_forward_where_pytorchs_is_not():
+    x = np.random.default_rng(0).standard_normal((1, 2, 5))
+    ours, theirs = nn.Upsample(scale_factor=2.1), torch.nn.Upsample(scale_factor=2.1)
+    tensor = torch.tensor(x, requires_grad=True)
+    expected = theirs(tensor)
+    np.testing.assert_array_equal(ours(x), expected.detach())
+    grad = np.random.default_rng(1).standard_normal(expected.shape)
+    expected.backward(torch.tensor(grad))
+    assert not np.allclose(ours.backward(grad), tensor.grad)  # PyTorch repeats each twice there, and not in forward
+    mytorch.gradcheck(ours, x)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_memory_stays_channels_last(mode):
+    x = np.moveaxis(np.random.default_rng(0).standard_normal((2, 5, 4, 3)), -1, 1)
+    layer = nn.Upsample(scale_factor=2, mode=mode)
+    y = layer(x)
+    for array in (y, layer.backward(y)):
+        assert np.moveaxis(array, 1, -1).flags.c_contiguous
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+@given(data=st.data(), factor=st.integers(1, 4))
+def test_zero_insertion_and_picking_are_the_handouts(array, axes, data, factor):
+    shape = data.draw(st.tuples(*[st.integers(1, 6)] * (2 + axes)))
+    x = array(data, shape)
+    for ours, theirs in [("ZeroUpsample", "Upsample"), ("Downsample", "Downsample")]:
+        layer, oracle = getattr(nn, f"{ours}{axes}d")(factor), getattr(course, f"{theirs}{axes}d")(factor)
+        y = layer(x)
+        np.testing.assert_array_equal(y, oracle.forward(x))
+        grad = array(data, y.shape, stream=1)
+        np.testing.assert_array_equal(layer.backward(grad), oracle.backward(grad))
+
+
+def test_factors_may_differ_between_axes():
+    y = nn.ZeroUpsample2d((1, 3))(np.ones((1, 1, 2, 2)))
+    assert np.array_equal(y[0, 0], [[1, 0, 0, 1], [1, 0, 0, 1]])
+    assert nn.Downsample2d((2, 1))(np.ones((1, 1, 3, 3))).shape == (1, 1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "size=None, scale_factor=None: give one of them"),
+        ({"size": 3, "scale_factor": 2}, "give one of them and not the other"),
+        ({"size": 3, "mode": "cubic"}, r"mode='cubic': expected one of \['bilinear', 'linear', 'nearest'\]"),
+        ({"size": 3, "align_corners": True}, "align_corners=True with mode='nearest'"),
+        ({"size": 0}, "size=0: give whole numbers of at least 1"),
+        ({"scale_factor": -1}, "scale_factor=-1: give numbers above 0"),
+        ({"scale_factor": ()}, r"scale_factor=\(\): give numbers above 0"),
+    ],
+)
+def test_impossible_upsampling_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        nn.Upsample(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (nn.Upsample(3, mode="bilinear"), (1, 2, 3), r"expected 4 axes, \(N, C, H, W\)"),
+        (nn.Upsample(3, mode="linear"), (1, 2, 3, 4), r"expected 3 axes, \(N, C, L\)"),
+        (nn.Upsample(3), (2, 3), "expected 4 axes"),
+        (nn.Upsample((3, 4)), (1, 2, 5), r"has sizes or scale factors for 2 axes: give 1 of them"),
+        (nn.Upsample(scale_factor=0.1), (1, 2, 5), "an axis of 5 by 0.1 leaves nothing"),
+    ],
+)
+def test_input_that_does_not_fit_is_refused(layer, shape, message):
+    with pytest.raises(ValueError, match=message):
+        layer(np.zeros(shape, "f"))
