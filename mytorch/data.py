@@ -1,6 +1,6 @@
 """Batches that are read while the network computes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import Any, Protocol, TypeVar
@@ -73,7 +73,7 @@ class DataLoader:
         return prefetch(batches, self.ahead) if self.ahead else batches
 
 
-def prefetch(items: Iterable[Item], ahead: int = 2) -> Iterator[Item]:
+def prefetch(items: Iterable[Item], ahead: int = 2) -> Generator[Item, None, None]:
     """The items of any iterable, of which a thread makes up to `ahead` before they are asked for.
 
     NumPy lets go of the interpreter while it computes, and so does a read from disk, so a thread is enough, and nothing
@@ -86,7 +86,7 @@ def prefetch(items: Iterable[Item], ahead: int = 2) -> Iterator[Item]:
     return _prefetched(items, ahead)
 
 
-def _prefetched(items: Iterable[Item], ahead: int) -> Iterator[Item]:
+def _prefetched(items: Iterable[Item], ahead: int) -> Generator[Item, None, None]:
     queue: Queue[tuple[str, Any]] = Queue(ahead)
     stopped = Event()
     thread = Thread(target=_produce, args=(items, queue, stopped), name="mytorch-prefetch", daemon=True)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from experiments.run import Run, new_folder, refuse_existing, write_json
 from experiments.training.learner import Learner, predict
 from experiments.training.state import Progress, load_state, save_state
 from mytorch import manual_seed, save
+from mytorch.data import prefetch
 
 
 def train(recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[str], resume: bool = False) -> Run:
@@ -90,8 +92,9 @@ def _epoch(number: int, learner: Learner, batches: Batches, validation: Faces, r
     manual_seed((recipe.seed, number))  # an epoch's dropout depends on its number alone, so that a resumed run agrees
     learner.network.train()
     losses, right, seen, lr, started = 0.0, 0, 0, learner.lr, time.monotonic()
-    with track(f"epoch {number + 1}/{recipe.epochs}", len(batches.faces), "images") as advance:
-        for batch in batches.epoch(number):
+    label = f"epoch {number + 1}/{recipe.epochs}"
+    with track(label, len(batches.faces), "images") as advance, closing(prefetch(batches.epoch(number))) as ahead:
+        for batch in ahead:
             loss, logits = learner.step(batch.pixels, batch.labels)
             _refuse_divergence(loss, number, recipe)
             seen += len(batch.labels)
