@@ -1,0 +1,100 @@
+"""The grader packed for Gradescope (a zip) and for Autolab (a tar and a Makefile), without the reference solution."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import yaml
+
+from autograder.rubric import Rubric
+from mytorch.files import replacing
+
+_HERE = Path(__file__).resolve().parents[1]
+_REQUIREMENTS = "numpy>=2.0\npydantic>=2.9\npyyaml>=6\nrich>=13.9\ntorch>=2.6\ntyper>=0.15\n"
+
+_SETUP = """#!/usr/bin/env bash
+# Gradescope runs this once, when it builds the image. To make that a tenth of the size, set PIP_EXTRA_INDEX_URL here to
+# the index of PyTorch's builds for the CPU, which PyTorch's installation page names.
+set -euo pipefail
+export DEBIAN_FRONTEND=noninteractive
+apt-get update
+for python in python3.13 python3.12 python3.11; do
+    if apt-get install -y "$python" "$python-venv"; then break; fi
+done
+"$python" -m venv /autograder/venv
+/autograder/venv/bin/pip install --no-cache-dir -r /autograder/source/requirements.txt
+"""
+
+_RUN = """#!/usr/bin/env bash
+# Gradescope runs this for each submission. The status says how the mark is, and is of no interest here.
+cd /autograder/source
+/autograder/venv/bin/python -B -m autograder grade /autograder/submission --rubric rubric.yaml \\
+    --format gradescope --out /autograder/results/results.json || true
+"""
+
+_MAKEFILE = """# Autolab runs `make` beside autograde.tar and the student's file.
+HANDIN ?= handin.zip
+PYTHON ?= python3
+
+all:
+\t@tar xf autograde.tar
+\t@cd grader && $(PYTHON) -B -m autograder grade ../$(HANDIN) --rubric rubric.yaml --format autolab || true
+
+clean:
+\t@rm -rf grader
+"""
+
+_README = """# The grader on Autolab
+
+Upload `autograde.tar` and `autograde-Makefile` to the lab's autograder settings, and let the handin be called
+`handin.zip` (or set HANDIN in the Makefile). The grading image needs Python 3.11 or later with these packages:
+
+    pip install -r requirements.txt
+
+The lab's problems are the rubric's sections:
+
+"""
+
+
+def gradescope(out: Path, rubric: Rubric) -> None:
+    """Write the zip to upload as a Gradescope autograder. OSError where it cannot be written."""
+    executable = 0o755
+    with replacing(out) as path, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in {**sources(rubric), "setup.sh": _SETUP, "run_autograder": _RUN}.items():
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = (0o100000 | (executable if name in ("setup.sh", "run_autograder") else 0o644)) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, text)
+
+
+def autolab(out: Path, rubric: Rubric) -> None:
+    """Write autograde.tar, autograde-Makefile, requirements.txt and a README into the folder `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    with replacing(out / "autograde.tar") as path, tarfile.open(path, "w") as archive:
+        for name, text in sources(rubric).items():
+            data = text.encode()
+            entry = tarfile.TarInfo(f"grader/{name}")
+            entry.size, entry.mode = len(data), 0o644
+            archive.addfile(entry, io.BytesIO(data))
+    problems = "".join(
+        f"- {section.name}: {sum(test.points for test in section.tests):g} points{', extra' if section.extra else ''}\n"
+        for section in rubric.sections
+    )
+    for name, text in {
+        "autograde-Makefile": _MAKEFILE,
+        "requirements.txt": _REQUIREMENTS,
+        "README.md": _README + problems,
+    }.items():
+        with replacing(out / name) as path:
+            path.write_text(text, encoding="utf-8")
+
+
+def sources(rubric: Rubric) -> dict[str, str]:
+    """The files that grading needs, by their path in the bundle; neither the course's layers nor its models."""
+    files = sorted(path for pattern in ("*.py", "*.yaml") for path in (_HERE / "autograder").rglob(pattern))
+    found = {path.relative_to(_HERE).as_posix(): path.read_text(encoding="utf-8") for path in files}
+    found["mytorch/files.py"] = (_HERE / "mytorch" / "files.py").read_text(encoding="utf-8")
+    found["requirements.txt"] = _REQUIREMENTS
+    found["rubric.yaml"] = yaml.safe_dump(rubric.model_dump(), sort_keys=False, allow_unicode=True)
+    return found

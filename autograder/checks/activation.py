@@ -1,0 +1,129 @@
+"""Checks of the activations."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from autograder.checks import oracle
+from autograder.checks.case import EDGES, FORWARD, INPUT, SHAPE, WEIGHT, Case, Expectation, Family, Guess, Guesses
+from autograder.checks.layer import Layer, Values, edges, generator, plain
+from autograder.script import Script
+from autograder.wire import Array
+
+_FUNCTIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "Identity": lambda Z: Z * 1,
+    "Sigmoid": torch.sigmoid,
+    "Tanh": torch.tanh,
+    "ReLU": torch.relu,
+    "GELU": F.gelu,
+    "Softmax": lambda Z: torch.softmax(Z, 1),
+}
+_PARTS = (SHAPE, FORWARD, INPUT, EDGES)
+
+
+def activation(name: str) -> Family:
+    """One of those without parameters, by its class's name."""
+
+    def layer(*shape: int, sample: Callable[[np.random.Generator, tuple[int, ...]], Array] | None = None) -> Layer:
+        def guesses(values: Values) -> Mapping[str, Guesses]:
+            return _guesses(name, values)
+
+        return Layer(name, (), shape, lambda t: _FUNCTIONS[name](t["A"]), guesses=guesses, sample=sample)
+
+    def build(seed: int) -> list[Case]:
+        g = generator(seed, name)
+        layers = [layer(1, 2), layer(2, 3), layer(4, 5), layer(7, 2)]
+        if name != "Softmax":
+            layers.append(layer(2, 3, 4, 5))
+        cases = [plain(one, one.draw(g)) for one in layers]
+        return [*cases, *edges(layers[2], g), _far_out(name)]
+
+    return Family(name, _PARTS, build)
+
+
+def swish() -> Family:
+    """Swish(), whose beta is learned."""
+
+    def layer(*shape: int) -> Layer:
+        return Layer(
+            "Swish", (), shape, lambda t: t["A"] * torch.sigmoid(t["beta"] * t["A"]), {"beta": ()},
+            guesses=_swish_guesses,
+        )  # fmt: skip
+
+    def build(seed: int) -> list[Case]:
+        g = generator(seed, "Swish")
+        layers = [layer(1, 2), layer(2, 3), layer(4, 5), layer(2, 3, 4)]
+        return [*(plain(one, one.draw(g)) for one in layers), *edges(layers[2], g)]
+
+    return Family("Swish", (SHAPE, FORWARD, INPUT, WEIGHT, EDGES), build)
+
+
+def _far_out(name: str) -> Case:
+    """Large numbers, where a careless exponential overflows, and zero."""
+    A = np.array([[-750.0, 0.0, 750.0], [30.0, -30.0, 2.0]])
+    dLdZ = np.array([[1.0, 2.0, 3.0], [0.5, -1.0, 2.0]])
+    layer = Layer(name, (), A.shape, lambda t: _FUNCTIONS[name](t["A"]))
+    Z = oracle.value(layer.function, {"A": A})
+    gradient = oracle.gradients(layer.function, {"A": A}, dLdZ)["A"]
+    script = (
+        Script().new("layer", name).call("layer", "forward", A, out="Z").call("layer", "backward", dLdZ, out="dLdA")
+    )
+    expected = {"Z": Expectation("Z", EDGES, Z), "dLdA": Expectation("dLdA", EDGES, gradient)}
+    return Case(f"{name}() at -750, 0 and 750", script, expected, A.size, "far_out", 2)
+
+
+def _guesses(name: str, values: Values) -> Mapping[str, Guesses]:
+    Z, out, dLdA = values.A, values.Z, values.dLdZ
+    forward: dict[str, Guess] = {"not_activated": lambda: Z}
+    backward: dict[str, Guess] = {
+        "chain_forgotten": lambda: values.gradients["A"] / np.where(dLdA == 0, 1, dLdA),
+        "derivative_forgotten": lambda: dLdA,
+        "batch_divided": lambda: values.gradients["A"] / len(Z),
+    }
+    match name:
+        case "Sigmoid":
+            forward["sign_wrong"] = lambda: 1 / (1 + np.exp(Z))
+            backward["derivative_of_input"] = lambda: dLdA * Z * (1 - Z)
+            backward["derivative_sigmoid"] = lambda: dLdA * out
+        case "Tanh":
+            backward["derivative_of_input"] = lambda: dLdA * (1 - Z**2)
+            backward["derivative_tanh"] = lambda: dLdA * (1 - out)
+        case "ReLU":
+            forward["relu_absolute"] = lambda: np.abs(Z)
+            forward["relu_leaky"] = lambda: np.where(Z > 0, Z, 0.01 * Z)
+            backward["relu_of_gradient"] = lambda: np.maximum(dLdA, 0)
+            backward["relu_mask_wrong"] = lambda: np.where(Z <= 0, dLdA, 0)
+            backward["relu_times_output"] = lambda: dLdA * out
+        case "GELU":
+            inner = np.sqrt(2 / np.pi) * (Z + 0.044715 * Z**3)
+            forward["gelu_tanh"] = lambda: Z * (1 + np.tanh(inner)) / 2
+            backward["gelu_half"] = lambda: dLdA * oracle.calculate(lambda z: 0.5 * (1 + torch.erf(z / 2**0.5)), Z)
+            backward["gelu_tanh"] = lambda: oracle.gradients(
+                lambda t: F.gelu(t["A"], approximate="tanh"), {"A": Z}, dLdA
+            )["A"]
+        case "Softmax":
+            forward["softmax_axis"] = lambda: oracle.calculate(lambda z: torch.softmax(z, 0), Z)
+            forward["softmax_all"] = lambda: np.exp(Z) / np.exp(Z).sum()
+            backward["softmax_diagonal"] = lambda: dLdA * out * (1 - out)
+            backward["softmax_sum"] = lambda: out * (dLdA - dLdA.sum(1, keepdims=True))
+    return {"Z": forward, "dLdA": backward}
+
+
+def _swish_guesses(values: Values) -> Mapping[str, Guesses]:
+    Z, beta, dLdA = values.A, values.inputs["beta"], values.dLdZ
+    S, S1 = 1 / (1 + np.exp(-beta * Z)), 1 / (1 + np.exp(-Z))
+    return {
+        "Z": {"swish_beta_ignored": lambda: Z * S1, "swish_sigmoid_only": lambda: S},
+        "dLdA": {
+            "swish_beta_ignored": lambda: dLdA * (S1 + Z * S1 * (1 - S1)),
+            "swish_beta_backward": lambda: dLdA * (S + Z * S * (1 - S)),
+        },
+        "dLdbeta": {
+            "batch_divided": lambda: values.gradients["beta"] / len(Z),
+            "swish_beta_mean": lambda: values.gradients["beta"] / Z.size,
+            "swish_beta_unsummed": lambda: dLdA * Z**2 * S * (1 - S),
+            "swish_beta_once": lambda: np.sum(dLdA * Z * S * (1 - S)),
+        },
+    }

@@ -1,0 +1,84 @@
+"""Right answers from PyTorch in float64, by its own convolutions and its own differentiation."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from autograder.wire import Array
+
+Tensors = dict[str, torch.Tensor]
+Function = Callable[[Tensors], torch.Tensor]
+
+
+def draw(generator: np.random.Generator, *shape: int) -> Array:
+    """Standard normal numbers."""
+    return generator.standard_normal(shape)
+
+
+def value(function: Function, inputs: Mapping[str, Array]) -> Array:
+    """function(inputs)."""
+    with torch.no_grad():
+        return _array(function({name: _tensor(array) for name, array in inputs.items()}))
+
+
+def gradients(function: Function, inputs: Mapping[str, Array], upstream: Array) -> dict[str, Array]:
+    """dL/d(each input), where dL/d(function's value) is `upstream`."""
+    tensors = {name: _tensor(array).requires_grad_() for name, array in inputs.items()}
+    result = function(tensors)
+    found = torch.autograd.grad(
+        result, list(tensors.values()), _tensor(upstream).reshape(result.shape), allow_unused=True
+    )
+    return {
+        name: np.zeros(inputs[name].shape) if gradient is None else _array(gradient)
+        for name, gradient in zip(tensors, found, strict=True)
+    }
+
+
+def convolve(
+    A: torch.Tensor, W: torch.Tensor, b: torch.Tensor | None, stride: int = 1, padding: int = 0
+) -> torch.Tensor:
+    """PyTorch's correlation over one axis or two."""
+    return (F.conv1d if A.ndim == 3 else F.conv2d)(A, W, b, stride, padding)
+
+
+def upsample(A: torch.Tensor, factor: int) -> torch.Tensor:
+    """factor - 1 zeros between neighbours along every axis after the second, none after the last."""
+    Z = A.new_zeros((*A.shape[:2], *(factor * (size - 1) + 1 for size in A.shape[2:])))
+    Z[every(factor, A.ndim)] = A
+    return Z
+
+
+def every(step: int, axes: int, start: int = 0) -> tuple[slice, ...]:
+    """An index that takes every step-th along every axis after the second."""
+    return (slice(None), slice(None), *[slice(start, None, step)] * (axes - 2))
+
+
+def calculate(function: Callable[..., torch.Tensor], *arrays: Array) -> Array:
+    """function(*arrays) with tensors in the arrays' place."""
+    with torch.no_grad():
+        return _array(function(*map(_tensor, arrays)))
+
+
+def pad(A: Array, before: int, after: int) -> Array:
+    """Zeros around all axes after the second."""
+    return np.pad(A, [(0, 0), (0, 0), *[(before, after)] * (A.ndim - 2)])
+
+
+def flip(W: Array) -> Array:
+    """Turned end to end along all axes after the second."""
+    return np.flip(W, tuple(range(2, W.ndim))).copy()
+
+
+def _tensor(array: Array) -> torch.Tensor:
+    return torch.from_numpy(np.array(array, dtype=np.float64))
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    return tensor.detach().numpy().copy()
+
+
+def sizes(shape: Sequence[int]) -> str:
+    """A shape as reports write it."""
+    return "×".join(map(str, shape)) if shape else "one number"

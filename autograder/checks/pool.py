@@ -1,0 +1,74 @@
+"""Checks of max and mean pooling."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from torch.nn import functional as F
+
+from autograder.checks import oracle
+from autograder.checks.case import EDGES, FORWARD, INPUT, SHAPE, Case, Family, Guesses
+from autograder.checks.layer import Layer, Values, edges, generator, plain
+from autograder.hints.pool import max_guesses, mean_guesses
+from autograder.wire import Array
+
+PARTS = (SHAPE, FORWARD, INPUT, EDGES)
+_STRIDE_1 = [
+    (2, 1, (1, 1, 2, 3)),
+    (2, 1, (1, 1, 4, 3)),
+    (3, 1, (2, 3, 7, 5)),
+    (4, 1, (3, 2, 6, 8)),
+    (1, 1, (2, 2, 3, 4)),
+    (3, 1, (2, 1, 3, 6)),
+]
+_STRIDED = [
+    (2, 2, (1, 1, 4, 2)),
+    (2, 2, (1, 1, 5, 4)),
+    (3, 2, (2, 3, 9, 7)),
+    (2, 3, (3, 2, 8, 10)),
+    (4, 2, (2, 2, 7, 9)),
+    (3, 1, (2, 2, 5, 6)),
+    (1, 3, (2, 1, 7, 5)),
+]
+
+
+def pooling(name: str) -> Family:
+    """One of the four pooling layers, by its class's name."""
+    largest, strided = name.startswith("Max"), not name.endswith("stride1")
+
+    def layer(kernel: int, stride: int, shape: tuple[int, ...], ties: bool = False) -> Layer:
+        def function(t: oracle.Tensors) -> oracle.torch.Tensor:
+            return (F.max_pool2d if largest else F.avg_pool2d)(t["A"], kernel, stride)
+
+        def guesses(values: Values) -> Mapping[str, Guesses]:
+            return (max_guesses if largest else mean_guesses)(values.A, values.dLdZ, kernel, stride)
+
+        return Layer(
+            name, (kernel, stride) if strided else (kernel,), shape, function, guesses=guesses,
+            sample=_with_ties if ties else _negative, remark="with equal values" if ties else "",
+        )  # fmt: skip
+
+    def build(seed: int) -> list[Case]:
+        g = generator(seed, name)
+        layers = [layer(*size) for size in (_STRIDED if strided else _STRIDE_1)]
+        cases = [plain(one, one.draw(g)) for one in layers]
+        if largest:
+            tied = [layer(*layers_size, ties=True) for layers_size in (_STRIDED if strided else _STRIDE_1)[1:4]]
+            for one in tied:
+                case = plain(one, one.draw(g))
+                case.aspect = "pool_ties"
+                case.expected = {out: dataclasses.replace(e, part=EDGES) for out, e in case.expected.items()}
+                cases.append(case)
+        return [*cases, *edges(layers[2], g)]
+
+    return Family(name, PARTS, build)
+
+
+def _negative(g: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """All below zero, so that a maximum that begins at zero, or padding by it, shows."""
+    return -np.abs(oracle.draw(g, *shape)) - 0.1
+
+
+def _with_ties(g: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Few different values, as after a ReLU."""
+    return g.integers(-1, 2, shape).astype(np.float64)

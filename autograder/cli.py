@@ -1,0 +1,259 @@
+"""The command line: `python -m autograder`."""
+
+import enum
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from autograder.result import Report
+    from autograder.rubric import Rubric
+
+# What takes long to load, PyTorch above all, is loaded by the commands that need it.
+
+app = typer.Typer(
+    name="autograder",
+    help="Grade anyone's own layers against the handout's contract, and say what is wrong with them.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+FULL, LESS, UNGRADED = 0, 1, 2
+
+
+@app.callback()
+def _commands() -> None:
+    """Grade anyone's own layers against the handout's contract, and say what is wrong with them."""
+
+
+class Format(enum.StrEnum):
+    """What a report is written as."""
+
+    TABLE = "table"
+    GRADESCOPE = "gradescope"
+    AUTOLAB = "autolab"
+    JSON = "json"
+
+
+RubricOption = Annotated[str, typer.Option(help="default, earlier, or the path of a YAML file.")]
+SeedOption = Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Instead of the rubric's.")]
+OnlyOption = Annotated[
+    list[str] | None, typer.Option(help="A test, class or section; may be given several times, or with commas.")
+]
+
+
+@app.command(
+    epilog="""Examples:
+
+ python -m autograder grade ./my-solution
+
+ python -m autograder grade handin.zip --only Conv2d --verbose
+
+ python -m autograder grade --reference
+
+ python -m autograder grade /autograder/submission --format gradescope --out /autograder/results/results.json
+
+Exit status: 0 for the full mark, 1 for less, 2 where there was nothing to grade.
+"""
+)
+def grade(
+    submission: Annotated[
+        Path | None, typer.Argument(help="A folder of any layout, a zip, or one Python file.")
+    ] = None,
+    reference: Annotated[bool, typer.Option("--reference", help="Grade our own solution.")] = False,
+    only: OnlyOption = None,
+    rubric: RubricOption = "default",
+    seed: SeedOption = None,
+    format: Annotated[Format, typer.Option(help="What to write.")] = Format.TABLE,
+    out: Annotated[Path | None, typer.Option(help="Write there; the terminal still gets the mark.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Every part, times, and what was printed.")] = False,
+) -> None:
+    """Grade one submission."""
+    if (submission is None) == (not reference):
+        _stop("give a submission, or --reference, not both")
+    from autograder.grading import Options
+    from autograder.sandbox.host import SandboxError
+    from autograder.submission import SubmissionError
+
+    wanted = tuple(name.strip() for names in only or () for name in names.split(",") if name.strip())
+    rules, options = _rubric(rubric), Options(seed=seed, only=wanted)
+    try:
+        report = _graded(submission, rules, options)
+    except (SubmissionError, SandboxError, ValueError) as error:
+        if format in (Format.GRADESCOPE, Format.AUTOLAB):
+            _write(_ungraded(format, rules, str(error)), out)
+        _stop(str(error))
+    _show(report, format, out, verbose)
+    raise typer.Exit(FULL if report.is_full else LESS)
+
+
+@app.command(
+    epilog="""Example:
+
+ python -m autograder handout ./students
+"""
+)
+def handout(
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+    rubric: Annotated[
+        list[str] | None, typer.Option(help="Whose visible tests go in; may be given several times. Both of ours.")
+    ] = None,
+) -> None:
+    """Write the students' copy: signatures and docstrings, no solutions."""
+    from autograder.handout import write
+
+    try:
+        write(out, *(_rubric(name) for name in rubric or ("default", "earlier")))
+    except OSError as error:
+        _stop(str(error))
+    typer.echo(f"{out}: the students' copy; begin with README.md")
+
+
+@app.command(
+    "grade-all",
+    epilog="""Example:
+
+ python -m autograder grade-all ./submissions --out ./marks --jobs 4
+
+A second run grades what is new or has changed, and keeps the rest.
+""",
+)
+def grade_all(
+    folder: Annotated[Path, typer.Argument(help="A folder, zip or Python file in it for each submission.")],
+    out: Annotated[Path, typer.Option(help="For marks.csv, marks.html and reports/.")] = Path("marks"),
+    rubric: RubricOption = "default",
+    seed: SeedOption = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Submissions at a time.")] = 2,
+) -> None:
+    """Grade a class: a CSV, and a page with the distribution of marks and the commonest hints."""
+    import torch
+
+    from autograder.classroom import Entry
+    from autograder.classroom import grade_all as run
+    from autograder.grading import Options
+    from autograder.render.table import number
+    from autograder.submission import SubmissionError
+
+    torch.set_num_threads(1)
+    rules = _rubric(rubric)
+
+    def tell(entry: Entry) -> None:
+        mark = number(entry.report.mark) if entry.report else f"not graded: {entry.reason}"
+        typer.echo(f"{entry.name}: {mark}{' (as before)' if entry.kept else ''}")
+
+    try:
+        entries = run(folder, out, rules, Options(seed=seed), jobs, tell)
+    except (OSError, SubmissionError) as error:
+        _stop(str(error))
+    typer.echo(f"{len(entries)} submissions: {out / 'marks.csv'}, {out / 'marks.html'}")
+
+
+@app.command("bundle-gradescope", epilog="Example:\n\n python -m autograder bundle-gradescope autograder.zip\n")
+def bundle_gradescope(
+    out: Annotated[Path, typer.Argument(help="The zip to write.")], rubric: RubricOption = "default"
+) -> None:
+    """Pack the grader as the zip that Gradescope builds an image of."""
+    from autograder import bundles
+
+    try:
+        bundles.gradescope(out, _rubric(rubric))
+    except OSError as error:
+        _stop(str(error))
+    typer.echo(f"{out}: upload it under Configure Autograder")
+
+
+@app.command("bundle-autolab", epilog="Example:\n\n python -m autograder bundle-autolab ./autolab\n")
+def bundle_autolab(
+    out: Annotated[Path, typer.Argument(help="The folder to write into.")], rubric: RubricOption = "default"
+) -> None:
+    """Pack the grader as Autolab's autograde.tar and autograde-Makefile."""
+    from autograder import bundles
+
+    try:
+        bundles.autolab(out, _rubric(rubric))
+    except OSError as error:
+        _stop(str(error))
+    typer.echo(f"{out}: autograde.tar and autograde-Makefile to upload, README.md to read")
+
+
+def _graded(submission: Path | None, rules: "Rubric", options: "object") -> "Report":
+    """The report on a submission, or on the reference where there is none."""
+    import torch
+
+    from autograder import reference
+    from autograder.grading import Options, grade
+
+    assert isinstance(options, Options)
+    torch.set_num_threads(1)  # the arrays are small: threads would only wait for each other
+    if submission is not None:
+        return grade(submission, rules, options)
+    with tempfile.TemporaryDirectory() as room:
+        folder = Path(room, "reference")
+        reference.copy(folder)
+        return grade(folder, rules, options)
+
+
+def _rubric(name: str) -> "Rubric":
+    from autograder.rubric import RubricError, load
+
+    try:
+        return load(name)
+    except RubricError as error:
+        _stop(str(error))
+
+
+def _show(report: "Report", format: Format, out: Path | None, verbose: bool) -> None:
+    """Write the report where it was asked for."""
+    from rich.console import Console
+
+    from autograder.render import autolab, gradescope, table
+
+    if format is Format.TABLE and out is None:
+        Console().print(table.render(report, verbose))
+        return
+    written = {
+        Format.TABLE: lambda: table.text(report, verbose),
+        Format.JSON: lambda: report.model_dump_json(indent=2, exclude={"tests": {"__all__": {"seconds"}}}) + "\n",
+        Format.GRADESCOPE: lambda: gradescope.render(report),
+        Format.AUTOLAB: lambda: autolab.render(report),
+    }
+    _write(written[format](), out)
+    if out is not None:
+        typer.echo(table.summary(report), err=True)
+
+
+def _ungraded(format: Format, rules: "Rubric", reason: str) -> str:
+    """What a platform is told of a submission that could not be graded: no marks, and why."""
+    from autograder.render import autolab, gradescope
+
+    return (gradescope if format is Format.GRADESCOPE else autolab).ungraded(rules, reason)
+
+
+def _write(text: str, out: Path | None) -> None:
+    """To a file, whole or not at all, or to standard output."""
+    from mytorch.files import replacing
+
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        with replacing(out) as path:
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        _stop(str(error))
+
+
+def _stop(message: str) -> NoReturn:
+    """End with a message and the status for "could not be graded"."""
+    typer.echo(f"autograder: {message}", err=True)
+    raise typer.Exit(UNGRADED)
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(app())

@@ -1,0 +1,111 @@
+"""Judges one result against one expectation, here in the grader, on plain numbers."""
+
+import dataclasses
+from typing import Any, Literal
+
+import numpy as np
+
+from autograder.checks.case import Case, Expectation
+from autograder.rubric import Tolerance
+from autograder.wire import Array
+
+FLOAT32 = Tolerance(absolute=1e-4, relative=1e-4)
+_FEW = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What became of one expectation of one case."""
+
+    case: Case
+    out: str
+    expectation: Expectation
+    right: bool
+    right_shape: bool
+    got: Array | None = None
+    problem: str = ""
+    error: dict[str, Any] | None = None  # the exception that came in its place, as the worker describes it
+
+
+def judge(
+    case: Case,
+    out: str,
+    message: tuple[dict[str, Any], list[Array]] | None,
+    tolerance: Tolerance,
+    float32: Literal["values", "dtype"],
+) -> Verdict:
+    """Whether a result is what was expected; `message` is the worker's, None where nothing came."""
+    expectation = case.expected[out]
+    what = expectation.what
+    if message is None:
+        return Verdict(case, out, expectation, False, False, problem=f"{what} never came")
+    header, arrays = message
+    if header.get("is") not in ("array", "number") or len(arrays) != 1:
+        kind = str(header.get("type", "nothing that can be read"))[:80]
+        kind = "nothing (None)" if kind == "NoneType" else kind
+        return Verdict(case, out, expectation, False, False, problem=f"{what} is {kind}, expected an array of numbers")
+    got, expected = arrays[0], expectation.value
+    if got.shape != expected.shape:
+        problem = f"{what} has shape {_shape(got)}, expected {_shape(expected)}"
+        if max(got.size, expected.size) <= _FEW:
+            problem += f"; got {_written(got)}, expected {_written(expected)}"
+        return Verdict(case, out, expectation, False, False, got, problem)
+    problem = _wrong_type(got, expectation, float32) or _wrong_values(got, expectation, tolerance)
+    return Verdict(case, out, expectation, not problem, True, got, f"{what}{problem}" if problem else "")
+
+
+def failed(case: Case, out: str, problem: str, error: dict[str, Any] | None = None) -> Verdict:
+    """A verdict on a result that could not come."""
+    return Verdict(case, out, case.expected[out], False, False, problem=problem, error=error)
+
+
+def close(got: Array, expected: Array, tolerance: Tolerance) -> Array:
+    """Element by element; what is expected not to be finite has to be the same."""
+    with np.errstate(all="ignore"):
+        got, expected = got.astype(np.float64), expected.astype(np.float64)
+        near = np.abs(got - expected) <= tolerance.absolute + tolerance.relative * np.abs(expected)
+    return np.asarray(np.where(np.isfinite(expected), near, got == expected))
+
+
+def _wrong_type(got: Array, expectation: Expectation, float32: str) -> str:
+    if expectation.types == "float64" and got.dtype.kind == "f" and got.dtype.itemsize < 8 and not expectation.exact:
+        return f" is {got.dtype}, expected float64, as the input is"
+    if expectation.types == "float32" and float32 == "dtype" and got.dtype != np.float32:
+        return f" is {got.dtype}, expected float32, as the input is"
+    return ""
+
+
+def _wrong_values(got: Array, expectation: Expectation, tolerance: Tolerance) -> str:
+    """In words, where the worst element stands and what it is."""
+    expected = expectation.value
+    if expectation.types == "float32":
+        tolerance = FLOAT32
+    if expectation.exact:
+        tolerance = Tolerance(absolute=0, relative=0)
+    near = close(got, expected, tolerance)
+    if near.all():
+        return ""
+    with np.errstate(all="ignore"):
+        distance = np.abs(got.astype(np.float64) - expected.astype(np.float64))
+    distance = np.where(near, -1.0, np.where(np.isnan(distance), np.inf, distance))
+    worst = np.unravel_index(int(distance.argmax()), distance.shape)
+    place = f"[{', '.join(str(int(i)) for i in worst)}]" if worst else ""
+    text = f"{place} = {_number(got[worst])}, expected {_number(expected[worst])}"
+    if expected.size > 1:
+        text += f" ({int((~near).sum())} of {expected.size} numbers are wrong; shape {_shape(expected)})"
+        if expected.size <= _FEW:
+            text += f"; got {_written(got)}, expected {_written(expected)}"
+    return text
+
+
+def _shape(array: Array) -> str:
+    return "×".join(map(str, array.shape)) if array.shape else "() (one number)"
+
+
+def _number(value: Any) -> str:
+    return f"{float(value):.10g}"
+
+
+def _written(array: Array) -> str:
+    text = np.array2string(array.astype(np.float64), precision=4, suppress_small=True, separator=", ")
+    return " ".join(text.split())

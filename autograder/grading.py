@@ -1,0 +1,157 @@
+"""Grades one submission by one rubric."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+from autograder.checks import FAMILIES
+from autograder.checks.case import Case
+from autograder.contract import USES
+from autograder.discovery import Found, find
+from autograder.marking import mark
+from autograder.result import PartResult, Report, Status, TestResult
+from autograder.rubric import Rubric, Section, Test
+from autograder.running import Run, run
+from autograder.sandbox.host import Sandbox
+from autograder.submission import SubmissionError, staged
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How to grade. only: names of tests or of classes; jailed, filtered: as `Sandbox` takes them."""
+
+    seed: int | None = None
+    only: tuple[str, ...] = ()
+    jailed: bool = True
+    filtered: bool = True
+
+
+def grade(
+    source: Path, rubric: Rubric, options: Options | None = None, tell: Callable[[TestResult], None] = lambda _: None
+) -> Report:
+    """The report on a folder, a zip or a file; `tell` hears of each test as it ends.
+
+    Raises SubmissionError where there is nothing to grade, ValueError where `only` names no test.
+    """
+    options = options or Options()
+    tests = chosen(rubric, options.only)
+    seed = rubric.seed if options.seed is None else options.seed
+    wanted = {name for _, test in tests for name in (test.check, *FAMILIES[test.check].uses)}
+    with staged(source) as folder:
+        found = find(folder, wanted)
+        if not found.classes:
+            raise SubmissionError(f"none of the classes asked for was found: {found.where()}")
+        results: list[TestResult] = []
+        with Sandbox(folder, rubric.forbidden, options.jailed, options.filtered) as box:
+            for section, test in tests:
+                result = _test(section, test, seed, found, box, rubric)
+                results.append(_with_causes(result, results))
+                tell(results[-1])
+            protections = box.protections
+    return Report(
+        submission=source.name,
+        rubric=rubric.title,
+        seed=seed,
+        tests=results,
+        full=sum(test.points for section, test in tests if not section.extra),
+        missing=sorted({test.check for _, test in tests} - set(found.classes)),
+        notes=notes(found),
+        protections=protections,
+    )
+
+
+def chosen(rubric: Rubric, only: Sequence[str]) -> list[tuple[Section, Test]]:
+    """The tests that `only` names, by test, class or section and without regard to case; all where it is empty."""
+    if not only:
+        return rubric.tests
+    wanted = {name.lower() for name in only}
+    named = [
+        (section, test)
+        for section, test in rubric.tests
+        if wanted & {test.name.lower(), test.check.lower(), section.name.lower()}
+    ]
+    known = {name.lower() for section, test in rubric.tests for name in (test.name, test.check, section.name)}
+    if wanted - known:
+        names = ", ".join(test.name for _, test in rubric.tests)
+        raise ValueError(f"there is no test called {sorted(wanted - known)[0]!r}; there are {names}")
+    return named
+
+
+def _test(section: Section, test: Test, seed: int, found: Found, box: Sandbox, rubric: Rubric) -> TestResult:
+    family = FAMILIES[test.check]
+    missing = [name for name in (test.check, *family.uses) if name not in found.classes]
+    if missing:
+        what = missing[0] if missing[0] == test.check else f"{missing[0]}, which this test uses,"
+        return _lost(section, test, "missing", f"{what} was not found; {found.where()}.")
+    cases = _cases(test.check, seed)
+    ran = run(cases, [test.check, *family.uses], test, found, box)
+    breaches = [text for kind, text in ran.violations if kind in ("import", "open")]
+    if breaches:
+        return _lost(section, test, "violation", _breach(ran.violations), ran)
+    parts = mark(cases, ran, test, rubric.float32)
+    passed = all(part.passed for part in parts)
+    status: Status = "passed" if passed else "crashed" if ran.stopped else "failed"
+    return TestResult(
+        name=test.name,
+        section=section.name,
+        check=test.check,
+        extra=section.extra,
+        visibility=test.visibility,
+        status=status,
+        parts=parts,
+        message="" if passed else ran.stopped,
+        remarks=[f"The submission tried to do what it may not: it {text}." for kind, text in ran.violations],
+        output=ran.output,
+        seconds=ran.seconds,
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _cases(check: str, seed: int) -> tuple[Case, ...]:
+    """A class's checks, which are the same for every submission."""
+    return tuple(FAMILIES[check].build(seed))
+
+
+def _breach(violations: Collection[tuple[str, str]]) -> str:
+    """The sentence for forbidden imports and files."""
+    imports = [text for kind, text in violations if kind == "import"]
+    if imports:
+        return (
+            f"The submission imports {', '.join(imports[:5])}, which this assignment forbids: the test earns nothing."
+        )
+    return "The submission reads files of a forbidden package or of the grader: the test earns nothing."
+
+
+def _lost(section: Section, test: Test, status: Status, message: str, ran: Run | None = None) -> TestResult:
+    return TestResult(
+        name=test.name,
+        section=section.name,
+        check=test.check,
+        extra=section.extra,
+        visibility=test.visibility,
+        status=status,
+        parts=[PartResult(name=name, points=points, earned=0.0) for name, points in test.parts.items()],
+        message=message,
+        output=ran.output if ran else "",
+        seconds=ran.seconds if ran else 0.0,
+    )
+
+
+def _with_causes(result: TestResult, before: Sequence[TestResult]) -> TestResult:
+    """With a remark, where a class that this one is usually built of has failed as well."""
+    if result.status not in ("failed", "crashed"):
+        return result
+    causes = [test.check for test in before if test.status != "passed" and test.check in USES.get(result.check, ())]
+    if not causes:
+        return result
+    remark = f"This may follow from {' and '.join(dict.fromkeys(causes))}, which failed as well: begin there."
+    return result.model_copy(update={"remarks": [*result.remarks, remark]})
+
+
+def notes(found: Found) -> list[str]:
+    """What staff should know of how the classes were found."""
+    lines = [f"{file} cannot be read: {why}" for file, why in found.unreadable.items()]
+    for name, others in found.others.items():
+        lines.append(f"{name}: {found.classes[name]} was graded; passed over: {', '.join(map(str, others[:5]))}")
+    return lines

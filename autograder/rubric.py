@@ -1,0 +1,133 @@
+"""The rubric: which tests there are, what they are worth, how strictly they judge. Written in YAML, checked here."""
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from autograder.checks import FAMILIES
+
+Visibility = Literal["visible", "hidden", "after_due_date", "after_published"]
+Points = Annotated[float, Field(ge=0, le=1000)]
+
+FORBIDDEN = (
+    "torch", "torchvision", "tensorflow", "keras", "jax", "flax", "theano", "mxnet", "cupy", "numba", "autograd",
+    "sklearn", "skimage", "cv2", "scipy.signal", "scipy.ndimage", "autograder", "mytorch_faces",
+)  # fmt: skip
+
+
+class RubricError(ValueError):
+    """A rubric that cannot be used; the message names the file and each mistake in it."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tolerance(_Strict):
+    """A number is right if it is within `absolute` + `relative` · |expected| of what was expected."""
+
+    absolute: float = Field(default=1e-12, ge=0, le=1)
+    relative: float = Field(default=1e-12, ge=0, le=1)
+
+
+class Test(_Strict):
+    """One test: one class of the contract, in one process of its own."""
+
+    name: str = Field(min_length=1, max_length=80)
+    check: str = Field(description="the contract's class, which is also the name of its checks")
+    parts: dict[str, Points] = Field(min_length=1, description="part: points")
+    tolerance: Tolerance = Tolerance()
+    seconds: float = Field(20.0, gt=0, le=600)
+    memory: int = Field(1024, ge=256, le=65536, description="MiB of address space")
+    visibility: Visibility = "visible"
+    hints: bool = True
+
+    @property
+    def points(self) -> float:
+        """What all its parts are worth."""
+        return sum(self.parts.values())
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.check not in FAMILIES:
+            raise ValueError(f"there are no checks called {self.check!r}; there are {', '.join(sorted(FAMILIES))}")
+        known = FAMILIES[self.check].parts
+        unknown = [part for part in self.parts if part not in known]
+        if unknown:
+            raise ValueError(f"{self.check} has no part {unknown[0]!r}; it has {', '.join(known)}")
+        return self
+
+
+class Section(_Strict):
+    """Tests under one heading."""
+
+    name: str = Field(min_length=1, max_length=80)
+    extra: bool = Field(False, description="extra credit: on top of the full mark, not part of it")
+    tests: list[Test] = Field(min_length=1)
+
+
+class Rubric(_Strict):
+    """The whole of it."""
+
+    title: str
+    seed: int = Field(11, ge=0, le=2**32 - 1)
+    forbidden: list[str] = list(FORBIDDEN)
+    float32: Literal["values", "dtype"] = Field(
+        "values", description="for float32 input: right values in any float type will do, or only in float32"
+    )
+    sections: list[Section] = Field(min_length=1)
+
+    @field_validator("sections")
+    @classmethod
+    def _once(cls, sections: list[Section]) -> list[Section]:
+        names = [test.name for section in sections for test in section.tests]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"more than one test is called {twice[0]!r}")
+        return sections
+
+    @property
+    def tests(self) -> list[tuple[Section, Test]]:
+        """All tests with their sections, in order."""
+        return [(section, test) for section in self.sections for test in section.tests]
+
+    @property
+    def full(self) -> float:
+        """The full mark, without extra credit."""
+        return sum(test.points for section, test in self.tests if not section.extra)
+
+
+def load(name: str | Path) -> Rubric:
+    """A rubric by the name of one of ours (`default`, `earlier`) or by the path of a YAML file.
+
+    Raises RubricError, which names the file and every mistake.
+    """
+    try:
+        if str(name) in names():
+            text = (resources.files("autograder") / "rubrics" / f"{name}.yaml").read_text(encoding="utf-8")
+        else:
+            text = Path(name).read_text(encoding="utf-8")
+        values = yaml.safe_load(text)
+        if not isinstance(values, Mapping):
+            raise RubricError(f"{name}: a rubric is a mapping, with `title` and `sections`")
+        return Rubric.model_validate(values)
+    except OSError as error:
+        known = ", ".join(names())
+        raise RubricError(f"{name}: {error.strerror}; give one of {known}, or the path of a YAML file") from error
+    except UnicodeDecodeError as error:
+        raise RubricError(f"{name}: not a text in UTF-8") from error
+    except yaml.YAMLError as error:
+        raise RubricError(f"{name}: not YAML: {error}") from error
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, item['loc'])) or 'rubric'}: {item['msg']}" for item in error.errors()]
+        raise RubricError("\n".join([f"{name}:", *lines])) from error
+
+
+def names() -> list[str]:
+    """The rubrics that come with the grader."""
+    folder = resources.files("autograder") / "rubrics"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))

@@ -1,0 +1,276 @@
+"""The grader's end of the sandbox: starts the zygote, sends it tests, and reads what came of them."""
+
+import contextlib
+import dataclasses
+import os
+import secrets
+import select
+import shutil
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from autograder import wire
+from autograder.sandbox import jail, landlock, linux
+from autograder.sandbox.limits import Limits
+
+_HERE = Path(__file__).resolve().parents[2]
+_OURS = ("autograder", "experiments", "models", "mytorch", "tests")
+_GRACE = 10.0
+_MAX_ANSWER = 1 << 28
+
+PROTECTIONS = {
+    "limits": "CPU time, memory, file size and open files are limited by the kernel",
+    "files": "a worker reads Python's libraries and the submission, and writes to its scratch folder, nothing else",
+    "jail": "nothing else of the machine is to be seen; no network; a process space of its own, all of which ends with "
+    "the test",
+    "user": "each worker runs as a user that owns nothing, with its own limit of processes",
+    "seccomp": "the kernel refuses new processes, other programs, sockets and signals",
+    "guard": "forbidden imports are refused and reported by Python itself",
+}
+
+
+class SandboxError(RuntimeError):
+    """The sandbox itself failed, which says nothing about the submission."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of one run of a worker."""
+
+    status: str  # exited, killed, timeout, output, results
+    code: int
+    seconds: float
+    output: str  # the end of what it printed
+    printed: int  # bytes
+    violations: list[tuple[str, str]]
+    messages: list[tuple[dict[str, Any], list[wire.Array]]]
+    broken: str = ""  # why the messages ended early, where they were not in the format
+
+    @property
+    def complete(self) -> bool:
+        """Whether the worker reached the end of its script."""
+        return any(header.get("kind") == "end" for header, _ in self.messages)
+
+
+class Sandbox:
+    """A zygote for one submission, with one or more tests run after each other: `with Sandbox(folder, ...) as box`.
+
+    folder: the submission, as `submission.staged` leaves it. forbidden: dotted module names.
+    jailed, filtered: False leaves the jail, or the kernel's filters, away, as on systems that have none.
+    """
+
+    def __init__(self, folder: Path, forbidden: Sequence[str], jailed: bool = True, filtered: bool = True) -> None:
+        self.folder, self.forbidden = folder.resolve(), list(forbidden)
+        self.jailed = jailed and linux.AVAILABLE
+        self.filtered = filtered and linux.AVAILABLE
+        self.held: list[str] = []
+        self._zygote: subprocess.Popen[bytes] | None = None
+        self._room = tempfile.TemporaryDirectory(prefix="autograder-", ignore_cleanup_errors=True)
+
+    def __enter__(self) -> "Sandbox":
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+        self._room.cleanup()
+
+    @property
+    def root(self) -> str:
+        """Where the worker sees the submission: without the jail in a copy, made anew for each test."""
+        return jail.SUBMISSION if "jail" in self.held else os.path.join(self._room.name, "submission")
+
+    @property
+    def protections(self) -> dict[str, bool]:
+        """Each of PROTECTIONS, and whether it holds here."""
+        always = {"guard", *(["limits"] if sys.platform != "win32" else [])}
+        return {name: name in always or name in self.held for name in PROTECTIONS}
+
+    def run(self, request: Mapping[str, Any], arrays: Sequence[wire.Array], limits: Limits) -> Outcome:
+        """One worker, from its birth to its end. SandboxError where the zygote is lost twice."""
+        for attempt in (1, 2):
+            if self._zygote is None:
+                self._start()
+            os.makedirs(self._room.name, exist_ok=True)  # an unjailed worker may have deleted it
+            scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=self._room.name))
+            try:
+                if "jail" not in self.held:
+                    shutil.rmtree(self.root, ignore_errors=True)
+                    shutil.copytree(self.folder, self.root)
+                scratch.chmod(0o777 if self._uid is not None else 0o700)
+                message = {**request, "root": self.root, "limits": limits.to_json(), "scratch": str(scratch)}
+                self._send(message, arrays)
+                header, payload = self._receive(limits.seconds + _GRACE)
+            except (OSError, EOFError) as error:
+                self._stop()
+                if attempt == 2:
+                    raise SandboxError(f"the sandbox could not run this test: {error}") from error
+                continue
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+            return _outcome(header, payload)
+        raise AssertionError
+
+    def _start(self) -> None:
+        """Start the zygote, in the jail if the system allows."""
+        Path(self._room.name).chmod(0o711)
+        settings = self._settings()
+        header = self._launch(settings)
+        if "failed" in header:
+            self.jailed = False
+            header = self._launch(self._settings())
+        if "failed" in header:
+            raise SandboxError(f"the sandbox does not start: {header['failed']}")
+        self.held = list(header["protections"])
+
+    def _launch(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """A zygote, and its first answer."""
+        self._stop()
+        paths = [str(_HERE), *_site_folders()]
+        program = f"import sys; sys.path[:0] = {paths!r}; from autograder.sandbox.zygote import main; main()"
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self._zygote = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-B", "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**threads, "LC_ALL": "C.UTF-8", "PATH": os.defpath},
+            start_new_session=True,
+        )
+        try:
+            self._send(settings, [])
+            return self._receive(60.0)[0]
+        except (OSError, EOFError) as error:
+            self._stop()
+            return {"failed": str(error) or "it ended at once"}
+
+    def _settings(self) -> dict[str, Any]:
+        """What the zygote has to know once."""
+        site, standard = _site_folders(), _standard_folders()
+        packages = [os.path.join(folder, *name.split(".")) for folder in site for name in self.forbidden]
+        ours = [os.path.join(folder, name) for folder in {*site, str(_HERE)} for name in _OURS]
+        root = Path(self._room.name, "root")
+        root.mkdir(exist_ok=True)
+        system = [f"{sys.base_prefix}/lib", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64"]
+        libraries = [*standard, *site, *system]
+        self._uid = None
+        if (
+            linux.AVAILABLE
+            and os.geteuid() == 0
+            and (self.jailed or all(_open_to_all(folder) for folder in [*standard, *site, str(self.folder)]))
+        ):
+            self._uid = 60000 + secrets.randbelow(4000)
+        return {
+            "jail": self.jailed,
+            "seccomp": self.filtered,
+            "landlock": self.filtered and not self.jailed and landlock.version() > 0,
+            "uid": self._uid,
+            "root": str(root),
+            "submission": str(self.folder),
+            "libraries": libraries,
+            "hidden": [*packages, *ours],
+            "forbidden": self.forbidden,
+            "search": [*standard, *site],
+        }
+
+    def _send(self, header: Mapping[str, Any], arrays: Sequence[wire.Array]) -> None:
+        assert self._zygote is not None
+        assert self._zygote.stdin is not None
+        message = wire.pack(dict(header), list(arrays))
+        self._zygote.stdin.write(struct.pack(">Q", len(message)) + message)
+        self._zygote.stdin.flush()
+
+    def _receive(self, seconds: float) -> tuple[dict[str, Any], bytes]:
+        """An answer and what follows it; EOFError where the zygote ends, or takes longer than `seconds`."""
+        deadline = time.monotonic() + seconds
+        message, payload = struct.unpack(">QQ", self._read(16, deadline))
+        if message + payload > _MAX_ANSWER:
+            raise EOFError("it answers with too much")
+        header = next(iter(wire.unpack(self._read(message, deadline))))[0]
+        return header, self._read(payload, deadline)
+
+    def _read(self, size: int, deadline: float) -> bytes:
+        assert self._zygote is not None
+        assert self._zygote.stdout is not None
+        number, data = self._zygote.stdout.fileno(), bytearray()
+        while len(data) < size:
+            if not select.select([number], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise EOFError("it does not answer")
+            chunk = os.read(number, min(size - len(data), 1 << 20))
+            if not chunk:
+                raise EOFError("it has ended")
+            data += chunk
+        return bytes(data)
+
+    def _stop(self) -> None:
+        """End the zygote, and with it everything that it started."""
+        zygote, self._zygote = self._zygote, None
+        if zygote is None:
+            return
+        for pipe in (zygote.stdin, zygote.stdout):
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+        try:
+            zygote.wait(0.5)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(zygote.pid, signal.SIGKILL)
+            zygote.wait()
+
+
+def _outcome(header: dict[str, Any], payload: bytes) -> Outcome:
+    """An answer of the zygote's, the worker's part of it read with suspicion."""
+    messages: list[tuple[dict[str, Any], list[wire.Array]]] = []
+    broken = ""
+    try:
+        for message in wire.unpack(payload):
+            messages.append(message)
+    except wire.WireError as error:
+        broken = str(error)
+    return Outcome(
+        status=header["status"],
+        code=header["code"],
+        seconds=header["seconds"],
+        output=header["output"],
+        printed=header["printed"],
+        violations=[(kind, text) for kind, text in header["violations"]],
+        messages=messages,
+        broken=broken,
+    )
+
+
+def _site_folders() -> list[str]:
+    """Where NumPy lies, and what else is installed beside it."""
+    beside = str(Path(np.__file__).resolve().parents[1])
+    paths = sysconfig.get_paths()
+    return list(dict.fromkeys([beside, *(p for p in (paths["purelib"], paths["platlib"]) if os.path.isdir(p))]))
+
+
+def _standard_folders() -> list[str]:
+    """Python's own library."""
+    folders = [os.path.dirname(os.__file__), sysconfig.get_paths()["platstdlib"]]
+    dynamic = [entry for entry in sys.path if entry.endswith("lib-dynload")]
+    return [folder for folder in dict.fromkeys([*folders, *dynamic]) if os.path.isdir(folder)]
+
+
+def _open_to_all(folder: str) -> bool:
+    """Whether any user may read a folder, by the modes of it and of all above it."""
+    path = Path(folder).resolve()
+    if not path.exists():
+        return True
+    wanted = stat.S_IROTH | stat.S_IXOTH
+    return path.stat().st_mode & wanted == wanted and all(p.stat().st_mode & stat.S_IXOTH for p in path.parents)

@@ -1,0 +1,142 @@
+"""The trusted process that forks a fresh worker for each test, so that NumPy is loaded once and not for each.
+
+It speaks `autograder.wire` over its standard input and output: first its settings, then a request for each test.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import signal
+import struct
+import sys
+from typing import Any, BinaryIO
+
+import numpy as np  # loaded here so that no worker has to: what a correct submission may need lies in memory
+import numpy.lib.stride_tricks
+
+from autograder import wire
+from autograder.sandbox import guard, jail, keeper, landlock, limits, linux, seccomp, worker
+
+_ = np, numpy
+
+
+def main() -> None:
+    """Serve requests until the grader closes the pipe."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1):
+        os.dup2(nothing, number)
+    settings, _ = receive(requests)
+    try:
+        protections = protect(settings)
+    except OSError as error:
+        send(answers, {"failed": str(error)})
+        return
+    sys.path[:] = settings["search"]
+    gc.freeze()  # also takes everything so far out of gc's lists, where a submission would find it
+    send(answers, {"protections": protections})
+    while True:
+        try:
+            request, arrays = receive(requests)
+        except EOFError:
+            return
+        keeper_id = os.fork()
+        if not keeper_id:
+            requests.close()
+            try:
+                report, results = serve(request, arrays, settings)
+                send(answers, report, results)
+            finally:
+                os._exit(0)
+        if os.waitpid(keeper_id, 0)[1]:
+            return  # the grader sees the pipe close
+
+
+def protect(settings: dict[str, Any]) -> list[str]:
+    """Enter the jail where that is wanted; the names of what then holds. OSError where the system refuses."""
+    held = []
+    if settings["jail"]:
+        jail.enter(settings["root"], settings["submission"], settings["libraries"], settings["hidden"])
+        held.append("jail")
+    if settings["uid"] is not None:
+        held.append("user")
+    if settings["seccomp"] and seccomp.supported():
+        held.append("seccomp")
+    if settings["jail"] or settings["landlock"]:
+        held.append("files")
+    return held
+
+
+def serve(request: dict[str, Any], arrays: list[wire.Array], settings: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """One test, in the process that will be its keeper."""
+    if linux.AVAILABLE:
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    bounds = limits.Limits(**request["limits"])
+    uid: int | None = settings["uid"]
+    if settings["jail"]:
+        jail.fresh_scratch(bounds.scratch, uid)
+
+    def work(results: int, violations: int) -> None:
+        os.chdir(jail.SCRATCH if settings["jail"] else request["scratch"])
+        if settings["landlock"]:
+            linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+            libraries, hidden = settings["libraries"], settings["hidden"]
+            landlock.restrict(libraries, hidden, request["root"], request["scratch"])
+        surrender(bounds, uid, settings)
+        os.environ.clear()
+        os.environ.update(HOME=os.getcwd(), TMPDIR=os.getcwd(), LC_ALL="C.UTF-8", OMP_NUM_THREADS="1")
+
+        def report(kind: str, text: str) -> None:
+            os.write(violations, json.dumps([kind, text]).encode() + b"\n")
+
+        guard.arm(settings["forbidden"], [] if settings["jail"] else settings["hidden"], report)
+
+        def answer(header: dict[str, Any], payload: list[Any]) -> None:
+            data = memoryview(wire.pack(header, payload))
+            while data:
+                data = data[os.write(results, data) :]
+
+        try:
+            worker.run(request, arrays, answer)
+        finally:
+            with contextlib.suppress(BaseException):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(0)
+
+    return keeper.keep(bounds, bool(settings["jail"]), work)
+
+
+def surrender(bounds: limits.Limits, uid: int | None, settings: dict[str, Any]) -> None:
+    """Give up all that this process has over a stranger's."""
+    limits.apply(bounds, own_user=uid is not None)
+    os.umask(0o077)
+    if uid is not None:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    if linux.AVAILABLE:
+        linux.prctl(linux.PR_SET_DUMPABLE, 0)
+        linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+        linux.drop_capabilities()
+    if settings["seccomp"] and seccomp.supported():
+        seccomp.install()
+
+
+def receive(stream: BinaryIO) -> tuple[dict[str, Any], list[wire.Array]]:
+    """One message, preceded by its length; EOFError at the end."""
+    head = stream.read(8)
+    if len(head) < 8:
+        raise EOFError
+    (length,) = struct.unpack(">Q", head)
+    for message in wire.unpack(stream.read(length)):
+        return message
+    raise EOFError
+
+
+def send(stream: BinaryIO, header: dict[str, Any], payload: bytes = b"") -> None:
+    """One message, preceded by its length, and whatever the worker sent behind it."""
+    message = wire.pack(header)
+    stream.write(struct.pack(">QQ", len(message), len(payload)) + message + payload)
+    stream.flush()

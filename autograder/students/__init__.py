@@ -1,0 +1,1 @@
+"""Files that go into the students' copy as they are."""
