@@ -27,11 +27,11 @@ def figure(columns: int, width: float = 5.0, height: float = 3.6) -> tuple[Figur
     return drawing, axes
 
 
-def write_figure(drawing: Figure, path: Path) -> None:
+def write_figure(drawing: Figure, path: Path, dpi: int = 150) -> None:
     """Save as PNG, whole or not at all."""
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name in a script that the font lacks
-        drawing.savefig(temporary, format="png", dpi=150)
+        drawing.savefig(temporary, format="png", dpi=dpi)
 
 
 def learning_curves(history: Sequence[dict[str, Any]], path: Path, title: str, smoothing: float = 0.0) -> None:
@@ -91,5 +91,5 @@ def twin_curves(ours: Sequence[float], theirs: Sequence[float], difference: np.n
     apart.semilogy(steps[parted], difference[parted], ".", color=GREY, label=f"{parted.sum()} of {len(steps)} steps")
     apart.axhline(exact, color=BLUE, linestyle=":", label=f"rounding of {dtype}: {exact:.0e}")
     apart.set(xlabel="step", ylabel="relative difference", title="difference of the losses, where there is one")
-    apart.legend(frameon=False)
+    apart.legend(loc="lower right", framealpha=0.9)
     write_figure(drawing, path)

@@ -55,7 +55,7 @@ def write_sheet(tiles: Sequence[Tile], path: Path, title: str) -> None:
         axis.set_title(tile.caption, fontsize=9, color=tile.colour, parse_math=False)
         for spine in axis.spines.values():
             spine.set(edgecolor=tile.colour, linewidth=2.5)
-    write_figure(drawing, path)
+    write_figure(drawing, path, dpi=100)
 
 
 def _short(name: str) -> str:
