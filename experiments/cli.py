@@ -39,6 +39,7 @@ def data_synth(
 
     Example: `faces data synth faces50 --identities 50 --images 20 --test-images 250 --size 160 --seed 0`
     """
+    import shlex
     from time import monotonic
 
     from experiments.data.synthetic import write_competition
@@ -53,7 +54,7 @@ def data_synth(
     say(f"{directory}: {identities} people, {identities * images} images to train, {test_images} to test")
     took = monotonic() - started
     say(f"drawn in {duration(took)}: {drawn / took:,.0f} images/s")
-    say(f"next: faces train scratch_cnn --data {directory} --out runs/first")
+    say(f"next: faces train scratch_cnn --data {shlex.quote(str(directory))} --out runs/first")
 
 
 @data.command("check")
@@ -168,6 +169,8 @@ def main() -> None:
         app(prog_name="faces")
     except FacesError as error:
         sys.exit(_complain(str(error)))
+    except MemoryError as error:
+        sys.exit(_complain(f"not enough memory ({error}): try smaller data.size, batch_size or model.widths"))
     except OSError as error:  # a full disk, a folder that may not be written to
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         sys.exit(_complain(f"{what}; what stood there before is still whole"))

@@ -56,8 +56,8 @@ class Model(_Part):
     """The network. widths: channels of each block; depth: convolutions (or residual blocks) of each width."""
 
     name: Literal["face_cnn", "small_resnet"] = "face_cnn"
-    widths: Annotated[list[Positive], Field(min_length=1)] = [32, 64, 128, 256]
-    depth: Positive = 1
+    widths: Annotated[list[Annotated[int, Field(ge=1, le=8192)]], Field(min_length=1)] = [32, 64, 128, 256]
+    depth: Annotated[int, Field(ge=1, le=64)] = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
 
 
@@ -66,8 +66,8 @@ class Data(_Part):
 
     size: tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]] = (64, 64)
     fit: Literal["crop", "stretch", "pad"] = "crop"
-    mean: float = 0.5
-    std: Annotated[float, Field(gt=0)] = 0.25
+    mean: Share = 0.5
+    std: Annotated[float, Field(ge=0.001, le=1)] = 0.25
 
 
 class Split(_Part):

@@ -87,6 +87,12 @@ class Run:
             file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}\n")
 
 
+def refuse_inside(path: Path, people: Path) -> None:
+    """Raise FacesError where `path` lies in a folder of people: its pictures would be taken for a person's."""
+    if path.resolve().is_relative_to(people.resolve()):
+        raise FacesError(f"{path} lies inside {people}, where it would be taken for a person: choose another --out")
+
+
 def refuse_existing(path: Path, remedy: str) -> None:
     """Raise FacesError where something but an empty folder stands at `path`, or its parent is no folder."""
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):

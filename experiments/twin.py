@@ -12,12 +12,13 @@ import torch
 
 from experiments.data.batches import Batch, Batches, normalised
 from experiments.data.faces import Faces, read_split
+from experiments.data.identities import identity_root
 from experiments.errors import FacesError
 from experiments.evaluation.classification import figures
 from experiments.outputs.plots import twin_curves
 from experiments.progress import say, track
 from experiments.recipe import Optimizer, Recipe
-from experiments.run import new_folder, refuse_existing, write_csv, write_json, write_text
+from experiments.run import new_folder, refuse_existing, refuse_inside, write_csv, write_json, write_text
 from experiments.training.learner import EVALUATION_BATCH, Learner, predict
 from models.twin import twin
 
@@ -90,6 +91,7 @@ def run_twin(
     if dtype not in DTYPES:
         raise FacesError(f"--dtype {dtype}: expected float32 or float64")
     refuse_existing(folder, "remove that one")
+    refuse_inside(folder, identity_root(data))
     recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"dropout": 0.0})})
     faces, validation = read_split(data, recipe)
     batches = Batches(faces, recipe, DTYPES[dtype])

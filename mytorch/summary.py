@@ -1,6 +1,6 @@
 """What a network is made of: `print(mytorch.summary(network, (3, 64, 64)))`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -74,6 +74,8 @@ def summary(network: nn.Module, input_shape: Shape) -> Summary:
 
     input_shape: of one example, without the batch: (3, H, W). The network comes back as it was.
     """
+    if not isinstance(input_shape, Sequence):
+        raise ValueError(f"input_shape={input_shape}: expected the shape of one example, such as (3, 64, 64)")
     parameters = list(network.parameters())
     like = parameters[0].data if parameters else np.zeros(0, "f")
     x = to_device(np.zeros((1, *input_shape), like.dtype), side(like))

@@ -33,6 +33,10 @@ def test_every_command_it_names_exists_with_those_options(command):
     assert {word for word in words if word.startswith("--")} <= known
 
 
+def test_nothing_is_left_to_fill_in():
+    assert re.findall(r"@[A-Z]+@", README) == []
+
+
 def test_every_file_it_links_to_is_there():
     links = re.findall(r"\]\(([^)#]+)\)", README)
     assert links

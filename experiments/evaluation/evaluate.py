@@ -29,14 +29,21 @@ def evaluate(
 
     evaluation.json: top1, top5, loss. identities.csv: each person's share right. confused.csv and confusion.png: who is
     taken for whom. predictions.png: some pictures with answers. hardest.png: the mistakes the network is surest of.
-    Raises FacesError where the folder holds other people than the run was trained on.
+    Raises FacesError where the folder holds other people than the run was trained on, or other pictures of them: their
+    split would put pictures that trained among those that validate.
     """
     trained = Trained.open(run)
-    faces = dict(zip(("train", "validation"), read_split(data, trained.recipe), strict=True))[part]
+    halves = dict(zip(("train", "validation"), read_split(data, trained.recipe), strict=True))
+    faces = halves[part]
     if list(faces.names) != trained.classes:
         raise FacesError(
             f"{data}: {len(faces.names)} people, other than the {len(trained.classes)} of {trained.run.folder}: "
             "evaluate on the people that the network was trained on"
+        )
+    if halves["train"].fingerprint != trained.run.pictures():
+        raise FacesError(
+            f"{data}: pictures came or went since {trained.run.folder} was trained, so that some it learned from would "
+            "count as unseen: evaluate on the folder as it was"
         )
     folder = trained.run.folder / "evaluation" if out is None else Path(out)
     if folder.exists() and not folder.is_dir():

@@ -10,12 +10,13 @@ import numpy as np
 
 from experiments.data.batches import Batches, normalised
 from experiments.data.faces import Faces, read_split
+from experiments.data.identities import identity_root
 from experiments.errors import FacesError
 from experiments.evaluation.classification import figures, rank_of_truth
 from experiments.outputs.plots import learning_curves
 from experiments.progress import duration, say, track
 from experiments.recipe import Recipe
-from experiments.run import Run, new_folder, refuse_existing, write_json
+from experiments.run import Run, new_folder, refuse_existing, refuse_inside, write_json
 from experiments.training.learner import Learner, predict
 from experiments.training.state import Progress, load_state, save_state
 from mytorch import manual_seed, save
@@ -32,6 +33,7 @@ def train(recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[s
     run = _reopened(out, recipe) if resume else Run(out)
     if not resume:
         refuse_existing(run.folder, "go on with it by --resume")
+        refuse_inside(run.folder, identity_root(data))
     faces, validation = read_split(data, recipe)
     batches = Batches(faces, recipe)
     learner = Learner(recipe, len(faces.names), len(batches))
@@ -118,9 +120,10 @@ def _epoch(number: int, learner: Learner, batches: Batches, validation: Faces, r
 def _refuse_divergence(loss: float, number: int, recipe: Recipe) -> None:
     if not np.isfinite(loss):
         lower = min(recipe.optimizer.lr / 10, 0.01)
+        stands = "The run stands as after the epoch before" if number else "Nothing was learned: the run may be removed"
         raise FacesError(
-            f"the loss became {loss} in epoch {number + 1}: training diverged. The run stands as after the epoch "
-            f"before; start another with a lower learning rate, such as --set optimizer.lr={lower:.2g}"
+            f"the loss became {loss} in epoch {number + 1}: training diverged. {stands}; "
+            f"start another, in another --out, with a lower learning rate, such as --set optimizer.lr={lower:.2g}"
         )
 
 

@@ -14,7 +14,8 @@ KINDS = {"cpu": "a NumPy array (cpu)", "cuda": "a CuPy array (cuda)"}
 def numbers(value: int | Sequence[int], count: int, name: str, least: int = 0) -> Size:
     """`value` for each of `count` axes: one number stands for all of them, as in PyTorch."""
     values: tuple[Any, ...] = tuple(value) if isinstance(value, Sequence) else (value,) * count
-    if len(values) != count or not all(isinstance(v, int | np.integer) and v >= least for v in values):
+    whole = all(isinstance(v, int | np.integer) and not isinstance(v, bool) and v >= least for v in values)
+    if len(values) != count or not whole:
         raise ValueError(f"{name}={value!r}: give whole numbers of at least {least}, {count} of them or one for all")
     return tuple(int(v) for v in values)
 
@@ -33,6 +34,8 @@ def expect(layer: Any, x: Array, shape: str, channels: int | None = None, dtype:
     if axes[0] != "*" and x.ndim != len(axes):
         raise ValueError(f"{name} got an input of shape {what}: expected {len(axes)} axes, {shape}")
     _expect_side(layer, x)
+    if axes[0] != "*" and 0 in x.shape[2:]:
+        raise ValueError(f"{name} got an input of shape {what}, an image without pixels: look where it was cut")
     if channels is not None:
         axis = -1 if axes[0] == "*" else axes.index("C")
         if x.ndim == 0 or x.shape[axis] != channels:

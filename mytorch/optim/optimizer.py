@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from copy import deepcopy
+from math import isfinite
 from typing import Any
 
 from mytorch.device import Array, side, to_device
@@ -35,9 +36,18 @@ class Optimizer:
                     what = type(member).__name__
                     raise TypeError(f"{type(self).__name__} got a {what}: expected Parameters: model.parameters()")
             self.param_groups.append({**defaults, **group, "params": members})
+            self._check(self.param_groups[-1])
         if len({id(parameter) for parameter in self._parameters()}) < len(list(self._parameters())):
             raise ValueError(f"{type(self).__name__} got a parameter twice: put each into one group, once")
         self.state: list[dict[str, Any]] = [{} for _ in self._parameters()]
+
+    def _check(self, group: dict[str, Any]) -> None:
+        """Raise ValueError for settings that no training could use."""
+        for name in {"lr", "weight_decay", "eps", "momentum"} & set(group):
+            if not (isfinite(group[name]) and group[name] >= 0):
+                raise ValueError(f"{type(self).__name__} got {name}={group[name]}: expected a number of at least 0")
+        if not all(0 <= beta < 1 for beta in group.get("betas", ())):
+            raise ValueError(f"{type(self).__name__} got betas={group['betas']}: expected numbers from 0 to below 1")
 
     def zero_grad(self) -> None:
         """Forget all gradients."""

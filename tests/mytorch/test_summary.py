@@ -92,3 +92,8 @@ def test_table_reads():
 
 def test_float64_network_is_summed_up_too():
     assert mytorch.summary(network().to(float), (3, 17, 20)).parameters > 0
+
+
+def test_a_number_for_a_shape_is_refused():
+    with pytest.raises(ValueError, match="such as"):
+        mytorch.summary(nn.Linear(3, 2), 3)  # type: ignore[arg-type]

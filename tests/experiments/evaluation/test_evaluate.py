@@ -135,3 +135,13 @@ def test_damaged_names_are_named(untrained, people, tmp_path):
     (run.folder / "classes.json").write_text('["anna", ')
     with pytest.raises(FacesError, match=r"classes\.json: cannot be read as JSON"):
         evaluate(run.folder, people, tmp_path / "out")
+
+
+def test_pictures_that_came_since_are_refused_as_they_would_move_trained_ones_into_validation(
+    trained_once, own_people, tmp_path
+):
+    for person in own_people.iterdir():
+        shutil.copy(person / "5.png", person / "0000_new.png")
+    with pytest.raises(FacesError, match="pictures came or went"):
+        evaluate(trained_once.folder, own_people, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -199,3 +199,9 @@ def test_a_validation_loss_that_is_no_number_is_never_recorded(people, tiny, tmp
 def test_a_picture_in_another_format_and_shape_is_fitted(own_people, tiny, tmp_path):
     Image.new("L", (50, 31), 128).save(own_people / "anna" / "9.jpg")
     train(tiny("epochs=1"), own_people, tmp_path / "run")
+
+
+def test_a_run_inside_its_data_would_become_a_person_and_is_refused(own_people, tiny):
+    with pytest.raises(FacesError, match="taken for a person"):
+        train(tiny(), own_people, own_people / "run")
+    assert not (own_people / "run").exists()

@@ -93,3 +93,9 @@ def test_padding_of_more_than_half_the_window_is_refused(layer):
 def test_window_larger_than_the_input_is_refused(layer):
     with pytest.raises(ValueError, match="a window of 5 does not fit an axis of 4 with padding 0"):
         layer(np.zeros((1, 1, 4, 9)))
+
+
+@pytest.mark.parametrize("layer", [nn.GlobalAvgPool2d(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(2)], ids=repr)
+def test_an_image_without_pixels_is_refused(layer):
+    with pytest.raises(ValueError, match="without pixels"):
+        layer(np.zeros((1, 2, 0, 3)))

@@ -127,3 +127,20 @@ def test_state_of_another_network_is_refused(twins):
     ours, _ = twins()
     with pytest.raises(ValueError, match="this state is of 3 parameters in 1 groups, the optimiser has 2 in 1"):
         optim.SGD(ours[:2]).load_state_dict(optim.SGD(ours).state_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("SGD", {"lr": -1.0}),
+        ("SGD", {"lr": float("nan")}),
+        ("SGD", {"lr": 0.1, "momentum": -3.0}),
+        ("Adam", {"betas": (2.0, 0.9)}),
+        ("AdamW", {"eps": -1.0}),
+        ("AdamW", {"weight_decay": float("inf")}),
+    ],
+)
+def test_settings_that_no_training_could_use_are_refused(name, options):
+    layer = nn.Linear(2, 3)
+    with pytest.raises(ValueError, match=r"expected (a )?number"):
+        getattr(optim, name)(layer.parameters(), **options)
