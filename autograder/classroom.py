@@ -7,28 +7,17 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from autograder.grading import Options, grade
 from autograder.render.classpage import page
-from autograder.result import Report
+from autograder.result import Entry, Report
 from autograder.rubric import Rubric
 from autograder.sandbox.host import SandboxError
 from autograder.submission import SubmissionError
 from mytorch.files import replacing
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One submission of a class: its report, or why there is none."""
-
-    name: str
-    report: Report | None
-    reason: str = ""
-    kept: bool = False  # from an earlier run
 
 
 def grade_all(

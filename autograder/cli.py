@@ -133,10 +133,10 @@ def grade_all(
     """Grade a class: a CSV, and a page with the distribution of marks and the commonest hints."""
     import torch
 
-    from autograder.classroom import Entry
     from autograder.classroom import grade_all as run
     from autograder.grading import Options
     from autograder.render.table import number
+    from autograder.result import Entry
     from autograder.submission import SubmissionError
 
     torch.set_num_threads(1)

@@ -1,5 +1,6 @@
 """What grading finds out, as data that every format is written from."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -89,3 +90,13 @@ class Report(_Data):
     def is_full(self) -> bool:
         """Whether the mark is the full mark; extra credit does not matter."""
         return all(test.earned >= test.points for test in self.tests if not test.extra)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One submission of a class: its report, or why there is none."""
+
+    name: str
+    report: Report | None
+    reason: str = ""
+    kept: bool = False  # from an earlier run

@@ -7,13 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from statistics import mean, median
-from typing import TYPE_CHECKING
 
 from autograder.render.table import explanation, number
+from autograder.result import Entry
 from autograder.rubric import Rubric
-
-if TYPE_CHECKING:
-    from autograder.classroom import Entry
 
 _BINS = 10
 _STYLE = """
@@ -25,7 +22,7 @@ pre { white-space: pre-wrap; background: #f6f6f6; padding: .5rem; } .bar { fill:
 """
 
 
-def page(entries: Sequence["Entry"], rubric: Rubric) -> str:
+def page(entries: Sequence[Entry], rubric: Rubric) -> str:
     """The page's text."""
     marks = [entry.report.mark if entry.report else 0.0 for entry in entries]
     sections = [
@@ -70,7 +67,7 @@ def _distribution(marks: Sequence[float], full: float) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def _hints(entries: Sequence["Entry"]) -> str:
+def _hints(entries: Sequence[Entry]) -> str:
     """How many submissions got each hint in each test; a submission counts once."""
     counted: Counter[tuple[str, str]] = Counter()
     for entry in entries:
@@ -86,7 +83,7 @@ def _hints(entries: Sequence["Entry"]) -> str:
     return _table(("submissions", "test", "hint"), rows)
 
 
-def _tests(entries: Sequence["Entry"], rubric: Rubric) -> str:
+def _tests(entries: Sequence[Entry], rubric: Rubric) -> str:
     """How much of each test's points the class earned."""
     rows = []
     for _, test in rubric.tests:
@@ -100,7 +97,7 @@ def _tests(entries: Sequence["Entry"], rubric: Rubric) -> str:
     return _table(("test", "passed", "of the points", ""), rows)
 
 
-def _submissions(entries: Sequence["Entry"]) -> str:
+def _submissions(entries: Sequence[Entry]) -> str:
     """Everyone's mark, and what to say about it behind a fold."""
     rows = []
     for entry in sorted(entries, key=lambda entry: entry.name):
