@@ -34,6 +34,7 @@ cd /autograder/source
 """
 
 _MAKEFILE = """# Autolab runs `make` beside autograde.tar and the student's file.
+MAKEFLAGS += --no-print-directory
 HANDIN ?= handin.zip
 PYTHON ?= python3
 

@@ -114,7 +114,8 @@ def _mark(entry: Entry) -> float:
 
 
 def _run(folder: Path, *command: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    outer = ("PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # what `make test` hands down
+    environment = {name: value for name, value in os.environ.items() if name not in outer}
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, env=environment, timeout=180, check=False
     )

@@ -107,8 +107,12 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
 
 
 def start(arguments: Sequence[Any], prelude: str = "") -> subprocess.Popen[str]:
-    """The `faces` command in a process of its own; `prelude` is Python that it runs first."""
-    program = f"{prelude}\nimport sys\nfrom experiments.cli import main\nsys.argv[0] = 'faces'\nmain()"
+    """The `faces` command in a process of its own; `prelude` is Python that it runs first.
+
+    A shell's background job ignores Ctrl-C and hands that down, to a test run in the background too: here it counts.
+    """
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{listen}\n{prelude}\nimport sys\nfrom experiments.cli import main\nsys.argv[0] = 'faces'\nmain()"
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
