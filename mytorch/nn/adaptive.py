@@ -33,8 +33,6 @@ class _AdaptivePool(Module):
     def out(self, x: Array) -> Size:
         """The output's spatial size for `x`, looked over."""
         expect(self, x, self.shape)
-        if not all(x.shape[2:]):
-            raise ValueError(f"{type(self).__name__} got an input of shape {x.shape}: an empty image has no mean")
         return tuple(have if want is None else want for have, want in zip(x.shape[2:], self.output_size, strict=True))
 
     def extra_repr(self) -> str:
