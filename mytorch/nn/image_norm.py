@@ -41,22 +41,25 @@ class LayerNorm(Module):
                 f"LayerNorm got an input of shape {x.shape}: expected (*, {wanted}); "
                 "give it that many features, or build the layer for what you have"
             )
-        unit, deviation = ops.standardise(x, self._axes(x), self.eps)
-        y = unit if self.weight is None else unit * self.weight.data
+        y, _ = ops.standardise(x, self._axes(x), self.eps)
+        if self.weight is not None:
+            y *= self.weight.data
         if self.bias is not None:
             y += self.bias.data
-        self.keep(unit, deviation, output=y)
+        y = y.astype(x.dtype, copy=False)
+        self.keep(x, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """The shape stays; accumulates weight.grad and bias.grad."""
-        unit, deviation = self.kept(grad)
+        (x,) = self.kept(grad)
+        unit, deviation = ops.standardise(x, self._axes(x), self.eps)
         if self.bias is not None:
             self.bias.accumulate(self._summed(grad))
         if self.weight is not None:
             self.weight.accumulate(self._summed(grad * unit))
             grad = grad * self.weight.data
-        return ops.standardise_grad(grad, unit, deviation, self._axes(unit))
+        return ops.standardise_grad(grad, unit, deviation, self._axes(unit)).astype(x.dtype, copy=False)
 
     def _axes(self, x: Array) -> Size:
         return tuple(range(x.ndim - len(self.normalized_shape), x.ndim))
@@ -99,24 +102,25 @@ class GroupNorm(Module):
                 f"GroupNorm got an input of shape {x.shape}: expected (N, {self.num_channels}, *); "
                 f"give it {self.num_channels} channels or features, or build the layer for what you have"
             )
-        unit, deviation = ops.standardise(self._grouped(x), self._axes(x), self.eps)
-        unit = unit.reshape(x.shape)
-        y = unit
+        grouped, _ = ops.standardise(self._grouped(x), self._axes(x), self.eps)
+        y = grouped.reshape(x.shape)
         if self.weight is not None and self.bias is not None:
-            y = unit * self._channelwise(self.weight.data, x)
+            y *= self._channelwise(self.weight.data, x)
             y += self._channelwise(self.bias.data, x)
-        self.keep(unit, deviation, output=y)
+        y = y.astype(x.dtype, copy=False)
+        self.keep(x, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """The shape stays; accumulates weight.grad and bias.grad."""
-        unit, deviation = self.kept(grad)
+        (x,) = self.kept(grad)
+        grouped, deviation = ops.standardise(self._grouped(x), self._axes(x), self.eps)
         if self.weight is not None and self.bias is not None:
-            self.weight.accumulate(self._summed(grad * unit))
+            self.weight.accumulate(self._summed(grad * grouped.reshape(x.shape)))
             self.bias.accumulate(self._summed(grad))
             grad = grad * self._channelwise(self.weight.data, grad)
-        grouped = ops.standardise_grad(self._grouped(grad), self._grouped(unit), deviation, self._axes(unit))
-        return grouped.reshape(grad.shape)
+        grad = ops.standardise_grad(self._grouped(grad), grouped, deviation, self._axes(x))
+        return grad.reshape(x.shape).astype(x.dtype, copy=False)
 
     def _grouped(self, x: Array) -> Array:
         """(N, C, *) as (N, G, C / G, *): a view."""
