@@ -1,0 +1,44 @@
+"""DropBlock: whole patches of a feature map dropped in training."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor, nn
+
+from models.parts import Part, parts
+
+NAME = "drop_block"
+
+
+def insert_drop_block(net: nn.Module, names: Iterable[str], p: float = 0.1, block_size: int = 7) -> None:
+    """Drop patches of block_size x block_size behind each named part, of any place with probability p, in training.
+
+    On a map smaller than the block the whole map is the block. The layer has no parameters and changes no name in the
+    state dict; a frozen part drops nothing. Calling it again replaces the setting. Raises
+    ValueError for an unknown part or setting. Source: Ghiasi et al. 2018, arXiv 1810.12890, algorithm 1.
+    """
+    from torchvision.ops import DropBlock2d
+
+    if not 0 <= p < 1 or block_size < 1 or block_size % 2 == 0:
+        raise ValueError(f"DropBlock with p {p} and block size {block_size}: expected 0 to below 1, and an odd size")
+    known = parts(net)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"no part is called {name!r}: this network has {', '.join(known)}")
+        last = _last(known[name])
+        if NAME not in dict(last.named_children()):
+            last.register_forward_hook(_drop)
+        last.add_module(NAME, DropBlock2d(p, block_size))
+
+
+def _last(part: nn.Module) -> nn.Module:
+    """The module whose output is the part's."""
+    return list(part.children())[-1] if isinstance(part, Part) else part
+
+
+def _drop(module: nn.Module, _: Any, output: Tensor) -> Tensor:
+    if output.ndim != 4:
+        raise ValueError(
+            f"DropBlock stands behind {type(module).__name__}, whose output is no feature map (N, C, H, W)"
+        )
+    return getattr(module, NAME)(output)

@@ -1,0 +1,56 @@
+"""A face network: a backbone that sees, a neck that fixes the embedding's length, a head that names."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.parts import keep_frozen, layers, parts, set_trainable
+
+__all__ = ["FaceNet", "embedding_neck", "layers", "parts", "set_trainable"]
+
+
+def embedding_neck(features: int, length: int, dropout: float = 0.0) -> nn.Sequential:
+    """Features (N, features) to embeddings (N, length): dropout, a dense layer, batch norm.
+
+    The batch norm gives every coordinate of the embedding the same spread, as ArcFace's option E does (Deng et al.
+    2019, arXiv 1801.07698, section 3.1).
+    """
+    if length < 1 or not 0 <= dropout < 1:
+        raise ValueError(f"embedding of length {length} with dropout {dropout}: expected 1 or more, and 0 to below 1")
+    dense = nn.Linear(features, length, bias=False)
+    return nn.Sequential(*([nn.Dropout(dropout)] if dropout else []), dense, nn.BatchNorm1d(length))
+
+
+class FaceNet(nn.Module):
+    """Pictures to embeddings and to logits.
+
+    backbone: (N, 3, H, W), normalised with the backbone's own statistics, to features (N, F). neck: features to
+    embeddings (N, D), or None, where the features are the embeddings. head: embeddings and labels or None to logits
+    (N, classes), as `models.heads` builds it.
+    """
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, neck: nn.Module | None = None):
+        super().__init__()
+        self.backbone = backbone
+        self.neck = nn.Identity() if neck is None else neck
+        self.head = head
+
+    def features(self, x: Tensor) -> Tensor:
+        """Embeddings (N, D) of whatever length: what the head is given."""
+        return self.neck(self.backbone(x))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Embeddings (N, D) of length one, float32: their products are cosines.
+
+        To compare faces, call `eval()` first.
+        """
+        return F.normalize(self.features(x).float())
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits (N, classes). labels (N,) give margin heads their margin, in training alone."""
+        return self.head(self.features(x), labels)
+
+    def train(self, mode: bool = True) -> "FaceNet":
+        """Training mode for all but the frozen parts, which stay in evaluation mode."""
+        super().train(mode)
+        keep_frozen(self)
+        return self

@@ -1,0 +1,99 @@
+"""What stands on an embedding and names the class: one table, from a linear layer to margins."""
+
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from inspect import signature
+from itertools import pairwise
+from typing import Any
+
+from torch import Tensor, nn
+
+from models.margins import ArcFace, CosFace, Cosine, SubCentreArcFace
+from models.prototypes import Prototypes
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "mish": nn.Mish,
+    "hardswish": nn.Hardswish,
+    "tanh": nn.Tanh,
+    "none": nn.Identity,
+}
+
+
+class Dense(nn.Module):
+    """A list of dense layers, then one to the classes: (N, features) to logits (N, classes).
+
+    hidden: the width of each, none being a plain linear head. After each come batch norm, where `batch_norm`, then its
+    activation, then dropout; `activation` is a name for all or a list of one for each. Without hidden layers the
+    dropout stands before the only layer.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        classes: int,
+        hidden: Sequence[int] = (),
+        activation: str | Sequence[str] = "relu",
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout {dropout}: expected a probability from 0 to below 1")
+        names = [activation] * len(hidden) if isinstance(activation, str) else list(activation)
+        if len(names) != len(hidden):
+            raise ValueError(
+                f"{len(names)} activations for {len(hidden)} hidden layers: expected one name, or one each"
+            )
+        widths = [features, *hidden]
+        layers: list[nn.Module] = [] if hidden or not dropout else [nn.Dropout(dropout)]
+        for (inputs, outputs), name in zip(pairwise(widths), names, strict=True):
+            layers += [nn.Linear(inputs, outputs)]
+            layers += [nn.BatchNorm1d(outputs)] if batch_norm else []
+            layers += [_named(ACTIVATIONS, name, "activation")()]
+            layers += [nn.Dropout(dropout)] if dropout else []
+        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], classes))
+
+    def forward(self, embeddings: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits (N, classes); labels change nothing."""
+        return self.layers(embeddings)
+
+
+def linear(features: int, classes: int, dropout: float = 0.0) -> Dense:
+    """One linear layer, after dropout if any."""
+    return Dense(features, classes, dropout=dropout)
+
+
+HEADS: dict[str, Callable[..., nn.Module]] = {
+    "linear": linear,
+    "dense": Dense,
+    "cosine": Cosine,
+    "arcface": ArcFace,
+    "cosface": CosFace,
+    "subcentre_arcface": SubCentreArcFace,
+    "prototypes": Prototypes,
+}
+"""Every head by name. Each is made from (features, classes, settings) and called with (embeddings, labels or None)."""
+
+
+def build_head(kind: str, features: int, classes: int, **settings: Any) -> nn.Module:
+    """The head of that name. Raises ValueError for an unknown name, a setting that it does not have, or a bad value."""
+    build = _named(HEADS, kind, "head")
+    known = [name for name in signature(build).parameters if name not in ("features", "classes")]
+    for name in settings:
+        if name not in known:
+            raise ValueError(f"head {kind!r} has no setting {name!r}: it has {', '.join(known)}")
+    return build(features, classes, **settings)
+
+
+def _named(table: dict[str, Callable[..., nn.Module]], name: str, what: str) -> Callable[..., nn.Module]:
+    if name in table:
+        return table[name]
+    near = get_close_matches(str(name), table, n=1)
+    remedy = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(table)}"
+    raise ValueError(f"no {what} is called {name!r}: {remedy}")

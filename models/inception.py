@@ -1,0 +1,31 @@
+"""InceptionResNetV1 of facenet-pytorch, without its last normalisation or without its last layers."""
+
+from facenet_pytorch import InceptionResnetV1
+from torch import Tensor, nn
+
+
+class _Open(InceptionResnetV1):
+    """The library's network, which gives what stands before its normalised embedding.
+
+    Its own forward ends on vectors of length one; a linear layer on those would see a thirtieth of the spread that it
+    was made for.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W), 75 px or more, to embeddings (N, 512), or to averages (N, 1792) without the last layers."""
+        x = self.maxpool_3a(self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(x))))
+        x = self.repeat_1(self.conv2d_4b(self.conv2d_4a(self.conv2d_3b(x))))
+        x = self.repeat_3(self.mixed_7a(self.repeat_2(self.mixed_6a(x))))
+        x = self.dropout(self.avgpool_1a(self.block8(x)).flatten(1))
+        return self.last_bn(self.last_linear(x))
+
+
+def inception_resnet_v1(pooled: bool) -> nn.Module:
+    """The network without weights: embeddings of 512, or, pooled, the averages of its last 1,792 channels.
+
+    The library's dropout of 0.6 before the embedding is off: necks and heads state their own.
+    """
+    network = _Open(dropout_prob=0.0)
+    if pooled:
+        network.last_linear, network.last_bn = nn.Identity(), nn.Identity()
+    return network

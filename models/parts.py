@@ -1,0 +1,160 @@
+"""The stages of a network by name, its layers in order, and which of them train."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from torch import nn
+
+STEM, TAIL, NECK, HEAD = "stem", "tail", "neck", "head"
+
+STAGES: dict[str, dict[str, tuple[str, ...]]] = {
+    "MobileNetV2": {
+        STEM: ("features.0",),
+        **{
+            f"stage{n}": tuple(f"features.{block}" for block in range(first, last))
+            for n, (first, last) in enumerate([(1, 2), (2, 4), (4, 7), (7, 11), (11, 14), (14, 17), (17, 18)], start=1)
+        },
+        TAIL: ("features.18",),
+    },
+    "MobileFaceNet": {
+        STEM: ("conv1", "dw_conv1"),
+        **{
+            f"stage{n}": tuple(f"blocks.{block}" for block in range(first, last))
+            for n, (first, last) in enumerate([(0, 5), (5, 6), (6, 12), (12, 13), (13, 15)], start=1)
+        },
+        TAIL: ("conv2", "linear7", "linear1"),
+    },
+    "InceptionResnetV1": {
+        STEM: ("conv2d_1a", "conv2d_2a", "conv2d_2b", "conv2d_3b", "conv2d_4a", "conv2d_4b"),
+        "repeat_1": ("repeat_1",),
+        "mixed_6a": ("mixed_6a",),
+        "repeat_2": ("repeat_2",),
+        "mixed_7a": ("mixed_7a",),
+        "repeat_3": ("repeat_3",),
+        "block8": ("block8",),
+        TAIL: ("dropout", "last_linear", "last_bn"),
+    },
+}
+"""Stages of the networks that do not say so themselves, by the name of their class: the modules of each."""
+
+LISTS = ("blocks", "stages", "layers", "features")
+"""What libraries call the list of a network's stages."""
+
+
+class Part(nn.Module):
+    """A view of several modules of a network as one: it owns nothing, and what is done to it is done to them."""
+
+    def __init__(self, members: dict[str, nn.Module], parameters: dict[str, nn.Parameter] | None = None):
+        super().__init__()
+        for name, module in members.items():
+            self.add_module(name.replace(".", "_"), module)
+        for name, parameter in (parameters or {}).items():
+            self.register_parameter(name, parameter)
+
+
+def parts(net: nn.Module) -> dict[str, nn.Module]:
+    """Named parts of a face network in order from the input: stem, stages, tail, then neck, if any, and head, last.
+
+    Every parameter stands in exactly one part. A backbone alone has its own parts. ResNets have stem, layer1 to
+    layer4; timm's networks as a rule stem, stage1, stage2, ..., tail. Printing `list(parts(net))` shows the names.
+    """
+    inner = getattr(net, "backbone", None)
+    found = _backbone_parts(inner if isinstance(inner, nn.Module) else net)
+    if isinstance(inner, nn.Module):
+        found |= {name: part for name in (NECK, HEAD) if isinstance(part := getattr(net, name, None), nn.Module)}
+    return {name: part for name, part in found.items() if name == HEAD or any(True for _ in part.parameters())}
+
+
+def _backbone_parts(backbone: nn.Module) -> dict[str, nn.Module]:
+    for kind in type(backbone).__mro__:
+        if kind.__name__ in STAGES:
+            members = {
+                name: {path: found for path in paths if (found := _reach(backbone, path)) is not None}
+                for name, paths in STAGES[kind.__name__].items()
+            }
+            return {name: Part(group) for name, group in members.items() if group}
+    return _found_parts(backbone)
+
+
+def _reach(module: nn.Module, path: str) -> nn.Module | None:
+    return dict(module.named_modules()).get(path)
+
+
+def _found_parts(backbone: nn.Module) -> dict[str, nn.Module]:
+    """The stages of a network that none here knows: its lists of blocks, and what stands before and after them."""
+    stages: dict[str, nn.Module] = {}
+    before: dict[str, nn.Module] = {}
+    after: dict[str, nn.Module] = {}
+    for name, child in backbone.named_children():
+        if name in LISTS and isinstance(child, nn.Sequential | nn.ModuleList):
+            stages |= after | {f"stage{n}": block for n, block in enumerate(child, start=1)}
+        elif re.fullmatch(r"(layer|stage|stages|block)_?\d+", name):
+            stages |= after | {name: child}
+        else:
+            (after if stages else before)[name] = child
+            continue
+        after = {}
+    own = dict(backbone.named_parameters(recurse=False))
+    if not stages:
+        return ({STEM: Part({}, own)} if own else {}) | before
+    return {STEM: Part(before, own), **stages, TAIL: Part(after)}
+
+
+def layers(net: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Name and module of every layer that has parameters of its own, in order from the input.
+
+    A layer is a convolution, a norm, a dense layer or the like: one of them, whatever the number of its parameter
+    tensors. A face network's neck and head come last.
+    """
+    return [(name, module) for name, module in net.named_modules() if _own(module)]
+
+
+def _own(module: nn.Module) -> bool:
+    return any(True for _ in module.parameters(recurse=False))
+
+
+def set_trainable(net: nn.Module, names: Iterable[str], last_layers: int = 0) -> None:
+    """Train the named parts alone, and the last layers of the backbone if a number of them is given; freeze the rest.
+
+    "all" names every part. Frozen means frozen: no gradient, and evaluation mode even after `net.train()`, so that
+    running statistics stay and nothing is dropped. The face network's `train` keeps to it. Raises ValueError for a
+    name that the network does not have.
+    """
+    known, names = parts(net), list(names)
+    if unknown := [name for name in names if name not in known and name != "all"]:
+        raise ValueError(f"no part is called {unknown[0]!r}: this network has {', '.join(known)}, and 'all' of them")
+    backbone = [module for name, part in known.items() if name not in (NECK, HEAD) for _, module in layers(part)]
+    if last_layers < 0 or last_layers > len(backbone):
+        raise ValueError(f"the last {last_layers} layers: the backbone has {len(backbone)}; expected 0 to all of them")
+    train = {id(module) for module in backbone[len(backbone) - last_layers :]}
+    for name, part in known.items():
+        chosen = name in names or "all" in names
+        train |= {id(module) for _, module in layers(part) if chosen}
+        for module, frozen in _states(part, train, chosen):
+            module.frozen = frozen  # type: ignore[assignment]
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(not frozen)
+    net.train(net.training)
+    keep_frozen(net)
+
+
+def _states(part: nn.Module, train: set[int], chosen: bool) -> Iterator[tuple[nn.Module, bool]]:
+    """Each module of a part, and whether it is frozen.
+
+    One with layers is frozen if all of them are; one without, such as dropout, goes with the layer before it, or with
+    the first of its part.
+    """
+    own = [module for _, module in layers(part)]
+    frozen = id(own[0]) not in train if own else not chosen
+    for module in part.modules():
+        below = [id(layer) not in train for _, layer in layers(module)]
+        if _own(module):
+            frozen = id(module) not in train
+        yield module, all(below) if below else frozen
+
+
+def keep_frozen(net: nn.Module) -> None:
+    """Put everything that `set_trainable` froze into evaluation mode."""
+    for module in net.modules():
+        if getattr(module, "frozen", False):
+            module.training = False

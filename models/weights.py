@@ -1,0 +1,127 @@
+"""Weights from a file, read without running anything that the file contains, and into a network without guessing."""
+
+import pickle
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+NESTED = ("state_dict", "model_state_dict", "model", "net")
+"""Where training scripts put the weights inside a checkpoint, in the order in which they are looked for."""
+
+PREFIXES = ("module.", "_orig_mod.")
+"""What DataParallel and torch.compile put in front of every name."""
+
+LISTED = 6
+"""How many names of each kind an error lists."""
+
+
+def read_weights(path: Path | str) -> dict[str, Tensor]:
+    """The tensors of a file by name, on the CPU: safetensors, or a state dict as torch.save writes it.
+
+    Which of the two is decided by the content, not by the name. A state dict may lie under "state_dict", "model" or
+    the like. Pickles are read with `weights_only`, so nothing in them is called. Raises ValueError for a file that is
+    missing, damaged, holds anything but tensors by name, or would run code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such weights file: expected safetensors or a PyTorch state dict")
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start[8:] == b"{":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return dict(load_file(path))
+        except SafetensorError as error:
+            raise ValueError(f"{path}: damaged safetensors ({error}): fetch the file again") from error
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(f"{path}: {_why_refused(error)}") from error
+    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path}: neither safetensors nor a whole PyTorch file ({_first_line(error)}): fetch the file again"
+        ) from error
+    return _tensors(content, path)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _why_refused(error: pickle.UnpicklingError) -> str:
+    text = str(error)
+    if "Unsupported global" in text or "Unsupported class" in text or "unsupported" in text.lower():
+        named = text.partition("GLOBAL ")[2].split(" ")[0] or "something"
+        return (
+            f"refused: this pickle calls {named}, and weights are tensors alone; nothing in it was run. Ask its author "
+            "for safetensors, or convert it where you trust it"
+        )
+    return f"not a PyTorch file, or a damaged one ({_first_line(error)}): fetch the file again"
+
+
+def _tensors(content: object, path: Path) -> dict[str, Tensor]:
+    """The weights inside what a file held, without the prefixes of wrappers."""
+    for key in NESTED:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not content:
+        raise ValueError(f"{path}: holds {type(content).__name__}, expected tensors by name: save module.state_dict()")
+    strange = [name for name, value in content.items() if not (isinstance(name, str) and isinstance(value, Tensor))]
+    if strange:
+        raise ValueError(f"{path}: {strange[0]!r} is no tensor by name: save module.state_dict() alone")
+    state = dict(content)
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return state
+
+
+def load_weights(
+    module: nn.Module, state: Mapping[str, Tensor], name: str = "the network", classifier: Iterable[str] = ()
+) -> list[str]:
+    """Copy weights into a module, every one of them; returns what was left out on purpose, a sentence each.
+
+    classifier: the names, or beginnings of names, of the layer that names the classes of the earlier task; it is left
+    out where the module has none or one of another size. A whole `FaceNet` is taken too, without its neck and head.
+    Batch norm's `num_batches_tracked` may be missing, as older files have none. Raises ValueError, and changes
+    nothing, where anything else is missing, unexpected or of another shape.
+    """
+    own, notes = module.state_dict(), []
+    state = dict(state)
+    if any(key.startswith("backbone.") for key in state) and not any(key.startswith("backbone.") for key in own):
+        notes.append("left out the neck and the head of a whole face network: only its backbone is used")
+        state = {key.removeprefix("backbone."): t for key, t in state.items() if key.startswith("backbone.")}
+    beginnings = tuple(classifier)
+    old = [
+        key
+        for key in state
+        if beginnings and key.startswith(beginnings) and (key not in own or own[key].shape != state[key].shape)
+    ]
+    if old:
+        classes = next((f" of {len(state[key])} classes" for key in old if state[key].ndim), "")
+        notes.append(f"left out the classifier{classes} that the weights were trained with: {', '.join(sorted(old))}")
+    state = {key: value for key, value in state.items() if key not in old}
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in state if key not in own]
+    shapes = [
+        f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
+        for key in own
+        if key in state and own[key].shape != state[key].shape and key not in beginnings
+    ]
+    wrong = [
+        f"{len(names)} {kind} ({', '.join(names[:LISTED])}{', ...' if len(names) > LISTED else ''})"
+        for kind, names in {"missing": missing, "unexpected": unexpected, "of another shape": shapes}.items()
+        if names
+    ]
+    if wrong:
+        fit = sum(key in state and own[key].shape == state[key].shape for key in own)
+        raise ValueError(
+            f"these are not the weights of {name}: {'; '.join(wrong)}; of its {len(own)} tensors, "
+            f"{fit} fit: name the network that the file was made for"
+        )
+    module.load_state_dict(state, strict=False)
+    return notes
