@@ -1,0 +1,128 @@
+"""The trade between accepting strangers and refusing friends, over every threshold: ROC, DET, AUC, EER, TAR at FAR.
+
+A pair is genuine where both pictures show one person, impostor where they show two. It is accepted where its score is
+at least the threshold. FAR: the share of impostor pairs accepted; TAR: of genuine pairs; FRR = 1 - TAR.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from experiments.errors import FacesError
+
+
+@dataclass(frozen=True, eq=False)
+class Roc:
+    """Every different decision that a threshold can make.
+
+    thresholds (K,): falling, first inf, then each score that occurs; genuine, impostor (K,): pairs, or their weights,
+    that score at least as much, so rising from 0 to all of them.
+    """
+
+    thresholds: np.ndarray
+    genuine: np.ndarray
+    impostor: np.ndarray
+
+    @cached_property
+    def tar(self) -> np.ndarray:
+        """Share of genuine pairs accepted at each threshold, (K,)."""
+        return self.genuine / self.genuine[-1]
+
+    @cached_property
+    def far(self) -> np.ndarray:
+        """Share of impostor pairs accepted at each threshold, (K,)."""
+        return self.impostor / self.impostor[-1]
+
+    @cached_property
+    def frr(self) -> np.ndarray:
+        """Share of genuine pairs refused at each threshold, (K,): against `far` it makes the DET curve."""
+        return (self.genuine[-1] - self.genuine) / self.genuine[-1]
+
+    def auc(self) -> float:
+        """Area under TAR over FAR, by trapezia: how likely a genuine pair outscores an impostor one, a tie half."""
+        return float(np.trapezoid(self.tar, self.far))
+
+    def eer(self) -> float:
+        """Where FAR equals FRR, on the straight line between the two thresholds around it."""
+        before, share = self._crossing()
+        return float(self.far[before] + share * (self.far[before + 1] - self.far[before]))
+
+    def eer_threshold(self) -> float:
+        """The threshold at which FAR and FRR lie nearest to each other."""
+        before, share = self._crossing()
+        return self.threshold(before + (share >= 0.5))
+
+    def tar_at(self, far: float) -> float:
+        """TAR at the loosest threshold whose FAR is no more than `far`."""
+        return float(self.tar[self.index_at(far)])
+
+    def threshold_at(self, far: float) -> float:
+        """The threshold of `tar_at`."""
+        return self.threshold(self.index_at(far))
+
+    def index_at(self, far: float) -> int:
+        """Which threshold is the loosest with a FAR of no more than `far`."""
+        return int(np.searchsorted(self.far, far, side="right")) - 1
+
+    def supports(self, far: float) -> bool:
+        """Whether there are impostor pairs enough that a FAR of `far` is at least one of them."""
+        return bool(far * self.impostor[-1] >= 1 - 1e-9)
+
+    def rates_at(self, threshold: float) -> tuple[float, float]:
+        """FAR and FRR at any threshold."""
+        index = int(np.searchsorted(-self.thresholds, -threshold, side="right")) - 1
+        return float(self.far[index]), float(self.frr[index])
+
+    def best_accuracy(self) -> tuple[float, float]:
+        """The largest share of pairs, genuine and impostor, decided rightly, and a threshold that does so."""
+        right = self.genuine + (self.impostor[-1] - self.impostor)
+        index = int(right.argmax())
+        return float(right[index] / (self.genuine[-1] + self.impostor[-1])), self.threshold(index)
+
+    def threshold(self, index: int) -> float:
+        """A threshold that decides as the one of `index` does on these pairs, as far as can be from any score."""
+        if index + 1 == len(self.thresholds):
+            return float(self.thresholds[-1])
+        if index == 0:
+            return float(np.nextafter(self.thresholds[1], np.inf))
+        return float((self.thresholds[index] + self.thresholds[index + 1]) / 2)
+
+    def _crossing(self) -> tuple[int, float]:
+        """The last point with FAR below FRR, and how far on the way to the next the two meet, 0 to 1."""
+        gap = self.frr - self.far
+        before = int(np.argmax(gap <= 0)) - 1
+        return before, float(gap[before] / (gap[before] - gap[before + 1]))
+
+
+def roc(scores: np.ndarray, matches: np.ndarray, weights: np.ndarray | None = None) -> Roc:
+    """The curve of scores (N,), higher for more alike, matches (N,) true where a pair is genuine, weights (N,).
+
+    Raises FacesError where a score is no finite number, or where all pairs are of one kind.
+    """
+    scores, matches = np.asarray(scores, np.float64), np.asarray(matches, bool)
+    if scores.shape != matches.shape or scores.ndim != 1:
+        raise ValueError(f"scores of shape {scores.shape} and matches of {matches.shape}, expected one of each a pair")
+    if bad := int((~np.isfinite(scores)).sum()):
+        raise FacesError(f"{bad} of {len(scores)} scores are not finite: did the network diverge?")
+    order, ends = descending(scores)
+    weights = np.ones(len(scores)) if weights is None else np.asarray(weights, np.float64)
+    return of_sorted(scores[order], matches[order], weights[order], ends)
+
+
+def descending(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An order of scores (N,) that falls, and the places in it where a run of equal ones ends."""
+    order = np.argsort(-scores, kind="stable")
+    return order, np.append(np.flatnonzero(np.diff(scores[order])), max(len(scores) - 1, 0))
+
+
+def of_sorted(scores: np.ndarray, matches: np.ndarray, weights: np.ndarray, ends: np.ndarray) -> Roc:
+    """The curve of scores that fall already, with the places where a run of equal ones ends."""
+    if not matches.any() or matches.all():
+        kind = "of two people" if not matches.any() else "of one person"
+        raise FacesError(f"all {len(matches)} pairs are {kind}: give pairs of both kinds, an error rate needs both")
+    genuine = np.cumsum(np.where(matches, weights, 0))[ends]
+    impostor = np.cumsum(np.where(matches, 0, weights))[ends]
+    if not (genuine[-1] and impostor[-1]):
+        raise FacesError("all pairs of one kind weigh nothing: an error rate needs both kinds")
+    return Roc(np.append(np.inf, scores[ends]), np.append(0, genuine), np.append(0, impostor))
