@@ -32,6 +32,7 @@ setup(
         "rich>=13.9",
         "safetensors>=0.5",
         "scikit-learn>=1.5",
+        "scipy>=1.14",
         "threadpoolctl>=3.5",
         "timm>=1.0.12",
         "torch>=2.6",

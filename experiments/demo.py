@@ -48,7 +48,7 @@ def run_demo(out: str | os.PathLike[str]) -> None:
     evaluate(run, faces)
 
     _head(5, "Name the people of the test images")
-    submit(run, faces / "test", faces / "sample_submission.csv", answer)
+    submit([run], faces / "test", faces / "sample_submission.csv", answer)
     right = _right(answer, faces / "answers" / "test.csv")
 
     say(_last_screen(folder, right, duration(time.monotonic() - started)))

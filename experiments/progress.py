@@ -24,9 +24,30 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f} {task.fields['unit']}/s", style="progress.data.speed")
 
 
+_tracked = False
+"""Whether a job is being shown: those inside it are its steps, and silent."""
+
+
 @contextmanager
 def track(label: str, total: int, unit: str) -> Iterator[Advance]:
-    """Show the progress of `total` items while the block runs; it calls what it is given with (done, total)."""
+    """Show the progress of `total` items while the block runs; it calls what it is given with (done, total).
+
+    Inside another block of `track` nothing is shown: the outer one knows how far the whole job is.
+    """
+    global _tracked
+    if _tracked:
+        yield lambda done, total: None
+        return
+    _tracked = True
+    try:
+        with _shown(label, total, unit) as advance:
+            yield advance
+    finally:
+        _tracked = False
+
+
+@contextmanager
+def _shown(label: str, total: int, unit: str) -> Iterator[Advance]:
     if console.is_terminal and total:
         columns = (
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),

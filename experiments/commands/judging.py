@@ -1,13 +1,32 @@
 """`faces evaluate` and `faces submit`: what a trained run is worth."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from experiments.commands.options import DataFolder, RunFolder
 
 app = typer.Typer()
+
+
+class Tta(StrEnum):
+    """How each picture is seen: as it is; with its mirror image; with four windows more, and their mirror images."""
+
+    NONE = "none"
+    FLIP = "flip"
+    CROPS = "crops"
+
+
+class Written(StrEnum):
+    """What stands for a person in a submission."""
+
+    NAME = "name"
+    INDEX = "index"
+
+
+Averaged = Annotated[Tta, typer.Option("--tta", help="Average over mirror images, or over windows and mirror images.")]
 
 
 @app.command()
@@ -17,27 +36,61 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the results; RUN/evaluation by default.")
     ] = None,
+    tta: Averaged = Tta.NONE,
 ) -> None:
-    """Top-1, top-5 and loss on the validation pictures; who is taken for whom; the hardest pictures as a sheet.
+    """Top-1 with its interval, top-5, loss and calibration on the validation pictures; who is taken for whom.
 
-    Example: `faces evaluate runs/first --data faces50`
+    Beside the figures: a table a person, a reliability diagram, and the hardest pictures as a sheet.
+
+    Example: `faces evaluate runs/first --data faces50 --tta flip`
     """
     from experiments.evaluation.evaluate import evaluate as run_evaluation
 
-    run_evaluation(run, data, out)
+    run_evaluation(run, data, out, views=tta.value)
 
 
 @app.command()
 def submit(
-    run: RunFolder,
-    test: Annotated[Path, typer.Option("--test", help="Folder of unlabelled images.")],
     sample: Annotated[Path, typer.Option("--sample", help="The competition's sample_submission.csv.")],
+    runs: Annotated[list[Path] | None, typer.Argument(metavar="RUN ...", help="Runs; several are averaged.")] = None,
+    test: Annotated[Path | None, typer.Option("--test", help="Folder of unlabelled images.")] = None,
     out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("submission.csv"),
+    tta: Averaged = Tta.NONE,
+    labels: Annotated[
+        Written | None, typer.Option("--labels", help="What stands for a person; told from the sample by default.")
+    ] = None,
+    upload: Annotated[
+        str | None, typer.Option("--upload", metavar="COMPETITION", help="Hand it in to Kaggle, as you.")
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option("--check", metavar="FILE", help="Only check a file that is there; 1 if it is wrong.")
+    ] = None,
 ) -> None:
     """Predict the test images and write the competition's file, validated against the sample.
 
-    Example: `faces submit runs/first --test faces50/test --sample faces50/sample_submission.csv`
+    Several runs, and several views of a picture, are averaged by the mean of their probabilities.
+
+    Example: `faces submit runs/first --test faces50/test --sample faces50/sample_submission.csv --tta flip`
     """
+    if check:
+        _check(check, sample)
+    if not runs or not test:
+        raise typer.BadParameter(
+            f"Missing {'--test' if runs else 'RUN'}, or --check FILE to check a file that is there"
+        )
     from experiments.outputs.submission import submit as write_submission
 
-    write_submission(run, test, sample, out)
+    write_submission(runs, test, sample, out, tta.value, labels.value if labels else None, upload)
+
+
+def _check(file: Path, sample: Path) -> NoReturn:
+    """Say what is wrong with a submission, and end: with status 1 if anything is."""
+    from experiments.outputs.submission_check import check_submission
+    from experiments.progress import say
+
+    wrong = check_submission(file, sample)
+    for problem in wrong:
+        say(f"{file}: {problem}")
+    if not wrong:
+        say(f"{file}: in order; every id of {sample} once, in its order")
+    raise typer.Exit(1 if wrong else 0)

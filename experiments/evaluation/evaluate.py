@@ -8,7 +8,12 @@ import numpy as np
 
 from experiments.data.faces import Faces, read_split
 from experiments.errors import FacesError
+from experiments.evaluation.calibration import calibration
 from experiments.evaluation.classification import confidence, confusion, figures, most_confused
+from experiments.evaluation.intervals import share_interval
+from experiments.evaluation.prediction import predict
+from experiments.evaluation.views import Views
+from experiments.outputs.charts import reliability_diagram
 from experiments.outputs.plots import confusion_matrix
 from experiments.outputs.sheet import Tile, write_sheet
 from experiments.progress import say
@@ -24,11 +29,14 @@ def evaluate(
     data: str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
     part: Part = "validation",
-) -> dict[str, float]:
+    views: Views = "none",
+) -> dict[str, Any]:
     """Write the figures of a run's best network on one part of its data, with tables and sheets, into `out`.
 
-    evaluation.json: top1, top5, loss. identities.csv: each person's share right. confused.csv and confusion.png: who is
+    evaluation.json: top1 with its 95 % interval, top5, loss, calibration. reliability.png: how often the network is
+    right when it is so sure. identities.csv: each person's share right. confused.csv and confusion.png: who is
     taken for whom. predictions.png: some pictures with answers. hardest.png: the mistakes the network is surest of.
+    views: how each picture is seen, the probabilities being averaged.
     Raises FacesError where the folder holds other people than the run was trained on, or other pictures of them: their
     split would put pictures that trained among those that validate.
     """
@@ -45,23 +53,43 @@ def evaluate(
             f"{data}: pictures came or went since {trained.run.folder} was trained, so that some it learned from would "
             "count as unseen: evaluate on the folder as it was"
         )
+    if not len(faces):
+        raise FacesError(
+            f"{trained.run.folder}: all pictures trained (split.train=all), so that none are left to evaluate on"
+        )
     folder = trained.run.folder / "evaluation" if out is None else Path(out)
     if folder.exists() and not folder.is_dir():
         raise FacesError(f"{folder} is a file: give --out a folder, new or not")
-    logits = trained.logits(faces.images)
+    logits = predict(trained, faces.images, views)
     folder.mkdir(parents=True, exist_ok=True)
-    result = {**figures(logits, faces.labels), "images": len(faces), "identities": len(faces.names)}
-    write_json(folder / "evaluation.json", {"run": str(trained.run.folder), "data": str(data), "part": part, **result})
+    found = calibration(logits, faces.labels)
+    result: dict[str, Any] = {
+        **figures(logits, faces.labels),
+        "top1_interval": share_interval(logits.argmax(1) == faces.labels),
+        "ece": found.ece,
+        "temperature": found.temperature,
+        "ece_tempered": found.ece_tempered,
+        "images": len(faces),
+        "identities": len(faces.names),
+    }
+    about = {"run": str(trained.run.folder), "data": str(data), "part": part, "views": views}
+    write_json(folder / "evaluation.json", {**about, **result})
+    reliability_diagram(found, folder / "reliability.png")
     counts = confusion(logits, faces.labels)
     write_csv(folder / "identities.csv", _identities(counts, trained.classes))
     pairs = most_confused(counts, trained.classes)
     write_csv(folder / "confused.csv", pairs, columns=("true", "taken_for", "times", "of"))
     confusion_matrix(counts, trained.classes, folder / "confusion.png")
     _sheets(faces, logits, folder)
-    say(f"top-1 {result['top1']:.1%}  top-5 {result['top5']:.1%}  loss {result['loss']:.3f}  on {len(faces)} pictures")
+    low, high = result["top1_interval"]
+    say(
+        f"top-1 {result['top1']:.1%} ({low:.1%} to {high:.1%})  top-5 {result['top5']:.1%}  loss {result['loss']:.3f}  "
+        f"on {len(faces)} pictures"
+    )
+    say(f"  calibration error {found.ece:.3f}, and {found.ece_tempered:.3f} at temperature {found.temperature:.2f}")
     for pair in pairs[:3]:
         say(f"  {pair['true']} was taken for {pair['taken_for']} {pair['times']} times of {pair['of']}")
-    say(f"written to {folder}: predictions.png, hardest.png, confusion.png, identities.csv, confused.csv")
+    say(f"written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
     return result
 
 
@@ -80,13 +108,10 @@ def _sheets(faces: Faces, logits: np.ndarray, folder: Path) -> None:
     wrong = np.flatnonzero(predicted != faces.labels)
 
     def tiles(rows: np.ndarray) -> list[Tile]:
-        return [
-            Tile(faces.images[i], faces.names[faces.labels[i]], faces.names[predicted[i]], shares[i, predicted[i]])
-            for i in rows
-        ]
+        return [Tile(faces.images[i], faces.names[faces.labels[i]], faces.names[predicted[i]], shares[i]) for i in rows]
 
     some = np.sort(np.random.default_rng(0).permutation(len(faces))[:TILES])
     write_sheet(tiles(some), folder / "predictions.png", f"{len(some)} of {len(faces)} pictures, drawn by lot")
-    hardest = wrong[np.argsort(-shares[wrong, predicted[wrong]], kind="stable")][:TILES]
+    hardest = wrong[np.argsort(-shares[wrong], kind="stable")][:TILES]
     title = f"The surest of {len(wrong)} mistakes in {len(faces)} pictures" if len(wrong) else "No mistakes"
     write_sheet(tiles(hardest), folder / "hardest.png", title)

@@ -1,79 +1,111 @@
-"""The competition's file: a name for every test image, in the sample's order, validated against it."""
+"""The competition's file: a name for every test image, by one run or several, as the sample asks."""
 
-import csv
 import os
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from experiments.data.faces import read_pictures
 from experiments.data.identities import find_images
 from experiments.errors import FacesError
-from experiments.progress import say
+from experiments.evaluation.prediction import CHUNK, average, predict
+from experiments.evaluation.views import Views
+from experiments.outputs.matching import match
+from experiments.outputs.sample import Labels, Sample, label_style, read_sample
+from experiments.outputs.submission_check import problems
+from experiments.outputs.upload import require_kaggle, upload, upload_command
+from experiments.progress import say, track
 from experiments.run import write_csv
 from experiments.training.trained import Trained
 
-COLUMNS = ("image_name", "label")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A sample_submission.csv. names: the images, in its order; labels: those that stand in it."""
-
-    path: Path
-    names: tuple[str, ...]
-    labels: frozenset[str]
-
-
-def read_sample(path: str | os.PathLike[str]) -> Sample:
-    """Read a sample. Raises FacesError where it is missing, has other columns, or names an image twice."""
-    path = Path(path)
-    if not path.is_file():
-        raise FacesError(f"{path}: no such file; give the competition's sample_submission.csv")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            columns, *rows = [row for row in csv.reader(file, strict=True) if row] or [[]]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise FacesError(f"{path}: not a CSV file in UTF-8: {error}") from error
-    if tuple(columns) != COLUMNS:
-        raise FacesError(f"{path}: columns {','.join(columns) or '(none)'}; expected {','.join(COLUMNS)}")
-    if odd := [row for row in rows if len(row) != len(COLUMNS)]:
-        raise FacesError(f"{path}: a row with {len(odd[0])} values, {','.join(odd[0])}; expected {','.join(COLUMNS)}")
-    times = Counter(name for name, _ in rows)
-    if repeated := [name for name in times if times[name] > 1]:
-        raise FacesError(f"{path}: {repeated[0]} stands there more than once; get the sample again")
-    if not rows:
-        raise FacesError(f"{path}: names no images; get the sample again")
-    return Sample(path, tuple(times), frozenset(label for _, label in rows))
-
 
 def submit(
-    run: str | os.PathLike[str],
+    runs: Sequence[str | os.PathLike[str]],
     test: str | os.PathLike[str],
     sample: str | os.PathLike[str],
     out: str | os.PathLike[str],
+    views: Views = "none",
+    labels: Labels | None = None,
+    competition: str | None = None,
 ) -> None:
     """Predict the images of a flat folder and write them as the sample asks. An earlier file at `out` is replaced.
 
-    Raises FacesError, writing nothing, where the sample names images that the folder lacks.
+    Several runs, and several views of a picture, are averaged: the mean of their probabilities. labels: what to write
+    for a person, told from the sample where not given. competition: upload the file to that one of Kaggle's.
+
+    Raises FacesError, writing nothing, where the sample names images that the folder lacks or people that the runs do
+    not know, and where the runs know different people.
     """
-    trained, form, out = Trained.open(run), read_sample(sample), Path(out)
+    if competition:
+        require_kaggle()
+    trained = [Trained.open(run) for run in runs]
+    _refuse_different_people(trained)
+    people, form, out = trained[0].classes, read_sample(sample), Path(out)
     if out.is_dir():
         raise FacesError(f"{out} is a folder: give --out the name of a file, such as {out / 'submission.csv'}")
     if not out.absolute().parent.is_dir():
         raise FacesError(f"{out}: there is no folder {out.parent} to write it to; make it first")
-    there = {path.name: path for path in find_images(test)}
-    missing = [name for name in form.names if name not in there]
-    if missing:
-        raise FacesError(
-            f"{form.path} names {len(form.names)} images, {len(missing)} of which {test} lacks, such as {missing[0]}: "
-            "give the folder and the sample of one competition"
-        )
-    logits = trained.logits(read_pictures([there[name] for name in form.names], trained.recipe.data))
-    labels = [trained.classes[label] for label in logits.argmax(1)]
-    write_csv(out, [dict(zip(COLUMNS, row, strict=True)) for row in zip(form.names, labels, strict=True)])
-    say(f"{out}: {len(labels)} rows, {len(set(labels))} of {len(trained.classes)} people named")
-    if extra := len(there) - len(form.names):
+    style = labels or label_style(form, people)
+    pictures = find_images(test)
+    places, how = match(form, [path.name for path in pictures], str(test))
+    written = people if style == "name" else [str(label) for label in range(len(people))]
+    named = [written[label] for label in _predict(trained, [pictures[place] for place in places], views)]
+    rows = list(zip(form.ids, named, strict=True))
+    if wrong := problems(rows, form, written):
+        raise FacesError(f"{out} is not written: {'; '.join(wrong)}")
+    write_csv(out, [dict(zip(form.columns, row, strict=True)) for row in rows])
+    say(f"{out}: {len(rows)} rows, {len(set(named))} of {len(people)} people named, each by its {_LABEL[style]}")
+    if len(trained) > 1 or views != "none":
+        say(f"the mean of probabilities: {len(trained)} {'run' if len(trained) == 1 else 'runs'}, views: {views}")
+    _remark(form, how, len(pictures), test, style, people)
+    message = " + ".join(one.run.folder.name for one in trained)
+    if competition:
+        say(upload(out, message, competition))
+    else:
+        say(f"to upload it: {upload_command(out, message)}")
+
+
+_LABEL = {"name": "folder's name", "index": "index among the folders sorted as strings, from 0"}
+
+
+def _predict(trained: Sequence[Trained], paths: Sequence[Path], views: Views) -> np.ndarray:
+    """Labels (N,) of pictures, some at a time: of 35,000 pictures and 7,000 people all logits would be 1 GB."""
+    found = []
+    with track("predicting", len(paths), "images") as advance:
+        for start in range(0, len(paths), CHUNK):
+            some = paths[start : start + CHUNK]
+            logits = [predict(one, read_pictures(some, one.recipe.data), views) for one in trained]
+            found.append((average(logits) if len(logits) > 1 else logits[0]).argmax(1))
+            advance(start + len(some), len(paths))
+    return np.concatenate(found)
+
+
+def _refuse_different_people(trained: Sequence[Trained]) -> None:
+    first, *others = trained
+    for other in others:
+        if other.classes != first.classes:
+            lacking, more = set(first.classes) - set(other.classes), set(other.classes) - set(first.classes)
+            differ = [f"{other.run.folder} lacks {_some(lacking)}"] if lacking else []
+            differ += [f"{first.run.folder} lacks {_some(more)}"] if more else []
+            raise FacesError(
+                f"the runs know different people, and cannot be averaged: {'; '.join(differ) or 'their order differs'}"
+            )
+
+
+def _some(names: set[str]) -> str:
+    listed = ", ".join(sorted(names)[:3])
+    return f"{listed} and {len(names) - 3} more" if len(names) > 3 else listed
+
+
+def _remark(
+    form: Sample, how: str, there: int, test: str | os.PathLike[str], style: Labels, people: Sequence[str]
+) -> None:
+    """What the user may want to know of a file that is in order."""
+    if how != "file name":
+        say(f"note: {form.columns[0]} is read as the {how}")
+    if extra := there - len(form.ids):
         say(f"note: {extra} images of {test} are not in the sample, and so not in the file")
-    if strangers := form.labels - set(trained.classes):
+    strangers = set(form.labels) - set(people)
+    if style == "name" and strangers:
         say(f"note: the sample's label {min(strangers)!r} is none of the run's people; is it the right competition?")

@@ -1,6 +1,7 @@
 """A tiny folder of people and a tiny recipe: a run on them takes a fraction of a second."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +18,9 @@ from experiments.cli import main
 from experiments.data.faces import Faces
 from experiments.recipe import Recipe
 from experiments.run import Run
+from experiments.training.learner import build_network
 from experiments.training.trainer import train
+from mytorch import manual_seed, save
 
 PEOPLE = {"anna": (200, 40, 40), "ben": (40, 200, 40), "chloe": (40, 40, 200), "dan": (210, 210, 60)}
 PICTURES = 6
@@ -74,6 +77,15 @@ def tiny(recipe_file: Path) -> Callable[..., Recipe]:
 def trained_once(people: Path, tiny: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of enough epochs to know everybody. Not to be changed."""
     return train(tiny("epochs=12"), people, tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.fixture(scope="session")
+def untrained(trained_once: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that knows nobody, and so makes mistakes. Not to be changed."""
+    run = Run(shutil.copytree(trained_once.folder, tmp_path_factory.mktemp("untrained") / "run"))
+    manual_seed(3)
+    save(build_network(run.recipe().model, len(PEOPLE)).state_dict(), run.best)
+    return run
 
 
 @pytest.fixture

@@ -76,3 +76,16 @@ def test_no_control_characters_outside_of_a_terminal(capsys):
         advance(1, 1)
     say("done: 12 images in 3 s")
     assert not re.search(r"\x1b", capsys.readouterr().out)
+
+
+def test_a_job_inside_another_is_silent_and_the_next_one_is_shown(capsys, clock):
+    with track("all", 10, "images") as outer:
+        with track("part", 10, "images") as inner:
+            clock.now = 20.0
+            inner(5, 10)
+        assert capsys.readouterr().out == ""
+        outer(5, 10)
+    with track("next", 10, "images") as advance:
+        clock.now = 60.0
+        advance(5, 10)
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["all", "next"]

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
+from experiments.evaluation import classification
 from experiments.evaluation.classification import confidence, confusion, figures, most_confused, rank_of_truth
 
 
@@ -65,10 +66,20 @@ def test_the_confusion_is_scikit_learns(case):
 
 
 @pytest.mark.parametrize("shift", [0, 1e4, -1e4])
-def test_the_confidence_is_the_softmax_however_large_the_logits(shift):
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_the_confidence_is_the_largest_softmax_however_large_the_logits(shift, temperature):
     logits = np.random.default_rng(0).standard_normal((5, 4)) * 3 + shift
-    expected = torch.from_numpy(logits).softmax(1).numpy()
-    np.testing.assert_allclose(confidence(logits), expected, rtol=1e-10)
+    expected = (torch.from_numpy(logits) / temperature).softmax(1).amax(1).numpy()
+    np.testing.assert_allclose(confidence(logits, temperature), expected, rtol=1e-10)
+
+
+def test_more_rows_than_are_looked_at_together_are_the_same_as_all_at_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    logits, labels = rng.standard_normal((50, 7)), rng.integers(0, 7, 50)
+    together = figures(logits, labels), confidence(logits)
+    monkeypatch.setattr(classification, "ROWS", 8)
+    assert figures(logits, labels) == pytest.approx(together[0], rel=1e-12)
+    np.testing.assert_array_equal(confidence(logits), together[1])
 
 
 def test_the_commonest_mistakes_come_first():

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from experiments.data.faces import read_split
@@ -12,20 +13,18 @@ from experiments.evaluation import evaluate as module
 from experiments.evaluation.classification import figures
 from experiments.evaluation.evaluate import evaluate
 from experiments.run import Run
-from experiments.training.learner import build_network
 from experiments.training.trained import Trained
-from mytorch import manual_seed, save
+from mytorch import save
 
-FILES = {"evaluation.json", "identities.csv", "confused.csv", "confusion.png", "predictions.png", "hardest.png"}
-
-
-@pytest.fixture(scope="module")
-def untrained(trained_once, tmp_path_factory) -> Run:
-    """A run that knows nobody, and so makes mistakes."""
-    run = Run(shutil.copytree(trained_once.folder, tmp_path_factory.mktemp("untrained") / "run"))
-    manual_seed(3)
-    save(build_network(run.recipe().model, 4).state_dict(), run.best)
-    return run
+FILES = {
+    "evaluation.json",
+    "identities.csv",
+    "confused.csv",
+    "confusion.png",
+    "predictions.png",
+    "hardest.png",
+    "reliability.png",
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def evaluated(untrained, people, tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch):
     """Pictures that take no time to draw."""
-    for name, place in (("confusion_matrix", 2), ("write_sheet", 1)):
+    for name, place in (("confusion_matrix", 2), ("write_sheet", 1), ("reliability_diagram", 1)):
         monkeypatch.setattr(module, name, lambda *arguments, place=place: arguments[place].touch())
 
 
@@ -145,3 +144,21 @@ def test_pictures_that_came_since_are_refused_as_they_would_move_trained_ones_in
     with pytest.raises(FacesError, match="pictures came or went"):
         evaluate(trained_once.folder, own_people, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_mirror_image_is_averaged_on_request(untrained, people, tmp_path, quick):
+    result = evaluate(untrained.folder, people, tmp_path / "out", "train", views="flip")
+    trained = Trained.open(untrained.folder)
+    faces, _ = read_split(people, trained.recipe)
+    both = [torch.from_numpy(trained.logits(x)).softmax(1) for x in (faces.images, faces.images[:, :, ::-1])]
+    mean = torch.stack(both).mean(0)
+    expected = torch.nn.functional.nll_loss(mean.log(), torch.from_numpy(faces.labels)).item()
+    assert result["loss"] == pytest.approx(expected, rel=1e-5)
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["views"] == "flip"
+
+
+def test_the_interval_holds_the_figure(evaluated):
+    result, _ = evaluated
+    low, high = result["top1_interval"]
+    assert 0 <= low <= result["top1"] <= high <= 1
+    assert high - low > 0.1

@@ -1,10 +1,16 @@
 import csv
+import shlex
 import shutil
 
 import pytest
+import torch
 
+from experiments.data.faces import read_pictures
 from experiments.errors import FacesError
-from experiments.outputs.submission import read_sample, submit
+from experiments.outputs.sample import read_sample
+from experiments.outputs.submission import submit
+from experiments.outputs.submission_check import check_submission
+from experiments.run import Run
 from experiments.training.trained import Trained
 
 ORDER = ["10.png", "1.png", "3.png", "2.png"]
@@ -30,7 +36,7 @@ def sample(tmp_path):
 
 
 def test_the_rows_are_in_the_samples_order_with_the_right_people(trained_once, test, sample, tmp_path):
-    submit(trained_once.folder, test, sample, tmp_path / "out.csv")
+    submit([trained_once.folder], test, sample, tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert rows == [["image_name", "label"], *([name, TRUTH[name]] for name in ORDER)]
@@ -38,21 +44,21 @@ def test_the_rows_are_in_the_samples_order_with_the_right_people(trained_once, t
 
 def test_an_earlier_file_is_replaced(trained_once, test, sample, tmp_path, contents):
     (tmp_path / "out.csv").write_text("old")
-    submit(trained_once.folder, test, sample, tmp_path / "out.csv")
+    submit([trained_once.folder], test, sample, tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text().startswith("image_name,label\n10.png,dan\n")
     assert not [name for name in contents(tmp_path) if name.startswith(".")]
 
 
 def test_images_beyond_the_sample_are_mentioned_and_left_out(trained_once, test, sample, tmp_path, capsys):
     shutil.copy(test / "1.png", test / "11.png")
-    submit(trained_once.folder, test, sample, tmp_path / "out.csv")
+    submit([trained_once.folder], test, sample, tmp_path / "out.csv")
     assert "note: 1 images of" in capsys.readouterr().out
     assert "11.png" not in (tmp_path / "out.csv").read_text()
 
 
 def test_a_sample_with_labels_of_other_people_is_mentioned(trained_once, test, sample, tmp_path, capsys):
     sample.write_text(sample.read_text().replace("anna", "n000001"))
-    submit(trained_once.folder, test, sample, tmp_path / "out.csv")
+    submit([trained_once.folder], test, sample, tmp_path / "out.csv")
     assert "label 'n000001' is none of the run's people" in capsys.readouterr().out
 
 
@@ -60,13 +66,13 @@ def test_a_sample_from_a_spreadsheet_is_read(trained_once, test, tmp_path):
     """With a byte-order mark, \\r\\n and an empty line at the end."""
     path = tmp_path / "sample.csv"
     path.write_bytes(b"\xef\xbb\xbfimage_name,label\r\n1.png,anna\r\n\r\n")
-    assert read_sample(path).names == ("1.png",)
+    assert read_sample(path).ids == ("1.png",)
 
 
 def refused(trained_once, test, sample, out) -> str:
     before = out.read_text() if out.is_file() else None
     with pytest.raises(FacesError) as error:
-        submit(trained_once.folder, test, sample, out)
+        submit([trained_once.folder], test, sample, out)
     assert (out.read_text() if out.is_file() else None) == before
     return str(error.value)
 
@@ -74,11 +80,14 @@ def refused(trained_once, test, sample, out) -> str:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("", "columns (none); expected image_name,label"),
-        ("image,label\n1.png,a\n", "columns image,label; expected image_name,label"),
-        ("label,image_name\na,1.png\n", "columns label,image_name; expected image_name,label"),
-        ("image_name,label,extra\n1.png,a,b\n", "columns image_name,label,extra; expected image_name,label"),
-        ("1.png,a\n", "columns 1.png,a; expected image_name,label"),
+        ("", "columns (none); expected image_name,label, id,label or ID,Label"),
+        ("image,label\n1.png,a\n", "columns image,label; expected image_name,label, id,label or ID,Label"),
+        ("label,image_name\na,1.png\n", "columns label,image_name; expected image_name,label, id,label or ID,Label"),
+        (
+            "image_name,label,extra\n1.png,a,b\n",
+            "columns image_name,label,extra; expected image_name,label, id,label or ID,Label",
+        ),
+        ("1.png,a\n", "columns 1.png,a; expected image_name,label, id,label or ID,Label"),
         ("image_name,label\n", "names no images"),
         ("image_name,label\n1.png,a\n2.png,a\n1.png,b\n", "1.png stands there more than once"),
         ("image_name,label\n1.png,a\n2.png\n", "a row with 1 values, 2.png; expected image_name,label"),
@@ -142,3 +151,66 @@ def test_logits_come_in_chunks_and_in_order(trained_once, people):
     logits = trained.logits(many)
     assert logits.shape == (80, 4)
     assert abs(logits[20:40] - logits[:20]).max() < 1e-5
+
+
+def table(path) -> list[list[str]]:
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+@pytest.mark.parametrize(
+    ("head", "ids", "label", "expected"),
+    [
+        ("id,label", ["10", "1", "3", "2"], "0", ["3", "0", "2", "1"]),  # indices, told by the zeros of the sample
+        ("id,label", ["10.png", "1.png", "3.png", "2.png"], "anna", ["dan", "anna", "chloe", "ben"]),
+        ("ID,Label", ["0", "1", "2", "3"], "0", ["0", "1", "2", "3"]),  # places of 1, 2, 3 and 10 in natural order
+        ("image_name,label", ["10.png", "1.png", "3.png", "2.png"], "0", ["dan", "anna", "chloe", "ben"]),
+    ],
+)
+def test_every_format_is_chosen_from_the_samples_columns(trained_once, test, tmp_path, head, ids, label, expected):
+    sample = tmp_path / "sample.csv"
+    sample.write_text(f"{head}\n" + "".join(f"{name},{label}\n" for name in ids))
+    submit([trained_once.folder], test, sample, tmp_path / "out.csv")
+    head_written, *rows = table(tmp_path / "out.csv")
+    assert ",".join(head_written) == head
+    assert rows == [[name, person] for name, person in zip(ids, expected, strict=True)]
+    assert check_submission(tmp_path / "out.csv", sample) == []
+
+
+def test_several_runs_and_views_are_averaged(trained_once, untrained, test, sample, tmp_path, capsys):
+    submit([untrained.folder, trained_once.folder, trained_once.folder], test, sample, tmp_path / "out.csv", "flip")
+    trained = [Trained.open(run.folder) for run in (untrained, trained_once, trained_once)]
+    pixels = read_pictures([test / name for name in ORDER], trained[0].recipe.data)
+    views = (pixels, pixels[:, :, ::-1])
+    mean = sum(torch.from_numpy(one.logits(view)).softmax(1) for one in trained for view in views)
+    assert [row[1] for row in table(tmp_path / "out.csv")[1:]] == [trained[0].classes[n] for n in mean.argmax(1)]
+    assert "the mean of probabilities: 3 runs, views: flip" in capsys.readouterr().out
+
+
+def test_runs_that_know_different_people_are_refused_by_name(trained_once, test, sample, tmp_path):
+    other = Run(shutil.copytree(trained_once.folder, tmp_path / "other"))
+    (other.folder / "classes.json").write_text('["anna", "ben", "chloe", "eve"]')
+    with pytest.raises(FacesError, match=r"other lacks dan; .*run lacks eve$"):
+        submit([trained_once.folder, other.folder], test, sample, tmp_path / "out.csv")
+
+
+def test_a_sample_with_other_class_folders_is_refused_unless_the_labels_are_asked_for(
+    trained_once, test, sample, tmp_path
+):
+    sample.write_text(sample.read_text().replace("1.png,anna", "1.png,eve"))
+    message = refused(trained_once, test, sample, tmp_path / "out.csv")
+    assert "1 of its 2 labels are none of the run's 4 people, such as 'eve'" in message
+    submit([trained_once.folder], test, sample, tmp_path / "out.csv", labels="name")
+    assert ["1.png", "anna"] in table(tmp_path / "out.csv")
+
+
+def test_a_competition_of_pairs_is_sent_to_verify(trained_once, test, tmp_path):
+    path = tmp_path / "sample.csv"
+    path.write_text("ID,Label\n" + "".join(f"{n},0\n" for n in range(9)))
+    assert "`faces verify`" in refused(trained_once, test, path, tmp_path / "out.csv")
+
+
+def test_the_command_that_uploads_it_is_printed(trained_once, test, sample, tmp_path, capsys):
+    submit([trained_once.folder], test, sample, tmp_path / "my file.csv")
+    file = shlex.quote(str(tmp_path / "my file.csv"))
+    assert f"kaggle competitions submit -c COMPETITION -f {file} -m run" in capsys.readouterr().out
