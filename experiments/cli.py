@@ -4,7 +4,8 @@ import sys
 
 import typer
 
-from experiments.commands import data, judging, training
+from experiments.blas import choose_kernels
+from experiments.commands import align, bench, data, judging, training
 from experiments.errors import FacesError
 
 app = typer.Typer(
@@ -15,12 +16,15 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(data.data, name="data")
+app.add_typer(align.app)
 app.add_typer(training.app)
 app.add_typer(judging.app)
+app.add_typer(bench.app)
 
 
 def main() -> None:
     """Run the command. What is wrong with an input is a line on standard error and exit status 2; Ctrl-C is 130."""
+    choose_kernels()
     try:
         app(prog_name="faces")
     except FacesError as error:

@@ -1,0 +1,143 @@
+"""Every other layer and loss against PyTorch's: forward and backward, at the sizes that face networks have."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from experiments.bench.devices import Device
+from experiments.bench.plan import SIDES, Plan
+from experiments.bench.timing import race, ratios
+from models.twin import twin
+from mytorch import nn
+
+IMAGES, SMALL, LARGE = (64, 64, 32, 32), (64, 256, 8, 8), (32, 64, 56, 56)
+EMBEDDINGS, LOGITS, SEQUENCES = (64, 512), (64, 7000), (64, 128, 256)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer, the shape of its input, and what else it is called with."""
+
+    build: Callable[[], nn.Module]
+    shape: tuple[int, ...]
+    target: Literal["", "classes", "values", "shares"] = ""
+
+    @property
+    def loss(self) -> bool:
+        """Whether its output is a number."""
+        return self.target != "" and not hasattr(self.build(), "classes")
+
+
+LAYERS = {
+    "BatchNorm2d": Layer(lambda: nn.BatchNorm2d(64), IMAGES),
+    "BatchNorm1d": Layer(lambda: nn.BatchNorm1d(512), EMBEDDINGS),
+    "LayerNorm": Layer(lambda: nn.LayerNorm(512), EMBEDDINGS),
+    "GroupNorm": Layer(lambda: nn.GroupNorm(8, 64), IMAGES),
+    "ReLU": Layer(nn.ReLU, IMAGES),
+    "LeakyReLU": Layer(nn.LeakyReLU, IMAGES),
+    "PReLU": Layer(lambda: nn.PReLU(64), IMAGES),
+    "GELU": Layer(nn.GELU, IMAGES),
+    "SiLU": Layer(nn.SiLU, IMAGES),
+    "Sigmoid": Layer(nn.Sigmoid, IMAGES),
+    "Tanh": Layer(nn.Tanh, IMAGES),
+    "Softmax": Layer(lambda: nn.Softmax(1), LOGITS),
+    "LogSoftmax": Layer(lambda: nn.LogSoftmax(1), LOGITS),
+    "MaxPool2d": Layer(lambda: nn.MaxPool2d(2), IMAGES),
+    "MaxPool2d 3x3 s2": Layer(lambda: nn.MaxPool2d(3, 2, 1), LARGE),
+    "MaxPool1d": Layer(lambda: nn.MaxPool1d(2), SEQUENCES),
+    "AvgPool2d": Layer(lambda: nn.AvgPool2d(2), IMAGES),
+    "AvgPool1d": Layer(lambda: nn.AvgPool1d(2), SEQUENCES),
+    "GlobalAvgPool2d": Layer(nn.GlobalAvgPool2d, SMALL),
+    "AdaptiveAvgPool2d": Layer(lambda: nn.AdaptiveAvgPool2d(7), IMAGES),
+    "AdaptiveMaxPool2d": Layer(lambda: nn.AdaptiveMaxPool2d(7), IMAGES),
+    "AdaptiveAvgPool1d": Layer(lambda: nn.AdaptiveAvgPool1d(40), SEQUENCES),
+    "Upsample nearest": Layer(lambda: nn.Upsample(scale_factor=2), SMALL),
+    "Upsample bilinear": Layer(lambda: nn.Upsample(scale_factor=2, mode="bilinear"), SMALL),
+    "Upsample linear": Layer(lambda: nn.Upsample(scale_factor=2, mode="linear"), SEQUENCES),
+    "Downsample2d": Layer(lambda: nn.Downsample2d(2), IMAGES),
+    "Downsample1d": Layer(lambda: nn.Downsample1d(2), SEQUENCES),
+    "ZeroUpsample2d": Layer(lambda: nn.ZeroUpsample2d(2), SMALL),
+    "ZeroUpsample1d": Layer(lambda: nn.ZeroUpsample1d(2), SEQUENCES),
+    "ConvTranspose2d": Layer(lambda: nn.ConvTranspose2d(128, 64, 4, 2, 1), (64, 128, 8, 8)),
+    "ConvTranspose1d": Layer(lambda: nn.ConvTranspose1d(128, 64, 4, 2, 1), (64, 128, 64)),
+    "Dropout": Layer(lambda: nn.Dropout(0.3), EMBEDDINGS),
+    "Dropout2d": Layer(lambda: nn.Dropout2d(0.3), IMAGES),
+    "DropBlock2d": Layer(lambda: nn.DropBlock2d(0.1, 5), SMALL),
+    "Linear": Layer(lambda: nn.Linear(512, 7000), EMBEDDINGS),
+    "SqueezeExcitation": Layer(lambda: nn.SqueezeExcitation(64, 16), IMAGES),
+    "ArcFace": Layer(lambda: nn.ArcFace(512, 7000), EMBEDDINGS, "classes"),
+    "CosFace": Layer(lambda: nn.CosFace(512, 7000), EMBEDDINGS, "classes"),
+    "CrossEntropyLoss": Layer(lambda: nn.CrossEntropyLoss(0.1), LOGITS, "classes"),
+    "NLLLoss": Layer(nn.NLLLoss, LOGITS, "classes"),
+    "MSELoss": Layer(nn.MSELoss, LOGITS, "values"),
+    "L1Loss": Layer(nn.L1Loss, LOGITS, "values"),
+    "SmoothL1Loss": Layer(nn.SmoothL1Loss, LOGITS, "values"),
+    "BCEWithLogitsLoss": Layer(nn.BCEWithLogitsLoss, LOGITS, "shares"),
+}
+"""By name: the class's, and what else tells two of a class apart."""
+
+
+def measure_layer(name: str, plan: Plan, device: Device) -> dict[str, Any]:
+    """Forward and backward: the times by side, and their ratios."""
+    layer = LAYERS[name]
+    shape = (plan.batch(layer.shape[0]), *layer.shape[1:])
+    times = race(layer_runners(layer, shape, plan.seed, device), plan, device)
+    return {"name": name, "shape": list(shape), **times, **ratios(times)}
+
+
+def layer_runners(
+    layer: Layer, shape: tuple[int, ...], seed: int, device: Device
+) -> dict[str, Callable[[], list[Any]]]:
+    """For each side, a function that returns the output, the gradient at the input and those of the parameters."""
+    rng = np.random.default_rng(seed)
+    x, module = rng.standard_normal(shape, np.float32), layer.build()
+    target = {
+        "": lambda: None,
+        "classes": lambda: rng.integers(0, getattr(module, "classes", shape[1]), shape[0]),
+        "values": lambda: rng.standard_normal(shape, np.float32),
+        "shares": lambda: rng.random(shape, np.float32),
+    }[layer.target]()
+    given = [x] if target is None else [x, target]
+    grad = None if layer.loss else rng.standard_normal(np.shape(twin_output(module, given)), np.float32)
+    arrays = [*given] if grad is None else [*given, grad]
+    sides = SIDES if len(shape) == 4 else SIDES[:2]  # the others have one layout
+    twins = {side: device.module(twin(module), side) for side in sides[1:]}
+    runners = {"mytorch": _ours(module.to(device.name), [device.ours(array) for array in arrays], grad is not None)}
+    for side, theirs in twins.items():
+        runners[side] = _theirs(theirs, [device.theirs(array, side) for array in arrays], grad is not None)
+    return runners
+
+
+def twin_output(module: nn.Module, given: list[np.ndarray]) -> torch.Tensor:
+    """What the PyTorch twin of a layer says, as an example of the shape."""
+    with torch.no_grad():
+        return twin(module)(*map(torch.from_numpy, given))
+
+
+def _ours(module: Any, arrays: list[Any], has_grad: bool) -> Callable[[], list[Any]]:
+    given, grads = (arrays[:-1], arrays[-1:]) if has_grad else (arrays, [])
+    parameters = list(module.parameters())
+
+    def run() -> list[Any]:
+        for parameter in parameters:
+            parameter.grad = None
+        y = module(*given)
+        return [y, module.backward(*grads), *(parameter.grad for parameter in parameters)]
+
+    return run
+
+
+def _theirs(module: torch.nn.Module, arrays: list[torch.Tensor], has_grad: bool) -> Callable[[], list[Any]]:
+    given, grads = (arrays[:-1], arrays[-1:]) if has_grad else (arrays, [None])
+    x = given[0].clone().requires_grad_()
+    wanted = [x, *module.parameters()]
+
+    def run() -> list[Any]:
+        y = module(x, *given[1:])
+        found = torch.autograd.grad(y, wanted, *grads)
+        return [y if has_grad else y.item(), *found]
+
+    return run

@@ -1,0 +1,105 @@
+"""Memory of training, each measurement in a process of its own, as one process never gives all of it back.
+
+Run as `python -m experiments.bench.memory KIND NETWORK SIDE BATCH THREADS STEPS SEED`, it measures and prints; the
+functions here start that process. KIND is "peak" or "resident".
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from experiments.bench.plan import SIDES, Plan
+from experiments.errors import FacesError
+
+STATUS = Path("/proc/self/status")
+MIB = 1 << 20
+STEPS_TO_PEAK = 3
+SAMPLES = 10
+TINY = {"model.widths": "[8, 16]", "data.size": "[16, 16]"}
+"""The small network whose memory is watched over many steps."""
+
+
+def available() -> bool:
+    """Whether this system tells how much memory a process has: Linux does."""
+    return STATUS.is_file()
+
+
+def measure_peak(network: str, plan: Plan) -> dict[str, Any]:
+    """The most that steps of training need beyond what stood before the first, in MiB by side, and ours over theirs.
+
+    Before: the libraries, the network, its optimiser and the batch.
+    """
+    from experiments.bench.steps import BATCH
+
+    batch = plan.batch(BATCH)
+    mib = {side: _in_a_process("peak", network, side, batch, plan, STEPS_TO_PEAK)[0] for side in SIDES}
+    return {
+        "name": network, "batch": batch, "mib": mib, "ratio": mib["mytorch"] / mib["torch"],
+        "ratio_channels_last": mib["mytorch"] / mib["torch_channels_last"],
+    }  # fmt: skip
+
+
+def measure_resident(plan: Plan) -> dict[str, Any]:
+    """The memory that mytorch holds after each tenth of `plan.memory_steps` steps, in MiB, and how far it grew.
+
+    The first tenth fills what is reused, and counts as the beginning.
+    """
+    held = _in_a_process("resident", "scratch_cnn", "mytorch", 16, plan, plan.memory_steps)
+    return {"steps": plan.memory_steps, "mib": held, "grown_mib": max(held) - held[0]}
+
+
+def _in_a_process(kind: str, network: str, side: str, batch: int, plan: Plan, steps: int) -> list[float]:
+    """What this file, run as a program, prints."""
+    program = [sys.executable, "-m", __name__]
+    arguments = [kind, network, side, batch, plan.threads, steps, plan.seed]
+    done = subprocess.run([*program, *map(str, arguments)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise FacesError(f"measuring the memory of {network} by {side} failed: {last}; is there enough of it?")
+    found: list[float] = json.loads(done.stdout)
+    return found
+
+
+def _peak(network: str, side: str, batch: int, steps: int, seed: int) -> list[float]:
+    from experiments.bench.steps import step_of, step_recipe
+
+    step = step_of(side, step_recipe(network, seed), batch)
+    before = _read("VmRSS")
+    for _ in range(steps):
+        step()
+    return [max(_read("VmHWM") - before, 0.01)]
+
+
+def _resident(network: str, batch: int, steps: int, seed: int) -> list[float]:
+    from experiments import recipe as recipes
+    from experiments.bench.steps import step_of
+
+    settings = [*(f"{key}={value}" for key, value in TINY.items()), "schedule.name=constant", f"seed={seed}"]
+    step, held = step_of("mytorch", recipes.load(network, settings), batch), []
+    for done in range(1, steps + 1):
+        step()
+        if done % max(1, steps // SAMPLES) == 0:
+            held.append(_read("VmRSS"))
+    return held
+
+
+def _read(field: str) -> float:
+    """A line of what Linux says of this process, in MiB. Not getrusage, whose peak begins with the parent's."""
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
+    return int(line.split()[1]) * 1024 / MIB
+
+
+def _measure(kind: str, network: str, side: str, *numbers: str) -> list[float]:
+    batch, threads, steps, seed = map(int, numbers)
+    os.environ.update(OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads))  # torch's and NumPy's
+    from experiments.bench.threads import limit_mytorch
+
+    limit_mytorch(threads)
+    return _peak(network, side, batch, steps, seed) if kind == "peak" else _resident(network, batch, steps, seed)
+
+
+if __name__ == "__main__":
+    print(json.dumps(_measure(*sys.argv[1:])))

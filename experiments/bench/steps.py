@@ -1,0 +1,74 @@
+"""A whole step of training, as the trainer takes it, and by the PyTorch twin of the same network.
+
+Torch is imported only where a side of its own is asked for, so that our memory can be measured without it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from experiments import recipe as recipes
+from experiments.recipe import Recipe
+from experiments.training.learner import Learner, build_optimizer
+from mytorch import to_device
+
+NETWORKS = {"scratch_cnn": "scratch_cnn", "small_resnet": "scratch_resnet"}
+"""What a step is timed of: its name in the figures, and the recipe."""
+
+SIZE, BATCH, CLASSES = 64, 64, 500
+STEPS = 1_000_000
+"""So many steps that the schedule is at its beginning in all of them."""
+
+
+def step_recipe(network: str, seed: int) -> Recipe:
+    """A network's recipe for pictures of 64 px, without the warm-up's tiny rates."""
+    settings = [f"data.size=[{SIZE}, {SIZE}]", f"batch_size={BATCH}", "schedule.name=constant", f"seed={seed}"]
+    return recipes.load(NETWORKS[network], settings)
+
+
+def step_of(side: str, recipe: Recipe, batch: int, device: str = "cpu") -> Callable[[], float]:
+    """A function that takes one step on one batch, by a side, and returns the loss before it.
+
+    The batch lies there already, in the side's own layout.
+    """
+    rng = np.random.default_rng(recipe.seed)
+    pixels = np.moveaxis(rng.standard_normal((batch, *recipe.data.size, 3), np.float32), -1, 1)  # as batches come
+    labels = rng.integers(0, CLASSES, batch)
+    learner = Learner(recipe, CLASSES, STEPS)
+    if side != "mytorch":
+        return _torch_step(side, learner, recipe, pixels, labels, device)
+    if device != "cpu":
+        learner = _moved(learner, recipe, device)
+    x, target = to_device(pixels, device), to_device(labels, device)
+    return lambda: learner.step(x, target)[0]
+
+
+def _moved(learner: Learner, recipe: Recipe, device: str) -> Learner:
+    """The learner with its network on another device, and a new optimiser over the parameters there."""
+    learner.network.to(device)
+    learner.optimizer = build_optimizer(learner.network, recipe.optimizer)
+    return learner
+
+
+def _torch_step(
+    side: str, learner: Learner, recipe: Recipe, pixels: np.ndarray, labels: np.ndarray, name: str
+) -> Callable[[], float]:
+    import torch
+
+    from experiments.bench.devices import device_called
+    from experiments.twin import build_torch_optimizer
+    from models.twin import twin
+
+    device = device_called(name)
+    network, loss = device.module(twin(learner.network), side), twin(learner.loss)
+    optimizer = build_torch_optimizer(network, recipe.optimizer)
+    x, target = device.theirs(pixels, side), torch.from_numpy(labels).to(name)
+
+    def step() -> float:
+        value = loss(network(x), target)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        return float(value.item())
+
+    return step

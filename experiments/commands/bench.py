@@ -1,0 +1,39 @@
+"""`faces bench`: mytorch against PyTorch, timed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def bench(
+    device: Annotated[str, typer.Option(help="cpu, or cuda for an NVIDIA GPU, against cuDNN.")] = "cpu",
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
+    chart: Annotated[Path | None, typer.Option(help="Picture of the ratios, PNG.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of each library; all processors by default.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Fewest rounds, in each of which every side has its turn.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0, help="Least time that each side computes.")] = 0.3,
+    memory_steps: Annotated[
+        int, typer.Option("--memory-steps", min=0, help="Steps over which memory should stay flat; 0 for none.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same numbers.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny batches, one round: does everything run?")] = False,
+) -> None:
+    """Time mytorch and PyTorch in turn: convolutions, every other layer, whole steps of training, and their memory.
+
+    Ratios are mytorch's time over PyTorch's, in its default layout and in channels_last, its best. Some minutes on two
+    processors, which should have nothing else to do.
+
+    Example: `faces bench --json bench.json --chart bench.png`
+    """
+    from experiments.bench.bench import run_bench
+    from experiments.bench.plan import Plan
+    from experiments.bench.threads import processors
+
+    if quick:
+        repeats, seconds, memory_steps = 1, 0.0, min(memory_steps, 50)
+    plan = Plan(device, threads or processors(), repeats, seconds, quick, seed, memory_steps)
+    run_bench(plan, json_file, chart)

@@ -1,0 +1,34 @@
+"""The ways that the bench measures against compute what mytorch computes."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.bench.handwritten import WAYS
+from mytorch.ops import conv as ops
+
+
+@pytest.mark.parametrize("way", WAYS)
+@given(
+    kernel=st.integers(1, 5),
+    stride=st.integers(1, 3),
+    padding=st.integers(0, 2),
+    extra=st.tuples(st.integers(0, 6), st.integers(0, 6)),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_hand_written_convolution_is_mytorchs(way, kernel, stride, padding, extra, seed):
+    rng, padding = np.random.default_rng(seed), min(padding, kernel - 1)
+    size = tuple(kernel + more for more in extra)
+    x, weight = rng.standard_normal((2, 3, *size)), rng.standard_normal((4, 3, kernel, kernel))
+    geometry = ((stride,) * 2, (padding,) * 2, (1, 1))
+    y = ops.conv(x, weight, None, *geometry)
+    grad = rng.standard_normal(y.shape)
+    theirs = WAYS[way](x, weight, grad, stride, padding)
+    ours = (
+        y,
+        ops.conv_input_grad(grad, weight, size, *geometry),
+        ops.conv_weight_grad(grad, x, weight.shape[2:], *geometry),
+    )
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(other, mine, rtol=0, atol=1e-10)

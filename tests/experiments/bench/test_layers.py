@@ -1,0 +1,47 @@
+"""The bench's layers and optimisers: all of mytorch.nn, doing what PyTorch's do."""
+
+import numpy as np
+import pytest
+
+from experiments.bench.devices import Cpu
+from experiments.bench.layers import LAYERS, layer_runners
+from experiments.bench.optimisers import OPTIMISERS
+from mytorch import nn, optim
+
+ELSEWHERE = {"Conv1d", "Conv2d", "Module", "Parameter", "Sequential", "Residual", "Identity", "Flatten"}
+"""Timed as convolutions or within a step, or nothing to time."""
+
+DRAWN = {"Dropout", "Dropout2d", "DropBlock2d"}
+"""Each library drops what it likes."""
+
+
+def test_every_layer_and_optimiser_is_timed():
+    timed = {type(layer.build()).__name__ for layer in LAYERS.values()}
+    assert timed | ELSEWHERE == set(nn.__all__)
+    kinds = {name for name in optim.__all__ if isinstance(getattr(optim, name), type)}
+    assert set(OPTIMISERS) == {name for name in kinds if issubclass(getattr(optim, name), optim.Optimizer)} - {
+        "Optimizer"
+    }
+
+
+@pytest.mark.parametrize("name", sorted(set(LAYERS) - DRAWN))
+def test_every_side_computes_the_same(name):
+    layer = LAYERS[name]
+    runners = layer_runners(layer, (3, *layer.shape[1:]), 5, Cpu())
+    ours = runners["mytorch"]()
+    for side in sorted(set(runners) - {"mytorch"}):
+        theirs = [value.detach().numpy() if hasattr(value, "detach") else value for value in runners[side]()]
+        assert len(ours) == len(theirs)
+        for mine, other in zip(ours, theirs, strict=True):
+            assert np.shape(mine) == np.shape(other)
+            scale = max(np.abs(other).max(), 1e-30)
+            assert np.abs(mine - other).max() / scale < 1e-4, side
+
+
+@pytest.mark.parametrize("name", sorted(DRAWN))
+def test_what_is_dropped_goes_both_ways(name):
+    layer = LAYERS[name]
+    for run in layer_runners(layer, (3, *layer.shape[1:]), 5, Cpu()).values():
+        y, grad = (np.asarray(value.detach()) if hasattr(value, "detach") else value for value in run())
+        np.testing.assert_array_equal(y == 0, grad == 0)
+        assert 0 < np.mean(y == 0) < 1
