@@ -3,153 +3,145 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from experiments.errors import FacesError
-from experiments.recipe_problems import explain
+from experiments.recipe_network import Model, Network, Stage, Transfer
+from experiments.recipe_parts import Augment, Data, Mixing, Optimizer, Part, Schedule, Split, Training
+from experiments.recipe_problems import explain, keys_of
+
+__all__ = ["Augment", "Data", "Mixing", "Model", "Optimizer", "Recipe", "Schedule", "Split", "Stage", "Training",
+           "Transfer", "load", "names"]  # fmt: skip
 
 FOLDER = Path(__file__).parent / "recipes"
 
 
-def _share_or_number(value: Any) -> float | int:
-    """0.8 stays a share, 5 and 5.0 are a number. One function, as a union would complain once for each of its types."""
-    number = float(value) if isinstance(value, int | float | str) else 0.0
-    if 0 < number < 1:
-        return number
-    if number >= 1 and number.is_integer():
-        return int(number)
-    raise ValueError
+class Recipe(Part):
+    """A training run: its parts, and how long and with what seed.
 
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-ShareOrNumber = Annotated[float | int, PlainValidator(_share_or_number)]
-
-
-class _Part(BaseModel):
-    """A group of settings: unknown names and values out of range are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML's yes and true would pass for 1."""
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise ValueError("expected a value, not yes or no")
-        return value
-
-
-class Model(_Part):
-    """The network. widths: channels of each block; depth: convolutions (or residual blocks) of each width."""
-
-    name: Literal["face_cnn", "small_resnet"] = "face_cnn"
-    widths: Annotated[list[Annotated[int, Field(ge=1, le=8192)]], Field(min_length=1)] = [32, 64, 128, 256]
-    depth: Annotated[int, Field(ge=1, le=64)] = 1
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
-
-
-class Data(_Part):
-    """The pictures. size: pixels (height, width); fit: how a picture of another shape comes to it."""
-
-    size: tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]] = (64, 64)
-    fit: Literal["crop", "stretch", "pad"] = "crop"
-    mean: Share = 0.5
-    std: Annotated[float, Field(ge=0.001, le=1)] = 0.25
-
-
-class Split(_Part):
-    """How each person's images part. train: a share below 1, or a number of images a person; the rest validates."""
-
-    train: ShareOrNumber = 0.8
-    seed: Annotated[int, Field(ge=0)] = 0
-
-
-class Augment(_Part):
-    """What training changes in a picture, drawn anew each epoch.
-
-    flip: probability of a mirror image; shift: share of the size; zoom: 0.1 means 0.9 to 1.1 times; rotate: degrees;
-    brightness, contrast, saturation: 0.2 means 0.8 to 1.2 times; erase: probability of a blanked rectangle.
+    A recipe's model is mytorch's own (`model.name`) or a transfer network of PyTorch (`model.backbone`). stages, mixing
+    and training are the latter's. Without stages, all of it trains for `epochs`; with them, `epochs` is their sum.
     """
-
-    flip: Share = 0.5
-    shift: Share = 0.0
-    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
-    brightness: Share = 0.0
-    contrast: Share = 0.0
-    saturation: Share = 0.0
-    erase: Share = 0.0
-
-
-class Optimizer(_Part):
-    """The optimiser and its learning rate. momentum and nesterov are SGD's."""
-
-    name: Literal["sgd", "adam", "adamw"] = "adamw"
-    lr: Annotated[float, Field(gt=0)] = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    nesterov: bool = False
-
-    @model_validator(mode="after")
-    def _nesterov_has_momentum(self) -> Self:
-        if self.name == "sgd" and self.nesterov and not self.momentum:
-            raise ValueError("nesterov needs a momentum above 0, such as momentum: 0.9")
-        return self
-
-
-class Schedule(_Part):
-    """The learning rate's course.
-
-    cosine: warm-up over the share `warmup` of all steps, then down to the share `least`. step: times `gamma` every
-    `every` epochs. plateau: times `gamma` once the validation loss has not improved for `patience` epochs.
-    """
-
-    name: Literal["constant", "cosine", "step", "plateau"] = "cosine"
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    least: Share = 0.0
-    every: Positive = 10
-    gamma: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    patience: Annotated[int, Field(ge=0)] = 2
-
-
-class Recipe(_Part):
-    """A training run: its parts, and how long and with what seed."""
 
     about: str = ""
-    model: Model = Model()
+    model: Network = Model()
     data: Data = Data()
     split: Split = Split()
     augment: Augment = Augment()
+    mixing: Mixing = Mixing()
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
+    stages: list[Stage] = Field(default_factory=list)
+    training: Training = Training()
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    epochs: Positive = 30
+    epochs: Annotated[int, Field(ge=0)] = 30
     batch_size: Annotated[int, Field(ge=2)] = 64
     identities: Annotated[int, Field(ge=2)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
 
+    @field_validator("epochs")
+    @classmethod
+    def _something_is_learned(cls, epochs: int, info: ValidationInfo) -> int:
+        model = info.data.get("model")
+        prototypes = isinstance(model, Transfer) and model.head.name == "prototypes"
+        if not epochs and not prototypes:
+            raise ValueError("expected a number greater than or equal to 1")
+        if epochs and prototypes:
+            raise ValueError("expected 0, as class means (model.head.name=prototypes) are computed, not learned")
+        return epochs
+
     @model_validator(mode="after")
     def _picture_outlasts_the_pooling(self) -> Self:
+        if isinstance(self.model, Transfer) or self.model.name != "face_cnn":
+            return self
         least = 2 ** len(self.model.widths)
-        if self.model.name == "face_cnn" and min(self.data.size) < least:
+        if min(self.data.size) < least:
             raise ValueError(
                 f"data.size={list(self.data.size)}: the {len(self.model.widths)} blocks of model.widths halve it each "
                 f"time; expected at least {least} pixels a side, or fewer widths"
             )
         return self
+
+    @model_validator(mode="after")
+    def _settings_fit_the_network(self) -> Self:
+        if isinstance(self.model, Transfer):
+            if (self.mixing.mixup or self.mixing.cutmix) and not self.model.mixes:
+                raise ValueError(
+                    f"mixing: a {self.model.head.name} head has a margin for one person, not for a mixture"
+                )
+            return self
+        for name, plain in (("stages", []), ("mixing", Mixing()), ("training", Training())):
+            if getattr(self, name) != plain:
+                raise ValueError(f"{name}: for transfer networks (model.backbone) alone, not for mytorch's")
+        if self.schedule.name == "one_cycle":
+            raise ValueError("schedule.name=one_cycle: for transfer networks (model.backbone) alone, not for mytorch's")
+        if self.split.train == "all" or self.data.on_bad_image == "skip" or not self.optimizer.decay_norms:
+            raise ValueError(
+                "split.train=all, data.on_bad_image=skip and optimizer.decay_norms=no: for transfer networks "
+                "(model.backbone) alone, not for mytorch's"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _epochs_are_the_stages(self) -> Self:
+        """Written past the lock, as this is still the recipe's making."""
+        if isinstance(self.model, Transfer) and self.model.head.name == "prototypes":
+            if self.stages:
+                raise ValueError(
+                    "stages: class means (model.head.name=prototypes) are computed, not learned; leave out"
+                )
+            self.__dict__["epochs"] = 0
+        elif self.stages:
+            total = sum(stage.epochs for stage in self.stages)
+            if "epochs" in self.model_fields_set and self.epochs != total:
+                raise ValueError(
+                    f"epochs={self.epochs}: the stages have {total} together; set theirs, such as stages.0.epochs=3"
+                )
+            self.__dict__["epochs"] = total
+        return self
+
+    @model_validator(mode="after")
+    def _data_is_as_the_backbone_has_it(self) -> Self:
+        """The network's own size and statistics, wherever the recipe has none."""
+        if isinstance(self.model, Transfer):
+            from models.backbones import find
+
+            own = find(self.model.backbone, self.model.weights)
+            self.__dict__["model"] = self.model.model_copy(update={"backbone": own.name})
+            unset = {"size", "mean", "std"} - self.data.model_fields_set
+            values = {"size": _pair(own.size), "mean": tuple(own.mean), "std": tuple(own.std)}
+            self.__dict__["data"] = self.data.model_copy(update={name: values[name] for name in unset})
+        return self
+
+    @property
+    def plan(self) -> list[Stage]:
+        """The stages; one of everything where the recipe has none."""
+        return self.stages or ([Stage(epochs=self.epochs)] if self.epochs else [])
+
+    @property
+    def scores_training(self) -> bool:
+        """Whether accuracy on the training batches means what it says: not under mixing, nor with a margin."""
+        mixed = self.mixing.mixup or self.mixing.cutmix
+        return not mixed and (isinstance(self.model, Model) or self.model.mixes)
+
+    @property
+    def scratch(self) -> Model:
+        """The network of mytorch. Raises FacesError for a recipe of another."""
+        if isinstance(self.model, Model):
+            return self.model
+        raise FacesError(f"{self.model.name} is PyTorch's; expected a recipe of mytorch's, such as scratch_cnn")
+
+    @property
+    def transfer(self) -> Transfer:
+        """The transfer network. Raises FacesError for a recipe of another."""
+        if isinstance(self.model, Transfer):
+            return self.model
+        raise FacesError(
+            f"{self.model.name} is a network of mytorch; expected a recipe with a model.backbone, such as mobilenet_v2"
+        )
 
     def dump(self) -> str:
         """All settings as YAML, which `load` reads back."""
@@ -179,7 +171,7 @@ def load(source: str | Path, settings: Iterable[str] = ()) -> Recipe:
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
-        problems = "".join(f"\n  {explain(problem, _keys())}" for problem in error.errors(include_url=False))
+        problems = "".join(f"\n  {explain(problem, keys_of(Recipe))}" for problem in error.errors(include_url=False))
         raise FacesError(f"recipe {source}:{problems}") from None
 
 
@@ -202,19 +194,32 @@ def _set(tree: dict[str, Any], setting: str) -> None:
     if not equals or not key:
         raise FacesError(f"--set {setting}: expected KEY=VALUE, such as --set optimizer.lr=0.01")
     *groups, name = key.strip().split(".")
+    place: Any = tree
     for group in groups:
-        inner = tree.setdefault(group, {})
-        if not isinstance(inner, dict):
-            raise FacesError(f"--set {setting}: {group!r} is a value, not a group of settings")
-        tree = inner
+        place = _inside(place, group, setting)
     try:
-        tree[name] = yaml.safe_load(text)
+        value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise FacesError(f"--set {setting}: {text!r} is no YAML value ({getattr(error, 'problem', error)})") from error
+    if isinstance(place, list):
+        place[_number(place, name, setting)] = value
+    else:
+        place[name] = value
 
 
-def _keys() -> dict[str, list[str]]:
-    """The names of the settings of each group, and under "" those at the top."""
-    kinds = {name: field.annotation for name, field in Recipe.model_fields.items()}
-    parts = {n: kind.model_fields for n, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, _Part)}
-    return {"": list(kinds), **{name: list(fields) for name, fields in parts.items()}}
+def _inside(place: Any, group: str, setting: str) -> Any:
+    """The group of settings, or the list, of that name."""
+    inner = place[_number(place, group, setting)] if isinstance(place, list) else place.setdefault(group, {})
+    if not isinstance(inner, dict | list):
+        raise FacesError(f"--set {setting}: {group!r} is a value, not a group of settings")
+    return inner
+
+
+def _number(items: list[Any], name: str, setting: str) -> int:
+    if not name.isdigit() or int(name) >= len(items):
+        raise FacesError(f"--set {setting}: {name!r} is none of the list's {len(items)} items, which count from 0")
+    return int(name)
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])

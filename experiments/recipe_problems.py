@@ -1,25 +1,55 @@
 """What is wrong with a recipe, in words: the key, what was given, what was expected."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
+
+from pydantic import BaseModel
 
 Keys = Mapping[str, Sequence[str]]
 """The names of the settings of each group, and under "" those at the top."""
 
 _SIZE = "expected two whole numbers from 8 to 1024, [height, width], such as [64, 64]"
 _EXPECTED = {
-    "split.train": "expected a share below 1 (0.8), or a whole number of images a person (5)",
+    "split.train": "expected a share below 1 (0.8), or a whole number of images a person (5), or all",
     "data.size": _SIZE,
     "data.size[0]": _SIZE,
     "data.size[1]": _SIZE,
+    "model.head.name": "expected linear, dense, cosine, arcface, cosface, subcenter or prototypes",
     "model.widths": "expected a list of one or more whole numbers, such as [32, 64, 128]",
 }
 
 
+def keys_of(group: type[BaseModel]) -> dict[str, list[str]]:
+    """The names of the settings of each group in `group`; of alternatives, all that any has."""
+    found: dict[str, list[str]] = {"": []}
+
+    def collect(kind: type[BaseModel], path: str) -> None:
+        for name, field in kind.model_fields.items():
+            if name not in found.setdefault(path, []):
+                found[path].append(name)
+            for inner in _groups_in(field.annotation):
+                collect(inner, f"{path}.{name}".removeprefix("."))
+
+    collect(group, "")
+    return found
+
+
+def _groups_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The groups of settings that a field may hold."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _groups_in(inner)
+
+
 def explain(problem: Any, keys: Keys) -> str:
-    """One of pydantic's problems. An unknown key comes with the nearest known one."""
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).removeprefix(".")
+    """One of pydantic's problems. An unknown key comes with the nearest known one.
+
+    <model> in a problem's place says which alternative it is about, and is left out.
+    """
+    place = [part for part in problem["loc"] if not str(part).startswith("<")]
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
     own_words = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else ""
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown; {_nearest(key, keys)}"

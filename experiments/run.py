@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import platform
+import re
 import secrets
 import shlex
 import shutil
@@ -21,6 +22,8 @@ from experiments.recipe import Recipe
 from mytorch.files import replacing
 
 RUN_FILES = ("recipe.yaml", "classes.json")
+HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{8}(\.[a-z]+)?")
+"""How `mytorch.files.replacing` names a file until it is whole."""
 
 
 class Run:
@@ -28,13 +31,15 @@ class Run:
 
     recipe.yaml: every setting. classes.json: the people, by label. environment.json: versions, hardware, seed, command.
     history.csv: a row an epoch. metrics.json: the figures of the last epoch, and which was best.
-    checkpoint.safetensors: to go on from. best.safetensors: the weights of the best epoch, to use. curves.png, log.txt.
+    checkpoint.safetensors: to go on from. best.safetensors: the weights of the best epoch, to use; last.safetensors: of
+    the last, which transfer networks keep, too. curves.png, log.txt.
     """
 
     def __init__(self, folder: str | os.PathLike[str]):
         self.folder = Path(folder)
         self.checkpoint = self.folder / "checkpoint.safetensors"
         self.best = self.folder / "best.safetensors"
+        self.last = self.folder / "last.safetensors"
         self.history = self.folder / "history.csv"
         self.metrics = self.folder / "metrics.json"
         self.curves = self.folder / "curves.png"
@@ -64,6 +69,32 @@ class Run:
             what = "holds no " + " and no ".join(missing) if run.folder.is_dir() else "no such folder"
             raise FacesError(f"{run.folder}: {what}; give a folder that `faces train ... --out RUN` made")
         return run
+
+    @classmethod
+    def reopen(cls, folder: str | os.PathLike[str], recipe: Recipe) -> "Run":
+        """The run to go on with, without what a killed process left half written. Raises FacesError where it is another
+        recipe's.
+        """
+        run = cls.open(folder)
+        then, now = run.recipe().model_dump(), recipe.model_dump()
+        changed = [f"{key}: {then[key]} then, {now[key]} now" for key in now if then[key] != now[key]]
+        if changed:
+            raise FacesError(
+                f"{run.folder} was made by another recipe; give the same, or start in another folder\n  "
+                + "\n  ".join(changed)
+            )
+        for path in run.folder.iterdir():
+            if HALF_WRITTEN.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+        return run
+
+    def refuse_others(self, names: Sequence[str], pictures: str) -> None:
+        """Raise FacesError where a run began with other people or pictures than these."""
+        changed = "people" if self.classes() != list(names) else "pictures"
+        if changed == "people" or self.pictures() != pictures:
+            raise FacesError(
+                f"{self.folder}: began with other {changed} than --data holds; give the folder it began with"
+            )
 
     def recipe(self) -> Recipe:
         """The recipe of the run."""

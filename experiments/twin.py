@@ -92,7 +92,7 @@ def run_twin(
         raise FacesError(f"--dtype {dtype}: expected float32 or float64")
     refuse_existing(folder, "remove that one")
     refuse_inside(folder, identity_root(data))
-    recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"dropout": 0.0})})
+    recipe = recipe.model_copy(update={"model": recipe.scratch.model_copy(update={"dropout": 0.0})})
     faces, validation = read_split(data, recipe)
     batches = Batches(faces, recipe, DTYPES[dtype])
     total = len(batches) * recipe.epochs if steps is None else min(steps, len(batches) * recipe.epochs)

@@ -18,16 +18,34 @@ def train(
     settings: Settings = None,
     identities: People = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out where it stopped.")] = False,
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", help="Of a transfer network: a file, none, default, or another name it has."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes that read and augment for a transfer network.")
+    ] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write the figures for TensorBoard, too.")] = False,
 ) -> None:
-    """Train a network. Ctrl-C leaves a usable run; --resume goes on to the same numbers.
+    """Train a network, mytorch's or PyTorch's. Ctrl-C leaves a usable run; --resume goes on to the same numbers.
+
+    Several GPUs or machines: `accelerate launch -m experiments.cli train ...`, or torchrun in its place.
 
     Example: `faces train scratch_cnn --data faces50 --out runs/first --set epochs=20`
     """
     from experiments import recipe as recipes
-    from experiments.training.trainer import train as run_training
 
-    loaded = recipes.load(recipe, all_settings(settings, identities))
-    run_training(loaded, data, out, resume)
+    chosen = [f"model.weights={weights}"] if weights else []
+    loaded = recipes.load(recipe, [*all_settings(settings, identities), *chosen])
+    if isinstance(loaded.model, recipes.Transfer):
+        from experiments.training.face_trainer import Options
+        from experiments.training.face_trainer import train as train_transfer
+
+        train_transfer(loaded, data, out, resume, Options(workers, tensorboard))
+    else:
+        from experiments.training.trainer import train as train_scratch
+
+        train_scratch(loaded, data, out, resume)
 
 
 @app.command()

@@ -47,11 +47,12 @@ class Batches:
 
 
 def normalised(images: np.ndarray, data: Data, dtype: type = np.float32) -> np.ndarray:
-    """(n, H, W, 3) uint8 to (n, 3, H, W): pixels from 0 to 1, less the recipe's mean, over its deviation.
+    """(n, H, W, 3) uint8 to (n, 3, H, W): pixels from 0 to 1, less the recipe's mean, over its deviation,
+    of all channels or each.
 
     The memory stays channels last, as mytorch's convolutions like it.
     """
     pixels: np.ndarray = images.astype(dtype)
-    pixels -= 255 * data.mean
-    pixels /= 255 * data.std
+    pixels -= (255 * np.asarray(data.mean)).astype(dtype)
+    pixels /= (255 * np.asarray(data.std)).astype(dtype)
     return np.moveaxis(pixels, -1, 1)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -13,13 +14,14 @@ class SplitError(FacesError):
 
 
 def split(
-    labels: np.ndarray, train: float | int, seed: int, names: Sequence[str] | None = None
+    labels: np.ndarray, train: float | int | Literal["all"], seed: int, names: Sequence[str] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split images into training and validation: two sorted int64 index arrays that share none and leave none out.
 
     labels: (N,) integers. train: a fraction between 0 and 1 puts round(train * n) of an identity's n images into
     training, but at least one on each side; an integer puts that many of each identity there and the rest into
-    validation. names: the identities by label; without them an identity is called by its number.
+    validation; "all" leaves nothing to validate. names: the identities by label; without them an identity is called
+    by its number.
 
     An identity's split depends on the seed, its name and its number of images alone: with names, it stays as it is
     when other people come or go. Raises SplitError for identities with too few images, naming them.
@@ -27,6 +29,8 @@ def split(
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise ValueError(f"expected labels of shape (N,) and an integer type, got {labels.shape} {labels.dtype}")
+    if train == "all":
+        return np.arange(len(labels)), np.arange(0)
     fewest = _fewest_images(train)
     identities, counts = np.unique(labels, return_counts=True)
     called = {int(label): str(label) if names is None else names[label] for label in identities}

@@ -74,7 +74,7 @@ class Learner:
 
     def __init__(self, recipe: Recipe, classes: int, steps_an_epoch: int, dtype: type = np.float32):
         manual_seed(recipe.seed)
-        self.network = build_network(recipe.model, classes).to(dtype)
+        self.network = build_network(recipe.scratch, classes).to(dtype)
         self.network[0].needs_input_grad = False  # how to change the pixels is nobody's question
         self.loss = CrossEntropyLoss(recipe.label_smoothing)
         self.optimizer = build_optimizer(self.network, recipe.optimizer)

@@ -26,7 +26,9 @@ class Progress:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The row with the highest validation accuracy, the first of several."""
+        """The row with the highest validation accuracy, the first of several; the last where nothing validates."""
+        if self.history[-1]["top1"] is None:
+            return self.history[-1]
         return max(self.history, key=lambda row: row["top1"])
 
 

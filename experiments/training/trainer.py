@@ -30,7 +30,7 @@ def train(recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[s
     a loss that is no longer finite, and files that cannot be written. KeyboardInterrupt passes through. The run stands
     then as after its last whole epoch.
     """
-    run = _reopened(out, recipe) if resume else Run(out)
+    run = Run.reopen(out, recipe) if resume else Run(out)
     if not resume:
         refuse_existing(run.folder, "go on with it by --resume")
         refuse_inside(run.folder, identity_root(data))
@@ -82,9 +82,7 @@ def _begin(run: Run, learner: Learner, recipe: Recipe, faces: Faces, data: Path)
 
 def _go_on(run: Run, learner: Learner, faces: Faces) -> Progress:
     """Put the learner where the run stopped. Raises FacesError where it learned from other people or pictures."""
-    changed = "people" if run.classes() != list(faces.names) else "pictures"
-    if changed == "people" or run.pictures() != faces.fingerprint:
-        raise FacesError(f"{run.folder}: began with other {changed} than --data holds; give the folder it began with")
+    run.refuse_others(faces.names, faces.fingerprint)
     return load_state(run.checkpoint, learner)
 
 
@@ -146,19 +144,6 @@ def _record(run: Run, learner: Learner, progress: Progress, parameters: int) -> 
     best = {"best_top1": progress.best["top1"], "best_epoch": progress.best["epoch"]}
     write_json(run.metrics, {**metrics, **best, "seconds": round(progress.seconds, 1), "parameters": parameters})
     save_state(run.checkpoint, learner, progress)
-
-
-def _reopened(out: str | os.PathLike[str], recipe: Recipe) -> Run:
-    """The run to go on with. Raises FacesError where it is another recipe's."""
-    run = Run.open(out)
-    then, now = run.recipe().model_dump(), recipe.model_dump()
-    changed = [f"{key}: {then[key]} then, {now[key]} now" for key in now if then[key] != now[key]]
-    if changed:
-        raise FacesError(
-            f"{run.folder} was made by another recipe; give the same, or start in another folder\n  "
-            + "\n  ".join(changed)
-        )
-    return run
 
 
 def _line(row: dict[str, Any], epochs: int) -> str:

@@ -9,7 +9,10 @@ from experiments.data.batches import Batches, normalised
 from experiments.data.faces import read_split
 from experiments.recipe import Augment, Data, Recipe
 
-EVERYTHING = Augment(flip=0.5, shift=0.1, zoom=0.2, rotate=20, brightness=0.2, contrast=0.2, saturation=0.2, erase=0.5)
+EVERYTHING = Augment(
+    flip=0.5, crop=0.7, shift=0.1, zoom=0.2, rotate=20, perspective=0.2, brightness=0.2, contrast=0.2, saturation=0.2,
+    hue=0.1, grey=0.1, blur=0.3, policy="randaugment", erase=0.5,
+)  # fmt: skip
 
 
 def batches(faces, augment=EVERYTHING, size=4, seed=0, dtype=np.float32) -> Batches:
@@ -103,9 +106,21 @@ def test_no_augmentation_leaves_the_pixels_as_they_are(faces):
     assert np.array_equal(same, faces.images)
 
 
+STRONG: dict[str, dict] = {
+    **{name: {name: 0.9} for name in ("flip", "shift", "zoom", "perspective", "brightness", "contrast", "saturation")},
+    **{name: {name: 1.0} for name in ("grey", "blur", "erase")},
+    "crop": {"crop": 0.3},
+    "rotate": {"rotate": 30},
+    "hue": {"hue": 0.4},
+    "policy": {"policy": "trivial"},
+    "operations": {"policy": "randaugment", "operations": 4},
+    "magnitude": {"policy": "randaugment", "magnitude": 20},
+}
+
+
 @pytest.mark.parametrize("name", list(Augment.model_fields))
 def test_every_augmentation_changes_pixels_and_keeps_their_form(faces, name):
-    settings = Augment(**{"flip": 0, name: 30 if name == "rotate" else 0.9})
+    settings = Augment(**{"flip": 0, **STRONG[name]})
     changed = Augmentation(settings, seed=0)(faces.images, np.arange(11), epoch=0)
     assert not np.array_equal(changed, faces.images)
     assert (changed.shape, changed.dtype) == (faces.images.shape, np.uint8)

@@ -1,0 +1,161 @@
+"""Batches for PyTorch: read and augmented by worker processes, one share of each for every training process."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from experiments.data.augment import Augmentation
+from experiments.data.faces import Faces
+from experiments.errors import FacesError
+from experiments.recipe import Data, Recipe
+
+Step = tuple[int, int]
+"""(epoch, batch): all that decides what a batch holds, beside the seed."""
+
+AHEAD = 2
+"""Batches that a worker prepares beforehand."""
+
+
+@dataclass
+class Share:
+    """What one process computes of a batch.
+
+    images: (n, 3, H, W) uint8, channels last in memory; labels, indices: (n,) int64, indices being the pictures'
+    numbers; weights: (n,) float32, 0 for a picture that only fills a place, else 1; total: pictures of the whole
+    batch; bad: what is wrong with those that could not be read.
+    """
+
+    images: Tensor
+    labels: Tensor
+    indices: Tensor
+    weights: Tensor
+    total: int
+    bad: list[str] = field(default_factory=list)
+
+    def pin_memory(self) -> "Share":
+        """The same in memory that a GPU reads from directly."""
+        images, labels, indices = self.images.pin_memory(), self.labels.pin_memory(), self.indices.pin_memory()
+        return Share(images, labels, indices, self.weights.pin_memory(), self.total, self.bad)
+
+
+class Shares(Dataset):
+    """A process's shares of batches by (epoch, batch): shuffled and augmented as seed and epoch decide, or neither.
+
+    A last batch of a single picture joins the one before, as batch norm needs two. Of several processes each takes a
+    picture and its mirror place counted from the batch's end, so that pairs mixed by turning a batch round meet.
+    """
+
+    def __init__(self, faces: Faces, recipe: Recipe, training: bool, rank: int = 0, processes: int = 1):
+        self.faces, self.seed, self.training = faces, recipe.seed, training
+        self.rank, self.processes, self.skip = rank, processes, recipe.data.on_bad_image == "skip"
+        self.size = recipe.data.size
+        self.augment = Augmentation(recipe.augment, recipe.seed)
+        starts = list(range(0, len(faces), recipe.batch_size))
+        if training and len(starts) > 1 and len(faces) - starts[-1] == 1:
+            starts.pop()
+        self.bounds = list(zip(starts, [*starts[1:], len(faces)], strict=True))
+        self._order: tuple[int, np.ndarray] = (-1, np.arange(len(faces)))
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return len(self.bounds)
+
+    def __getitem__(self, step: Step) -> Share:
+        epoch, number = step
+        chosen = self.order(epoch)[slice(*self.bounds[number])]
+        places = np.arange(len(chosen))
+        mine = chosen[np.minimum(places, len(chosen) - 1 - places) % self.processes == self.rank]
+        weights = np.ones(len(mine), np.float32)
+        if self.processes > 1 and len(mine) < 2:  # every process takes every step, and batch norm needs two
+            fill = np.resize(mine if len(mine) else chosen, 2 - len(mine))
+            mine, weights = np.concatenate([mine, fill]), np.append(weights, np.zeros(len(fill), np.float32))
+        images, bad = self._read(mine, weights)
+        if self.training:
+            images = self.augment(images, mine, epoch)
+        pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+        labels = torch.from_numpy(self.faces.labels[mine])
+        return Share(pixels, labels, torch.from_numpy(mine), torch.from_numpy(weights), len(chosen), bad)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The pictures' numbers as an epoch shows them."""
+        if self.training and self._order[0] != epoch:
+            self._order = (epoch, np.random.default_rng((self.seed, epoch)).permutation(len(self.faces)))
+        return self._order[1]
+
+    def _read(self, chosen: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, list[str]]:
+        """Pictures (n, H, W, 3) uint8. In a bad one's place stands a good one, of weight 0."""
+        try:
+            return np.asarray(self.faces.images[chosen]), []
+        except FacesError:
+            pictures, bad = [self._picture(int(index)) for index in chosen], []
+        good = [picture for picture in pictures if isinstance(picture, np.ndarray)]
+        for place, picture in enumerate(pictures):
+            if isinstance(picture, str):
+                bad.append(picture)
+                weights[place] = 0
+                pictures[place] = good[0] if good else np.full((*self.size, 3), 128, np.uint8)
+        return np.stack([picture for picture in pictures if isinstance(picture, np.ndarray)]), bad
+
+    def _picture(self, index: int) -> np.ndarray | str:
+        """A picture, or what is wrong with it."""
+        try:
+            return np.asarray(self.faces.images[index])
+        except FacesError as error:
+            return str(error)
+
+
+class _Steps(Sampler[Step]):
+    """The (epoch, batch) pairs of an epoch, from any batch on."""
+
+    def __init__(self, count: int):
+        self.count, self.epoch, self.start = count, 0, 0
+
+    def __len__(self) -> int:
+        return self.count - self.start
+
+    def __iter__(self) -> Iterator[Step]:
+        return ((self.epoch, number) for number in range(self.start, self.count))
+
+
+class Loader:
+    """Epochs of shares, made by `workers` processes ahead of the training, or by none when they are asked for.
+
+    Threads will not do: torchvision draws from the one generator of the process, in which dropout draws, too.
+    """
+
+    def __init__(self, shares: Shares, workers: int, pin: bool = False):
+        self.shares, self.steps = shares, _Steps(len(shares))
+        options: dict[str, Any] = {"persistent_workers": True, "prefetch_factor": AHEAD} if workers else {}
+        self.loader = DataLoader(
+            shares, batch_size=None, sampler=self.steps, num_workers=workers, pin_memory=pin, collate_fn=_as_it_is,
+            **options,
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return len(self.shares)
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Share]:
+        """An epoch's shares from batch `start` on. Raises FacesError at a bad picture, unless such are skipped."""
+        self.steps.epoch, self.steps.start = number, start
+        for share in self.loader:
+            if share.bad and not self.shares.skip:
+                raise FacesError(f"{share.bad[0]}; or leave such pictures out, by --set data.on_bad_image=skip")
+            yield share
+
+
+def _as_it_is(share: Any) -> Any:
+    return share
+
+
+def normalised_on(images: Tensor, data: Data, device: torch.device, channels_last: bool = False) -> Tensor:
+    """(n, 3, H, W) uint8 to float32 on `device`: pixels from 0 to 1, less the recipe's mean, over its deviation."""
+    mean = torch.as_tensor(data.mean, device=device).expand(3).reshape(3, 1, 1) * 255
+    std = torch.as_tensor(data.std, device=device).expand(3).reshape(3, 1, 1) * 255
+    pixels = (images.to(device, non_blocking=True).float() - mean) / std
+    return pixels.contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)

@@ -1,0 +1,169 @@
+"""The groups of settings that every recipe has, whatever its network."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, field_validator, model_validator
+
+
+def _share_or_number(value: Any) -> float | int | str:
+    """0.8 stays a share, 5 and 5.0 are a number. One function, as a union would complain once for each of its types."""
+    if value == "all":
+        return "all"
+    number = float(value) if isinstance(value, int | float | str) else 0.0
+    if 0 < number < 1:
+        return number
+    if number >= 1 and number.is_integer():
+        return int(number)
+    raise ValueError
+
+
+def _each_channel(value: Any, least: float, name: str) -> float | tuple[float, ...]:
+    """A number from `least` to 1 for all channels, or one for each."""
+    values = value if isinstance(value, list | tuple) else [value]
+    if len(values) in (1, 3) and all(isinstance(v, int | float) and least <= v <= 1 for v in values):
+        return tuple(map(float, values)) if len(values) == 3 else float(values[0])
+    raise ValueError(f"expected a number from {least:g} to 1, or a list of three, such as {name}: [0.5, 0.5, 0.5]")
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+ShareOrNumber = Annotated[float | int | Literal["all"], PlainValidator(_share_or_number)]
+Mean = Annotated[float | tuple[float, float, float], PlainValidator(lambda v: _each_channel(v, 0.0, "mean"))]
+Std = Annotated[float | tuple[float, float, float], PlainValidator(lambda v: _each_channel(v, 0.001, "std"))]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class Part(BaseModel):
+    """A group of settings: unknown names and values out of range are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML's yes and true would pass for 1."""
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("expected a value, not yes or no")
+        return value
+
+
+class Data(Part):
+    """The pictures. size: pixels (height, width); fit: how a picture of another shape comes to it.
+
+    mean, std: of pixels from 0 to 1, for all channels or each. A transfer network's own size, mean and std stand where
+    the recipe sets none. on_bad_image: whether a picture that cannot be read ends the run, or is named, counted and
+    left out.
+    """
+
+    size: tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]] = (64, 64)
+    fit: Literal["crop", "stretch", "pad"] = "crop"
+    mean: Mean = 0.5
+    std: Std = 0.25
+    on_bad_image: Literal["stop", "skip"] = "stop"
+
+
+class Split(Part):
+    """How each person's images part.
+
+    train: a share below 1, or a number of images a person, and the rest validates; "all": every picture trains, none
+    validates, for a last run before a submission.
+    """
+
+    train: ShareOrNumber = 0.8
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Augment(Part):
+    """What training changes in a picture, drawn anew each epoch.
+
+    flip: probability of a mirror image; crop: the least share of the picture's area that a random crop keeps, 1 for no
+    crops; shift: share of the size; zoom: 0.1 means 0.9 to 1.1 times; rotate: degrees; perspective: distortion, share
+    of half the size; brightness, contrast, saturation: 0.2 means 0.8 to 1.2 times; hue: share of the colour circle;
+    grey, blur: probabilities; policy: randaugment (of so many operations and that magnitude) or trivial
+    (TrivialAugmentWide); erase: probability of a blanked rectangle.
+    """
+
+    flip: Share = 0.5
+    crop: Annotated[float, Field(gt=0, le=1)] = 1.0
+    shift: Share = 0.0
+    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    perspective: Share = 0.0
+    brightness: Share = 0.0
+    contrast: Share = 0.0
+    saturation: Share = 0.0
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    grey: Share = 0.0
+    blur: Share = 0.0
+    policy: Literal["none", "randaugment", "trivial"] = "none"
+    operations: Positive = 2
+    magnitude: Annotated[int, Field(ge=0, le=30)] = 9
+    erase: Share = 0.0
+
+
+class Optimizer(Part):
+    """The optimiser and its learning rate. momentum and nesterov are SGD's.
+
+    decay_norms: whether weight decay pulls at biases and norms too, as in PyTorch's optimisers; no leaves them out.
+    """
+
+    name: Literal["sgd", "adam", "adamw"] = "adamw"
+    lr: Rate = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = False
+    decay_norms: bool = True
+
+    @model_validator(mode="after")
+    def _nesterov_has_momentum(self) -> Self:
+        if self.name == "sgd" and self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum above 0, such as momentum: 0.9")
+        return self
+
+
+class Schedule(Part):
+    """The learning rate's course.
+
+    cosine: warm-up over the share `warmup` of all steps, then down to the share `least`. step: times `gamma` every
+    `every` epochs. plateau: times `gamma` once the validation loss has not improved for `patience` epochs. one_cycle
+    (transfer networks): from 1/25 up over the share `warmup` and down to 1/10,000, both along a cosine. over: whether
+    each stage has a course of its own, or all stages share one; a plateau's is always a stage's own.
+    """
+
+    name: Literal["constant", "cosine", "step", "plateau", "one_cycle"] = "cosine"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    least: Share = 0.0
+    every: Positive = 10
+    gamma: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    patience: Annotated[int, Field(ge=0)] = 2
+    over: Literal["stage", "run"] = "stage"
+
+
+class Mixing(Part):
+    """Pictures mixed in pairs, a batch at a time, of transfer networks.
+
+    mixup, cutmix: the parameter of the Beta distribution that the share is drawn from, 0 for none; with both, each
+    batch draws which. share: of the batches that are mixed. MixUp: arXiv 1710.09412; CutMix: arXiv 1905.04899.
+    """
+
+    mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
+    cutmix: Annotated[float, Field(ge=0, le=10)] = 0.0
+    share: Share = 1.0
+
+
+class Training(Part):
+    """How a step of a transfer network is taken.
+
+    accumulate: parts that a batch goes through the network in, to save memory; clip: largest norm of all gradients;
+    ema: decay of an average of the weights, which validates and is kept in their place; early_stopping: epochs without
+    a better validation loss after which a stage ends; precision: of the forward and its gradient; channels_last:
+    the pixels' order in memory; compile: torch.compile.
+    """
+
+    accumulate: Positive = 1
+    clip: Rate | None = None
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    early_stopping: Positive | None = None
+    precision: Literal["full", "bf16", "fp16"] = "full"
+    channels_last: bool = False
+    compile: bool = False

@@ -1,0 +1,55 @@
+"""Transfer networks as recipes have them: a backbone with its weights, a neck, a head."""
+
+from typing import Any
+
+from torch import nn
+
+from experiments.errors import FacesError
+from experiments.progress import say
+from experiments.recipe import Transfer
+from models.backbones import build, find
+from models.drop_block import insert_drop_block
+from models.face_net import FaceNet, embedding_neck, parts
+from models.heads import build_head
+
+DROP_BLOCK_PARTS = 2
+"""How many of the backbone's last stages DropBlock is for, as in its paper (arXiv 1810.12890, section 4)."""
+
+
+def build_face_net(model: Transfer, classes: int, pretrained: bool = True) -> FaceNet:
+    """The network that a recipe describes; without `pretrained`, its weights are drawn, to be read from a run.
+
+    Raises FacesError for weights that cannot be had or are another network's, and settings that do not fit.
+    """
+    try:
+        backbone = build(model.backbone, model.weights if pretrained else "none", say)
+        features = find(model.backbone).features
+        neck = embedding_neck(features, model.embedding, model.dropout) if model.embedding else _dropout(model)
+        settings = _head_settings(model)
+        head = build_head(settings.pop("kind"), model.embedding or features, classes, **settings)
+        network = FaceNet(backbone, head, neck)
+        if model.drop_block:
+            insert_drop_block(network, _stages(network), model.drop_block)
+    except ValueError as error:
+        raise FacesError(str(error)) from error
+    return network
+
+
+def _dropout(model: Transfer) -> nn.Module | None:
+    """The dropout before a head that has none of its own."""
+    return nn.Dropout(model.dropout) if model.dropout and model.head.name not in ("linear", "dense") else None
+
+
+def _head_settings(model: Transfer) -> dict[str, Any]:
+    """A head's settings by the names of models/heads.py, of which `kind` is the head's."""
+    settings = model.head.model_dump(exclude={"name", "start", "trim"})
+    if model.head.name == "subcenter":
+        return {"kind": "subcentre_arcface", "centres": settings.pop("centers"), **settings}
+    if model.head.name == "dense" or (model.head.name == "linear" and not model.embedding):
+        settings["dropout"] = model.dropout
+    return {"kind": model.head.name, **settings}
+
+
+def _stages(network: FaceNet) -> list[str]:
+    """The backbone's last stages, whose outputs are feature maps."""
+    return [name for name in parts(network) if name.startswith(("stage", "layer"))][-DROP_BLOCK_PARTS:]
