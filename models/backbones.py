@@ -52,10 +52,8 @@ def _timm(name: str) -> Callable[[], nn.Module]:
     return lambda: importlib.import_module("timm").create_model(name, num_classes=0)
 
 
-def _mobilenet_v2() -> nn.Module:
-    network = importlib.import_module("torchvision.models").mobilenet_v2(weights=None)
-    network.classifier = nn.Identity()
-    return network
+def _mobilenet_v2(tensorflow: bool) -> Callable[[], nn.Module]:
+    return lambda: importlib.import_module("models.mobilenet").mobilenet_v2(tensorflow)
 
 
 def _mobilefacenet() -> nn.Module:
@@ -80,7 +78,7 @@ _VGGFACE2 = {
 }
 _MOBILENET = Backbone(
     "mobilenet_v2",
-    _mobilenet_v2,
+    _mobilenet_v2(tensorflow=False),
     1280,
     224,
     IMAGENET_MEAN,
@@ -115,6 +113,7 @@ BACKBONES: dict[str, Backbone] = {
         replace(
             _MOBILENET,
             name="mobilenet_v2_tf",
+            builder=_mobilenet_v2(tensorflow=True),
             mean=HALF,
             std=HALF,
             source="a file of TensorFlow's weights under torchvision's names: 1,001 classes, the first is background",
@@ -151,9 +150,9 @@ BACKBONES: dict[str, Backbone] = {
 def find(name: str, weights: str | Path = "none") -> Backbone:
     """The backbone of that name: one of the table, or any of timm's, as `timm:NAME` or plainly.
 
-    MobileNetV2 has two kinds of weights with different statistics; where `weights` is a file that ends in a classifier,
-    its number of classes says which, and the backbone of that kind is returned. So what to keep of a run is the name of
-    what was found. Raises ValueError for a name that nobody knows.
+    MobileNetV2 has two kinds of weights, with different statistics and padding; where `weights` is a file that ends in
+    a classifier, its number of classes says which, and the backbone of that kind is returned. So what to keep of a run
+    is the name of what was found. Raises ValueError for a name that nobody knows.
     """
     backbone = BACKBONES.get(name) or _of_timm(name.removeprefix("timm:"))
     if backbone.sibling and Path(weights).is_file():

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from models.parts import Part, parts
+from models.parts import HEAD, NECK, Part, parts
 
 NAME = "drop_block"
 
@@ -25,8 +25,11 @@ def insert_drop_block(net: nn.Module, names: Iterable[str], p: float = 0.1, bloc
     for name in names:
         if name not in known:
             raise ValueError(f"no part is called {name!r}: this network has {', '.join(known)}")
+        if name in (NECK, HEAD):
+            raise ValueError(f"there is no feature map behind {name!r}: name a part of the backbone")
         last = _last(known[name])
-        if NAME not in dict(last.named_children()):
+        in_line = type(last).forward is nn.Sequential.forward  # a Sequential runs whatever is added to it
+        if not in_line and NAME not in dict(last.named_children()):
             last.register_forward_hook(_drop)
         last.add_module(NAME, DropBlock2d(p, block_size))
 

@@ -45,6 +45,8 @@ class Dense(nn.Module):
         super().__init__()
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout {dropout}: expected a probability from 0 to below 1")
+        if any(width < 1 for width in hidden):
+            raise ValueError(f"hidden {list(hidden)}: expected widths of 1 or more")
         names = [activation] * len(hidden) if isinstance(activation, str) else list(activation)
         if len(names) != len(hidden):
             raise ValueError(

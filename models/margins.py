@@ -11,11 +11,12 @@ def cosines(embeddings: Tensor, weight: Tensor) -> Tensor:
     """Cosine of each embedding (N, D) with each row of weight (M, D): (N, M), in float32 or better.
 
     Autocast is switched off inside. In bfloat16 a cosine of 0.9 is good to two digits, and times 64 that is a logit
-    off by a quarter.
+    off by a quarter. An embedding of length zero has no direction: its cosines are 0, and it gets no gradient.
     """
     with torch.autocast(embeddings.device.type, enabled=False):
         wide = torch.promote_types(torch.promote_types(embeddings.dtype, weight.dtype), torch.float32)
-        return F.linear(F.normalize(embeddings.to(wide)), F.normalize(weight.to(wide)))
+        lost = (embeddings == 0).all(1, keepdim=True)
+        return F.linear(F.normalize(embeddings.to(wide).masked_fill(lost, 0)), F.normalize(weight.to(wide)))
 
 
 class Cosine(nn.Module):

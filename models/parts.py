@@ -59,10 +59,15 @@ def parts(net: nn.Module) -> dict[str, nn.Module]:
     layer4; timm's networks as a rule stem, stage1, stage2, ..., tail. Printing `list(parts(net))` shows the names.
     """
     inner = getattr(net, "backbone", None)
-    found = _backbone_parts(inner if isinstance(inner, nn.Module) else net)
-    if isinstance(inner, nn.Module):
-        found |= {name: part for name in (NECK, HEAD) if isinstance(part := getattr(net, name, None), nn.Module)}
-    return {name: part for name, part in found.items() if name == HEAD or any(True for _ in part.parameters())}
+    found = {name: part for name, part in _backbone_parts(inner or net).items() if _any(part.parameters())}
+    if inner is None:
+        return found
+    neck = getattr(net, NECK)
+    return found | ({NECK: neck} if _any(neck.parameters()) else {}) | {HEAD: getattr(net, HEAD)}
+
+
+def _any(parameters: Iterator[nn.Parameter]) -> bool:
+    return next(parameters, None) is not None
 
 
 def _backbone_parts(backbone: nn.Module) -> dict[str, nn.Module]:
@@ -88,7 +93,7 @@ def _found_parts(backbone: nn.Module) -> dict[str, nn.Module]:
     for name, child in backbone.named_children():
         if name in LISTS and isinstance(child, nn.Sequential | nn.ModuleList):
             stages |= after | {f"stage{n}": block for n, block in enumerate(child, start=1)}
-        elif re.fullmatch(r"(layer|stage|stages|block)_?\d+", name):
+        elif re.fullmatch(r"(layer|stage|stages|block|s)_?\d+", name):
             stages |= after | {name: child}
         else:
             (after if stages else before)[name] = child
@@ -96,7 +101,8 @@ def _found_parts(backbone: nn.Module) -> dict[str, nn.Module]:
         after = {}
     own = dict(backbone.named_parameters(recurse=False))
     if not stages:
-        return ({STEM: Part({}, own)} if own else {}) | before
+        named = {TAIL if name in (NECK, HEAD) else name: child for name, child in before.items()}
+        return ({STEM: Part({}, own)} if own else {}) | named
     return {STEM: Part(before, own), **stages, TAIL: Part(after)}
 
 
@@ -110,7 +116,7 @@ def layers(net: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def _own(module: nn.Module) -> bool:
-    return any(True for _ in module.parameters(recurse=False))
+    return _any(module.parameters(recurse=False))
 
 
 def set_trainable(net: nn.Module, names: Iterable[str], last_layers: int = 0) -> None:

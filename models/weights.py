@@ -1,6 +1,8 @@
 """Weights from a file, read without running anything that the file contains, and into a network without guessing."""
 
 import pickle
+import re
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -38,29 +40,29 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
         except SafetensorError as error:
             raise ValueError(f"{path}: damaged safetensors ({error}): fetch the file again") from error
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch has to say of strange files is said below
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(f"{path}: {_why_refused(error)}") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, OSError, UnicodeDecodeError) as error:
+    except Exception as error:  # a damaged file can raise anything from inside the unpickler
         raise ValueError(
-            f"{path}: neither safetensors nor a whole PyTorch file ({_first_line(error)}): fetch the file again"
+            f"{path}: neither safetensors nor a whole PyTorch state dict ({_first_words(error)}): fetch the file again"
         ) from error
     return _tensors(content, path)
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _first_words(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0].partition(". ")[0] or type(error).__name__
 
 
 def _why_refused(error: pickle.UnpicklingError) -> str:
-    text = str(error)
-    if "Unsupported global" in text or "Unsupported class" in text or "unsupported" in text.lower():
-        named = text.partition("GLOBAL ")[2].split(" ")[0] or "something"
-        return (
-            f"refused: this pickle calls {named}, and weights are tensors alone; nothing in it was run. Ask its author "
-            "for safetensors, or convert it where you trust it"
-        )
-    return f"not a PyTorch file, or a damaged one ({_first_line(error)}): fetch the file again"
+    called = re.search(r"GLOBAL ([\w.]+)", str(error))
+    what = f"this pickle calls {called[1]}" if called else "this is no pickle of tensors, or a damaged one"
+    return (
+        f"refused: {what}, and weights are tensors alone; nothing in it was run. Fetch the file again, ask its author "
+        "for safetensors, or convert it yourself where you trust it"
+    )
 
 
 def _tensors(content: object, path: Path) -> dict[str, Tensor]:
