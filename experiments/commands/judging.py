@@ -1,4 +1,4 @@
-"""`faces evaluate` and `faces submit`: what a trained run is worth."""
+"""What a trained run is worth, and what can be made of it: `faces evaluate`, `submit`, `compare`, `export`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +17,13 @@ class Tta(StrEnum):
     NONE = "none"
     FLIP = "flip"
     CROPS = "crops"
+
+
+class What(StrEnum):
+    """What an exported network computes."""
+
+    CLASSIFIER = "classifier"
+    EMBEDDING = "embedding"
 
 
 class Written(StrEnum):
@@ -94,3 +101,36 @@ def _check(file: Path, sample: Path) -> NoReturn:
     if not wrong:
         say(f"{file}: in order; every id of {sample} once, in its order")
     raise typer.Exit(1 if wrong else 0)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Folders that `faces train` made.")],
+    out: Annotated[
+        list[Path] | None, typer.Option("--out", help="File to write, .csv, .md or .png (a plot); repeatable.")
+    ] = None,
+) -> None:
+    """Runs side by side: top-1, top-5, loss, parameters, FLOPs, images a second, time, epochs.
+
+    Example: `faces compare runs/first runs/second --out table.md --out plot.png`
+    """
+    from experiments.outputs.compare import compare as run_comparison
+
+    run_comparison(runs, out or ())
+
+
+@app.command()
+def export(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("model.onnx"),
+    what: Annotated[What, typer.Option("--what", help="What the file computes.")] = What.CLASSIFIER,
+) -> None:
+    """Write a run's network as one ONNX file, compared with the run and timed at one picture.
+
+    It takes pictures as they are, uint8 RGB (N, H, W, 3), and normalises them itself.
+
+    Example: `faces export runs/first --out model.onnx`
+    """
+    from experiments.outputs.export import export as write_model
+
+    write_model(run, out, what.value)

@@ -34,12 +34,11 @@ def predict(trained: Trained, images: np.ndarray, how: Views = "none") -> np.nda
 
     Of several views, the logarithm of their mean probabilities, which serves as logits.
     """
-    if how == "none":
-        return trained.logits(images)
     scores = np.empty((len(images), len(trained.classes)), np.float32)
     with track("predicting", len(images), "images") as advance:
         for start in range(0, len(images), CHUNK):
-            chunk = images[start : start + CHUNK]
-            scores[start : start + CHUNK] = average(trained.logits(view) for view in views(chunk, how))
+            chunk = np.asarray(images[start : start + CHUNK])
+            logits = (trained.logits(view) for view in views(chunk, how))
+            scores[start : start + CHUNK] = next(logits) if how == "none" else average(logits)
             advance(start + len(chunk), len(images))
     return scores

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from experiments.evaluation.calibration import Calibration
 from experiments.outputs.plots import BLUE, GREY, ORANGE, figure, write_figure
@@ -44,6 +44,9 @@ def trade_offs(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
                 ha="center", va="bottom" if up > 0 else "top", parse_math=False,
             )  # fmt: skip
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(EngFormatter())
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.margins(0.25)
         axis.set(xlabel=label, ylabel="validation top-1")
         axis.yaxis.set_major_formatter(PercentFormatter(1))

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-COMMANDS = ["train", "evaluate", "submit", "twin", "demo", "bench", "data synth", "data check"]
+COMMANDS = ["train", "evaluate", "submit", "compare", "export", "twin", "demo", "bench", "data synth", "data check"]
 
 
 def plain(text: str) -> str:
