@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate.utils import gather_object
@@ -32,11 +33,15 @@ SAVE_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Options:
-    """What no figure depends on. workers: processes that read and augment; none: as many as suit the machine."""
+    """What no figure depends on. workers: processes that read and augment; none: as many as suit the machine.
+
+    after_epoch: called with each epoch's row of the history once it is on disk; what it raises ends the training.
+    """
 
     workers: int | None = None
     tensorboard: bool = False
     save_seconds: float = SAVE_SECONDS
+    after_epoch: Callable[[dict[str, Any]], object] | None = None
 
 
 class Session:
@@ -180,6 +185,8 @@ class Session:
                     "what was there before is whole; make room, then go on by the same command with --resume"
                 ) from error
         self.say(line(row, self.recipe.epochs))
+        if self.options.after_epoch:
+            self.options.after_epoch(row)
 
     def judge(self) -> None:
         """The figures of a network that learns in no epochs."""

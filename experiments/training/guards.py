@@ -6,7 +6,7 @@ from math import isfinite
 
 import torch
 
-from experiments.errors import FacesError
+from experiments.errors import DivergenceError, FacesError
 from experiments.recipe import Recipe
 
 
@@ -21,7 +21,7 @@ def refuse_divergence(loss: float, epoch: int, recipe: Recipe, kept: int) -> Non
         ways.append("--set training.clip=1")
     if recipe.training.precision == "fp16":
         ways.append("--set training.precision=bf16")
-    raise FacesError(
+    raise DivergenceError(
         f"the loss became {loss} in epoch {epoch + 1}: training diverged. {stands}; start another, in another --out, "
         f"with {' or '.join(ways)}"
     )

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from experiments.data.batches import Batches, normalised
 from experiments.data.faces import Faces, read_split
 from experiments.data.identities import identity_root
-from experiments.errors import FacesError
+from experiments.errors import DivergenceError, FacesError
 from experiments.evaluation.classification import figures, rank_of_truth
 from experiments.outputs.plots import learning_curves
 from experiments.progress import duration, say, track
@@ -22,9 +23,19 @@ from experiments.training.state import Progress, load_state, save_state
 from mytorch import manual_seed, save
 from mytorch.data import prefetch
 
+AfterEpoch = Callable[[dict[str, Any]], object]
 
-def train(recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[str], resume: bool = False) -> Run:
+
+def train(
+    recipe: Recipe,
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    resume: bool = False,
+    after_epoch: AfterEpoch | None = None,
+) -> Run:
     """Train a recipe on a folder of identities, into a run's folder; with `resume`, go on where it stopped.
+
+    after_epoch: called with each epoch's row of the history once it is on disk; what it raises ends the training.
 
     Raises FacesError for a folder that exists (or, with `resume`, does not, or is another recipe's or other people's),
     a loss that is no longer finite, and files that cannot be written. KeyboardInterrupt passes through. The run stands
@@ -54,6 +65,8 @@ def train(recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[s
             progress = done
             run.log(_line(row, recipe.epochs))
             say(_line(row, recipe.epochs))
+            if after_epoch:
+                after_epoch(row)
     except KeyboardInterrupt:
         done_so_far = f"stopped after epoch {progress.epoch} of {recipe.epochs}"
         say(f"{run.folder}: {done_so_far}; the same command with --resume goes on from there")
@@ -119,7 +132,7 @@ def _refuse_divergence(loss: float, number: int, recipe: Recipe) -> None:
     if not np.isfinite(loss):
         lower = min(recipe.optimizer.lr / 10, 0.01)
         stands = "The run stands as after the epoch before" if number else "Nothing was learned: the run may be removed"
-        raise FacesError(
+        raise DivergenceError(
             f"the loss became {loss} in epoch {number + 1}: training diverged. {stands}; "
             f"start another, in another --out, with a lower learning rate, such as --set optimizer.lr={lower:.2g}"
         )
