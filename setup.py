@@ -37,7 +37,7 @@ setup(
         "timm>=1.0.12",
         "torch>=2.6",
         "torchvision>=0.21",
-        "typer>=0.15",
+        "typer>=0.19",
     ],
     extras_require={
         "cuda12": ["cupy-cuda12x[ctk]>=14"],

@@ -98,7 +98,7 @@ def check_folder(
     """
     folder = existing_folder(directory)
     layout = _Layout.of(folder)
-    files = list(_files_under(folder))
+    files = list(files_under(folder))
     images = [path for path in files if is_image(path)]
     report = Report(folder, identities={name: len(paths) for name, paths in layout.people.items()})
     report.images.update(layout.part(path) for path in images)
@@ -157,7 +157,7 @@ def _inspect(path: Path) -> _Seen | ImageError:
     return _Seen((width, height), mode, hashlib.blake2b(pixels.data, salt=f"{height}x{width}".encode()).digest())
 
 
-def _files_under(folder: Path) -> Iterator[Path]:
+def files_under(folder: Path) -> Iterator[Path]:
     """Every file that is not hidden, in natural order; a folder that links lead to twice is entered once."""
 
     def stop(error: OSError) -> None:

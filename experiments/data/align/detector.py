@@ -1,0 +1,130 @@
+"""Finding faces: facenet-pytorch's MTCNN, whose weights come with the package, over pictures of like size.
+
+Zhang et al. 2016, "Joint face detection and alignment using multi-task cascaded convolutional networks".
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from facenet_pytorch import MTCNN
+from facenet_pytorch.models.utils.detect_face import detect_face
+from PIL import Image
+
+from experiments.data.align.face import Face
+
+PYRAMID = 0.709  # MTCNN's own: each level has half the area of the one before
+
+
+class Look(NamedTuple):
+    """One way to look at a picture.
+
+    side: pixels of its longer side. least: of the smallest face, after that. thresholds: of the three stages. border:
+    a share of each side added around it, as a face that fills its picture has no surroundings to stand out from.
+    """
+
+    side: int
+    least: int
+    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
+    border: float = 0.0
+
+
+LOOKS = (
+    Look(320, 80),
+    Look(640, 40),
+    Look(320, 40, border=0.25),
+    Look(240, 24, (0.5, 0.6, 0.6), 0.25),
+    Look(1280, 40),
+    Look(480, 40, (0.4, 0.4, 0.4), 0.25),
+)
+"""Tried in turn on whatever the ones before found no face in."""
+
+
+class Detector:
+    """Faces of pictures, by MTCNN on a device ("cpu", "cuda")."""
+
+    def __init__(self, device: str = "cpu"):
+        self.device = torch.device(device)
+        self.network = MTCNN(device=self.device).eval()
+
+    def __call__(self, pictures: Sequence[np.ndarray], batch: int = 32) -> list[list[Face]]:
+        """The faces of each picture (H, W, 3) uint8, in its own pixels. Those that come to like size go together."""
+        found: list[list[Face]] = [[] for _ in pictures]
+        for look in LOOKS:
+            alike: dict[tuple[int, int], list[int]] = {}
+            for index, faces in enumerate(found):
+                if not faces:
+                    alike.setdefault(_size_for(pictures[index], look), []).append(index)
+            for indices in alike.values():
+                for start in range(0, len(indices), batch):
+                    some = indices[start : start + batch]
+                    for index, faces in zip(some, self._look([pictures[i] for i in some], look), strict=True):
+                        found[index] = faces
+        return found
+
+    def _look(self, pictures: list[np.ndarray], look: Look) -> list[list[Face]]:
+        seen = np.stack([_seen(picture, look) for picture in pictures])
+        edge = _edge(pictures[0], look)
+        faces = []
+        for picture, (boxes, points) in zip(pictures, self._cascade(seen, look), strict=True):
+            scale = np.array(picture.shape[1::-1]) / _size_for(picture, look)[::-1]
+            faces.append(
+                [
+                    Face(_back(box[:4].reshape(2, 2), edge, scale).ravel(), float(box[4]), _back(five, edge, scale))
+                    for box, five in zip(boxes, points, strict=True)
+                    if np.isfinite(box).all() and (box[2:4] > box[:2]).all()
+                ]
+            )
+        return faces
+
+    @torch.no_grad()
+    def _cascade(self, seen: np.ndarray, look: Look) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Per picture of (n, H, W, 3): boxes with scores (k, 5), and landmarks (k, 5, 2)."""
+        nothing = (np.empty((0, 5)), np.empty((0, 5, 2)))
+        if min(seen.shape[1:3]) < look.least:  # not one level of the pyramid, which facenet-pytorch does not expect
+            return [nothing] * len(seen)
+        networks = (self.network.pnet, self.network.rnet, self.network.onet)
+        try:
+            boxes, points = detect_face(seen, look.least, *networks, list(look.thresholds), PYRAMID, self.device)
+        except torch.OutOfMemoryError:
+            raise
+        except (IndexError, RuntimeError):
+            # facenet-pytorch drops candidates outside the picture in one list and not in the other, which a later
+            # stage stumbles over: one picture in many thousands, which must not cost the others of its batch.
+            if len(seen) == 1:
+                return [nothing]
+            return [self._cascade(one[None], look)[0] for one in seen]
+        return [
+            (np.asarray(b, float).reshape(-1, 5), np.asarray(p, float).reshape(-1, 5, 2))
+            for b, p in zip(boxes, points, strict=True)
+        ]
+
+
+def _size_for(picture: np.ndarray, look: Look) -> tuple[int, int]:
+    """Height and width at which a picture is looked at, its border left out."""
+    height, width = picture.shape[:2]
+    scale = look.side / max(height, width)
+    return max(12, round(height * scale)), max(12, round(width * scale))
+
+
+def _edge(picture: np.ndarray, look: Look) -> np.ndarray:
+    """Pixels of border, (x, y)."""
+    height, width = _size_for(picture, look)
+    return np.array([round(width * look.border), round(height * look.border)])
+
+
+def _seen(picture: np.ndarray, look: Look) -> np.ndarray:
+    height, width = _size_for(picture, look)
+    resized = picture
+    if picture.shape[:2] != (height, width):
+        image = Image.fromarray(picture)
+        resized = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0))
+    x, y = _edge(picture, look)
+    return np.pad(resized, [(y, y), (x, x), (0, 0)], mode="edge")
+
+
+def _back(points: np.ndarray, edge: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Points (K, 2) as seen, in the picture's own pixels."""
+    own: np.ndarray = (points - edge + 0.5) * scale - 0.5
+    return own

@@ -1,0 +1,87 @@
+"""Where a face's landmarks are, where they should be, and the picture in between.
+
+Points are (x, y) in pixels, the centre of the first pixel being (0, 0), and are arrays of shape (K, 2). A transform is
+a (2, 3) matrix: the linear part and, last, the shift.
+"""
+
+import numpy as np
+from PIL import Image
+
+TEMPLATE_SIZE = 112
+TEMPLATE = np.array(
+    [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]
+)
+"""ArcFace's: the eyes left and right in the picture, the nose, the corners of the mouth left and right, at 112 px."""
+
+
+def template(size: int) -> np.ndarray:
+    """ArcFace's five points (5, 2) in a picture of `size` pixels a side."""
+    return (TEMPLATE + 0.5) * (size / TEMPLATE_SIZE) - 0.5
+
+
+def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The turn, scale and shift (2, 3) that brings `source` closest to `target`, in the sum of squares.
+
+    Never a mirror image. Umeyama 1991, "Least-squares estimation of transformation parameters between two point
+    patterns", equations 38 to 43. Raises ValueError where all source points are one.
+    """
+    source_mean, target_mean = source.mean(0), target.mean(0)
+    from_points, to_points = source - source_mean, target - target_mean
+    spread = (from_points**2).sum() / len(source)
+    if not spread > 0 or not np.isfinite(spread):
+        raise ValueError(f"the points {source.tolist()} give no scale: expected at least two that differ")
+    u, stretch, v = np.linalg.svd(to_points.T @ from_points / len(source))
+    signs = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(v)) or 1.0])
+    turn = u @ np.diag(signs) @ v
+    scaled = (stretch @ signs / spread) * turn
+    return np.column_stack([scaled, target_mean - scaled @ source_mean])
+
+
+def square(box: np.ndarray, margin: float, size: int) -> np.ndarray:
+    """The transform (2, 3) that brings a square around a box to `size` pixels, upright.
+
+    box: left, top, right, bottom. The square's side is the box's longer one plus `margin` times that.
+    """
+    centre = (np.asarray(box[:2], float) + box[2:4]) / 2
+    scale = size / (max(box[2] - box[0], box[3] - box[1]) * (1 + margin))
+    return np.column_stack([scale * np.eye(2), (size - 1) / 2 - scale * centre])
+
+
+def moved(points: np.ndarray, transform: np.ndarray) -> np.ndarray:
+    """Points (K, 2) after a transform (2, 3)."""
+    moved_points: np.ndarray = points @ transform[:, :2].T + transform[:, 2]
+    return moved_points
+
+
+def warp(picture: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
+    """A picture (H, W, 3) uint8 under a similarity, as (size, size, 3): bicubic, black beyond the picture's edge.
+
+    Where it shrinks, the part that is seen is brought to scale by antialiased resizing first: taking single points of
+    a large picture would make noise of its detail.
+    """
+    inverse = _inverse(transform)
+    corners = moved(np.array([(-1, -1), (size, -1), (size, size), (-1, size)], float), inverse)
+    height, width = picture.shape[:2]
+    reach = 2 / min(1.0, _scale(transform))
+    left, top = np.clip(np.floor(corners.min(0) - reach), 0, (width - 1, height - 1)).astype(int)
+    right, bottom = np.clip(np.ceil(corners.max(0) + reach) + 1, 1, (width, height)).astype(int)
+    image = Image.fromarray(picture[top : max(bottom, top + 1), left : max(right, left + 1)])
+    inverse[:, 2] -= left, top
+    if (shrink := _scale(transform)) < 1:
+        smaller = (max(1, round(image.width * shrink)), max(1, round(image.height * shrink)))
+        factors = np.array(smaller) / image.size
+        image = image.resize(smaller, Image.Resampling.BICUBIC)
+        inverse[:, 2] = (inverse[:, 2] + 0.5) * factors - 0.5
+        inverse[:, :2] *= factors[:, None]
+    inverse[:, 2] += 0.5 - 0.5 * inverse[:, :2].sum(1)  # Pillow counts from a pixel's corner, not its centre
+    coefficients = tuple(inverse.ravel().tolist())
+    return np.array(image.transform((size, size), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC))
+
+
+def _inverse(transform: np.ndarray) -> np.ndarray:
+    linear = np.linalg.inv(transform[:, :2])
+    return np.column_stack([linear, -linear @ transform[:, 2]])
+
+
+def _scale(transform: np.ndarray) -> float:
+    return float(np.sqrt(abs(np.linalg.det(transform[:, :2]))))

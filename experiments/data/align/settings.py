@@ -1,0 +1,39 @@
+"""What decides how an aligned picture looks: two jobs with the same settings write the same files."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from experiments.errors import FacesError
+
+Crop = Literal["five-point", "margin"]
+Choice = Literal["central", "largest", "score"]
+Missing = Literal["crop", "skip"]
+Format = Literal["same", "jpeg", "png"]
+
+
+@dataclass(frozen=True)
+class AlignSettings:
+    """How faces are chosen, cut out and stored.
+
+    size: pixels a side. crop: "five-point" turns, scales and moves the face so that its landmarks fall on ArcFace's
+    template; "margin" cuts a square around the face's box, `margin` times the box's longer side wider than it.
+    choice: which of several faces, see `choose`. missing: what becomes of a picture without a face: "crop" cuts where
+    the faces of its folder usually are, "skip" leaves it out. format: "same" keeps a file's name and stores JPEG as
+    JPEG, anything else as PNG; `quality` is JPEG's, its colours never halved.
+    """
+
+    size: int = 112
+    crop: Crop = "five-point"
+    margin: float = 0.3
+    choice: Choice = "central"
+    missing: Missing = "crop"
+    format: Format = "same"
+    quality: int = 98
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("crop", Crop), ("choice", Choice), ("missing", Missing), ("format", Format)):
+            if getattr(self, name) not in get_args(allowed):
+                raise FacesError(f"{name} is {getattr(self, name)!r}, expected one of: {', '.join(get_args(allowed))}")
+        for name, low, high in (("size", 8, 4096), ("margin", 0, 4), ("quality", 1, 100)):
+            if not low <= getattr(self, name) <= high:
+                raise FacesError(f"{name} is {getattr(self, name)}, expected {low} to {high}")

@@ -1,0 +1,28 @@
+"""Which of several faces is meant."""
+
+import numpy as np
+import pytest
+
+from experiments.data.align.face import Face, choose
+
+
+def face(left: float, top: float, side: float, score: float = 0.9) -> Face:
+    return Face(np.array([left, top, left + side, top + side], float), score, np.zeros((5, 2)))
+
+
+CENTRE, LARGE, SURE = face(75, 75, 50), face(0, 0, 70), face(180, 180, 20, 0.99)
+
+
+@pytest.mark.parametrize(("rule", "wanted"), [("central", CENTRE), ("largest", LARGE), ("score", SURE)])
+def test_each_rule_takes_its_own(rule, wanted):
+    for faces in ([CENTRE, LARGE, SURE], [SURE, LARGE, CENTRE]):
+        assert choose(faces, 200, 200, rule) is wanted
+
+
+def test_a_far_larger_face_wins_wherever_it_is():
+    large = face(0, 0, 150)
+    assert choose([CENTRE, large], 200, 200) is large
+
+
+def test_no_face_is_none():
+    assert choose([], 10, 10) is None

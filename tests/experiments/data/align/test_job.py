@@ -1,0 +1,187 @@
+"""A folder aligned: every picture stored under its name, and what a kill, a wrong file or another setting do."""
+
+import csv
+import filecmp
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.data.align.geometry import template
+from experiments.data.align.job import align_folder, usual_face
+from experiments.data.align.records import Record
+from experiments.data.align.settings import AlignSettings
+from experiments.data.images import read_image
+from experiments.errors import FacesError
+
+
+def pictures(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg")}
+
+
+def blank(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (60, 40), (90, 80, 70)).save(folder / name)
+    return folder
+
+
+@pytest.mark.real
+def test_every_picture_is_stored_under_its_name_and_the_tables_come_along(photographs, tmp_path):
+    source, target = photographs(5), tmp_path / "out"
+    done = align_folder(source, target, AlignSettings())
+    assert pictures(target) == pictures(source)
+    assert {read_image(target / name).shape for name in pictures(target)} == {(112, 112, 3)}
+    assert filecmp.cmp(source / "sample_submission.csv", target / "sample_submission.csv", shallow=False)
+    assert (done.count("face"), done.count("usual place")) == (5, 1)
+    with (target / "failures.csv").open(newline="") as file:
+        (failure,) = csv.DictReader(file)
+    assert (failure["path"], failure["how"], failure["why"]) == ("test/1.jpg", "usual place", "no face found")
+
+
+@pytest.mark.real
+def test_an_aligned_face_lies_on_the_template(photographs, tmp_path, detector):
+    source, target = photographs(4), tmp_path / "out"
+    align_folder(source, target, AlignSettings(size=160))
+    for name in pictures(target / "train"):
+        (face,) = detector([read_image(target / "train" / name)])[0]
+        assert np.abs(face.landmarks - template(160)).mean() < 5
+
+
+@pytest.mark.real
+def test_without_a_face_it_may_be_left_out(photographs, tmp_path):
+    source, target = photographs(2), tmp_path / "out"
+    done = align_folder(source, target, AlignSettings(missing="skip"))
+    assert done.count("skipped") == 1
+    assert pictures(source) - pictures(target) == {"test/1.jpg"}
+
+
+@pytest.mark.real
+def test_a_margin_crop_has_the_face_in_its_middle(photographs, tmp_path, detector):
+    source, target = photographs(3), tmp_path / "out"
+    align_folder(source, target, AlignSettings(size=160, crop="margin", margin=0.5))
+    for name in pictures(target / "train"):
+        face = detector([read_image(target / "train" / name)])[0][0]
+        assert np.abs((face.box[:2] + face.box[2:]) / 2 - 79.5).max() < 12
+        assert face.side == pytest.approx(160 / 1.5 * 0.9, rel=0.25)
+
+
+@pytest.mark.real
+def test_a_second_run_changes_nothing_but_what_was_lost(photographs, tmp_path):
+    source, target = photographs(4), tmp_path / "out"
+    align_folder(source, target, AlignSettings())
+    before = {name: (target / name).stat().st_mtime_ns for name in pictures(target)}
+    lost = sorted(pictures(target / "train"))[1]
+    content = (target / "train" / lost).read_bytes()
+    (target / "train" / lost).unlink()
+    assert align_folder(source, target, AlignSettings()).before == 3
+    assert (target / "train" / lost).read_bytes() == content
+    kept = [name for name in before if name.startswith("train/") and name != f"train/{lost}"]
+    assert all((target / name).stat().st_mtime_ns == before[name] for name in kept)
+
+
+@pytest.mark.real
+def test_killed_and_run_again_it_ends_as_if_never_stopped(photographs, tmp_path, start, contents):
+    source = photographs(12)
+    align_folder(source, tmp_path / "whole", AlignSettings(), workers=1)
+    small = "import experiments.data.align.job as job; job.CHUNK = 2"
+    process = start(["align", source, tmp_path / "out", "--workers", 1], small)
+    table, deadline = tmp_path / "out" / "aligned.csv", time.monotonic() + 120
+    while not (table.is_file() and table.read_bytes().count(b"\n") > 2) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    for torn in (tmp_path / "out").rglob(".*"):
+        torn.unlink()  # what was being written when the kill came
+    done = align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+    assert done.before > 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    for name in (*pictures(tmp_path / "whole"), "aligned.csv", "failures.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_a_corrupt_picture_is_listed_and_the_command_says_so(tmp_path, command):
+    source = blank(tmp_path / "in", "a/1.jpg")
+    (source / "a" / "2.jpg").write_bytes(b"\xff\xd8 not a picture")
+    result = command("align", source, tmp_path / "out", "--workers", 1)
+    assert result.status == 1
+    assert "1 cannot be read" in result.out
+    with (tmp_path / "out" / "failures.csv").open(newline="") as file:
+        rows = {row["path"]: row for row in csv.DictReader(file)}
+    assert rows["a/2.jpg"]["how"] == "unreadable"
+    assert str(source / "a" / "2.jpg") in rows["a/2.jpg"]["why"]
+    assert rows["a/1.jpg"]["how"] == "usual place"
+
+
+def test_names_that_look_like_paths_stay_inside(tmp_path):
+    source = blank(tmp_path / "deep" / "in", "a/x..jpg.jpg", "a/x..%2f..%2fetc.jpg", "a/;rm -rf.jpg")
+    align_folder(source, tmp_path / "deep" / "out", AlignSettings(), workers=1)
+    assert pictures(tmp_path / "deep" / "out") == pictures(source) != set()
+    assert {path.name for path in (tmp_path / "deep").iterdir()} == {"in", "out"}
+    assert {path.name for path in tmp_path.iterdir()} == {"deep"}
+
+
+def test_a_table_that_names_files_elsewhere_is_not_believed(tmp_path):
+    source = blank(tmp_path / "in", "a/1.jpg")
+    align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+    table = tmp_path / "out" / "aligned.csv"
+    table.write_text(table.read_text().replace("a/1.jpg", "../in/a/1.jpg"))
+    done = align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+    assert [record.path for record in done.records] == ["a/1.jpg"]
+
+
+def test_other_formats_become_png_unless_told(tmp_path):
+    source = blank(tmp_path / "in", "a/1.bmp", "a/2.jpeg", "a/3.png")
+    for form, names in (("same", {"1.png", "2.jpeg", "3.png"}), ("jpeg", {"1.jpg", "2.jpeg", "3.jpg"})):
+        align_folder(source, tmp_path / form, AlignSettings(format=form), workers=1)
+        assert {path.name for path in (tmp_path / form / "a").iterdir()} == names
+
+
+@pytest.mark.parametrize("target", ["in", "in/out", "."])
+def test_folders_within_one_another_are_refused(tmp_path, target):
+    source = blank(tmp_path / "in", "a/1.jpg")
+    with pytest.raises(FacesError, match="lie in one another"):
+        align_folder(source, tmp_path / target, AlignSettings())
+
+
+def test_two_pictures_for_one_name_are_refused(tmp_path):
+    source = blank(tmp_path / "in", "a/1.bmp", "a/1.png")
+    with pytest.raises(FacesError, match=r"a/1\.bmp and a/1\.png would both be stored as a/1\.png"):
+        align_folder(source, tmp_path / "out", AlignSettings())
+
+
+def test_other_settings_are_refused_by_name(tmp_path):
+    source = blank(tmp_path / "in", "a/1.jpg")
+    align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+    with pytest.raises(FacesError, match="was begun with size = 112, not 160"):
+        align_folder(source, tmp_path / "out", AlignSettings(size=160))
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [({"size": 2}, "size is 2"), ({"quality": 0}, "quality is 0"), ({"crop": "x"}, "crop is 'x'")],
+)
+def test_impossible_settings_are_named(settings, named):
+    with pytest.raises(FacesError, match=named):
+        AlignSettings(**settings)
+
+
+def test_a_folder_of_something_else_is_not_touched(tmp_path):
+    source, other = blank(tmp_path / "in", "a/1.jpg"), blank(tmp_path / "mine", "holiday.jpg")
+    with pytest.raises(FacesError, match="no folder that `faces align` began"):
+        align_folder(source, other, AlignSettings())
+    assert {path.name for path in other.iterdir()} == {"holiday.jpg"}
+
+
+def test_the_usual_place_is_the_median_of_the_same_folder():
+    def record(path: str, by: float) -> Record:
+        return Record(path, path, 160, 160, 1, "face", "", 0.9, (by, by, by + 50, by + 60), tuple(by + np.arange(10.0)))
+
+    missing = Record("train/x.jpg", "", 320, 320, 0, "skipped")
+    known = [record(f"train/{n}.jpg", by) for n, by in enumerate((10, 12, 90))] + [record("test/1.jpg", 70)]
+    face = usual_face(missing, known)
+    np.testing.assert_allclose((face.landmarks + 0.5) / 2 - 0.5, np.arange(10.0).reshape(5, 2) + 12)
+    np.testing.assert_allclose((face.box + 0.5) / 2 - 0.5, (12, 12, 62, 72))
+    np.testing.assert_allclose(usual_face(missing, []).landmarks, template(320))
