@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 
 def _share_or_number(value: Any) -> float | int | str:
@@ -28,8 +37,10 @@ def _each_channel(value: Any, least: float, name: str) -> float | tuple[float, .
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 ShareOrNumber = Annotated[float | int | Literal["all"], PlainValidator(_share_or_number)]
-Mean = Annotated[float | tuple[float, float, float], PlainValidator(lambda v: _each_channel(v, 0.0, "mean"))]
-Std = Annotated[float | tuple[float, float, float], PlainValidator(lambda v: _each_channel(v, 0.001, "std"))]
+Channels = float | tuple[float, float, float]
+_AS_LIST = PlainSerializer(lambda v: list(v) if isinstance(v, tuple) else v, return_type=Any)
+Mean = Annotated[Channels, PlainValidator(lambda v: _each_channel(v, 0.0, "mean")), _AS_LIST]
+Std = Annotated[Channels, PlainValidator(lambda v: _each_channel(v, 0.001, "std")), _AS_LIST]
 Rate = Annotated[float, Field(gt=0)]
 
 
