@@ -5,7 +5,7 @@ import sys
 import typer
 
 from experiments.blas import choose_kernels
-from experiments.commands import bench, data, judging, training
+from experiments.commands import align, bench, data, judging, training, tuning
 from experiments.errors import FacesError
 
 app = typer.Typer(
@@ -16,7 +16,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(data.data, name="data")
+app.add_typer(align.app)
 app.add_typer(training.app)
+app.add_typer(tuning.app)
 app.add_typer(judging.app)
 app.add_typer(bench.app)
 
