@@ -8,14 +8,18 @@ from mytorch import data, nn, optim
 from mytorch.checkpoint import CheckpointError, load, save
 from mytorch.device import to_device
 from mytorch.gradcheck import GradientError, gradcheck
-from mytorch.modes import no_grad
+from mytorch.memory import set_reserve
+from mytorch.modes import allow_winograd, no_grad
 from mytorch.random import manual_seed
 from mytorch.summary import summary
+from mytorch.threads import get_num_threads, set_num_threads
 
 __all__ = [
     "CheckpointError",
     "GradientError",
+    "allow_winograd",
     "data",
+    "get_num_threads",
     "gradcheck",
     "load",
     "manual_seed",
@@ -23,6 +27,8 @@ __all__ = [
     "no_grad",
     "optim",
     "save",
+    "set_num_threads",
+    "set_reserve",
     "summary",
     "to_device",
 ]

@@ -8,10 +8,13 @@ crop such arrays; elementwise NumPy keeps their order, so nothing is turned over
 from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
-from mytorch.device import Array, namespace
+from mytorch import memory
+from mytorch.device import Array, namespace, on_cuda
+from mytorch.threads import get_num_threads
 
 Size = tuple[int, ...]
 
@@ -45,7 +48,12 @@ def taps(kernel: Size, stride: Size, dilation: Size, out: Size) -> Iterator[tupl
 def empty(shape: Size, like: Array) -> Array:
     """An array (N, C, *size) with memory channels last, uninitialised, of the kind and dtype of `like`."""
     n, c, *size = shape
-    return np.moveaxis(namespace(like).empty((n, *size, c), like.dtype), -1, 1)
+    return np.moveaxis(fresh((n, *size, c), like), -1, 1)
+
+
+def fresh(shape: Size, like: Array) -> Array:
+    """An array in C order, uninitialised, of the kind and dtype of `like`."""
+    return namespace(like).empty(shape, like.dtype) if on_cuda(like) else memory.empty(shape, like.dtype)
 
 
 def channels_last(x: Array) -> Array:
@@ -80,6 +88,51 @@ def pad(x: Array, padding: Size, value: float = 0) -> Array:
 def padded_size(size: Sequence[int], padding: Size) -> Size:
     """The size of the trailing axes after padding at both ends."""
     return tuple(n + 2 * p for n, p in zip(size, padding, strict=True))
+
+
+def cut(pixels: Array, images: slice, start: Size, size: Size) -> Array:
+    """A box of NumPy's `pixels` (N, *size, C), of some images, zero where it reaches beyond them: (n, *size, C).
+
+    A view where it does not.
+    """
+    some, lengths = pixels[images], pixels.shape[1:-1]
+    low = [min(n, max(0, -first)) for first, n in zip(start, size, strict=True)]
+    high = [max(a, min(n, length - first)) for first, n, length, a in zip(start, size, lengths, low, strict=True)]
+    here = tuple(slice(first + a, first + b) for first, a, b in zip(start, low, high, strict=True))
+    if not any(low) and tuple(high) == size:
+        return some[:, *here]
+    box = memory.empty((len(some), *size, some.shape[-1]), some.dtype)
+    within: tuple[slice, ...] = ()
+    for a, b in zip(low, high, strict=True):
+        box[:, *within, :a] = 0
+        box[:, *within, b:] = 0
+        within = (*within, slice(a, b))
+    box[:, *within] = some[:, *here]
+    return box
+
+
+class Band(NamedTuple):
+    """A part of the outputs: the rows from `top` to `bottom`, along the first spatial axis, of some images."""
+
+    images: slice
+    top: int
+    bottom: int
+
+
+def bands(count: int, rows: int, most: int) -> list[Band]:
+    """Bands of at most so many rows, but one, that cover `count` images: several whole ones, or a part of one.
+
+    There are as many as threads, if there is so much to part.
+    """
+    threads = get_num_threads()
+    some = max(1, min(most // rows, -(-count // threads)))
+    parts = max(-(-rows // max(1, most)), -(-threads // max(1, count)))
+    height = -(-rows // parts)
+    return [
+        Band(slice(first, min(first + some, count)), top, min(top + height, rows))
+        for first in range(0, count, some)
+        for top in range(0, rows, height)
+    ]
 
 
 def blocks(count: int, elements_each: int, budget: int) -> Iterator[slice]:

@@ -1,4 +1,4 @@
-"""Whether layers keep what their backward needs."""
+"""What holds for all layers: whether they keep what backward needs; whether convolution may round more, to be quick."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,3 +20,17 @@ def no_grad() -> Iterator[None]:
         yield
     finally:
         _keeping.reset(token)
+
+
+_winograd = True
+
+
+def allow_winograd(allowed: bool) -> None:
+    """Let convolutions in float32 go Winograd's quick way, which rounds about ten times as much; at first they may."""
+    global _winograd
+    _winograd = bool(allowed)
+
+
+def winograd_allowed() -> bool:
+    """True unless `allow_winograd(False)` was said."""
+    return _winograd

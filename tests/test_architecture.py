@@ -19,10 +19,10 @@ MAY_IMPORT = {
 }
 """Which rooms a room's files may import."""
 
-FLOORS = ["device geometry modes random files", "ops", "nn", "optim gradcheck checkpoint data summary", "course"]
+FLOORS = ["device memory threads geometry modes random files", "ops", "nn", "optim gradcheck checkpoint data summary", "course"]
 """Inside mytorch: a module imports from its own floor and those before it."""
 
-LAZY_IN_MYTORCH = {"cupy", "safetensors"}
+LAZY_IN_MYTORCH = {"cupy", "safetensors", "threadpoolctl"}
 """What mytorch imports inside functions alone, beside NumPy and the standard library."""
 
 

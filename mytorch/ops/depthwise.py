@@ -1,54 +1,109 @@
 """Depthwise convolution, in which each channel has a kernel of its own (groups == channels == filters): tap by tap.
 
 A matrix product has nothing to do here: its matrices would be one column wide. Multiplying what a tap sees by the
-tap's weights and adding up goes over the same memory once a tap, which is 2 to 6 times faster. Names and shapes as in
+tap's weights and adding up goes over the same memory once a tap, while it is in the cache. Names and shapes as in
 `mytorch.ops.conv`, the weight being (C, 1, *kernel).
 """
 
+from collections.abc import Iterator, Sequence
+from functools import reduce
 from math import prod
 
-from mytorch.device import Array, namespace
-from mytorch.geometry import Size, blocks, channels_last, empty, flat, inner, output_size, pad, padded_size, taps
-from mytorch.ops.sums import column_sums
+import numpy as np
 
-BLOCK = 1 << 18
-"""Elements of the output made at a time: 1 MiB in float32, which stays in the cache from tap to tap."""
+from mytorch import memory
+from mytorch.device import Array
+from mytorch.geometry import Band, Size, bands, channels_last, cut, empty, output_size, padded_size, taps
+from mytorch.threads import PART, share, spread
 
 
-def depthwise(x: Array, weight: Array, stride: Size, padding: Size, dilation: Size) -> Array:
-    """Correlation of each channel with its kernel. Returns y, without a bias."""
+def depthwise(x: Array, weight: Array, bias: Array | None, stride: Size, padding: Size, dilation: Size) -> Array:
+    """Correlation of each channel with its kernel, plus `bias` (C,). Returns y."""
     kernel = weight.shape[2:]
     out = tuple(map(output_size, x.shape[2:], kernel, stride, padding, dilation))
-    padded, y = pad(x, padding), empty((*x.shape[:2], *out), x)
-    y[...] = 0
-    for images in blocks(len(x), prod(y.shape[1:]), BLOCK):
-        for factor, seen in zip(_factors(weight), taps(kernel, stride, dilation, out), strict=True):
-            y[images] += padded[images][seen] * factor
+    y = empty((*x.shape[:2], *out), x)
+    source, target = np.moveaxis(x, 1, -1), np.moveaxis(y, 1, -1)
+    times = out[-1] if stride[-1] == 1 else 1
+    factors = np.tile(weight.reshape(len(weight), -1).T, times)
+    offset = None if bias is None else np.tile(bias, times)
+
+    def work(run: Sequence[Band]) -> None:
+        for band in run:
+            total = _lines(target[band.images, band.top : band.bottom], stride)
+            term = memory.empty(total.shape, x.dtype)
+            for k, seen in enumerate(_seen(source, band, out, kernel, stride, padding, dilation)):
+                np.multiply(seen, factors[k], out=term if k else total)
+                if k:
+                    total += term
+            if offset is not None:
+                total += offset
+
+    spread(_bands(target), work)
     return y
 
 
 def depthwise_input_grad(grad: Array, weight: Array, size: Size, stride: Size, padding: Size, dilation: Size) -> Array:
     """Gradient at the input, (N, C, *size)."""
-    grad, kernel, out = channels_last(grad), weight.shape[2:], grad.shape[2:]
-    padded = empty((*grad.shape[:2], *padded_size(size, padding)), grad)
-    padded[...] = 0
-    for images in blocks(len(grad), prod(grad.shape[1:]), BLOCK):
-        for factor, seen in zip(_factors(weight), taps(kernel, stride, dilation, out), strict=True):
-            window = padded[images][seen]
-            window += grad[images] * factor
-    return padded[inner(padding)]
+    kernel, out, channels = weight.shape[2:], grad.shape[2:], grad.shape[1]
+    result = empty((*grad.shape[:2], *size), grad)
+    source, target = np.moveaxis(channels_last(grad), 1, -1), np.moveaxis(result, 1, -1)
+    factors = np.ascontiguousarray(weight.reshape(channels, -1).T)
+    inner = tuple(slice(p, p + n) for p, n in zip(padding, size, strict=True))
+
+    def work(images: slice) -> None:
+        some = source[images]
+        padded = memory.empty((len(some), *padded_size(size, padding), channels), grad.dtype)
+        term = memory.empty(some.shape, grad.dtype)
+        padded[...] = 0
+        for factor, (_, *seen) in zip(factors, taps(kernel, stride, dilation, out), strict=True):
+            padded[:, *seen] += np.multiply(some, factor, out=term)
+        target[images] = padded[:, *inner]
+
+    share(len(grad), 3 * result[:1].nbytes, work)
+    return result
 
 
 def depthwise_weight_grad(grad: Array, x: Array, kernel: Size, stride: Size, padding: Size, dilation: Size) -> Array:
     """Gradient at the weight, (C, 1, *kernel)."""
-    grad, padded, channels = channels_last(grad), pad(x, padding), x.shape[1]
-    sums = namespace(x).zeros((channels, prod(kernel)), x.dtype)
-    for images in blocks(len(x), prod(grad.shape[1:]), BLOCK):
-        for k, seen in enumerate(taps(kernel, stride, dilation, grad.shape[2:])):
-            sums[:, k] += column_sums(flat(padded[images][seen] * grad[images]))
-    return sums.reshape(channels, 1, *kernel)
+    source, above = np.moveaxis(x, 1, -1), np.moveaxis(channels_last(grad), 1, -1)
+    out, channels = grad.shape[2:], x.shape[1]
+
+    def work(run: Sequence[Band]) -> Array:
+        total = np.zeros((prod(kernel), channels))
+        for band in run:
+            some = _lines(above[band.images, band.top : band.bottom], stride)
+            term = memory.empty(some.shape, x.dtype)
+            ones = np.ones(term.size // channels, x.dtype)
+            for k, seen in enumerate(_seen(source, band, out, kernel, stride, padding, dilation)):
+                np.multiply(seen, some, out=term)
+                total[k] += ones @ term.reshape(-1, channels)
+        return total
+
+    total = reduce(np.add, spread(_bands(above), work) or [np.zeros((prod(kernel), channels))])
+    return np.ascontiguousarray(total.T.astype(x.dtype)).reshape(channels, 1, *kernel)
 
 
-def _factors(weight: Array) -> Array:
-    """For each tap, the channels' weights, to multiply arrays (n, C, *out) by: (K, 1, C, 1, ...)."""
-    return weight.reshape(len(weight), -1).T.reshape(-1, 1, len(weight), *(1,) * (weight.ndim - 2))
+def _seen(
+    source: Array, band: Band, out: Size, kernel: Size, stride: Size, padding: Size, dilation: Size
+) -> Iterator[Array]:
+    """For each tap, what it sees of pixels (N, *size, C) over all outputs of a band, as `_lines` of them."""
+    counts, channels = (band.bottom - band.top, *out[1:]), source.shape[-1]
+    reach = tuple((n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(counts, stride, dilation, kernel, strict=True))
+    box = cut(source, band.images, (band.top * stride[0] - padding[0], *(-p for p in padding[1:])), reach)
+    if stride[-1] > 1:
+        return (box[:, *seen] for _, *seen in taps(kernel, stride, dilation, counts))
+    lines = np.ascontiguousarray(box).reshape(*box.shape[:-2], -1)
+    return (
+        lines[:, *seen, channels * last.start : channels * last.stop]
+        for _, *seen, last in taps(kernel, stride, dilation, counts)
+    )
+
+
+def _lines(pixels: Array, stride: Size) -> Array:
+    """Outputs (..., W, C) in the form in which NumPy goes over what a tap sees: at stride 1 a whole line in one go."""
+    return pixels if stride[-1] > 1 else pixels.reshape(*pixels.shape[:-2], -1)
+
+
+def _bands(target: Array) -> list[Band]:
+    """Bands of outputs (N, *out, C), of which three fit the cache."""
+    return bands(target.shape[0], target.shape[1], max(1, PART // (3 * target[0, 0].nbytes)))

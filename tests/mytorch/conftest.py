@@ -115,3 +115,12 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         return
     with every_op_on(launcher_for(request.param, tmp_path_factory)):
         yield
+
+
+@pytest.fixture
+def threads():
+    """Two threads to an operation, whatever the machine has."""
+    from mytorch.threads import num_threads
+
+    with num_threads(2):
+        yield

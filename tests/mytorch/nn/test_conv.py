@@ -63,7 +63,7 @@ def test_convolution_of_sequences_is_pytorchs(
     agree(data, nn.Conv1d(*arguments), torch.nn.Conv1d(*arguments), shape, dtype)
 
 
-def test_depthwise_tap_by_tap_is_what_the_matrix_product_gives(monkeypatch):
+def test_depthwise_tap_by_tap_is_what_the_matrix_product_gives(monkeypatch, threads):
     from mytorch.ops import conv, depthwise
 
     rng = np.random.default_rng(0)
@@ -77,7 +77,7 @@ def test_depthwise_tap_by_tap_is_what_the_matrix_product_gives(monkeypatch):
             conv.conv_weight_grad(grad, x, (3, 2), *geometry, 4),
         )
 
-    monkeypatch.setattr(depthwise, "BLOCK", 2 * 4 * 3 * 7)  # two images at a time, and one left over
+    monkeypatch.setattr(depthwise, "PART", 3 * 2 * 4 * 7 * 8)  # two rows of outputs at a time, and one left over
     tapped = results()
     monkeypatch.setattr(conv, "_depthwise", lambda *arguments: False)
     for ours, matrix in zip(tapped, results(), strict=True):
@@ -111,15 +111,16 @@ def test_border_that_a_stride_leaves_out_gets_a_gradient_of_zero(size):
     assert np.array_equal(grad[0, 0] != 0, seen)
 
 
-def test_images_split_over_many_blocks_are_one_convolution(agree, monkeypatch):
-    from mytorch.ops import conv
+@pytest.mark.parametrize("part", [2 * 4 * 9 * 30 * 8, 2 * 4 * 9 * 5 * 8])
+def test_images_split_into_many_parts_are_one_convolution(monkeypatch, threads, part):
+    from mytorch.ops import im2col
 
     x = np.random.default_rng(0).standard_normal((7, 4, 6, 5))
     layer = nn.Conv2d(4, 6, 3, padding=1, groups=2, dtype=float)
     grad = np.random.default_rng(1).standard_normal((7, 6, 6, 5))
     whole = layer(x), layer.backward(grad), layer.weight.grad.copy()
     layer.zero_grad()
-    monkeypatch.setattr(conv, "BLOCK", 2 * 4 * 9 * 30)  # two images at a time, and one left over
+    monkeypatch.setattr(im2col, "PART", part)  # two images, or two rows of one, at a time, and some left over
     split = layer(x), layer.backward(grad), layer.weight.grad
     for a, b in zip(whole, split, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)

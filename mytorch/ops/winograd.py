@@ -1,0 +1,169 @@
+"""Winograd's convolution: 3x3 kernels at stride 1 with a quarter of the multiplications, 5x5 with a third.
+
+Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (arXiv 1509.09308): F(4x4, 3x3), where a tile of 6x6
+inputs gives 4x4 outputs, and F(2x2, 5x5), where it gives 2x2. With the matrices below, along one axis,
+
+    y = A^T [(G w) * (B^T x)]        four outputs by six products, where the definition takes twelve.
+
+The idea: correlation is the transpose of multiplying polynomials, and a polynomial is known by its values at enough
+points, where products are taken number by number. A and G hold the powers of the points 0, 1, -1, 2, -2 and infinity;
+B interpolates. Along two axes each matrix is applied to rows and to columns: one product with a Kronecker product. And
+the products, summed over channels, are 36 matrix products, (tiles, C) by (C, F), one for each element of a tile.
+
+y is linear in x and in w, so both gradients are the same matrices turned: that of the input is the convolution of the
+gradient with the turned kernel; that of the weight is G^T [(B^T x) * (A grad)], summed over tiles.
+
+The price is rounding: the transforms add and subtract numbers of like size, which costs float32 about one digit.
+`mytorch.ops.conv` chooses, and never chooses this for float64. Arrays and names are as there.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+
+import numpy as np
+
+from mytorch import memory
+from mytorch.device import Array
+from mytorch.geometry import Band, Size, bands, channels_last, cut, empty
+from mytorch.threads import OneEach, spread
+
+KERNELS = (3, 5)
+"""Sizes of a kernel, along either axis, for which six inputs make a tile."""
+
+POINTS = (0, 1, -1, 2, -2)
+"""The sixth is infinity, at which a polynomial's value is its last coefficient."""
+
+SEEN = 6
+"""Inputs of a tile along one axis."""
+
+B = np.array(
+    [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ]
+).T
+
+SCALE = np.array([1 / 4, -1 / 6, -1 / 6, 1 / 24, 1 / 24, 1])
+"""What interpolation divides by at each point; it is multiplied into the kernels, which are few."""
+
+TILES = 128
+"""Tiles worked on at a time: enough rows for the matrix products to run at full speed, few enough for the cache."""
+
+
+def winograd(x: Array, weight: Array, bias: Array | None, padding: Size) -> Array:
+    """Correlation of x (N, C, H, W) with weight (F, C, 3 or 5, 3 or 5), plus `bias`."""
+    filters, channels, *kernel = weight.shape
+    out = tuple(n + 2 * p - k + 1 for n, p, k in zip(x.shape[2:], padding, kernel, strict=True))
+    y = empty((len(x), filters, *out), x)
+    source, target, tile = np.moveaxis(x, 1, -1), np.moveaxis(y, 1, -1), _tile(kernel)
+    kernels = _transformed(weight)
+    to_products, to_outputs = _both(B, B, x.dtype).T, _both(_powers(tile[0]), _powers(tile[1]), x.dtype).T
+
+    def work(run: Sequence[Band]) -> None:
+        for band in run:
+            seen, grid = _tiles(source, band, target.shape, tile, (SEEN, SEEN), padding)
+            products = _product(_product(to_products, seen).reshape(SEEN * SEEN, -1, channels), kernels)
+            made = _product(to_outputs, products.reshape(SEEN * SEEN, -1))
+            if bias is not None:
+                rows = made.reshape(-1, filters)
+                rows += bias
+            _scatter(made.reshape(*tile, *grid, filters), target, band)
+
+    spread(_bands(target.shape, tile), work)
+    return y
+
+
+def winograd_weight_grad(grad: Array, x: Array, kernel: Size, padding: Size) -> Array:
+    """Gradient at the weight, (F, C, *kernel)."""
+    filters, channels = grad.shape[1], x.shape[1]
+    source, above, tile = np.moveaxis(x, 1, -1), np.moveaxis(channels_last(grad), 1, -1), _tile(kernel)
+    to_products, from_outputs = _both(B, B, x.dtype).T, _both(_powers(tile[0]), _powers(tile[1]), x.dtype)
+    shape = (SEEN * SEEN, channels, filters)
+
+    def work(run: Sequence[Band]) -> Array:
+        total, part = memory.zeros(shape, x.dtype), memory.empty(shape, x.dtype)
+        for band in run:
+            seen = _product(to_products, _tiles(source, band, above.shape, tile, (SEEN, SEEN), padding)[0])
+            asked = _product(from_outputs, _tiles(above, band, above.shape, tile, tile, (0, 0))[0])
+            rows = seen.reshape(SEEN * SEEN, -1, channels).transpose(0, 2, 1)
+            total += np.matmul(rows, asked.reshape(SEEN * SEEN, -1, filters), out=part)
+        return total
+
+    total = reduce(np.add, spread(_bands(above.shape, tile), work) or [memory.zeros(shape, x.dtype)])
+    with OneEach():
+        weight = _kernel_transform(kernel, x.dtype).T @ total.reshape(SEEN * SEEN, -1)
+    return np.ascontiguousarray(weight.reshape(*kernel, channels, filters).transpose(3, 2, 0, 1))
+
+
+def _tile(kernel: Sequence[int]) -> Size:
+    """How many outputs a tile has along either axis."""
+    return tuple(SEEN - k + 1 for k in kernel)
+
+
+def _bands(shape: Size, tile: Size) -> list[Band]:
+    """Bands of rows of tiles that cover outputs (N, OH, OW, F)."""
+    rows, columns = (-(-n // t) for n, t in zip(shape[1:3], tile, strict=True))
+    return bands(shape[0], rows, max(1, TILES // columns))
+
+
+def _tiles(source: Array, band: Band, out: Size, tile: Size, size: Size, padding: Size) -> tuple[Array, Size]:
+    """The tiles of a band, (elements, tiles * C), a row for each element; and how they lie, (n, rows, columns).
+
+    Each begins a `tile` after the one before and has `size` pixels, zero outside of the image.
+    """
+    rows, columns, channels = band.bottom - band.top, -(-out[2] // tile[1]), source.shape[-1]
+    reach = (tile[0] * (rows - 1) + size[0], tile[1] * (columns - 1) + size[1])
+    box = cut(source, band.images, (tile[0] * band.top - padding[0], -padding[1]), reach)
+    image, row, column, channel = box.strides
+    grid = (len(box), rows, columns)
+    tiles = memory.empty((*size, *grid, channels), source.dtype)
+    strides = (row, column, image, tile[0] * row, tile[1] * column, channel)
+    tiles[...] = np.lib.stride_tricks.as_strided(box, tiles.shape, strides, writeable=False)
+    return tiles.reshape(size[0] * size[1], -1), grid
+
+
+def _scatter(tiles: Array, target: Array, band: Band) -> None:
+    """Put output tiles (*tile, n, rows, columns, F) where they stand, without what hangs over the edge."""
+    high, wide, images, rows, columns, filters = tiles.shape
+    part = target[band.images, high * band.top : high * band.bottom]
+    if part.shape[1:3] == (high * rows, wide * columns):
+        part.reshape(images, rows, high, columns, wide, filters)[...] = tiles.transpose(2, 3, 0, 4, 1, 5)
+        return
+    for i in range(high):
+        for j in range(wide):
+            some = part[:, i::high, j::wide]
+            some[...] = tiles[i, j, :, : some.shape[1], : some.shape[2]]
+
+
+def _product(a: Array, b: Array) -> Array:
+    """Matrix product into memory that may have served before."""
+    return np.matmul(a, b, out=memory.empty((*b.shape[:-2], a.shape[-2], b.shape[-1]), b.dtype))
+
+
+def _transformed(weight: Array) -> Array:
+    """G w for every kernel: (36, C, F)."""
+    filters, channels, *kernel = weight.shape
+    elements = weight.transpose(2, 3, 1, 0).reshape(-1, channels * filters)
+    with OneEach():
+        return (_kernel_transform(kernel, weight.dtype) @ elements).reshape(-1, channels, filters)
+
+
+def _kernel_transform(kernel: Sequence[int], dtype: np.dtype) -> Array:
+    """G for both axes, (36, elements of a kernel)."""
+    rows, columns = (SCALE[:, None] * _powers(k) for k in kernel)
+    return _both(rows, columns, dtype)
+
+
+def _powers(count: int) -> Array:
+    """The powers 0 to count - 1 of each point: what gives a polynomial's values, (6, count)."""
+    powers = np.vander(np.array(POINTS, float), count, increasing=True)
+    return np.vstack([powers, np.eye(count)[-1]])
+
+
+def _both(rows: Array, columns: Array, dtype: np.dtype) -> Array:
+    """What applies one matrix to the rows and another to the columns of a tile that is written as one column."""
+    return np.kron(rows, columns).astype(dtype)

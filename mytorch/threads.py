@@ -1,0 +1,163 @@
+"""Threads: large work on arrays, shared among the processor's cores in parts that fit its cache.
+
+NumPy lets go of Python's lock while it computes, so that plain threads run side by side. The matrix products in the
+parts are then held to one thread each: a part is small, and two layers of threads would fight for the same cores.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import cache
+from itertools import pairwise
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+PART = 1 << 22
+"""Bytes that a part should touch: a share of a last-level cache.
+
+Less would fit the second level, but make NumPy's calls so short that the threads mostly wait for each other's Python.
+"""
+
+_LOCK = threading.RLock()
+_LOCAL = threading.local()
+_chosen: int | None = None
+
+
+def get_num_threads() -> int:
+    """How many threads work on one operation.
+
+    What `set_num_threads` chose; else the variable OMP_NUM_THREADS, which the BLAS and PyTorch heed, too; else as many
+    as this process may use processors.
+    """
+    if _chosen is not None:
+        return _chosen
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if wanted.isdigit() and int(wanted):
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def set_num_threads(count: int) -> None:
+    """Let `count` threads work on one operation. Raises ValueError for less than one."""
+    global _chosen
+    if count < 1:
+        raise ValueError(f"set_num_threads({count}): expected at least 1")
+    _chosen = int(count)
+
+
+@contextmanager
+def num_threads(count: int) -> Iterator[None]:
+    """Inside, `count` threads work on one operation."""
+    global _chosen
+    before = _chosen
+    set_num_threads(count)
+    try:
+        yield
+    finally:
+        _chosen = before
+
+
+def share(count: int, each: int, work: Callable[[slice], object]) -> None:
+    """Do `work` on slices that cover range(count), by as many threads as there are.
+
+    each: bytes that one item touches. A slice is as long as the cache allows, and no longer than a thread's share.
+    """
+    step = max(1, min(PART // max(1, each), -(-count // get_num_threads())))
+
+    def each_slice(parts: Sequence[slice]) -> None:
+        for part in parts:
+            work(part)
+
+    spread([slice(start, min(start + step, count)) for start in range(0, count, step)], each_slice)
+
+
+def spread(items: Sequence[T], work: Callable[[Sequence[T]], R]) -> list[R]:
+    """Split `items` into a run of neighbours for each thread, and do `work` on the runs at once; what it returned.
+
+    The same items make the same runs, so that sums over them come out the same. Where there is one thread, inside of
+    another `spread`, and where the BLAS cannot be held to one thread, all items are one run. An exception is raised
+    here once all threads have ended.
+    """
+    threads = 1 if getattr(_LOCAL, "inside", False) else min(get_num_threads(), len(items))
+    if threads > 1:
+        with OneEach() as held:
+            if held:
+                bounds = [len(items) * i // threads for i in range(threads + 1)]
+                return _in_threads([items[a:b] for a, b in pairwise(bounds)], work)
+    return [work(items)] if items else []
+
+
+def _in_threads(runs: Sequence[Sequence[T]], work: Callable[[Sequence[T]], R]) -> list[R]:
+    def inside(run: Sequence[T]) -> R:
+        _LOCAL.inside = True
+        try:
+            return work(run)
+        finally:
+            _LOCAL.inside = False
+
+    others = [_pool(len(runs)).submit(inside, run) for run in runs[1:]]
+    try:
+        first = inside(runs[0])
+    finally:
+        wait(others)  # they write into arrays of the caller's
+    return [first, *(other.result() for other in others)]
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="mytorch")
+
+
+def _forget_pools() -> None:
+    """A forked process has none of its parent's threads."""
+    _pool.cache_clear()
+    _blas.cache_clear()
+    OneEach._inside = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pools)
+
+
+@cache
+def _blas() -> Any:
+    """What sets the threads of the BLAS; None without threadpoolctl, whose BLAS cannot be held to one thread."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return None
+    return ThreadpoolController().select(user_api="blas")
+
+
+class OneEach:
+    """Inside of it a matrix product runs on one thread; entering gives True where the BLAS could be held to that.
+
+    A BLAS that has run on several threads keeps them spinning for a while, in wait for the next product, and they take
+    the processors from ours: so small products beside a `spread` belong into this, too. The BLAS has one number of
+    threads for the whole process: the first to come in sets it, the last to go puts it back.
+    """
+
+    _inside = 0
+    _limited: Any = None
+
+    def __enter__(self) -> bool:
+        blas = _blas()
+        if blas is None:
+            return False
+        with _LOCK:
+            if not OneEach._inside:
+                OneEach._limited = blas.limit(limits=1)
+            OneEach._inside += 1
+        return True
+
+    def __exit__(self, *_: object) -> None:
+        if _blas() is None:
+            return
+        with _LOCK:
+            OneEach._inside -= 1
+            if not OneEach._inside:
+                OneEach._limited.restore_original_limits()

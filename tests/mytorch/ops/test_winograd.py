@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mytorch import allow_winograd, nn
+from mytorch.ops import conv, im2col, winograd
+
+ALONG = ((1, 1), (1, 1))
+
+
+def pixels(shape, seed):
+    """Numbers (N, C, H, W), memory channels last."""
+    n, c, *size = shape
+    return np.moveaxis(np.random.default_rng(seed).standard_normal((n, *size, c), "f"), -1, 1)
+
+
+def worst(ours, exact):
+    return abs(ours - exact).max() / abs(exact).max()
+
+
+@given(
+    batch=st.integers(1, 4),
+    channels=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    kernel=st.tuples(st.sampled_from([3, 5]), st.sampled_from([3, 5])),
+    size=st.tuples(st.integers(5, 14), st.integers(5, 14)),
+    padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    tiles=st.sampled_from([1, 3, 128]),
+)
+def test_it_is_the_convolution_and_its_gradients(batch, channels, kernel, size, padding, tiles):
+    x, weight = pixels((batch, channels[0], *size), 0), pixels((channels[1], channels[0], *kernel), 1)
+    bias = np.random.default_rng(2).standard_normal(channels[1]).astype("f")
+    exact = [array.astype(float) for array in (x, weight, bias)]
+    geometry = (ALONG[0], padding, ALONG[1], 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd, "TILES", tiles)
+        y = winograd.winograd(x, weight, bias, padding)
+        expected = im2col.im2col(*exact, *geometry)
+        assert y.shape == expected.shape
+        assert worst(y, expected) < 2e-5
+        grad = pixels(y.shape, 3)
+        ours = winograd.winograd_weight_grad(grad, x, kernel, padding)
+    assert worst(ours, im2col.im2col_weight_grad(grad.astype(float), exact[0], kernel, *geometry)) < 2e-5
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """The names of Winograd's functions that were called."""
+    names = []
+    for name in ("winograd", "winograd_weight_grad"):
+        function = getattr(winograd, name)
+        monkeypatch.setattr(winograd, name, lambda *a, name=name, function=function: names.append(name) or function(*a))
+    return names
+
+
+def step(dtype, **arguments):
+    layer = nn.Conv2d(32, 32, **{"kernel_size": 3, "padding": 1, "dtype": dtype, **arguments})
+    y = layer(np.ones((2, 32, 9, 9), dtype))
+    layer.backward(np.ones_like(y))
+
+
+def test_a_float32_layer_goes_winograds_way_three_times(called):
+    step(np.float32)
+    assert called == ["winograd", "winograd_weight_grad", "winograd"]
+
+
+@pytest.mark.parametrize("arguments", [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"kernel_size": 1}])
+def test_other_geometries_do_not(called, arguments):
+    step(np.float32, **arguments)
+    assert called == []
+
+
+def test_float64_never_does(called):
+    step(np.float64)
+    assert called == []
+
+
+def test_it_can_be_forbidden(called):
+    allow_winograd(False)
+    try:
+        step(np.float32)
+    finally:
+        allow_winograd(True)
+    assert called == []
+
+
+@pytest.mark.parametrize("points", [winograd.POINTS])
+def test_the_matrices_interpolate(points):
+    """B's columns are Lagrange's polynomials times what SCALE divides by: at the points, they give that or zero."""
+    values = np.vander(np.array(points, float), winograd.SEEN, increasing=True) @ winograd.B[:, :-1]
+    np.testing.assert_allclose(values * winograd.SCALE[:-1], np.eye(len(points)), atol=1e-12)
+
+
+def test_a_large_batch_costs_no_more_digits():
+    x, weight = pixels((16, 32, 16, 16), 0), pixels((32, 32, 3, 3), 1)
+    exact = conv.conv(x.astype(float), weight.astype(float), None, (1, 1), (1, 1), (1, 1))
+    assert worst(winograd.winograd(x, weight, None, (1, 1)), exact) < 2e-5

@@ -1,0 +1,113 @@
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from mytorch import threads as ours
+
+
+def blas_threads():
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+@given(count=st.integers(0, 200), each=st.integers(1, 2 * ours.PART), number=st.integers(1, 4))
+def test_every_item_is_worked_on_once(count, each, number):
+    done = np.zeros(count, int)
+    with ours.num_threads(number):
+        ours.share(count, each, lambda part: np.add.at(done, part, 1))
+    assert (done == 1).all()
+
+
+@given(items=st.lists(st.integers(), max_size=30), number=st.integers(1, 4))
+def test_runs_are_neighbours_in_order_one_a_thread(items, number):
+    with ours.num_threads(number):
+        runs = ours.spread(items, list)
+    assert [item for run in runs for item in run] == items
+    assert len(runs) == min(number, len(items))
+
+
+def test_threads_work_at_once(threads):
+    meeting = threading.Barrier(2, timeout=10)
+    ours.spread([0, 1], lambda run: meeting.wait())  # one alone would wait in vain
+
+
+def test_inside_of_a_thread_there_are_no_more(threads):
+    assert ours.spread([0, 1], lambda run: len(ours.spread([0, 1, 2], list))) == [1, 1]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_exception_comes_out_once_all_have_ended(threads, place):
+    ended = []
+
+    def work(run):
+        if run == [place]:
+            raise KeyError(place)
+        ended.append(run)
+
+    with pytest.raises(KeyError):
+        ours.spread([0, 1], work)
+    assert ended == [[1 - place]]
+
+
+def test_products_run_on_one_thread_inside_and_as_before_afterwards(threads):
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        inside = ours.spread([0, 1], lambda run: blas_threads())
+        assert all(set(numbers) == {1} for numbers in inside)
+        assert blas_threads() == before
+
+
+def test_the_blas_is_put_back_when_several_users_come_and_go_in_any_order():
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        first, second = ours.OneEach(), ours.OneEach()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__()
+        assert set(blas_threads()) == {1}
+        second.__exit__()
+        assert blas_threads() == before
+
+
+def test_several_users_threads_get_their_own_results(threads):
+    from mytorch import nn
+
+    layer = nn.Conv2d(24, 24, 3, padding=1)
+    inputs = [np.random.default_rng(i).standard_normal((8, 24, 9, 9)).astype("f") for i in range(8)]
+    alone = [layer.forward(x) for x in inputs]
+    from mytorch import no_grad
+
+    def work(x):
+        with no_grad():
+            return layer(x)
+
+    with ThreadPoolExecutor(4) as users:
+        for _ in range(5):
+            for a, b in zip(alone, users.map(work, inputs), strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_less_than_one_thread_is_refused(count):
+    with pytest.raises(ValueError, match=f"set_num_threads\\({count}\\): expected at least 1"):
+        ours.set_num_threads(count)
+
+
+@pytest.mark.parametrize(("variable", "expected"), [("3", "3"), ("3,2", "3")])
+def test_the_usual_variable_is_heeded(variable, expected):
+    program = "from mytorch.threads import get_num_threads; print(get_num_threads())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={"OMP_NUM_THREADS": variable}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == expected
+
+
+def test_without_threadpoolctl_the_blas_keeps_its_threads_and_the_work_is_one_run(monkeypatch, threads):
+    monkeypatch.setattr(ours, "_blas", lambda: None)
+    assert ours.spread([1, 2, 3], list) == [[1, 2, 3]]
