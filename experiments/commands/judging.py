@@ -34,6 +34,9 @@ class Written(StrEnum):
 
 
 Averaged = Annotated[Tta, typer.Option("--tta", help="Average over mirror images, or over windows and mirror images.")]
+Device = Annotated[
+    str | None, typer.Option("--device", help="cpu, cuda, cuda:1, for PyTorch's networks; a GPU where there is one.")
+]
 
 
 @app.command()
@@ -44,6 +47,7 @@ def evaluate(
         Path | None, typer.Option("--out", help="Folder for the results; RUN/evaluation by default.")
     ] = None,
     tta: Averaged = Tta.NONE,
+    device: Device = None,
 ) -> None:
     """Top-1 with its interval, top-5, loss and calibration on the validation pictures; who is taken for whom.
 
@@ -53,7 +57,7 @@ def evaluate(
     """
     from experiments.evaluation.evaluate import evaluate as run_evaluation
 
-    run_evaluation(run, data, out, views=tta.value)
+    run_evaluation(run, data, out, views=tta.value, device=device)
 
 
 @app.command()
@@ -63,6 +67,7 @@ def submit(
     test: Annotated[Path | None, typer.Option("--test", help="Folder of unlabelled images.")] = None,
     out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("submission.csv"),
     tta: Averaged = Tta.NONE,
+    device: Device = None,
     labels: Annotated[
         Written | None, typer.Option("--labels", help="What stands for a person; told from the sample by default.")
     ] = None,
@@ -87,7 +92,7 @@ def submit(
         )
     from experiments.outputs.submission import submit as write_submission
 
-    write_submission(runs, test, sample, out, tta.value, labels.value if labels else None, upload)
+    write_submission(runs, test, sample, out, tta.value, labels.value if labels else None, upload, device)
 
 
 def _check(file: Path, sample: Path) -> NoReturn:

@@ -30,17 +30,18 @@ def evaluate(
     out: str | os.PathLike[str] | None = None,
     part: Part = "validation",
     views: Views = "none",
+    device: str | None = None,
 ) -> dict[str, Any]:
     """Write the figures of a run's best network on one part of its data, with tables and sheets, into `out`.
 
     evaluation.json: top1 with its 95 % interval, top5, loss, calibration. reliability.png: how often the network is
     right when it is so sure. identities.csv: each person's share right. confused.csv and confusion.png: who is
     taken for whom. predictions.png: some pictures with answers. hardest.png: the mistakes the network is surest of.
-    views: how each picture is seen, the probabilities being averaged.
+    views: how each picture is seen, the probabilities being averaged. device: as `Trained.open` has it.
     Raises FacesError where the folder holds other people than the run was trained on, or other pictures of them: their
     split would put pictures that trained among those that validate.
     """
-    trained = Trained.open(run)
+    trained = Trained.open(run, device)
     halves = dict(zip(("train", "validation"), read_split(data, trained.recipe), strict=True))
     faces = halves[part]
     if list(faces.names) != trained.classes:

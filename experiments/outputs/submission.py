@@ -28,18 +28,20 @@ def submit(
     views: Views = "none",
     labels: Labels | None = None,
     competition: str | None = None,
+    device: str | None = None,
 ) -> None:
     """Predict the images of a flat folder and write them as the sample asks. An earlier file at `out` is replaced.
 
     Several runs, and several views of a picture, are averaged: the mean of their probabilities. labels: what to write
-    for a person, told from the sample where not given. competition: upload the file to that one of Kaggle's.
+    for a person, told from the sample where not given. competition: upload the file to that one of Kaggle's. device:
+    as `Trained.open` has it.
 
     Raises FacesError, writing nothing, where the sample names images that the folder lacks or people that the runs do
     not know, and where the runs know different people.
     """
     if competition:
         require_kaggle()
-    trained = [Trained.open(run) for run in runs]
+    trained = [Trained.open(run, device) for run in runs]
     _refuse_different_people(trained)
     people, form, out = trained[0].classes, read_sample(sample), Path(out)
     if out.is_dir():

@@ -30,14 +30,17 @@ class Trained:
     network: Any
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str]) -> "Trained":
-        """The best network of a run. Raises FacesError where the folder is no run, or its weights cannot be read."""
+    def open(cls, folder: str | os.PathLike[str], device: str | None = None) -> "Trained":
+        """The best network of a run. Raises FacesError where the folder is no run, or its weights cannot be read.
+
+        device: "cpu", "cuda" or "cuda:1", of a network of PyTorch; the GPU where there is one, unless told.
+        """
         run = Run.open(folder)
         recipe, classes = run.recipe(), run.classes()
         if isinstance(recipe.model, Transfer):
             network = build_face_net(recipe.model, len(classes), pretrained=False)
             load_network(network, run.best)
-            return TrainedFaceNet(run, recipe, classes, network.to(_device()).eval())
+            return TrainedFaceNet(run, recipe, classes, network.to(_device(device)).eval())
         ours = build_network(recipe.model, len(classes)).eval()
         try:
             ours.load_state_dict(load(run.best)[0])
@@ -81,7 +84,7 @@ class Trained:
 
 
 class TrainedFaceNet(Trained):
-    """A run's network of PyTorch, on the GPU where there is one."""
+    """A run's network of PyTorch."""
 
     def embed(self, images: np.ndarray, flip: bool = True) -> np.ndarray:
         """Embeddings (N, D), as `Trained.embed` says."""
@@ -102,8 +105,15 @@ class TrainedFaceNet(Trained):
 
     def _pixels(self, chunk: np.ndarray) -> torch.Tensor:
         images = torch.from_numpy(np.ascontiguousarray(chunk)).permute(0, 3, 1, 2)
-        return normalised_on(images, self.recipe.data, _device())
+        return normalised_on(images, self.recipe.data, next(self.network.parameters()).device)
 
 
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _device(name: str | None) -> torch.device:
+    """That device, or the GPU where there is one. Raises FacesError for one that is not there."""
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise FacesError(f"--device {name}: {reason}; expected cpu, or a GPU that is there: cuda, cuda:1") from error
+    return device

@@ -32,6 +32,13 @@ TINY = {
     "epochs": 2,
     "batch_size": 4,
 }
+TRANSFER = {
+    "model": {"backbone": "test_resnet", "weights": "none", "head": {"name": "cosine"}, "embedding": 8},
+    "data": {"size": [32, 24]},
+    "optimizer": {"name": "adamw", "lr": 0.01},
+    "epochs": 3,
+    "batch_size": 5,
+}
 
 
 def draw_people(folder: Path, pictures: int = PICTURES) -> Path:
@@ -77,6 +84,16 @@ def tiny(recipe_file: Path) -> Callable[..., Recipe]:
 def trained_once(people: Path, tiny: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of enough epochs to know everybody. Not to be changed."""
     return train(tiny("epochs=12"), people, tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.fixture(scope="session")
+def transfer_once(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of a tiny network of PyTorch, on pictures of another size than `trained_once`. Not to be changed."""
+    from experiments.training.face_trainer import Options
+    from experiments.training.face_trainer import train as train_transfer
+
+    recipe = Recipe.model_validate(TRANSFER)
+    return train_transfer(recipe, people, tmp_path_factory.mktemp("runs") / "transfer", options=Options(workers=0))
 
 
 @pytest.fixture(scope="session")

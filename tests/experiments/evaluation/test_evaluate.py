@@ -162,3 +162,27 @@ def test_the_interval_holds_the_figure(evaluated):
     low, high = result["top1_interval"]
     assert 0 <= low <= result["top1"] <= high <= 1
     assert high - low > 0.1
+
+
+def test_a_run_of_pytorch_is_judged_the_same_way(transfer_once, people, tmp_path, quick):
+    result = evaluate(transfer_once.folder, people, tmp_path / "out", views="crops", device="cpu")
+    assert result["images"] == 4
+    assert result["loss"] < 3
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+
+
+def test_a_device_that_is_not_there_is_named(transfer_once, people, tmp_path):
+    with pytest.raises(FacesError, match=r"--device gpu: .*; expected cpu, or a GPU that is there"):
+        evaluate(transfer_once.folder, people, tmp_path / "out", device="gpu")
+
+
+def test_a_run_whose_pictures_all_trained_has_none_to_be_judged_by(transfer_once, people, tmp_path):
+    run = Run(shutil.copytree(transfer_once.folder, tmp_path / "run"))
+    (run.folder / "recipe.yaml").write_text(
+        (run.folder / "recipe.yaml").read_text().replace("train: 0.8", "train: all")
+    )
+    (run.folder / "environment.json").write_text(
+        json.dumps({"pictures": read_split(people, run.recipe())[0].fingerprint})
+    )
+    with pytest.raises(FacesError, match=r"all pictures trained \(split\.train=all\)"):
+        evaluate(run.folder, people, tmp_path / "out")

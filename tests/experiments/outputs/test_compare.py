@@ -80,3 +80,10 @@ def test_a_multiply_add_is_two_and_the_networks_mode_is_kept():
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 5, 3, bias=False), torch.nn.Flatten(), torch.nn.Linear(20, 7))
     assert torch_flops(network, (3, 4, 4)) == 2 * (5 * 4 * 27 + 20 * 7)
     assert network.training
+
+
+def test_runs_of_both_libraries_stand_in_one_table(trained_once, transfer_once):
+    rows = {row["run"]: row for row in compare([trained_once.folder, transfer_once.folder])}
+    assert rows["transfer"]["model"] == Trained.open(transfer_once.folder).recipe.model.name
+    assert rows["transfer"]["parameters"] == read_json(transfer_once.metrics)["parameters"]
+    assert rows["transfer"]["flops"] > rows["run"]["flops"] > 0

@@ -64,3 +64,16 @@ def test_missing_packages_are_named_with_what_to_install(trained_once, tmp_path,
 def test_a_place_that_will_not_do(trained_once, tmp_path, name, expected):
     with pytest.raises(FacesError, match=expected):
         export(trained_once.folder, tmp_path / name)
+
+
+@pytest.mark.parametrize("what", ["classifier", "embedding"])
+def test_a_network_of_pytorch_gives_its_logits_or_its_embedding(transfer_once, people, tmp_path, what):
+    export(transfer_once.folder, tmp_path / "model.onnx", what)
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    trained = Trained.open(transfer_once.folder, "cpu")
+    faces, _ = read_split(people, trained.recipe)
+    (found,) = session.run(None, {"images": faces.images[:5]})
+    expected = trained.logits(faces.images[:5]) if what == "classifier" else trained.embed(faces.images[:5], flip=False)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    if what == "embedding":
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)

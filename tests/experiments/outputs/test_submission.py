@@ -214,3 +214,14 @@ def test_the_command_that_uploads_it_is_printed(trained_once, test, sample, tmp_
     submit([trained_once.folder], test, sample, tmp_path / "my file.csv")
     file = shlex.quote(str(tmp_path / "my file.csv"))
     assert f"kaggle competitions submit -c COMPETITION -f {file} -m run" in capsys.readouterr().out
+
+
+def test_runs_of_both_libraries_and_of_different_sizes_are_averaged(
+    trained_once, transfer_once, test, sample, tmp_path, capsys
+):
+    submit([trained_once.folder, transfer_once.folder], test, sample, tmp_path / "out.csv", device="cpu")
+    trained = [Trained.open(run.folder, "cpu") for run in (trained_once, transfer_once)]
+    shares = [one.logits(read_pictures([test / name for name in ORDER], one.recipe.data)) for one in trained]
+    mean = sum(torch.from_numpy(logits).softmax(1) for logits in shares)
+    assert [row[1] for row in table(tmp_path / "out.csv")[1:]] == [trained[0].classes[n] for n in mean.argmax(1)]
+    assert "2 runs, views: none" in capsys.readouterr().out
