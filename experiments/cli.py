@@ -5,7 +5,7 @@ import sys
 import typer
 
 from experiments.blas import choose_kernels
-from experiments.commands import align, bench, data, judging, training, tuning
+from experiments.commands import align, bench, data, gallery, judging, training, tuning, verification
 from experiments.errors import FacesError
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app.add_typer(training.app)
 app.add_typer(tuning.app)
 app.add_typer(judging.app)
 app.add_typer(bench.app)
+app.add_typer(verification.app)
+app.add_typer(gallery.app)
 
 
 def main() -> None:

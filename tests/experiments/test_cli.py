@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-COMMANDS = ["train", "evaluate", "submit", "compare", "export", "twin", "demo", "bench", "data synth", "data check"]
+COMMANDS = [
+    "train", "evaluate", "submit", "compare", "export", "tune", "twin", "demo", "bench", "data synth", "data check",
+    "verify", "verify-all", "match", "explain", "stress", "enroll", "identify", "leave-one-out",
+]  # fmt: skip
 
 
 def plain(text: str) -> str:

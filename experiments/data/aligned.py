@@ -1,0 +1,59 @@
+"""Faces of photographs, found, turned upright and cut out in memory, for commands that look at a few of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from experiments.data.align.detector import Detector
+from experiments.data.align.face import Face, choose
+from experiments.data.align.picture import aligned
+from experiments.data.align.settings import AlignSettings
+from experiments.data.images import fit_image, read_image
+from experiments.errors import FacesError
+from experiments.progress import track
+
+CHUNK = 32
+
+
+@dataclass(frozen=True, eq=False)
+class AlignedFace:
+    """One photograph. image: the chosen face, (size, size, 3) uint8; where none was found, the photograph's middle.
+
+    face: where it stood, None where none was found; faces: how many were found.
+    """
+
+    path: Path
+    image: np.ndarray
+    face: Face | None
+    faces: int
+
+    @property
+    def remark(self) -> str:
+        """What a reader should know of it, or nothing."""
+        if self.face is None:
+            return f"{self.path}: no face was found"
+        return f"{self.path}: {self.faces} faces, the most central large one was taken" if self.faces > 1 else ""
+
+
+def align_files(paths: Sequence[Path], size: tuple[int, int]) -> list[AlignedFace]:
+    """The face of each photograph, aligned to `size`. Raises ImageError for one that cannot be read.
+
+    Raises FacesError for a network whose pictures are not square.
+    """
+    if size[0] != size[1]:
+        raise FacesError(
+            f"the network takes pictures of {size[0]} x {size[1]}, and aligned faces are square: no --align"
+        )
+    detect, settings, found = Detector(), AlignSettings(size=size[0]), []
+    with track("aligning", len(paths), "images") as advance:
+        for start in range(0, len(paths), CHUNK):
+            chunk = paths[start : start + CHUNK]
+            pictures = [read_image(path) for path in chunk]
+            for path, picture, faces in zip(chunk, pictures, detect(pictures), strict=True):
+                face = choose(faces, picture.shape[1], picture.shape[0])
+                image = fit_image(picture, size, "crop") if face is None else aligned(picture, face, settings)
+                found.append(AlignedFace(path, image, face, len(faces)))
+            advance(start + len(chunk), len(paths))
+    return found

@@ -1,0 +1,173 @@
+"""Pairs of pictures to compare, from any of the files that name them.
+
+LFW's pairs.txt: `folds pairs-a-kind`, then lines `name n1 n2` (one person) or `name1 n1 name2 n2` (two). Lists: lines
+`path1 path2 1`, or without the answer where it is withheld. CSV: the same with commas and a line of titles.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import numpy as np
+
+from experiments.data.identities import existing_folder
+from experiments.data.images import IMAGE_SUFFIXES
+from experiments.errors import FacesError
+
+ANSWERS = {"1": True, "0": False, "true": True, "false": False, "same": True, "different": False}
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pairs (N,) of pictures.
+
+    paths: the pictures, each once; first, second (N,): places in paths; matches (N,) bool, None where the answers are
+    withheld; folds (N,), None where there are none; names: who each picture shows, by place in paths, None where only
+    the pairs' answers are known.
+    """
+
+    file: Path
+    paths: tuple[Path, ...]
+    first: np.ndarray
+    second: np.ndarray
+    matches: np.ndarray | None = None
+    folds: np.ndarray | None = None
+    names: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @property
+    def answers(self) -> np.ndarray:
+        """The matches. Raises FacesError where they are withheld."""
+        if self.matches is None:
+            raise FacesError(f"{self.file}: without answers there are no error rates: give labelled pairs")
+        return self.matches
+
+    @property
+    def with_itself(self) -> int:
+        """How many pairs compare a picture with itself."""
+        return int((self.first == self.second).sum())
+
+
+def read_pairs(file: str | os.PathLike[str], images: str | os.PathLike[str]) -> Pairs:
+    """Read a file of pairs, in any of the forms, of pictures in the folder `images`.
+
+    Raises FacesError, with the line, where one is of no known form, where a path leads out of the folder, and where
+    pictures are missing.
+    """
+    path, folder = Path(file), existing_folder(images)
+    rows = _rows(path)
+    if not rows:
+        raise FacesError(f"{path}: no pairs in it: get the file again")
+    head = rows[0][1]
+    if 1 <= len(head) <= 2 and all(word.isdigit() for word in head):
+        return _lfw(path, folder, rows)
+    if path.suffix.lower() == ".csv" and not any(_is_picture(word) for word in head):
+        rows = rows[1:]
+    return _listed(path, folder, rows)
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """The lines that are not empty, in words, each with its number from 1."""
+    if not path.is_file():
+        raise FacesError(f"{path}: no such file; give a list of pairs, such as pairs.txt")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise FacesError(f"{path}: not a text in UTF-8 ({error.reason} at byte {error.start}): get it again") from error
+    rows = []
+    for number, line in enumerate(lines, 1):
+        separator = "," if path.suffix.lower() == ".csv" else "\t" if "\t" in line else None
+        words = [word.strip() for word in line.split(separator)]
+        if any(words):
+            rows.append((number, words))
+    return rows
+
+
+def _listed(path: Path, folder: Path, rows: Sequence[tuple[int, list[str]]]) -> Pairs:
+    if not rows:
+        raise FacesError(f"{path}: no pairs below its titles: get the file again")
+    width = len(rows[0][1])
+    pairs, matches = [], []
+    for number, words in rows:
+        where = f"{path}, line {number}"
+        if width not in (2, 3) or len(words) != width:
+            given = f"{len(words)} values, {' '.join(words)[:80]!r}"
+            wanted = "two paths and an answer, or two paths, alike on all lines"
+            raise FacesError(f"{where}: {given}; expected {wanted}")
+        pairs.append([_inside(folder, name, where) for name in words[:2]])
+        if width == 3:
+            if words[2].lower() not in ANSWERS:
+                raise FacesError(f"{where}: the answer is {words[2]!r}, expected 1 (one person) or 0 (two people)")
+            matches.append(ANSWERS[words[2].lower()])
+    return _gathered(path, folder, rows, pairs, np.array(matches) if width == 3 else None)
+
+
+def _lfw(path: Path, folder: Path, rows: Sequence[tuple[int, list[str]]]) -> Pairs:
+    head, *rest = rows
+    count, each = (int(word) for word in (head[1] if len(head[1]) == 2 else ["1", *head[1]]))
+    if len(rest) != 2 * count * each:
+        wanted = f"{count} folds of {each} pairs of one person and {each} of two, {2 * count * each} lines"
+        raise FacesError(f"{path}: {len(rest)} pairs, though its first line promises {wanted}: get the file again")
+    pairs, matches, names = [], [], {}
+    for number, words in rest:
+        where = f"{path}, line {number}"
+        if len(words) not in (3, 4) or not all(word.isdigit() for word in (words[1], words[-1])):
+            raise FacesError(f"{where}: {' '.join(words)[:80]!r}; expected `name n1 n2` or `name1 n1 name2 n2`")
+        sides = [(words[0], words[1]), (words[0] if len(words) == 3 else words[2], words[-1])]
+        found = [_of_person(folder, name, int(n), where) for name, n in sides]
+        names.update({picture: name for picture, (name, _) in zip(found, sides, strict=True)})
+        pairs.append(found)
+        matches.append(sides[0][0] == sides[1][0])
+    folds = np.repeat(np.arange(count), 2 * each) if count > 1 else None
+    return _gathered(path, folder, rest, pairs, np.array(matches), folds, names)
+
+
+def _gathered(
+    path: Path,
+    folder: Path,
+    rows: Sequence[tuple[int, list[str]]],
+    pairs: list[list[Path]],
+    matches: np.ndarray | None,
+    folds: np.ndarray | None = None,
+    names: dict[Path, str] | None = None,
+) -> Pairs:
+    """Each picture once, however many pairs it is in; those that are not there are counted and the first is named."""
+    paths = tuple(sorted({picture for pair in pairs for picture in pair}))
+    missing = {picture for picture in paths if not picture.is_file()}
+    if missing:
+        number, lacking = next(
+            (line[0], picture) for line, pair in zip(rows, pairs, strict=True) for picture in pair if picture in missing
+        )
+        raise FacesError(
+            f"{path}: {len(missing)} of its {len(paths)} pictures are not in {folder}, the first on line {number}: "
+            f"{lacking.relative_to(folder)}; give --images the folder that its paths start from"
+        )
+    place = {picture: n for n, picture in enumerate(paths)}
+    first, second = np.array([[place[picture] for picture in pair] for pair in pairs], np.int64).T
+    who = None if names is None else tuple(names[picture] for picture in paths)
+    return Pairs(path, paths, first, second, matches, folds, who)
+
+
+def _inside(folder: Path, name: str, where: str) -> Path:
+    """The picture that a list names, in the folder. Raises FacesError where the name leads out of it."""
+    relative = PurePosixPath(name.replace("\\", "/"))
+    if not name or relative.is_absolute() or PureWindowsPath(name).drive or ".." in relative.parts:
+        raise FacesError(f"{where}: {name!r} leads out of {folder}: expected a path below that folder")
+    picture = folder / relative
+    if not picture.resolve().is_relative_to(folder.resolve()):
+        raise FacesError(f"{where}: {name!r} is a link that leads out of {folder}: put the picture itself there")
+    return picture
+
+
+def _of_person(folder: Path, name: str, number: int, where: str) -> Path:
+    """LFW's picture of a person, `name/name_0001.jpg`, or with another suffix where only that is there."""
+    usual = _inside(folder, f"{name}/{name}_{number:04d}.jpg", where)
+    others = (usual.with_suffix(suffix) for suffix in sorted(IMAGE_SUFFIXES))
+    return usual if usual.is_file() else next((path for path in others if path.is_file()), usual)
+
+
+def _is_picture(word: str) -> bool:
+    return Path(word).suffix.lower() in IMAGE_SUFFIXES

@@ -1,0 +1,1 @@
+"""People enrolled, and photographs asked after: who is this, or nobody?"""

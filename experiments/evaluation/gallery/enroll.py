@@ -1,0 +1,105 @@
+"""People into a gallery: their photographs read, their faces found, the embeddings kept."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from experiments.data.aligned import AlignedFace, align_files
+from experiments.data.identities import existing_folder, folders_in, images_in
+from experiments.data.images import load_images
+from experiments.errors import FacesError
+from experiments.evaluation.embedder import Embedder, open_embedder
+from experiments.evaluation.gallery.quality import Gate
+from experiments.evaluation.gallery.store import Gallery, read_gallery, write_gallery
+from experiments.evaluation.scoring import View
+from experiments.progress import say
+
+
+def enroll(
+    run: Path,
+    people: Path | None,
+    out: Path,
+    add: bool = False,
+    remove: Sequence[str] = (),
+    view: View | None = None,
+    gate: Gate | None = None,
+) -> Gallery:
+    """Enroll a folder with one folder of photographs a person, and write the gallery to `out`.
+
+    add: into the gallery that stands there. remove: those people leave it first. Raises FacesError, leaving what stood
+    at `out`, where it is another network's gallery, or nobody can be enrolled.
+    """
+    if people is None and not remove:
+        raise FacesError("nothing to do: give a folder of people, or --remove NAME")
+    if out.exists() and not (add or remove):
+        raise FacesError(f"{out} exists already: choose another --out, or --add to it")
+    embedder = open_embedder(run)
+    gallery = None
+    if add or remove:
+        gallery = read_gallery(out, embedder.fingerprint).without(remove)
+        view = View(gallery.align, gallery.flip, gallery.zooms)
+    if people is not None:
+        gallery = enrolled(embedder, people, view or View(align=True), gate or Gate(), gallery)
+    assert gallery is not None
+    write_gallery(gallery, out)
+    say(f"{out}: {len(gallery.names)} people by {len(gallery.people)} pictures")
+    return gallery
+
+
+def enrolled(embedder: Embedder, people: Path, view: View, gate: Gate, gallery: Gallery | None = None) -> Gallery:
+    """A gallery of the people in a folder, or the one given with them added; says what was left out, and why.
+
+    A picture given twice counts once. Raises FacesError where one picture is given to two people, and where no picture
+    passes the gate.
+    """
+    named = [(folder.name, path) for folder in folders_in(existing_folder(people)) for path in images_in(folder)]
+    if not named:
+        raise FacesError(f"{people}: no pictures in folders of it; expected one folder a person, with pictures inside")
+    owners = {} if gallery is None else dict(zip(gallery.digests, gallery.people, strict=True))
+    fresh: list[tuple[str, Path, str]] = []
+    for name, path in named:
+        digest = hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest()
+        if owners.get(digest, name) != name:
+            raise FacesError(f"{path}: the very picture that {owners[digest]!r} is enrolled by: remove it from one")
+        if digest in owners:
+            say(f"left out {path}: enrolled already, the same file")
+        else:
+            fresh.append((name, path, digest))
+        owners[digest] = name
+    kept, images = _good(fresh, embedder, view, gate)
+    if not kept and gallery is None:
+        raise FacesError(f"{people}: no picture of {len(named)} can be used; see the lines above")
+    lost = sorted({name for name, _ in named} - {name for name, _, _ in kept} - set(gallery.people if gallery else ()))
+    if lost:
+        say(f"not enrolled, as no picture of theirs can be used: {', '.join(lost)}")
+    if gallery is None:
+        width = embedder.embed(images[:1], view.flip, view.zooms).shape[1]
+        nobody = np.empty((0, width), np.float32)
+        gallery = Gallery(nobody, (), (), (), embedder.fingerprint, view.flip, view.zooms, view.align)
+    if not kept:
+        return gallery
+    embeddings = embedder.embed(images, view.flip, view.zooms)
+    names, paths, digests = zip(*kept, strict=True)
+    return gallery.with_more(embeddings, names, [path.name for path in paths], digests)
+
+
+def _good(
+    fresh: Sequence[tuple[str, Path, str]], embedder: Embedder, view: View, gate: Gate
+) -> tuple[list[tuple[str, Path, str]], np.ndarray]:
+    """The pictures that pass the gate, and what the network sees of them, (N, H, W, 3)."""
+    paths = [path for _, path, _ in fresh]
+    if not view.align:
+        return list(fresh), load_images(paths, embedder.size, "crop")
+    found: list[AlignedFace] = align_files(paths, embedder.size)
+    kept, images = [], []
+    for row, one in zip(fresh, found, strict=True):
+        if why := gate.objection(one):
+            say(f"left out {one.path}: {why}")
+            continue
+        if one.remark:
+            say(f"note: {one.remark}")
+        kept.append(row)
+        images.append(one.image)
+    return kept, np.stack(images) if images else np.empty((0, *embedder.size, 3), np.uint8)

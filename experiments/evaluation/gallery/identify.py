@@ -1,0 +1,120 @@
+"""Who of a gallery is on a photograph, or nobody."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from experiments.data.aligned import align_files
+from experiments.data.images import load_images
+from experiments.errors import FacesError
+from experiments.evaluation.embedder import Embedder, open_embedder
+from experiments.evaluation.gallery.search import Search, nearest
+from experiments.evaluation.gallery.store import Gallery, read_gallery
+from experiments.evaluation.thresholds import Threshold, read_calibration
+from experiments.progress import say
+from experiments.run import write_csv
+
+NOBODY = "nobody"
+STRANGERS = 0.01
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a gallery says of a photograph.
+
+    name: who it is, or "nobody". likest: the people most alike, with similarities, the likest first; empty where no
+    face was found, as `why` says then.
+    """
+
+    picture: Path
+    name: str
+    likest: tuple[tuple[str, float], ...] = ()
+    why: str = ""
+
+
+def threshold_for(embedder: Embedder, people: int, far: float = STRANGERS) -> Threshold:
+    """The calibrated threshold at which a stranger is given a name no oftener than `far`, among so many people.
+
+    A stranger is compared with everybody, so the FAR of a single comparison must be `far` over the people (the bound of
+    Bonferroni). Where the calibrating pairs were too few for that, it is the strictest they support.
+    """
+    assert embedder.folder is not None
+    return read_calibration(embedder.folder, embedder.fingerprint).strictest(far / people)
+
+
+def answers(
+    gallery: Gallery, probes: np.ndarray, threshold: float, top: int = 1, search: Search = "exact"
+) -> list[tuple[str, tuple[tuple[str, float], ...]]]:
+    """For each probe (P, D): the name, or "nobody" below the threshold, and the `top` likest with similarities."""
+    names = gallery.names
+    scores, rows = nearest(gallery.templates(), probes, top, search)
+    likest = [
+        tuple((names[row], float(score)) for row, score in zip(whose, how, strict=True))
+        for whose, how in zip(rows, scores, strict=True)
+    ]
+    return [(best[0][0] if best[0][1] >= threshold else NOBODY, best) for best in likest]
+
+
+def identify(
+    run: Path,
+    file: Path,
+    pictures: Sequence[Path],
+    top: int = 3,
+    threshold: float | None = None,
+    far: float = STRANGERS,
+    search: Search = "exact",
+    out: Path | None = None,
+) -> list[Answer]:
+    """Say who is on each photograph, the `top` likest with their similarities; as a CSV, too, where `out` is given.
+
+    Below the threshold (calibrated, for strangers named no oftener than `far`, unless given) it is nobody. Raises
+    FacesError for a gallery that another network made, and for a photograph that cannot be read.
+    """
+    if missing := [path for path in pictures if not path.is_file()]:
+        raise FacesError(f"{missing[0]}: no such picture ({len(missing)} of {len(pictures)} are missing)")
+    embedder = open_embedder(run)
+    gallery = read_gallery(file, embedder.fingerprint)
+    if threshold is None:
+        point = threshold_for(embedder, len(gallery.names), far)
+        threshold = point.value
+        say(f"threshold {threshold:.4f}: {point.name.upper()} of single comparisons, {len(gallery.names)} people")
+    images, whose, remarks = _faces(pictures, embedder, gallery.align)
+    found = {}
+    if len(images):
+        probes = embedder.embed(images, gallery.flip, gallery.zooms)
+        found = dict(zip(whose, answers(gallery, probes, threshold, top, search), strict=True))
+    result = []
+    for row, path in enumerate(pictures):
+        name, likest = found.get(row, (NOBODY, ()))
+        result.append(Answer(path, name, likest, remarks.get(row, "")))
+        listed = ", ".join(f"{who} {score:.3f}" for who, score in likest)
+        say(f"{path}: {name}" + f" ({listed})" * bool(listed) + f"; {remarks.get(row)}" * (row in remarks))
+    if out is not None:
+        write_csv(
+            out, [row for answer in result for row in _rows(answer)], ("picture", "name", "rank", "who", "similarity")
+        )
+    return result
+
+
+def _faces(paths: Sequence[Path], embedder: Embedder, align: bool) -> tuple[np.ndarray, list[int], dict[int, str]]:
+    """The faces (N, H, W, 3), which photograph each is of, and what there is to say of photographs."""
+    if not align:
+        return load_images(paths, embedder.size, "crop"), list(range(len(paths))), {}
+    found = align_files(paths, embedder.size)
+    remarks = {
+        row: "no face found" if one.face is None else f"{one.faces} faces, the most central large one was asked after"
+        for row, one in enumerate(found)
+        if one.face is None or one.faces > 1
+    }
+    rows = [row for row, one in enumerate(found) if one.face is not None]
+    return np.stack([found[row].image for row in rows]) if rows else np.empty(0), rows, remarks
+
+
+def _rows(answer: Answer) -> list[dict[str, object]]:
+    """A row a person among the likest, or one without where no face was found."""
+    common = {"picture": str(answer.picture), "name": answer.name}
+    ranked = enumerate(answer.likest, 1)
+    rows = [{**common, "rank": n, "who": who, "similarity": f"{score:.6f}"} for n, (who, score) in ranked]
+    return rows or [{**common, "rank": "", "who": "", "similarity": ""}]

@@ -1,0 +1,99 @@
+"""Pairs of pictures scored by a network, and every figure that follows from the scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from experiments.data.aligned import align_files
+from experiments.data.images import load_images
+from experiments.data.pairs import Pairs
+from experiments.errors import FacesError
+from experiments.evaluation.bootstrap import intervals, people_of_pairs
+from experiments.evaluation.embedder import Embedder
+from experiments.evaluation.roc import Roc, roc
+from experiments.evaluation.verification_metrics import FARS, fold_accuracy, tar_at_far
+
+
+@dataclass(frozen=True)
+class View:
+    """How pictures are looked at.
+
+    align: find, turn and cut out the faces first. flip: add the mirror image's embedding. zooms: add those of the
+    picture's middle, enlarged by each factor.
+    """
+
+    align: bool = False
+    flip: bool = True
+    zooms: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        if not self.zooms or not all(1 <= zoom <= 2 for zoom in self.zooms):
+            raise FacesError(f"zooms are {list(self.zooms)}, expected factors from 1 to 2, such as 1 1.1")
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Pairs with their similarities (N,), float64, and the pictures (P, H, W, 3) that the network was shown."""
+
+    pairs: Pairs
+    scores: np.ndarray
+    images: np.ndarray
+    remarks: list[str] = field(default_factory=list)
+
+
+def score_pairs(embedder: Embedder, pairs: Pairs, view: View) -> Scored:
+    """The similarity, a cosine, of each pair; what was odd about the pictures goes into the remarks."""
+    remarks = []
+    if view.align:
+        found = align_files(pairs.paths, embedder.size)
+        images = np.stack([one.image for one in found])
+        for what, count in (
+            ("no face found, so their middle was taken", sum(one.face is None for one in found)),
+            ("several faces, of which the most central large one was taken", sum(one.faces > 1 for one in found)),
+        ):
+            if count:
+                remarks.append(f"{count} of {len(found)} pictures: {what}")
+    else:
+        images = load_images(pairs.paths, embedder.size, "crop")
+    if pairs.with_itself:
+        remarks.append(f"{pairs.with_itself} of {len(pairs)} pairs compare a picture with itself")
+    embeddings = embedder.embed(images, view.flip, view.zooms).astype(np.float64)
+    scores = np.einsum("nd,nd->n", embeddings[pairs.first], embeddings[pairs.second])
+    return Scored(pairs, scores, images, remarks)
+
+
+def figures(scored: Scored, fars: Sequence[float] = FARS, rounds: int = 1000) -> dict[str, Any]:
+    """Every figure of scored pairs with answers, with 95 % intervals by drawing people again `rounds` times."""
+    pairs, scores = scored.pairs, scored.scores
+    curve = roc(scores, pairs.answers)
+    tars, unsupported = tar_at_far(curve, fars)
+    result: dict[str, Any] = {
+        "eer": curve.eer(),
+        "auc": curve.auc(),
+        "tar_at_far": tars,
+        "threshold": curve.eer_threshold(),
+        "genuine": int(pairs.answers.sum()),
+        "impostor": int((~pairs.answers).sum()),
+        "not_supported": unsupported,
+    }
+    if pairs.folds is not None:
+        folds = fold_accuracy(scores, pairs.answers, pairs.folds)
+        result |= {"lfw_accuracy": folds.mean, "lfw_std": folds.std, "fold_accuracies": folds.accuracies.tolist()}
+    if rounds:
+        statistics = {"eer": Roc.eer, "auc": Roc.auc}
+        statistics |= {f"tar_at_far {far}": partial(Roc.tar_at, far=float(far)) for far in tars}
+        people = people_in(pairs)
+        result["people"] = int(np.unique(np.concatenate(people)).size)
+        result["intervals"] = intervals(scores, pairs.answers, people, statistics, rounds)
+    return result
+
+
+def people_in(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """Who is in each pair: by name where names are known, else pictures joined by genuine pairs."""
+    if pairs.names is None:
+        return people_of_pairs(pairs.first, pairs.second, pairs.answers)
+    numbers = np.unique(pairs.names, return_inverse=True)[1]
+    return numbers[pairs.first], numbers[pairs.second]

@@ -1,0 +1,160 @@
+"""Are these two one person? A network judged on a file of pairs, and its thresholds calibrated on it."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.data.pairs import read_pairs
+from experiments.errors import FacesError
+from experiments.evaluation.embedder import Embedder, frozen, keep_frozen, open_embedder
+from experiments.evaluation.roc import roc
+from experiments.evaluation.scoring import Scored, View, figures, score_pairs
+from experiments.evaluation.thresholds import THRESHOLDS, calibrate
+from experiments.evaluation.verification_metrics import FARS
+from experiments.outputs.pair_sheet import PairTile, write_pair_sheet
+from experiments.outputs.verification_plots import det_plot, roc_plot, score_plot
+from experiments.progress import say
+from experiments.run import read_json, write_csv, write_json
+
+WORST = 12
+
+
+def network_for(
+    run: Path | None, backbone: str | None, weights: Path | None, out: Path | None
+) -> tuple[Embedder, Path]:
+    """The network that a command is about, and the folder for its results.
+
+    Either a run, whose results go into it unless `out` says otherwise; or a backbone with weights and `out`, which then
+    becomes the frozen network's folder. Raises FacesError where both or neither are given.
+    """
+    if (run is None) == (backbone is None):
+        raise FacesError("give either a RUN, or --backbone NAME with --weights FILE and --out DIR")
+    if run is not None:
+        if weights is not None:
+            raise FacesError(f"--weights {weights} goes with --backbone: {run} has weights of its own")
+        return open_embedder(run), run / "verification" if out is None else out
+    assert backbone is not None
+    if weights is None or out is None:
+        raise FacesError(f"--backbone {backbone} needs --weights FILE, and --out DIR for the results")
+    if out.exists() and not out.is_dir():
+        raise FacesError(f"{out} is a file: give --out a folder, new or not")
+    if (out / "recipe.yaml").exists():
+        raise FacesError(f"{out} is a run's folder: give --out another for the frozen {backbone}")
+    return frozen(backbone, weights, out), out
+
+
+def verify(
+    embedder: Embedder,
+    file: str | os.PathLike[str],
+    images: str | os.PathLike[str],
+    out: Path,
+    view: View,
+    fars: Sequence[float] = FARS,
+    rounds: int = 1000,
+) -> dict[str, Any]:
+    """Judge a network on a file of pairs (see `experiments.data.pairs`), and write what was found into `out`.
+
+    With answers: verification.json (eer, auc, tar_at_far, lfw_accuracy and lfw_std where there are folds, threshold,
+    95 % intervals by people), scores.csv, roc.png, det.png, scores.png, worst.png (the pairs most wrongly judged), and
+    thresholds.json, beside the network where it has a folder. Without: NAME_submission.csv, `ID,Label`, the number of
+    the pair's line from 0, and its similarity. Raises FacesError, before anything is written, for a file that
+    `read_pairs` refuses.
+    """
+    if out.exists() and not out.is_dir():
+        raise FacesError(f"{out} is a file: give --out a folder, new or not")
+    pairs = read_pairs(file, images)
+    scored = score_pairs(embedder, pairs, view)
+    for remark in scored.remarks:
+        say(f"note: {remark}")
+    if pairs.matches is None:
+        _begin(out, embedder)
+        path = out / f"{pairs.file.stem}_submission.csv"
+        write_csv(path, [{"ID": n, "Label": f"{score:.6f}"} for n, score in enumerate(scored.scores)])
+        say(f"{path}: {len(pairs)} similarities, as the answers are withheld")
+        return {"pairs": len(pairs), "submission": str(path)}
+    result = {**figures(scored, fars, rounds), "network": embedder.title, "pairs_file": str(file)}
+    result |= {"align": view.align, "flip": view.flip, "zooms": list(view.zooms), "remarks": scored.remarks}
+    calibration = calibrate(
+        scored.scores, pairs.answers, fars, network=embedder.fingerprint, flip=view.flip, zooms=view.zooms,
+        pairs=str(file),
+    )  # fmt: skip
+    home = embedder.folder or out
+    _begin(out, embedder)
+    calibration.write(home)
+    write_json(out / "verification.json", result)
+    _keep_with_run(home, result)
+    _pictures(scored, result["threshold"], out, embedder.title)
+    _say_figures(result)
+    say(f"written to {out}: verification.json, scores.csv, roc.png, det.png, scores.png, worst.png")
+    say(f"thresholds for `faces match` and `faces identify`: {home / THRESHOLDS}")
+    return result
+
+
+def _begin(out: Path, embedder: Embedder) -> None:
+    """The folder for the results, and, of a frozen network, what it is."""
+    out.mkdir(parents=True, exist_ok=True)
+    keep_frozen(embedder)
+
+
+def _keep_with_run(home: Path, result: dict[str, Any]) -> None:
+    """Add the figures to the metrics of a run, where the folder is one."""
+    metrics = home / "metrics.json"
+    if metrics.is_file():
+        keys = ("eer", "auc", "tar_at_far", "lfw_accuracy", "lfw_std", "threshold")
+        write_json(metrics, read_json(metrics) | {key: result[key] for key in keys if key in result})
+
+
+def _pictures(scored: Scored, threshold: float, out: Path, title: str) -> None:
+    pairs, scores = scored.pairs, scored.scores
+    names = [path.as_posix() for path in pairs.paths]
+    rows = [
+        {"ID": n, "first": names[a], "second": names[b], "match": int(match), "similarity": f"{score:.6f}"}
+        for n, (a, b, match, score) in enumerate(zip(pairs.first, pairs.second, pairs.answers, scores, strict=True))
+    ]
+    write_csv(out / "scores.csv", rows)
+    curves = {"": roc(scores, pairs.answers)}
+    about = f"{title}, {len(pairs):,} pairs"
+    roc_plot(curves, out / "roc.png", about)
+    det_plot(curves, out / "det.png", about)
+    score_plot(scores, pairs.answers, threshold, out / "scores.png", about)
+    write_pair_sheet(
+        worst_pairs(scored), out / "worst.png", f"The pairs most wrongly judged; threshold {threshold:.3f}"
+    )
+
+
+def worst_pairs(scored: Scored, most: int = WORST) -> list[PairTile]:
+    """The least alike pairs of one person, then the most alike of two people, `most` of each."""
+    pairs, scores = scored.pairs, scored.scores
+    order = np.argsort(scores, kind="stable")
+    chosen = [*order[pairs.answers[order]][:most], *order[~pairs.answers[order]][::-1][:most]]
+    tiles = []
+    for n in chosen:
+        a, b = pairs.paths[pairs.first[n]], pairs.paths[pairs.second[n]]
+        kind = "one person" if pairs.answers[n] else "two people"
+        caption = f"{kind}, similarity {scores[n]:.2f}\n{_short(a)} | {_short(b)}"
+        tiles.append(PairTile(scored.images[pairs.first[n]], scored.images[pairs.second[n]], caption, pairs.answers[n]))
+    return tiles
+
+
+def _short(path: Path) -> str:
+    return path.stem if len(path.stem) <= 22 else f"{path.stem[:12]}…{path.stem[-9:]}"
+
+
+def _say_figures(result: dict[str, Any]) -> None:
+    sure = result.get("intervals", {})
+
+    def interval(name: str) -> str:
+        return f" ({sure[name][0]:.4f} to {sure[name][1]:.4f})" if name in sure else ""
+
+    say(f"EER {result['eer']:.4f}{interval('eer')}  AUC {result['auc']:.4f}{interval('auc')}")
+    if "lfw_accuracy" in result:
+        say(f"accuracy over the folds {result['lfw_accuracy']:.4f}, standard deviation {result['lfw_std']:.4f}")
+    for far, tar in result["tar_at_far"].items():
+        say(f"TAR {tar:.4f} at FAR {far}{interval(f'tar_at_far {far}')}")
+    for remark in result["not_supported"]:
+        say(f"  {remark}")
+    if sure:
+        say(f"in brackets: 95 % intervals, drawing the {result['people']:,} people again")

@@ -1,0 +1,149 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.data.pairs import read_pairs
+from experiments.errors import FacesError
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two people with three pictures each, named as LFW names them."""
+    for name in ("Ann_Lee", "Bo"):
+        (tmp_path / "faces" / name).mkdir(parents=True)
+        for n in (1, 2, 13):
+            Image.new("RGB", (8, 8)).save(tmp_path / "faces" / name / f"{name}_{n:04d}.jpg")
+    return tmp_path / "faces"
+
+
+@pytest.fixture
+def listed(tmp_path):
+    """listed(text, name): a file of pairs."""
+
+    def write(text: str, name: str = "pairs.txt") -> Path:
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return write
+
+
+SAME, OTHER = "Bo/Bo_0001.jpg,Bo/Bo_0002.jpg", "Bo/Bo_0001.jpg,Ann_Lee/Ann_Lee_0001.jpg"
+LFW = "2\t1\nBo\t1\t2\nAnn_Lee\t1\tBo\t2\nAnn_Lee\t2\t13\nBo\t13\tAnn_Lee\t1\n"
+
+
+def test_lfws_file(listed, pictures):
+    pairs = read_pairs(listed(LFW), pictures)
+    assert [path.name for path in pairs.paths] == sorted(path.name for path in pairs.paths)
+    shown = [(pairs.paths[a].name, pairs.paths[b].name) for a, b in zip(pairs.first, pairs.second, strict=True)]
+    assert shown == [
+        ("Bo_0001.jpg", "Bo_0002.jpg"),
+        ("Ann_Lee_0001.jpg", "Bo_0002.jpg"),
+        ("Ann_Lee_0002.jpg", "Ann_Lee_0013.jpg"),
+        ("Bo_0013.jpg", "Ann_Lee_0001.jpg"),
+    ]
+    assert pairs.matches.tolist() == [True, False, True, False]
+    assert pairs.folds.tolist() == [0, 0, 1, 1]
+    assert list(pairs.names) == [path.parent.name for path in pairs.paths]
+
+
+def test_lfws_file_without_folds_and_with_pictures_of_another_suffix(listed, pictures):
+    Image.open(pictures / "Bo" / "Bo_0002.jpg").save(pictures / "Bo" / "Bo_0002.png")
+    (pictures / "Bo" / "Bo_0002.jpg").unlink()
+    pairs = read_pairs(listed("1\nBo\t1\t2\nAnn_Lee\t1\tBo\t2\n"), pictures)
+    assert pairs.folds is None
+    assert "Bo_0002.png" in {path.name for path in pairs.paths}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "answers"),
+    [
+        ("val.txt", "Bo/Bo_0001.jpg Bo/Bo_0002.jpg 1\nBo/Bo_0001.jpg Ann_Lee/Ann_Lee_0001.jpg 0\n", [True, False]),
+        ("test.txt", "Bo/Bo_0001.jpg Bo/Bo_0002.jpg\n\nBo/Bo_0001.jpg Ann_Lee/Ann_Lee_0001.jpg\n", None),
+        ("dev.csv", f"a,b,match\n{SAME},1\n{OTHER},0\n", [True, False]),
+        ("bare.csv", f"\ufeff{SAME},True\r\n{OTHER},False\r\n", [True, False]),
+        ("test.csv", "path1,path2\nBo/Bo_0001.jpg,Bo/Bo_0002.jpg\nBo/Bo_0001.jpg,Ann_Lee/Ann_Lee_0001.jpg\n", None),
+        ("tabs.txt", "Bo/Bo_0001.jpg\tBo/Bo_0002.jpg\t1\nBo/Bo_0001.jpg\tAnn_Lee/Ann_Lee_0001.jpg\t0\n", [True, False]),
+    ],
+)  # fmt: skip
+def test_lists_and_tables(listed, pictures, name, text, answers):
+    pairs = read_pairs(listed(text, name), pictures)
+    assert [pairs.paths[n].name for n in pairs.second] == ["Bo_0002.jpg", "Ann_Lee_0001.jpg"]
+    assert (None if pairs.matches is None else pairs.matches.tolist()) == answers
+    assert pairs.folds is None
+    assert pairs.names is None
+
+
+def test_a_picture_in_many_pairs_is_read_once_and_a_pair_with_itself_is_counted(listed, pictures):
+    line = "Bo/Bo_0001.jpg Bo/Bo_0001.jpg 1\n"
+    pairs = read_pairs(listed(3 * line + "Bo/Bo_0001.jpg Bo/Bo_0002.jpg 1\n"), pictures)
+    assert len(pairs) == 4
+    assert len(pairs.paths) == 2
+    assert pairs.with_itself == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no pairs in it"),
+        ("a.jpg\n", "line 1: 1 values, 'a.jpg'; expected two paths"),
+        ("Bo/Bo_0001.jpg Bo/Bo_0002.jpg 1\nBo/Bo_0001.jpg Bo/Bo_0002.jpg\n", "line 2: 2 values"),
+        ("Bo/Bo_0001.jpg Bo/Bo_0002.jpg 2\n", "line 1: the answer is '2', expected 1 (one person) or 0"),
+        ("Bo/Bo_0001.jpg none.jpg 1\n", "1 of its 2 pictures are not in"),
+        ("\nBo/Bo_0001.jpg ../secret.jpg\n", "line 2: '../secret.jpg' leads out of"),
+        ("Bo/../../secret.jpg Bo/Bo_0001.jpg\n", "leads out of"),
+        ("/etc/passwd Bo/Bo_0001.jpg\n", "line 1: '/etc/passwd' leads out of"),
+        ("C:\\secret.jpg Bo/Bo_0001.jpg\n", "leads out of"),
+        ("..\\secret.jpg Bo/Bo_0001.jpg\n", "leads out of"),
+        ("2\t1\nBo\t1\t2\n", "1 pairs, though its first line promises 2 folds of 1 pairs of one person and 1 of two"),
+        ("1\t1\nBo\t1\t2\nBo\tx\ty\n", "line 3: 'Bo x y'; expected `name n1 n2`"),
+        ("1\t1\nBo\t1\t2\n..\t1\t2\n", "line 3: '../.._0001.jpg' leads out of"),
+    ],
+)
+def test_a_bad_file_is_refused_with_the_line(listed, pictures, text, message):
+    with pytest.raises(FacesError) as error:
+        read_pairs(listed(text), pictures)
+    assert message in str(error.value)
+    assert "pairs.txt" in str(error.value)
+
+
+def test_a_missing_picture_is_named_with_its_line(listed, pictures):
+    with pytest.raises(FacesError, match=r"the first on line 2: Bo/Bo_0099\.jpg; give --images the folder"):
+        read_pairs(listed("Bo/Bo_0001.jpg Bo/Bo_0002.jpg\nBo/Bo_0002.jpg Bo/Bo_0099.jpg\n"), pictures)
+
+
+def test_a_link_out_of_the_folder_is_refused(listed, pictures, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "secret.jpg")
+    (pictures / "link.jpg").symlink_to(tmp_path / "secret.jpg")
+    with pytest.raises(FacesError, match="is a link that leads out of"):
+        read_pairs(listed("link.jpg Bo/Bo_0001.jpg\n"), pictures)
+
+
+def test_files_that_are_not_there_or_no_text(listed, pictures, tmp_path):
+    with pytest.raises(FacesError, match=r"none\.txt: no such file"):
+        read_pairs(tmp_path / "none.txt", pictures)
+    with pytest.raises(FacesError, match="no such folder"):
+        read_pairs(listed(LFW), tmp_path / "nowhere")
+    (tmp_path / "pairs.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(FacesError, match="not a text in UTF-8"):
+        read_pairs(tmp_path / "pairs.txt", pictures)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("file", "images", "count", "pictures", "folds"),
+    [
+        ("lfw/pairs.txt", "lfw/aligned_112", 6000, 7701, 10),
+        ("celeb/ver/val_pairs.txt", "celeb/ver", 3000, None, None),
+        ("celeb/ver/test_pairs.txt", "celeb/ver", 6000, None, None),
+    ],
+)
+def test_the_real_files(shared_data, file, images, count, pictures, folds):
+    pairs = read_pairs(shared_data / file, shared_data / images)
+    assert len(pairs) == count
+    assert pictures is None or len(pairs.paths) == pictures
+    assert (pairs.folds is None) == (folds is None)
+    if folds:
+        assert np.bincount(pairs.folds).tolist() == [600] * folds
+        assert pairs.matches.sum() == 3000

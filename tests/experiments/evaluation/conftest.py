@@ -1,0 +1,80 @@
+"""A frozen face network with weights drawn by lot, and pictures of people it can tell apart by their colours."""
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from experiments.evaluation.embedder import Embedder, frozen, keep_frozen
+from models.mobilefacenet import MobileFaceNet
+
+COLOURS = {"anna": (220, 40, 40), "ben": (40, 220, 40), "chloe": (40, 40, 220), "dan": (230, 230, 40)}
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A MobileFaceNet's weights by lot, in a file."""
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("weights") / "mobilefacenet.safetensors"
+    save_file(MobileFaceNet().state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def network(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
+    """The frozen network, with a folder. What is calibrated in it is no test's to rely on."""
+    folder = tmp_path_factory.mktemp("frozen")
+    embedder = frozen("mobilefacenet", weights, folder)
+    keep_frozen(embedder)
+    return embedder
+
+
+def draw_faces(folder: Path, pictures: int = 4, colours: dict[str, tuple[int, int, int]] = COLOURS) -> Path:
+    """Aligned "faces" of 112 pixels, one folder a person: stripes of the person's colour, and noise."""
+    rng = np.random.default_rng(7)
+    for turn, (name, colour) in enumerate(colours.items()):
+        (folder / name).mkdir(parents=True)
+        place = np.arange(112) // (4 + 3 * turn) % 2
+        base = np.array(colour) * (0.3 + 0.7 * place[:, None, None]) * np.ones((112, 112, 1))
+        for number in range(1, pictures + 1):
+            image = (base + rng.normal(0, 20, base.shape)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(image).save(folder / name / f"{name}_{number:04d}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def drawn_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four people with four pictures each. Not to be changed."""
+    return draw_faces(tmp_path_factory.mktemp("drawn") / "faces")
+
+
+def all_pairs(folder: Path) -> list[tuple[str, str, int]]:
+    """Every pair of a folder's pictures, and whether it is of one person."""
+    paths = sorted(folder.rglob("*.png"))
+    names = [(path.relative_to(folder).as_posix(), path.parent.name) for path in paths]
+    return [(a, b, int(who == whom)) for (a, who), (b, whom) in combinations(names, 2)]
+
+
+@pytest.fixture(scope="session")
+def pairs_file(drawn_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every pair of the four people's pictures, with answers."""
+    path = tmp_path_factory.mktemp("pairs") / "val_pairs.txt"
+    path.write_text("".join(f"{a} {b} {match}\n" for a, b, match in all_pairs(drawn_faces)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_pairs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[str], str], Path]:
+    """write_pairs(lines, name): a file of pairs."""
+
+    def write(lines: Sequence[str], name: str) -> Path:
+        path = tmp_path_factory.mktemp("pairs") / name
+        path.write_text("".join(f"{line}\n" for line in lines))
+        return path
+
+    return write

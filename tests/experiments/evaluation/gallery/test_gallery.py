@@ -1,0 +1,232 @@
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from experiments.errors import FacesError
+from experiments.evaluation.embedder import normalised
+from experiments.evaluation.gallery.identify import NOBODY, answers, threshold_for
+from experiments.evaluation.gallery.leave_out import leave_one_out
+from experiments.evaluation.gallery.quality import Gate
+from experiments.evaluation.gallery.search import nearest
+from experiments.evaluation.gallery.store import Gallery, read_gallery, write_gallery
+from experiments.evaluation.scoring import View
+from experiments.evaluation.verification import verify
+
+
+def made_up(people: int = 5, each: int = 3, noise: float = 0.2, seed: int = 0) -> Gallery:
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((people, 16))
+    numbers = np.repeat(np.arange(people), each)
+    vectors = normalised(centres[numbers] + noise * rng.standard_normal((len(numbers), 16)))
+    names = tuple(f"person {n}" for n in numbers)
+    pictures = tuple(f"{n}.jpg" for n in range(len(numbers)))
+    return Gallery(
+        vectors, names, pictures, tuple(f"d{n}" for n in range(len(numbers))), "net", True, (1.0, 1.1), False
+    )
+
+
+@pytest.fixture(scope="module")
+def calibrated(network, pairs_file, drawn_faces):
+    """The frozen network's folder with thresholds."""
+    verify(network, pairs_file, drawn_faces, network.folder, View(), [0.1, 0.02], rounds=0)
+    return network.folder
+
+
+def test_a_gallery_is_read_as_it_was_written(tmp_path):
+    gallery = made_up()
+    write_gallery(gallery, tmp_path / "a.gallery")
+    read = read_gallery(tmp_path / "a.gallery", "net")
+    np.testing.assert_array_equal(read.embeddings, gallery.embeddings)
+    for name in ("people", "pictures", "digests", "flip", "zooms", "align", "network"):
+        assert getattr(read, name) == getattr(gallery, name)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.gallery"]
+
+
+@pytest.mark.parametrize("kept", [0, 5, 100, 0.5, -1])
+def test_a_truncated_gallery_is_refused(tmp_path, kept):
+    path = tmp_path / "a.gallery"
+    write_gallery(made_up(), path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content)) if 0 < kept < 1 else kept])
+    with pytest.raises(FacesError, match=r"a\.gallery: truncated or no gallery"):
+        read_gallery(path, "net")
+
+
+def test_a_changed_byte_another_network_and_another_file_are_refused(tmp_path):
+    path = tmp_path / "a.gallery"
+    write_gallery(made_up(), path)
+    with pytest.raises(FacesError, match="made by another network"):
+        read_gallery(path, "other")
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(FacesError, match="damaged"):
+        read_gallery(path, "net")
+    path.write_text("no gallery")
+    with pytest.raises(FacesError, match="truncated or no gallery"):
+        read_gallery(path, "net")
+    with pytest.raises(FacesError, match="no such gallery"):
+        read_gallery(tmp_path / "none", "net")
+    with pytest.raises(FacesError, match="is a folder"):
+        read_gallery(tmp_path, "net")
+
+
+@given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 100))
+def test_a_template_is_the_direction_of_the_mean(people, each, seed):
+    gallery = made_up(people, each, seed=seed)
+    for row, name in zip(gallery.templates(), gallery.names, strict=True):
+        own = gallery.embeddings[[person == name for person in gallery.people]].mean(0)
+        np.testing.assert_allclose(row, own / np.linalg.norm(own), atol=1e-6)
+
+
+def test_people_are_taken_out_and_put_in(tmp_path):
+    gallery = made_up()
+    fewer = gallery.without(["person 1", "person 3"])
+    assert fewer.names == ("person 0", "person 2", "person 4")
+    back = fewer.with_more(gallery.embeddings[3:6], gallery.people[3:6], gallery.pictures[3:6], gallery.digests[3:6])
+    assert back.names == ("person 0", "person 1", "person 2", "person 4")
+    np.testing.assert_allclose(back.templates()[1], gallery.templates()[1])
+    with pytest.raises(FacesError, match=r"'nobody else' is not in the gallery.*person 0, person 1"):
+        gallery.without(["nobody else"])
+    with pytest.raises(FacesError, match="nobody would be left"):
+        gallery.without(gallery.names)
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 1000))
+def test_the_nearest_are_those_of_a_full_sort(people, most, seed):
+    rng = np.random.default_rng(seed)
+    templates, probes = (rng.standard_normal((n, 8)).astype(np.float32) for n in (people, 5))
+    scores, rows = nearest(templates, probes, most)
+    table = probes @ templates.T
+    np.testing.assert_array_equal(rows, np.argsort(-table, axis=1)[:, :most])
+    np.testing.assert_allclose(scores, -np.sort(-table, axis=1)[:, :most])
+
+
+def test_faiss_finds_the_same():
+    pytest.importorskip("faiss")
+    gallery = made_up(300, 1)
+    exact, graph = (nearest(gallery.embeddings, gallery.embeddings[:50], 3, how) for how in ("exact", "faiss"))
+    np.testing.assert_array_equal(exact[1][:, 0], graph[1][:, 0])
+    assert (exact[1] == graph[1]).mean() > 0.95
+    np.testing.assert_allclose(exact[0][:, 0], graph[0][:, 0], atol=1e-6)
+
+
+def test_below_the_threshold_it_is_nobody():
+    gallery = made_up()
+    ((name, likest),) = answers(gallery, gallery.embeddings[:1], 0.5, top=9)
+    assert name == likest[0][0] == "person 0"
+    assert [score for _, score in likest] == sorted((score for _, score in likest), reverse=True)
+    assert len(likest) == 5
+    assert answers(gallery, gallery.embeddings[:1], 1.01)[0][0] == NOBODY
+
+
+def test_leaving_one_out_is_enrolling_the_others():
+    gallery = made_up(4, 3, noise=1.0)
+    left = leave_one_out(gallery)
+    for row, name in enumerate(gallery.people):
+        without = gallery.pick([other for other in range(12) if other != row])
+        ((_, likest),) = answers(without, gallery.embeddings[row : row + 1], 0, top=4)
+        assert left.places[row] == 1 + [who for who, _ in likest].index(name)
+        strangers = gallery.without([name])
+        ((_, likest),) = answers(strangers, gallery.embeddings[row : row + 1], 0)
+        assert left.open_set.strangers[row] == pytest.approx(likest[0][1], abs=1e-6)
+
+
+def test_people_with_one_picture_are_asked_after_by_nobody():
+    gallery = made_up(4, 2).pick([0, 1, 2, 4, 6])
+    assert len(leave_one_out(gallery).places) == 2
+    with pytest.raises(FacesError, match="somebody with two pictures"):
+        leave_one_out(made_up(4, 1))
+
+
+def test_from_folders_to_names_by_the_command(command, calibrated, drawn_faces, tmp_path):
+    people, gallery, answered = tmp_path / "people", tmp_path / "a.gallery", tmp_path / "answers.csv"
+    for name in ("anna", "ben", "chloe"):
+        shutil.copytree(drawn_faces / name, people / name)
+        (people / name / f"{name}_0004.png").unlink()
+    made = command("enroll", calibrated, people, "--out", gallery, "--no-align")
+    assert made.status == 0, made.err
+    assert "3 people by 9 pictures" in made.out
+    probes = [drawn_faces / name / f"{name}_0004.png" for name in ("anna", "ben", "chloe")]
+    asked = command("identify", calibrated, gallery, *probes, "--threshold", 0, "--top", 2, "--out", answered)
+    assert asked.status == 0, asked.err
+    with answered.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows if row["rank"] == "1"] == ["anna", "ben", "chloe"]
+    assert len(rows) == 6
+    nobody = command("identify", calibrated, gallery, probes[0], "--threshold", 1.1)
+    assert f"{probes[0]}: nobody (anna" in nobody.out
+    assert "threshold" in command("identify", calibrated, gallery, probes[0]).out
+
+    again = command("enroll", calibrated, people, "--out", gallery, "--no-align")
+    assert (again.status, "exists already" in again.err) == (2, True)
+    shutil.copytree(drawn_faces / "dan", tmp_path / "more" / "dan")
+    shutil.copy(drawn_faces / "anna" / "anna_0001.png", tmp_path / "more" / "dan")
+    before = gallery.read_bytes()
+    twice = command("enroll", calibrated, tmp_path / "more", "--out", gallery, "--add")
+    assert (twice.status, "the very picture that 'anna' is enrolled by" in twice.err) == (2, True)
+    assert gallery.read_bytes() == before
+    (tmp_path / "more" / "dan" / "anna_0001.png").unlink()
+    shutil.copy(drawn_faces / "dan" / "dan_0001.png", tmp_path / "more" / "dan" / "copy.png")
+    added = command("enroll", calibrated, tmp_path / "more", "--out", gallery, "--add", "--remove", "ben")
+    assert added.status == 0, added.err
+    assert "enrolled already, the same file" in added.out
+    assert "3 people by 10 pictures" in added.out
+    assert read_gallery(gallery, read_network(gallery)).names == ("anna", "chloe", "dan")
+
+
+def read_network(path) -> str:
+    from safetensors import safe_open
+
+    with safe_open(path, "numpy") as file:
+        return file.metadata()["network"]
+
+
+def test_leave_one_out_by_the_command(command, calibrated, drawn_faces, tmp_path):
+    result = command("leave-one-out", calibrated, drawn_faces, "--no-align", "--out", tmp_path / "tried")
+    assert result.status == 0, result.err
+    assert "16 pictures of 4 people" in result.out
+    assert {path.name for path in (tmp_path / "tried").iterdir()} == {
+        "identification.json", "answers.csv", "cmc.png", "open_set.png"
+    }  # fmt: skip
+
+
+def test_folders_without_anything_to_enroll(command, calibrated, tmp_path):
+    (tmp_path / "people" / "ann").mkdir(parents=True)
+    empty = command("enroll", calibrated, tmp_path / "people", "--out", tmp_path / "a.gallery")
+    assert (empty.status, "no pictures in folders of it" in empty.err) == (2, True)
+    Image.new("RGB", (100, 100)).save(tmp_path / "people" / "ann" / "black.png")
+    faceless = command("enroll", calibrated, tmp_path / "people", "--out", tmp_path / "a.gallery")
+    assert faceless.status == 2
+    assert "black.png: no face found" in faceless.out
+    assert "no picture of 1 can be used" in faceless.err
+    nothing = command("enroll", calibrated, "--out", tmp_path / "a.gallery")
+    assert (nothing.status, "nothing to do" in nothing.err) == (2, True)
+    assert not (tmp_path / "a.gallery").exists()
+
+
+def test_the_gate():
+    from experiments.data.align.face import Face
+    from experiments.data.aligned import AlignedFace
+
+    def one(score=0.99, side=50.0, faces=1):
+        face = Face(np.array([0, 0, side, side]), score, np.zeros((5, 2)))
+        return AlignedFace("a.jpg", np.zeros((4, 4, 3)), face, faces)
+
+    assert Gate().objection(one()) == ""
+    assert "only 80% sure" in Gate().objection(one(score=0.8))
+    assert "of 20 pixels" in Gate().objection(one(side=20.0))
+    assert Gate().objection(one(faces=2)) == ""
+    assert Gate(alone=True).objection(one(faces=2)) == "2 faces"
+    assert Gate().objection(AlignedFace("a.jpg", np.zeros((4, 4, 3)), None, 0)) == "no face found"
+
+
+def test_more_people_need_a_stricter_threshold(network, calibrated):
+    assert threshold_for(network, 1, 0.1).name == "far 0.1"
+    assert threshold_for(network, 4, 0.1).name == "far 0.02"
+    assert threshold_for(network, 1000, 0.01).name == "far 0.02"

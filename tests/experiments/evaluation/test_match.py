@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.data.align.face import Face
+from experiments.data.aligned import AlignedFace
+from experiments.errors import FacesError
+from experiments.evaluation.match import refuse_faceless
+from experiments.evaluation.scoring import View
+from experiments.evaluation.verification import verify
+
+
+@pytest.fixture(scope="module")
+def calibrated(network, pairs_file, drawn_faces):
+    """The frozen network's folder with thresholds."""
+    verify(network, pairs_file, drawn_faces, network.folder, View(), [0.1, 0.02], rounds=0)
+    return network.folder
+
+
+def test_two_pictures_of_one_person_and_of_two(command, calibrated, drawn_faces, tmp_path):
+    sheet = tmp_path / "pair.png"
+    first, second, other = (
+        drawn_faces / name for name in ("anna/anna_0001.png", "anna/anna_0002.png", "dan/dan_0001.png")
+    )
+    same = command("match", calibrated, first, second, "--no-align", "--out", sheet)
+    assert same.status == 0, same.err
+    assert "ONE PERSON: similarity" in same.out
+    assert "at least the threshold" in same.out
+    assert "expected false-match rate at this threshold:" in same.out
+    assert "pairs of different people it was calibrated on" in same.out
+    with Image.open(sheet) as image:
+        assert min(image.size) > 150
+    apart = command("match", calibrated, first, other, "--no-align", "--far", 0.02, "--out", sheet)
+    assert "TWO PEOPLE: similarity" in apart.out
+    assert "(FAR 0.02)" in apart.out
+
+
+def test_a_picture_beside_itself_is_one_person(command, calibrated, drawn_faces, tmp_path):
+    picture = drawn_faces / "ben/ben_0001.png"
+    result = command("match", calibrated, picture, picture, "--no-align", "--out", tmp_path / "m.png")
+    assert "ONE PERSON: similarity 1.0000" in result.out
+
+
+def test_a_picture_without_a_face_is_refused(command, calibrated, tmp_path):
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (120, 90), "grey").save(tmp_path / name)
+    result = command("match", calibrated, tmp_path / "a.png", tmp_path / "b.png", "--out", tmp_path / "m.png")
+    assert result.status == 2
+    assert "a.png: no face was found" in result.err
+    assert not (tmp_path / "m.png").exists()
+
+
+def test_a_picture_that_is_not_there_and_a_network_never_calibrated(command, calibrated, drawn_faces, tmp_path):
+    picture = drawn_faces / "ben/ben_0001.png"
+    missing = command("match", calibrated, picture, tmp_path / "none.jpg", "--no-align")
+    assert (missing.status, "none.jpg: no such file" in missing.err) == (2, True)
+    folder = command("match", calibrated, picture, picture, "--no-align", "--out", tmp_path)
+    assert (folder.status, "is a folder" in folder.err) == (2, True)
+    odd = command("match", calibrated, picture, picture, "--no-align", "--far", 0.5)
+    assert (odd.status, "only: eer, far 0.1, far 0.02" in odd.err) == (2, True)
+
+
+def test_several_faces_are_said():
+    face = Face(np.array([0.0, 0, 9, 9]), 0.99, np.zeros((5, 2)))
+    one, many, none = (AlignedFace("a.jpg", np.zeros((4, 4, 3)), *of) for of in ((face, 1), (face, 3), (None, 0)))
+    assert one.remark == ""
+    assert many.remark == "a.jpg: 3 faces, the most central large one was taken"
+    with pytest.raises(FacesError, match="no face was found"):
+        refuse_faceless(none)

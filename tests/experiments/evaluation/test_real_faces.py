@@ -1,0 +1,55 @@
+"""The whole way on real faces with real weights, against the figures that others measured."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.data.pairs import read_pairs
+from experiments.evaluation.embedder import frozen, keep_frozen
+from experiments.evaluation.gallery.leave_out import try_people
+from experiments.evaluation.gallery.quality import Gate
+from experiments.evaluation.scoring import View, figures, score_pairs
+from experiments.evaluation.stress import some_pairs
+from experiments.evaluation.thresholds import calibrate
+from experiments.evaluation.verification import verify
+
+pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def face_weights(shared_data: Path) -> Path:
+    """MobileFaceNet's weights, trained on MS1M with ArcFace."""
+    path = shared_data.parent / "weights" / "mobilefacenet_ms1m_arcface.safetensors"
+    if not path.is_file():
+        pytest.skip(f"no weights: {path} is not there")
+    return path
+
+
+def test_lfws_official_pairs(shared_data, face_weights, tmp_path):
+    network = frozen("mobilefacenet", face_weights, tmp_path / "lfw")
+    lfw = shared_data / "lfw"
+    result = verify(network, lfw / "pairs.txt", lfw / "aligned_112", tmp_path / "lfw", View(), rounds=0)
+    assert result["lfw_accuracy"] == pytest.approx(0.9948, abs=0.001)
+    assert result["eer"] == pytest.approx(0.0065, abs=0.001)
+
+
+def test_other_photographs_from_detection_on(shared_data, face_weights):
+    network = frozen("mobilefacenet", face_weights)
+    celeb = shared_data / "celeb" / "ver"
+    pairs = read_pairs(celeb / "val_pairs.txt", celeb)
+    scored = score_pairs(network, pairs, View(align=True, zooms=(1.0, 1.1)))
+    assert figures(scored, rounds=0)["eer"] <= 0.05
+
+
+def test_photographs_as_taken_to_names_leaving_one_out(shared_data, face_weights, tmp_path):
+    (tmp_path / "net").mkdir()
+    network = frozen("mobilefacenet", face_weights, tmp_path / "net")
+    keep_frozen(network)
+    lfw = shared_data / "lfw"
+    pairs = some_pairs(read_pairs(lfw / "pairs.txt", lfw / "aligned_112"), 400)
+    scores = score_pairs(network, pairs, View()).scores
+    about = {"network": network.fingerprint, "flip": True, "zooms": (1.0,), "pairs": "LFW"}
+    calibrate(scores, pairs.matches, [0.01], **about).write(tmp_path / "net")
+    result = try_people(tmp_path / "net", shared_data / "raw", tmp_path / "out", View(align=True), Gate(), 0.01)
+    assert result["people"] == 8
+    assert result["rank1"] >= 0.95

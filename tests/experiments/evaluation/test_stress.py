@@ -1,0 +1,149 @@
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.data.pairs import read_pairs
+from experiments.errors import FacesError
+from experiments.evaluation.groups import group_rates, read_attributes
+from experiments.evaluation.occlusion_map import occlusion_map
+from experiments.evaluation.robustness import KINDS, robustness
+from experiments.evaluation.roc import roc
+from experiments.evaluation.scoring import View, score_pairs
+from experiments.evaluation.stress import run_stress, some_pairs
+from experiments.evaluation.verification import verify
+
+VIEW = View(flip=False)
+
+
+@pytest.fixture(scope="module")
+def scored(network, pairs_file, drawn_faces):
+    return score_pairs(network, read_pairs(pairs_file, drawn_faces), VIEW)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_damage_changes_a_picture_more(kind):
+    rng = np.random.default_rng(0)
+    smooth = np.kron(rng.integers(0, 256, (7, 7, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+    apart = []
+    for step in KINDS[kind].steps[1:]:
+        damaged = KINDS[kind].damage(smooth, step, np.random.default_rng(1))
+        assert (damaged.shape, damaged.dtype) == (smooth.shape, np.uint8)
+        apart.append(np.abs(damaged.astype(float) - smooth).mean())
+    assert apart[0] > 0
+    assert apart == sorted(apart)
+
+
+def test_pictures_are_not_changed_by_their_damage():
+    picture = np.full((20, 20, 3), 200, np.uint8)
+    for kind in KINDS.values():
+        kind.damage(picture, kind.steps[1], np.random.default_rng(0))
+    assert (picture == 200).all()
+
+
+def test_without_damage_the_figures_are_those_of_the_pairs(network, scored):
+    rows = robustness(network, scored, VIEW, ["noise"])
+    expected = roc(scored.scores, scored.pairs.matches)
+    assert [row["severity"] for row in rows] == [None, 10, 25, 50, 80]
+    assert rows[0]["eer"] == pytest.approx(expected.eer(), abs=1e-9)
+    assert rows[0]["auc"] == pytest.approx(expected.auc(), abs=1e-6)
+
+
+def test_a_kind_of_damage_that_there_is_not(network, scored):
+    with pytest.raises(FacesError, match="damage 'rain': expected one of blur, noise"):
+        robustness(network, scored, VIEW, ["rain"])
+
+
+@pytest.fixture
+def attributes(tmp_path):
+    path = tmp_path / "attributes.csv"
+    path.write_text("person,hair,hat\nanna,red,yes\nben,red,no\nchloe,blue,no\ndan,blue,\n")
+    return path
+
+
+def test_a_groups_rates_are_those_of_its_pairs_alone(scored, attributes):
+    table = read_attributes(attributes, scored.pairs)
+    rows = {(row["attribute"], row["group"]): row for row in group_rates(scored, table, 0.7, 50)}
+    assert set(rows) == {("hair", "red"), ("hair", "blue"), ("hat", "yes"), ("hat", "no")}
+    who = np.array([path.parent.name for path in scored.pairs.paths])
+    first, second = who[scored.pairs.first], who[scored.pairs.second]
+    inside = np.isin(first, ["anna", "ben"]) & np.isin(second, ["anna", "ben"])
+    scores, matches = scored.scores[inside], scored.pairs.matches[inside]
+    red = rows["hair", "red"]
+    assert (red["people"], red["genuine"], red["impostor"]) == (2, 12, 16)
+    assert red["far"] == pytest.approx((scores[~matches] >= 0.7).mean())
+    assert red["frr"] == pytest.approx((scores[matches] < 0.7).mean())
+    assert rows["hat", "yes"]["far"] is None
+    assert red["far_low"] is None
+
+
+def test_attributes_by_picture_and_tables_that_fit_nothing(scored, tmp_path):
+    table = tmp_path / "a.csv"
+    table.write_text("picture,light\nanna/anna_0001.png,day\nben_0002.png,night\nchloe_0003,day\n")
+    values = dict(
+        zip((path.name for path in scored.pairs.paths), read_attributes(table, scored.pairs)["light"], strict=True)
+    )
+    assert {name: value for name, value in values.items() if value} == {
+        "anna_0001.png": "day", "ben_0002.png": "night", "chloe_0003.png": "day"
+    }  # fmt: skip
+    table.write_text("picture,light\nzoe.png,day\n")
+    with pytest.raises(FacesError, match="no row names a picture or person"):
+        read_attributes(table, scored.pairs)
+    table.write_text("picture\nanna\n")
+    with pytest.raises(FacesError, match="expected a column of pictures or people"):
+        read_attributes(table, scored.pairs)
+    with pytest.raises(FacesError, match=r"none\.csv: cannot be read"):
+        read_attributes(tmp_path / "none.csv", scored.pairs)
+
+
+def test_tables_and_plots_by_the_command(command, network, pairs_file, drawn_faces, attributes, tmp_path):
+    verify(network, pairs_file, drawn_faces, network.folder, View(), [0.1, 0.02], rounds=0)
+    out = tmp_path / "out"
+    common = ["stress", network.folder, "--pairs", pairs_file, "--images", drawn_faces, "--out", out]
+    assert command(*common, "--damage", "blur", "--damage", "jpeg", "--most", 40).status == 0
+    assert command(*common, "--attributes", attributes).status == 0
+    assert {path.name for path in out.iterdir()} == {"robustness.csv", "robustness.png", "groups.csv", "groups.png"}
+    with (out / "robustness.csv").open(newline="") as file:
+        assert [row["damage"] for row in csv.DictReader(file)] == ["blur"] * 5 + ["jpeg"] * 5
+    everything = command("verify-all", network.folder, "--images", drawn_faces, "--out", tmp_path / "all")
+    assert everything.status == 0, everything.err
+    assert "24 genuine and 96 impostor pairs" in everything.out
+    why = command(
+        "explain", network.folder, drawn_faces / "anna/anna_0001.png", drawn_faces / "anna/anna_0002.png",
+        "--no-align", "--out", tmp_path / "why.png",
+    )  # fmt: skip
+    assert why.status == 0, why.err
+    with Image.open(tmp_path / "why.png") as image:
+        assert image.width > 500
+
+
+def test_some_pairs_keep_their_pictures_and_answers(pairs_file, drawn_faces, tmp_path):
+    pairs = read_pairs(pairs_file, drawn_faces)
+    some = some_pairs(pairs, 7)
+    every = {
+        (pairs.paths[a], pairs.paths[b]): m for a, b, m in zip(pairs.first, pairs.second, pairs.matches, strict=True)
+    }
+    assert len(some) == 7
+    for a, b, match in zip(some.first, some.second, some.matches, strict=True):
+        assert every[some.paths[a], some.paths[b]] == match
+
+
+def test_pairs_without_answers_have_no_error_rates(network, pairs_file, drawn_faces, tmp_path):
+    bare = tmp_path / "bare.txt"
+    bare.write_text("anna/anna_0001.png ben/ben_0001.png\n")
+    with pytest.raises(FacesError, match="without answers"):
+        run_stress(network.folder, bare, drawn_faces, tmp_path / "out", VIEW)
+
+
+def test_covering_what_the_likeness_rests_on_costs_most(network):
+    rng = np.random.default_rng(0)
+    face, other = rng.integers(0, 256, (2, 112, 112, 3), np.uint8)
+    other[30:60, 30:60] = face[30:60, 30:60]
+    values = occlusion_map(network, face, face, patch=28, stride=28)
+    assert values.shape == (4, 4)
+    assert (values > 0).all()
+    covered = face.copy()
+    covered[28:56, 56:84] = 128
+    one, two = network.embed(np.stack([face, covered])).astype(float)
+    assert values[1, 2] == pytest.approx(1 - one @ two, abs=1e-5)
