@@ -16,6 +16,11 @@
 
 using std::erfc, std::exp, std::log, std::sqrt, std::tanh;
 
+template <typename T>
+static T rsqrt(T x) {
+    return 1 / sqrt(x);
+}
+
 struct Three {
     unsigned x = 0, y = 0, z = 0;
 };

@@ -1,28 +1,63 @@
-"""Convolution on the GPU: im2col and col2im by our kernels, the matrix product by cuBLAS. See `mytorch.ops.conv`."""
+"""Convolution on the GPU, in the way that suits its shape. See `mytorch.ops.conv`.
+
+- One kernel a channel: `channelwise`, a thread an output.
+- 3x3 kernels at stride 1 over enough channels, in float32: `tiles`, Winograd's way. Not with TF32, of whose 10 bits it
+  would leave too few.
+- A 1x1 kernel that moves by 1: the pixels are the windows, and one matrix product all there is.
+- All else: windows made and added back by our kernels (im2col, col2im), one matrix product between them.
+
+The matrix products are cuBLAS's. Those of one group are of two axes, which CuPy hands over as they lie, transposed or
+not; of three it would copy.
+"""
 
 from math import prod
 
+import numpy as np
+
 from mytorch.device import Array, namespace
 from mytorch.geometry import Size, blocks, channels_last, empty, flat, output_size
+from mytorch.modes import winograd_allowed
 from mytorch.ops.cuda.activation import add_bias
-from mytorch.ops.cuda.loader import launch, window
+from mytorch.ops.cuda.channelwise import channelwise, channelwise_input_grad, channelwise_weight_grad
+from mytorch.ops.cuda.columns import col2im, im2col
+from mytorch.ops.cuda.precision import tf32_allowed
+from mytorch.ops.cuda.tiles import KERNEL, tiled_conv, tiled_conv_input_grad, tiled_conv_weight_grad
 
 BLOCK = 1 << 26
 """Elements of im2col's matrix made at a time: 256 MiB in float32."""
+
+CHANNELS = 16
+"""Of fewer channels, coming or going, Winograd's transforms move more than its products save. An estimate."""
 
 
 def conv(
     x: Array, weight: Array, bias: Array | None, stride: Size, padding: Size, dilation: Size, groups: int = 1
 ) -> Array:
     """As mytorch.ops.conv.conv."""
-    x, kernel = channels_last(x), weight.shape[2:]
-    out = tuple(map(output_size, x.shape[2:], kernel, stride, padding, dilation))
-    y, matrix = empty((len(x), len(weight), *out), x), _matrix(weight, groups)
-    for images in blocks(len(x), prod(out) * prod(kernel) * x.shape[1], BLOCK):
-        products = im2col(x[images], kernel, stride, padding, dilation, out, groups) @ matrix
-        flat(y[images])[...] = _joined(products)
+    if _suits_tiles(weight.shape, x.dtype, stride, dilation, groups):
+        return tiled_conv(x, weight, bias, padding)
+    if _depthwise(weight.shape, groups):
+        y = channelwise(x, weight, stride, padding, dilation)
+    else:
+        y = _conv(x, weight, stride, padding, dilation, groups)
     if bias is not None:
         add_bias(y, bias)
+    return y
+
+
+def _conv(x: Array, weight: Array, stride: Size, padding: Size, dilation: Size, groups: int) -> Array:
+    x, kernel, xp = channels_last(x), weight.shape[2:], namespace(x)
+    out = tuple(map(output_size, x.shape[2:], kernel, stride, padding, dilation))
+    y, matrix = empty((len(x), len(weight), *out), x), _matrix(weight, groups)
+    if _pointwise(kernel, stride, padding, groups):
+        xp.matmul(flat(x), matrix[0], out=flat(y))
+        return y
+    for images in blocks(len(x), prod(out) * prod(kernel) * x.shape[1], BLOCK):
+        columns = im2col(x[images], kernel, stride, padding, dilation, out, groups)
+        if groups == 1:
+            xp.matmul(columns[0], matrix[0], out=flat(y[images]))
+        else:
+            flat(y[images])[...] = _joined(columns @ matrix)
     return y
 
 
@@ -30,11 +65,21 @@ def conv_input_grad(
     grad: Array, weight: Array, size: Size, stride: Size, padding: Size, dilation: Size, groups: int = 1
 ) -> Array:
     """As mytorch.ops.conv.conv_input_grad."""
-    grad, kernel, out = channels_last(grad), weight.shape[2:], grad.shape[2:]
+    found = tuple(n + 2 - 2 * p for n, p in zip(grad.shape[2:], padding, strict=True))
+    fits = max(padding) <= 2 and found == tuple(size)
+    if fits and _suits_tiles(weight.shape, grad.dtype, stride, dilation, groups):
+        return tiled_conv_input_grad(grad, weight, padding)
+    if _depthwise(weight.shape, groups):
+        return channelwise_input_grad(grad, weight, size, stride, padding, dilation)
+    grad, kernel, out, xp = channels_last(grad), weight.shape[2:], grad.shape[2:], namespace(grad)
     channels = weight.shape[1] * groups
-    grad_x, transposed = empty((len(grad), channels, *size), grad), _matrix(weight, groups).transpose(0, 2, 1)
+    grad_x, matrix = empty((len(grad), channels, *size), grad), _matrix(weight, groups)
+    if _pointwise(kernel, stride, padding, groups) and tuple(size) == out:
+        xp.matmul(flat(grad), matrix[0].T, out=flat(grad_x))
+        return grad_x
     for images in blocks(len(grad), prod(out) * prod(kernel) * channels, BLOCK):
-        columns = _split(flat(grad[images]), groups) @ transposed
+        rows = flat(grad[images])
+        columns = rows @ matrix[0].T if groups == 1 else _split(rows, groups) @ matrix.transpose(0, 2, 1)
         col2im(columns, grad_x[images], kernel, stride, padding, dilation, out, groups)
     return grad_x
 
@@ -43,40 +88,40 @@ def conv_weight_grad(
     grad: Array, x: Array, kernel: Size, stride: Size, padding: Size, dilation: Size, groups: int = 1
 ) -> Array:
     """As mytorch.ops.conv.conv_weight_grad."""
-    x, grad, out = channels_last(x), channels_last(grad), grad.shape[2:]
     filters, channels, xp = grad.shape[1], x.shape[1], namespace(x)
+    shape = (filters, channels // groups, *kernel)
+    if _suits_tiles(shape, x.dtype, stride, dilation, groups):
+        return tiled_conv_weight_grad(grad, x, padding)
+    if _depthwise(shape, groups):
+        return channelwise_weight_grad(grad, x, kernel, stride, padding, dilation)
+    x, grad, out = channels_last(x), channels_last(grad), grad.shape[2:]
+    if _pointwise(kernel, stride, padding, groups):
+        return (flat(grad).T @ flat(x)).reshape(shape)
     matrix = xp.zeros((groups, prod(kernel) * channels // groups, filters // groups), x.dtype)
     for images in blocks(len(x), prod(out) * prod(kernel) * channels, BLOCK):
-        columns = im2col(x[images], kernel, stride, padding, dilation, out, groups)
-        matrix += columns.transpose(0, 2, 1) @ _split(flat(grad[images]), groups)
+        columns, rows = im2col(x[images], kernel, stride, padding, dilation, out, groups), flat(grad[images])
+        if groups == 1:
+            matrix[0] += columns[0].T @ rows
+        else:
+            matrix += columns.transpose(0, 2, 1) @ _split(rows, groups)
     split = matrix.reshape(groups, prod(kernel), channels // groups, filters // groups)
-    return xp.ascontiguousarray(split.transpose(0, 3, 2, 1)).reshape(filters, channels // groups, *kernel)
+    return xp.ascontiguousarray(split.transpose(0, 3, 2, 1)).reshape(shape)
 
 
-def im2col(x: Array, kernel: Size, stride: Size, padding: Size, dilation: Size, out: Size, groups: int = 1) -> Array:
-    """The windows of `x` as rows, (G, n * positions, K C / G)."""
-    n, channels = x.shape[:2]
-    columns = namespace(x).empty((groups, n * prod(out), prod(kernel) * channels // groups), x.dtype)
-    geometry = window(x.shape[2:], out, kernel, stride, padding, dilation)
-    launch("columns", "im2col", x, x, columns, geometry, n, channels, groups, count=columns.size)
-    return columns
+def _suits_tiles(shape: Size, dtype: np.dtype, stride: Size, dilation: Size, groups: int) -> bool:
+    """True where Winograd's way is open, for a weight of this shape, and likely the quicker one."""
+    fits = shape[2:] == KERNEL and max(*stride, *dilation) == 1 and groups == 1 and dtype == np.float32
+    return fits and min(shape[:2]) >= CHANNELS and winograd_allowed() and not tf32_allowed()
 
 
-def col2im(
-    columns: Array,
-    x: Array,
-    kernel: Size,
-    stride: Size,
-    padding: Size,
-    dilation: Size,
-    out: Size,
-    groups: int = 1,
-) -> None:
-    """Fill `x` (n, C, *size), memory channels last, with the sum of all rows where their windows stand."""
-    n, channels = x.shape[:2]
-    columns = namespace(x).ascontiguousarray(columns)
-    geometry = window(x.shape[2:], out, kernel, stride, padding, dilation)
-    launch("columns", "col2im", x, columns, x, geometry, n, channels, groups, count=x.size)
+def _depthwise(shape: Size, groups: int) -> bool:
+    """True where a weight of this shape is one kernel a channel."""
+    return 1 < groups == shape[0] and shape[1] == 1
+
+
+def _pointwise(kernel: Size, stride: Size, padding: Size, groups: int) -> bool:
+    """True where a window is a pixel, and every pixel is one."""
+    return groups == 1 and prod(kernel) == 1 and max(stride) == 1 and not any(padding)
 
 
 def _matrix(weight: Array, groups: int) -> Array:

@@ -1,8 +1,10 @@
 """How arrays lie in memory: kernels see dense memory alone, in one order for all arrays of a call."""
 
+from typing import Any
+
 import numpy as np
 
-from mytorch.device import Array, namespace
+from mytorch.device import Array, namespace, on_cuda
 from mytorch.geometry import channels_last
 
 
@@ -23,6 +25,15 @@ def beside(x: Array, other: Array) -> Array:
 def packed(x: Array) -> Array:
     """`x` with memory in the order of its axes, without gaps: itself where it is so already."""
     return namespace(x).ascontiguousarray(x)
+
+
+WIDEST = 16
+"""Bytes that a thread fetches at once at most, from a multiple of as many."""
+
+
+def aligned(x: Any) -> bool:
+    """Whether the memory of `x` begins where the widest fetch may; that of a view into a larger array may not."""
+    return bool((x.data.ptr if on_cuda(x) else x.ctypes.data) % WIDEST == 0)
 
 
 def of_kind(x: Array, dtype: np.dtype | type | str) -> Array:

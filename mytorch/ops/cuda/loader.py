@@ -1,5 +1,6 @@
 """From a source file to a running kernel: compiled by CuPy where it is first launched, once a type of number."""
 
+import re
 from collections.abc import Callable
 from functools import cache
 from math import ceil
@@ -32,13 +33,15 @@ WINDOW_MISSING = {"size": 1, "out": 1, "kernel": 1, "stride": 1, "padding": 0, "
 WINDOW = np.dtype([(name, AXES) for name in WINDOW_MISSING])
 """`Window` of grid.cuh."""
 
+INCLUDE = re.compile(r'#include "(\w+\.cuh)"\n')
+
 _host_launcher: Launcher | None = None
 
 
 def source_text(source: str) -> str:
     """`source`.cu with what it includes written out, as the compiler gets it."""
     text = (FOLDER / f"{source}.cu").read_text(encoding="utf-8")
-    return text.replace('#include "grid.cuh"', (FOLDER / "grid.cuh").read_text(encoding="utf-8"))
+    return INCLUDE.sub(lambda found: (FOLDER / found[1]).read_text(encoding="utf-8"), text)
 
 
 def options(kind: str) -> tuple[str, ...]:
@@ -72,13 +75,16 @@ def set_host_launcher(launcher: Launcher | None) -> Launcher | None:
     return before
 
 
+@cache
 def axes(numbers: tuple[int, ...]) -> np.ndarray:
     """One number for each of up to three axes as `Axes`; axes that are not there come first and get 1."""
     value = np.zeros(1, [("at", AXES)])
     value["at"] = _three(numbers, 1)
+    value.flags.writeable = False  # the same one for all calls with these numbers
     return value
 
 
+@cache
 def window(
     size: tuple[int, ...],
     out: tuple[int, ...],
@@ -92,6 +98,7 @@ def window(
     given = (size, out, kernel, stride, padding, dilation)
     for (name, missing), numbers in zip(WINDOW_MISSING.items(), given, strict=True):
         value[name] = _three(numbers, missing)
+    value.flags.writeable = False
     return value
 
 
@@ -115,6 +122,11 @@ def _module(source: str, kind: str) -> Any:
     return cupy.RawModule(code=source_text(source), options=options(kind))
 
 
+@cache
+def _function(source: str, kernel: str, kind: str) -> Any:
+    return _module(source, kind).get_function(kernel)
+
+
 def run_by_cupy(source: str, kernel: str, kind: str, blocks: int, threads: int, arguments: tuple) -> None:
     """The launcher for CuPy's arrays."""
-    _module(source, kind).get_function(kernel)((blocks,), (threads,), arguments)
+    _function(source, kernel, kind)((blocks,), (threads,), arguments)

@@ -1,17 +1,19 @@
-"""Batch normalisation on the GPU. See `mytorch.ops.norm`."""
+"""Batch normalisation on the GPU: each pass over memory is one kernel. See `mytorch.ops.norm`."""
 
 from mytorch.device import Array, namespace
 from mytorch.geometry import channels_last, empty, flat
 from mytorch.ops.cuda.layout import packed
 from mytorch.ops.cuda.loader import launch
-from mytorch.ops.cuda.sums import sums
+from mytorch.ops.cuda.sums import fold, partial_sums
 
 
 def moments(x: Array) -> tuple[Array, Array]:
-    """As mytorch.ops.norm.moments."""
-    rows = flat(channels_last(x))
-    exact_mean, mean = sums("row_sums", rows, count=len(rows))
-    return mean, sums("square_sums", rows, exact_mean, count=len(rows))[1]
+    """As mytorch.ops.norm.moments, in one pass."""
+    rows, xp = flat(channels_last(x)), namespace(x)
+    mean, var = (xp.empty(x.shape[1], x.dtype) for _ in range(2))
+    partial = partial_sums("norm", "moment_sums", x, rows.shape, rows, sums=2)
+    fold("norm", "fold_moments", x, partial, rows, mean, var, len(rows))
+    return mean, var
 
 
 def batch_norm(x: Array, mean: Array, var: Array, weight: Array | None, bias: Array | None, eps: float) -> Array:
@@ -28,17 +30,17 @@ def batch_norm(x: Array, mean: Array, var: Array, weight: Array | None, bias: Ar
 def batch_norm_grad(
     grad: Array, x: Array, mean: Array, var: Array, weight: Array | None, eps: float, batch_statistics: bool
 ) -> tuple[Array, Array, Array]:
-    """As mytorch.ops.norm.batch_norm_grad."""
+    """As mytorch.ops.norm.batch_norm_grad: one pass for all sums, one for the gradient at x."""
     grad, x, xp = channels_last(grad), channels_last(x), namespace(x)
     mean, var, weight = packed(mean), packed(var), xp.ones_like(mean) if weight is None else packed(weight)
     rows = flat(grad)
-    mean_grad, grad_bias = sums("row_sums", rows, count=1)
-    mean_product, grad_scale = sums("product_sums", rows, flat(x), mean, count=1)
-    if batch_statistics:
-        through = (mean_grad / len(rows)).astype(x.dtype), (mean_product / len(rows)).astype(x.dtype)
-    else:
-        through = xp.zeros_like(mean), xp.zeros_like(mean)
+    partial = partial_sums("norm", "gradient_sums", x, rows.shape, rows, flat(x), mean, sums=2)
+    grad_weight, grad_bias, *through = (xp.empty_like(mean) for _ in range(4))
+    fold(
+        "norm", "fold_gradients", x, partial, var, grad_weight, grad_bias, *through,
+        float(eps), int(batch_statistics), len(rows),
+    )  # fmt: skip
     grad_x = empty(x.shape, x)
     arrays = (grad, x, grad_x, mean, var, weight, *through)
     launch("norm", "batch_norm_grad", x, *arrays, float(eps), x.size, x.shape[1], count=x.size)
-    return grad_x, grad_scale / (var + eps) ** 0.5, grad_bias
+    return grad_x, grad_weight, grad_bias

@@ -6,16 +6,18 @@ about 1e-3 where float32 has 1e-6. Off unless asked for, as PyTorch's `torch.bac
 
 import numpy as np
 
+_allowed = False
 
-def allow_tf32(allowed: bool = True) -> None:
+
+def allow_tf32(allowed: bool) -> None:
     """Whether cuBLAS may round the factors of this process's float32 products. Our own kernels never do."""
     from cupy._core import _routines_linalg as products
 
+    global _allowed
     products.set_compute_type(np.float32, products.COMPUTE_TYPE_TF32 if allowed else products.COMPUTE_TYPE_DEFAULT)
+    _allowed = bool(allowed)
 
 
 def tf32_allowed() -> bool:
-    """Whether it may now; CuPy's variable CUPY_TF32=1 is another way to say so."""
-    from cupy._core import _routines_linalg as products
-
-    return bool(products.get_compute_type(np.float32) == products.COMPUTE_TYPE_TF32)
+    """Whether `allow_tf32` said so last; convolutions choose their way by it."""
+    return _allowed

@@ -1,27 +1,7 @@
 // Softmax, its logarithm and cross entropy over rows of C logits, and their gradients: one block a row, whose threads
 // take every blockDim-th column each. No exponential overflows, as the row's largest is subtracted first.
 #include "grid.cuh"
-
-// A number a thread, which the whole block sees.
-static __device__ double* block_memory() {
-    __shared__ double memory[MOST_THREADS];
-    return memory;
-}
-
-// The combination of every thread's value, which all threads get: pairs, pairs of pairs, and so on up a tree.
-template <typename Combine>
-__device__ double over_block(double value, Combine combine) {
-    double* tree = block_memory();
-    tree[threadIdx.x] = value;
-    __syncthreads();
-    for (int half = blockDim.x / 2; half > 0; half /= 2) {
-        if (threadIdx.x < half) tree[threadIdx.x] = combine(tree[threadIdx.x], tree[threadIdx.x + half]);
-        __syncthreads();
-    }
-    const double all = tree[0];
-    __syncthreads();  // nobody writes the next tree while this one is still read
-    return all;
-}
+#include "block.cuh"
 
 // The sum over a row's columns of term(c).
 template <typename Term>

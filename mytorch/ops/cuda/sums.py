@@ -5,29 +5,37 @@ from math import ceil
 from mytorch.device import Array, namespace
 from mytorch.ops.cuda.loader import THREADS, launch
 
-CHUNK = 1 << 15
-"""Elements that a block adds up."""
+CHUNK = 1 << 12
+"""Elements that a block adds up at least."""
+
+CHUNKS = 512
+"""Of the rows at most: enough blocks for any GPU, and few enough sums to add up afterwards."""
 
 
 def column_sums(matrix: Array) -> Array:
     """As mytorch.ops.sums.column_sums."""
     matrix = namespace(matrix).ascontiguousarray(matrix)
-    return sums("row_sums", matrix, count=1)[1]
+    rounded = namespace(matrix).empty(matrix.shape[1], matrix.dtype)
+    partial = partial_sums("norm", "row_sums", matrix, matrix.shape, matrix)
+    fold("norm", "fold_sums", matrix, partial, rounded)
+    return rounded
 
 
-def sums(kernel: str, matrix: Array, *others: Array, count: int) -> tuple[Array, Array]:
-    """What `kernel` of norm.cu adds up over the rows of `matrix` (rows, C), divided by `count`: in float64, rounded.
+def partial_sums(source: str, kernel: str, like: Array, shape: tuple[int, int], *given: object, sums: int = 1) -> Array:
+    """What `kernel` adds up over chunks of rows, (sums, chunks, C), float64.
 
-    others: the kernel's further arrays.
+    given: the kernel's arguments before the partial sums. shape: (rows, C).
     """
-    xp = namespace(matrix)
-    rows, channels = matrix.shape
-    chunk_rows = max(1, CHUNK // max(1, channels))
+    rows, channels = shape
+    chunk_rows = max(1, CHUNK // max(1, channels), ceil(rows / CHUNKS))
     chunks, tiles = ceil(rows / chunk_rows), ceil(channels / THREADS)
-    partial = xp.empty((chunks, channels), "d")
-    launch(
-        "norm", kernel, matrix, matrix, *others, partial, rows, channels, chunk_rows, count=chunks * tiles, blocks=True
-    )
-    exact, rounded = xp.empty(channels, "d"), xp.empty(channels, matrix.dtype)
-    launch("norm", "fold", matrix, partial, exact, rounded, chunks, channels, count, count=channels)
-    return exact, rounded
+    partial = namespace(like).empty((sums, chunks, channels), "d")
+    launch(source, kernel, like, *given, partial, rows, channels, chunk_rows, count=chunks * tiles, blocks=True)
+    return partial
+
+
+def fold(source: str, kernel: str, like: Array, partial: Array, *given: object) -> None:
+    """Let `kernel` add up the chunks, a block a channel. given: its further arguments, but for the partial's shape."""
+    _, chunks, channels = partial.shape
+    threads = min(THREADS, max(32, 1 << (chunks - 1).bit_length())) if chunks else 32
+    launch(source, kernel, like, partial, *given, chunks, channels, count=channels, blocks=True, threads=threads)

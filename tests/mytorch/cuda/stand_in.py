@@ -61,6 +61,10 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
             return wrapped(value) if isinstance(value, np.ndarray) else value
         return lambda *inputs, **options: wrapped(value(*unwrapped(inputs), **unwrapped(options)))
 
+    @property
+    def data(self) -> SimpleNamespace:
+        return SimpleNamespace(ptr=self.memory.ctypes.data)
+
     def __getitem__(self, where: Any) -> Any:
         return wrapped(self.memory[unwrapped(where)])
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mytorch.geometry import channels_last
-from mytorch.ops import conv as ops
 from mytorch.ops.cuda import conv as cuda
 
 FLOATS = st.sampled_from([np.float64, np.float32])
@@ -19,28 +19,29 @@ def convolutions(data, axes):
     return size, kernel, (stride, padding, dilation)
 
 
-@pytest.mark.kernels("im2col", "col2im", "add_bias")
+@pytest.mark.kernels("im2col", "col2im", "im2col_by_fours", "col2im_by_fours", "add_bias")
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @settings(max_examples=60)
 @given(
-    data=st.data(), dtype=FLOATS, batch=st.integers(1, 3), groups=st.integers(1, 3), block=st.sampled_from([1, 1 << 26])
-)
-def test_convolution_and_its_gradients_are_those_of_numpy(axes, grid, array, same, data, dtype, batch, groups, block):
+    data=st.data(), dtype=FLOATS, batch=st.integers(1, 3), groups=st.integers(1, 3),
+    width=st.sampled_from([2, 3, 4, 8]), block=st.sampled_from([1, 1 << 26]),
+)  # fmt: skip
+def test_convolution_and_its_gradients_are_pytorchs(axes, grid, array, same, data, dtype, batch, groups, width, block):
     grid(data)
     size, kernel, geometry = convolutions(data, axes)
-    x = array(data, (batch, 2 * groups, *size), dtype)
-    weight = array(data, (3 * groups, 2, *kernel), dtype, stream=1)
+    x = array(data, (batch, width * groups, *size), dtype)
+    weight = array(data, (3 * groups, width, *kernel), dtype, stream=1)
     bias = array(data, (3 * groups,), dtype, stream=2)
-    exact = [a.astype(float) for a in (x, weight, bias)]
+    tensors = [torch.tensor(a.astype(float), requires_grad=True) for a in (x, weight, bias)]
+    expected = getattr(torch.nn.functional, f"conv{axes}d")(*tensors, *geometry, groups)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cuda, "BLOCK", block)
         y = cuda.conv(x, weight, bias, *geometry, groups)
-        same("output", y, ops.conv(*exact, *geometry, groups), dtype)
+        same("output", y, expected, dtype)
         grad = array(data, y.shape, dtype, stream=3)
-        expected = ops.conv_input_grad(grad.astype(float), exact[1], size, *geometry, groups)
-        same("input", cuda.conv_input_grad(grad, weight, size, *geometry, groups), expected, dtype)
-        expected = ops.conv_weight_grad(grad.astype(float), exact[0], kernel, *geometry, groups)
-        same("weight", cuda.conv_weight_grad(grad, x, kernel, *geometry, groups), expected, dtype)
+        expected.backward(torch.tensor(grad.astype(float)))
+        same("input", cuda.conv_input_grad(grad, weight, size, *geometry, groups), tensors[0].grad, dtype)
+        same("weight", cuda.conv_weight_grad(grad, x, kernel, *geometry, groups), tensors[1].grad, dtype)
 
 
 @pytest.mark.kernels("im2col")

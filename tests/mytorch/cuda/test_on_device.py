@@ -33,9 +33,15 @@ def cuda(request, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "cupy", module(run))
-        loader._module.cache_clear()
+        forget()
         yield
+    forget()
+
+
+def forget():
+    """What was compiled, by CuPy or by the stand-in."""
     loader._module.cache_clear()
+    loader._function.cache_clear()
 
 
 @pytest.mark.parametrize("name", LAYERS)
