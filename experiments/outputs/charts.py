@@ -22,7 +22,7 @@ def reliability_diagram(found: Calibration, path: Path) -> None:
     shares.plot([0, 1], [0, 1], "--", color=GREY, label="perfectly calibrated")
     shares.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="pictures right")
     shares.set_title(f"calibration error {found.ece:.3f}, temperature {found.temperature:.2f}")
-    shares.legend(frameon=False, loc="upper left", fontsize=8)
+    shares.legend(framealpha=0.9, edgecolor="none", loc="upper left", fontsize=8)
     images.bar(left, [b.images for b in found.bins], width, align="edge", color=GREY, edgecolor="white")
     images.set(xlim=(0, 1), xlabel="confidence", ylabel="pictures", title="how sure the network is")
     images.yaxis.set_major_locator(MaxNLocator(integer=True))
