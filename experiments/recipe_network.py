@@ -145,11 +145,14 @@ def _trained(value: Any) -> str | list[str] | dict[str, int]:
 def _rates(value: Any) -> float | dict[str, float] | None:
     """A learning rate, one for each of some parts, or none."""
 
-    def rate(number: Any) -> bool:
-        return isinstance(number, int | float) and 0 < number < float("inf")
-
-    if value is None or rate(value) or (isinstance(value, dict) and value and all(map(rate, value.values()))):
-        return value
+    try:
+        if value is None:
+            return None
+        rates = {name: float(rate) for name, rate in (value if isinstance(value, dict) else {"": value}).items()}
+        if rates and all(0 < rate < float("inf") for rate in rates.values()):
+            return rates if isinstance(value, dict) else rates[""]
+    except (TypeError, ValueError):
+        pass
     raise ValueError("expected a number greater than 0, or one for each of some parts, such as {head: 0.001}")
 
 

@@ -58,7 +58,7 @@ class Shares(Dataset):
         starts = list(range(0, len(faces), recipe.batch_size))
         if training and len(starts) > 1 and len(faces) - starts[-1] == 1:
             starts.pop()
-        self.bounds = list(zip(starts, [*starts[1:], len(faces)], strict=True))
+        self.bounds = [(a, b) for a, b in zip(starts, [*starts[1:], len(faces)], strict=False)]
         self._order: tuple[int, np.ndarray] = (-1, np.arange(len(faces)))
 
     def __len__(self) -> int:

@@ -25,10 +25,10 @@ PRECISIONS = {"full": "no", "bf16": "bf16", "fp16": "fp16"}
 def accelerator_for(recipe: Recipe) -> Accelerator:
     """The device, the precision and the processes of a run. Raises FacesError for a precision that there is not."""
     AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
-    try:
-        return Accelerator(mixed_precision=PRECISIONS[recipe.training.precision])
-    except ValueError as error:
-        raise FacesError(f"training.precision={recipe.training.precision}: {error}; expected full, or bf16") from error
+    accelerator = Accelerator(mixed_precision=PRECISIONS[recipe.training.precision])
+    if recipe.training.precision == "fp16" and accelerator.device.type == "cpu":
+        raise FacesError("training.precision=fp16: needs a GPU; expected full, or bf16, which a processor has, too")
+    return accelerator
 
 
 class FaceLearner:

@@ -1,0 +1,214 @@
+"""A transfer network's run that was stopped, at whatever moment, ends bit for bit as one that never was."""
+
+import csv
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments import recipe as recipes
+from experiments.errors import FacesError
+from experiments.run import Run
+from experiments.training import face_record, face_trainer
+from experiments.training.face_learner import FaceLearner
+from experiments.training.face_state import read_tensors
+from experiments.training.face_trainer import Options, train
+
+ALONE = Options(workers=0)
+STEPS = 5
+"""Batches an epoch."""
+
+TIMES = {"images_per_second"}
+RICH = (
+    "stages=[{epochs: 1, train: head}, {epochs: 2, lr: {backbone: 0.001, head: 0.01}}]",
+    "epochs=3",
+    "training={ema: 0.9, clip: 1.0, accumulate: 2}",
+    "mixing={mixup: 0.3, cutmix: 0.5, share: 0.7}",
+    "model={backbone: test_resnet, weights: none, dropout: 0.3, embedding: 16}",
+    "schedule={name: one_cycle, over: run}",
+)
+
+
+def rows(run: Run) -> list[dict]:
+    with run.history.open(newline="") as file:
+        return [{key: row[key] for key in row if key not in TIMES} for row in csv.DictReader(file)]
+
+
+def assert_the_same(run: Run, unbroken: Run) -> None:
+    assert rows(run) == rows(unbroken)
+    for name in ("checkpoint", "best", "last"):
+        ours, theirs = (read_tensors(getattr(each, name))[0] for each in (run, unbroken))
+        assert ours.keys() == theirs.keys()
+        assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == [], name
+    assert {path.name for path in run.folder.iterdir()} == {path.name for path in unbroken.folder.iterdir()}
+
+
+@pytest.fixture(autouse=True)
+def pictures(monkeypatch):
+    """Plots that are quickly drawn: they take most of a tiny run's time."""
+    monkeypatch.setattr(face_record, "learning_curves", lambda history, path, *_: path.write_text(str(len(history))))
+
+
+@pytest.fixture(scope="module")
+def unbroken(people, small, tmp_path_factory):
+    """unbroken(settings): the run of a recipe without interruption, made once."""
+    made: dict[tuple, Run] = {}
+
+    def run(*settings) -> Run:
+        if settings not in made:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(face_record, "learning_curves", lambda history, path, *_: path.write_text("3"))
+                made[settings] = train(
+                    small(*settings), people, tmp_path_factory.mktemp("whole") / "run", options=ALONE
+                )
+        return made[settings]
+
+    return run
+
+
+def interrupted(patch, owner, name: str, at: int, error: type[BaseException] = KeyboardInterrupt) -> None:
+    """Make the `at`th call of a function, counted from 0, raise instead."""
+    original, calls = getattr(owner, name), iter(range(10**6))
+
+    def call(*arguments, **options):
+        if next(calls) == at:
+            raise error
+        return original(*arguments, **options)
+
+    patch.setattr(owner, name, call)
+
+
+def broken(people, recipe, out: Path, owner, name: str, at: int, options: Options = ALONE) -> Run:
+    """A run that was stopped at a call, and went on."""
+    with pytest.MonkeyPatch.context() as patch:
+        interrupted(patch, owner, name, at)
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, people, out, options=options)
+    return train(recipe, people, out, resume=True, options=ALONE)
+
+
+@pytest.mark.parametrize("step", [0, STEPS - 1, STEPS, 2 * STEPS + 3])
+def test_stopped_in_any_step_of_a_rich_recipe(people, small, tmp_path, unbroken, step):
+    run = broken(people, small(*RICH), tmp_path / "run", FaceLearner, "step", step)
+    assert_the_same(run, unbroken(*RICH))
+
+
+@pytest.mark.parametrize("step", [2, 2 * STEPS + 3])
+def test_stopped_within_an_epoch_after_a_checkpoint_within_it(people, small, tmp_path, unbroken, step):
+    often, taken = Options(workers=0, save_seconds=0.0), []
+    with pytest.MonkeyPatch.context() as patch:
+        interrupted(patch, FaceLearner, "step", step)
+        with pytest.raises(KeyboardInterrupt):
+            train(small(*RICH), people, tmp_path / "run", options=often)
+        original = FaceLearner.step
+        patch.undo()
+        original = FaceLearner.step
+        patch.setattr(FaceLearner, "step", lambda *arguments: (taken.append(1), original(*arguments)))
+        run = train(small(*RICH), people, tmp_path / "run", resume=True, options=ALONE)
+    assert len(taken) == 3 * STEPS - step
+    assert_the_same(run, unbroken(*RICH))
+
+
+@pytest.mark.parametrize(("owner", "name", "at"), [
+    (Run, "write_history", 1), (face_record, "write_json", 0), (face_record, "save_state", 1),
+    (face_record, "save_tensors", 1), (FaceLearner, "begin", 1),
+])  # fmt: skip
+def test_stopped_between_the_files_of_an_epoch(people, small, tmp_path, unbroken, owner, name, at):
+    assert_the_same(broken(people, small(*RICH), tmp_path / "run", owner, name, at), unbroken(*RICH))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"),
+    [
+        ("{name: sgd, lr: 0.1, nesterov: true}", "plateau"),
+        ("{name: adam, lr: 0.01}", "step"),
+        ("{name: adamw}", "cosine"),
+    ],
+)
+def test_every_optimiser_and_schedule(people, small, tmp_path, unbroken, optimizer, schedule):
+    settings = (
+        f"optimizer={optimizer}",
+        f"schedule={{name: {schedule}, every: 1, gamma: 0.5, patience: 0}}",
+        "epochs=3",
+    )
+    run = broken(people, small(*settings), tmp_path / "run", FaceLearner, "step", 2 * STEPS + 1)
+    assert_the_same(run, unbroken(*settings))
+
+
+def test_what_a_killed_process_left_half_written_goes(people, small, tmp_path):
+    run = train(small("epochs=1"), people, tmp_path / "run", options=ALONE)
+    left = run.folder / ".checkpoint.safetensors.0123abcd.safetensors"
+    left.touch()
+    train(small("epochs=1"), people, run.folder, resume=True, options=ALONE)
+    assert not left.exists()
+
+
+def test_other_weights_make_another_recipe(people, small, tmp_path):
+    train(small("epochs=1"), people, tmp_path / "run", options=ALONE)
+    with pytest.raises(FacesError, match="made by another recipe"):
+        train(small("epochs=1", "model.dropout=0.1"), people, tmp_path / "run", resume=True, options=ALONE)
+
+
+def test_a_finished_run_stays_as_it_is(people, small, tmp_path, unbroken):
+    made = unbroken(*RICH)
+    before = made.checkpoint.read_bytes()
+    train(small(*RICH), people, made.folder, resume=True, options=ALONE)
+    assert made.checkpoint.read_bytes() == before
+
+
+def _train_in_a_process(file: Path, settings: tuple, people: Path, out: Path) -> None:
+    torch.set_num_threads(1)
+    options = Options(workers=0, save_seconds=0.05)
+    train(recipes.load(file, settings), people, out, resume=out.is_dir(), options=options)
+
+
+def killed(file: Path, people: Path, out: Path, after: float) -> bool:
+    """Train in a process that SIGKILL ends after so many seconds; whether it was still at work."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["experiments.training.face_trainer"])
+    process = context.Process(target=_train_in_a_process, args=(file, RICH, people, out))
+    process.start()
+    process.join(after)
+    running = process.is_alive()
+    if running:
+        os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    return running
+
+
+def kill_again_and_again(file: Path, people: Path, out: Path, times: int) -> int:
+    """Kill a run at so many random moments, going on after each, then let it end. Returns how many kills struck."""
+    started = time.monotonic()
+    assert not killed(file, people, out.with_name("timed"), 600)
+    usual, struck, draws = time.monotonic() - started, 0, random.Random(times)
+    for _ in range(times):
+        struck += killed(file, people, out, draws.uniform(0.05, usual))
+    assert not killed(file, people, out, 600)
+    return struck
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [20])
+def test_killed_at_random_moments(people, small, small_file, tmp_path, unbroken, times):
+    torch.set_num_threads(1)
+    out = tmp_path / "run"
+    assert kill_again_and_again(small_file, people, out, times) >= 3
+    run, whole = Run(out), unbroken(*RICH)
+    assert rows(run) == rows(whole)
+    for name in ("checkpoint", "best", "last"):
+        ours, theirs = (read_tensors(getattr(each, name))[0] for each in (run, whole))
+        assert [key for key in theirs if not torch.equal(ours[key], theirs[key])] == [], name
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+    assert json.loads(run.metrics.read_text())["epoch"] == 3
+
+
+def test_a_trainer_without_interruption_gives_the_same_twice(people, small, tmp_path, unbroken):
+    run = train(small(*RICH), people, tmp_path / "run", options=ALONE)
+    assert face_trainer.SAVE_SECONDS > 60
+    assert_the_same(run, unbroken(*RICH))
