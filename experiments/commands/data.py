@@ -1,11 +1,16 @@
 """`faces data`: faces in."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-data = typer.Typer(help="Faces in: draw synthetic ones, check a folder.", no_args_is_help=True)
+Fit = Literal["crop", "stretch", "pad"]
+OnBad = Literal["stop", "skip"]
+
+data = typer.Typer(
+    help="Faces in: draw synthetic ones, get public ones, check a folder, pack it.", no_args_is_help=True
+)
 
 
 @data.command("synth")
@@ -54,3 +59,57 @@ def data_check(directory: Annotated[Path, typer.Argument(help="Folder of identit
     for line in report.summary():
         say(line)
     raise typer.Exit(1 if report.problems else 0)
+
+
+@data.command("pack")
+def data_pack(
+    directory: Annotated[Path, typer.Argument(help="Folder of identities, or a competition's.")],
+    out: Annotated[Path, typer.Argument(help="Folder to make.")],
+    size: Annotated[int, typer.Option(min=8, max=1024, help="Pixels a side.")] = 160,
+    fit: Annotated[Fit, typer.Option(help="How a picture of another shape comes to it.")] = "crop",
+    on_bad: Annotated[
+        OnBad, typer.Option("--on-bad-image", help="Stop at a picture that cannot be read, or leave it out.")
+    ] = "stop",
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; all cores by default.")] = None,
+) -> None:
+    """Decode every picture once, into files that training maps into memory: give OUT for the folder from then on.
+
+    Example: `faces data pack faces50 packed50 --size 112`
+    """
+    from time import monotonic
+
+    from experiments.data.pack import pack
+    from experiments.progress import duration, say, track
+
+    started = monotonic()
+    with track("packing", 1, "images") as advance:
+        counts, bad = pack(directory, out, (size, size), fit, on_bad, workers, progress=advance)
+    took, total = monotonic() - started, sum(counts.values())
+    held = ", ".join(f"{part} {count:,}" for part, count in counts.items())
+    say(f"{out}: {held}, {total * size * size * 3 / 1e9:,.2f} GB")
+    for line in bad[:10]:
+        say(f"  left out: {line}")
+    if len(bad) > 10:
+        say(f"  ... and {len(bad) - 10:,} more, listed in {out / 'pack.json'}")
+    say(f"packed in {duration(took)}: {total / took:,.0f} images/s")
+
+
+@data.command("get")
+def data_get(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="olivetti or lfw.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to make; named as the set unless told.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Where downloads are kept; scikit-learn's place unless told.")
+    ] = None,
+    least: Annotated[int, typer.Option("--min-images", min=1, help="Of LFW, leave out people with fewer.")] = 1,
+) -> None:
+    """Download a public set of faces through scikit-learn, as a folder a person.
+
+    Example: `faces data get olivetti --out olivetti`
+    """
+    from experiments.data.get import get
+    from experiments.progress import say
+
+    folder = Path(name) if out is None else out
+    people, pictures = get(name, folder, cache, least)
+    say(f"{folder}: {people:,} people, {pictures:,} pictures")

@@ -1,25 +1,32 @@
-"""A folder of identities in memory, at the recipe's size, split as the recipe says."""
+"""A folder of identities, in memory or read as wanted, at the recipe's size, split as the recipe says."""
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from experiments.data.identities import Identities, find_identities, subset
+from experiments.data.identities import Identities, find_identities, subset, validation_root
 from experiments.data.images import load_images
+from experiments.data.packed import has_part, is_packed, open_pack, read_packed
+from experiments.data.pictures import IN_MEMORY, Files, Pictures
 from experiments.data.splits import split
+from experiments.errors import FacesError
 from experiments.progress import track
 from experiments.recipe import Data, Recipe
 
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Labelled pictures. images: (N, H, W, 3) uint8; labels: (N,) int64; names: the people; paths: where from."""
+    """Labelled pictures. images: (N, H, W, 3) uint8; labels: (N,) int64; names: the people; paths: where from.
 
-    images: np.ndarray
+    images are in memory, or `Pictures` that read what is indexed from a pack or from files.
+    """
+
+    images: Any
     labels: np.ndarray
     names: tuple[str, ...]
     paths: tuple[Path, ...]
@@ -30,7 +37,8 @@ class Faces:
     def pick(self, indices: np.ndarray | Sequence[int]) -> "Faces":
         """Those pictures only, of all the people still."""
         chosen = np.asarray(indices, dtype=np.int64)
-        return Faces(self.images[chosen], self.labels[chosen], self.names, tuple(self.paths[i] for i in chosen))
+        images = self.images.pick(chosen) if isinstance(self.images, Pictures) else self.images[chosen]
+        return Faces(images, self.labels[chosen], self.names, tuple(self.paths[i] for i in chosen))
 
     @property
     def fingerprint(self) -> str:
@@ -40,20 +48,66 @@ class Faces:
 
 
 def read_split(directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces, Faces]:
-    """Training and validation pictures of a folder of identities. Raises FacesError where there are none."""
-    people = find_identities(directory)
+    """Training and validation pictures of a folder of identities, or of a pack of one.
+
+    An official validation set (`dev/`, `val/`) beside `train/` validates, where there is one; else some of each
+    person's pictures do, as the recipe says. Raises FacesError where there are no people, and where those of the
+    validation set are not of the training set's.
+    """
+    people, official, pixels = _find(directory, recipe.data)
+    wanted = people
     if recipe.identities is not None:
-        people = subset(people, recipe.identities, recipe.split.seed)
-    train, validation = split(people.labels, recipe.split.train, recipe.split.seed, people.names)
-    faces = _read(people, recipe.data)
+        wanted = subset(people, recipe.identities, recipe.split.seed)
+    faces = pixels(wanted)
+    if official is not None and recipe.split.train != "all":
+        return faces, pixels(_labelled_as(official, wanted, people))
+    train, validation = split(wanted.labels, recipe.split.train, recipe.split.seed, wanted.names)
     return faces.pick(train), faces.pick(validation)
 
 
 def read_pictures(paths: Sequence[Path], data: Data, label: str = "reading") -> np.ndarray:
-    """Pictures (N, H, W, 3) uint8 at the size and fit of a recipe."""
+    """Pictures (N, H, W, 3) uint8 at the size and fit of a recipe, of files or of a pack's test set."""
+    packed = read_packed(paths, data.size, data.fit)
+    if packed is not None:
+        return packed
     with track(label, len(paths), "images") as advance:
         return load_images(paths, data.size, data.fit, progress=advance)
 
 
+def _find(
+    directory: str | os.PathLike[str], data: Data
+) -> tuple[Identities, Identities | None, Callable[[Identities], Faces]]:
+    """The people to train on, those of an official validation set, and what gives the pictures of either."""
+    if not is_packed(directory):
+        beside = validation_root(directory)
+        return find_identities(directory), find_identities(beside) if beside else None, lambda some: _read(some, data)
+    parts = [open_pack(directory, "train", data.size, data.fit)]
+    if has_part(directory, "dev"):
+        parts.append(open_pack(directory, "dev", data.size, data.fit))
+
+    def pixels(some: Identities) -> Faces:
+        part = next(part for part in parts if part.people.root == some.root)
+        place = {path: row for row, path in enumerate(part.paths)}
+        rows = np.array([place[path] for path in some.paths], np.int64)
+        return Faces(part.pictures.pick(rows), some.labels, some.names, some.paths)
+
+    return parts[0].people, parts[1].people if len(parts) > 1 else None, pixels
+
+
+def _labelled_as(official: Identities, wanted: Identities, people: Identities) -> Identities:
+    """The pictures of an official validation set that show those people, under their labels."""
+    if strangers := set(official.names) - set(people.names):
+        raise FacesError(
+            f"{official.root}: {len(strangers)} of its people, such as {min(strangers)}, are not in {people.root}: "
+            "expected the same people, as folders or labels of the same names"
+        )
+    place = {name: label for label, name in enumerate(wanted.names)}
+    kept = [row for row, label in enumerate(official.labels) if official.names[label] in place]
+    labels = np.array([place[official.names[official.labels[row]]] for row in kept], np.int64)
+    return Identities(official.root, wanted.names, tuple(official.paths[row] for row in kept), labels)
+
+
 def _read(people: Identities, data: Data) -> Faces:
-    return Faces(read_pictures(people.paths, data), people.labels, people.names, people.paths)
+    files = Pictures(Files(people.paths, data.size, data.fit))
+    images = files if files.nbytes > IN_MEMORY else read_pictures(people.paths, data)
+    return Faces(images, people.labels, people.names, people.paths)

@@ -13,6 +13,8 @@ from experiments.data.images import IMAGE_SUFFIXES
 from experiments.errors import FacesError
 
 PARTS = frozenset({"train", "test", "dev", "val", "valid", "validation"})
+VALIDATION = ("dev", "val", "valid", "validation")
+LABELS, IMAGES, CLASSIFICATION = "labels.txt", "images", "cls_data"
 _JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 
 
@@ -20,7 +22,8 @@ _JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 class Identities:
     """Labelled images: paths[i] shows the person names[labels[i]].
 
-    names: sorted as plain strings, so a label is a name's place among them. paths: identity by identity, in natural
+    names: folders' sorted as plain strings, so a label is a name's place among them; numbers of a labels.txt sorted as
+    numbers, so that 0, 1, 2 ... are their own labels. paths: identity by identity, in natural
     order within one (1, 2, 10). labels: (N,) int64.
     """
 
@@ -36,10 +39,13 @@ class Identities:
 def find_identities(directory: str | os.PathLike[str]) -> Identities:
     """Find the people of a folder of identity folders, or of the `train/` in a competition's folder.
 
-    Hidden files, files that are not images by suffix, and identity folders without images are left out. Raises
-    FacesError, saying what stands there instead, where that leaves fewer than two people.
+    In place of identity folders there may be `images/` and a `labels.txt` of lines `file.jpg 17`. Hidden files, files
+    that are not images by suffix, and identity folders without images are left out. Raises FacesError, saying what
+    stands there instead, where that leaves fewer than two people.
     """
     root = identity_root(directory)
+    if (root / LABELS).is_file() and (root / IMAGES).is_dir():
+        return _listed(root)
     people = {folder.name: images for folder in folders_in(root) if (images := images_in(folder))}
     if len(people) < 2:
         raise FacesError(f"{root}: {_what_is_wrong(root, people)}")
@@ -78,18 +84,41 @@ def subset(identities: Identities, count: int, seed: int) -> Identities:
 
 
 def find_images(directory: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """List the images that lie directly in a folder, in natural order (1, 2, 10). Raises FacesError where none do."""
+    """List the images that lie directly in a folder, or in its `images/`, in natural order (1, 2, 10).
+
+    Those of a pack's test set are named as if they lay below it. Raises FacesError where there are none.
+    """
+    from experiments.data.packed import open_pack, packed_part  # which itself speaks of Identities
+
+    if part := packed_part(directory):
+        return open_pack(*part).paths
     folder = existing_folder(directory)
     images = images_in(folder)
+    if not images and (folder / IMAGES).is_dir():
+        images = images_in(folder / IMAGES)
     if not images:
         raise FacesError(f"{folder}: no images lie directly in it{_contents(folder)}: give the folder that holds them")
     return images
 
 
 def identity_root(directory: str | os.PathLike[str]) -> Path:
-    """Give the folder that holds the identity folders: `train/` where there is one, else the folder itself."""
+    """Give the folder that holds the identity folders: `train/` where there is one, else the folder itself.
+
+    A folder that holds `cls_data/` beside the data of other tasks stands for that.
+    """
     folder = existing_folder(directory)
+    if (folder / CLASSIFICATION / "train").is_dir():
+        folder = folder / CLASSIFICATION
     return folder / "train" if (folder / "train").is_dir() else folder
+
+
+def validation_root(directory: str | os.PathLike[str]) -> Path | None:
+    """Give the official validation set beside `train/` (`dev/`, `val/` ...), where there is one with people in it."""
+    train = identity_root(directory)
+    if train == Path(directory):
+        return None
+    beside = (train.parent / name for name in VALIDATION)
+    return next((f for f in beside if f.is_dir() and (folders_in(f) or (f / LABELS).is_file())), None)
 
 
 def existing_folder(directory: str | os.PathLike[str]) -> Path:
@@ -129,6 +158,37 @@ def natural_key(path: Path) -> tuple[list[str | int], str]:
     """Sort key by which 2.jpg comes before 10.jpg; names that differ only in leading zeros keep a fixed order."""
     pieces = re.split(r"([0-9]+)", path.name)
     return [int(piece) if place % 2 else piece for place, piece in enumerate(pieces)], path.name
+
+
+def _listed(root: Path) -> Identities:
+    """The people of `images/` by a labels.txt of lines `file.jpg 17`. Raises FacesError naming a line that is none."""
+    file, seen = root / LABELS, dict[str, str]()
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise FacesError(f"{file}: cannot be read as text ({error}): get it again") from error
+    there = {path.name: path for path in images_in(root / IMAGES)}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        name, _, label = line.strip().replace("\t", " ").replace(",", " ").rpartition(" ")
+        name = name.strip().removeprefix(f"{IMAGES}/")
+        if not name or name not in there:
+            raise FacesError(f"{file}, line {number}: {line.strip()!r}: expected an image of {IMAGES}/ and its label")
+        if seen.setdefault(name, label) != label:
+            raise FacesError(f"{file}, line {number}: {name} is labelled {label} here and {seen[name]} above: mend it")
+    if missing := [name for name in there if name not in seen]:
+        raise FacesError(
+            f"{file}: lacks {len(missing)} images of {IMAGES}/, such as {missing[0]}: label or remove them"
+        )
+    found = set(seen.values())
+    names = sorted(found, key=int) if all(re.fullmatch("[0-9]+", label) for label in found) else sorted(found)
+    if len(names) < 2:
+        raise FacesError(f"{file}: names {len(names)} people, expected at least two: add the images of others")
+    place = {name: label for label, name in enumerate(names)}
+    rows = sorted((place[label], natural_key(there[name]), there[name]) for name, label in seen.items())
+    labels = np.array([label for label, _, _ in rows], np.int64)
+    return Identities(root, tuple(names), tuple(path for _, _, path in rows), labels)
 
 
 def _visible(folder: Path) -> Iterable[Path]:

@@ -21,22 +21,22 @@ class Look(NamedTuple):
     """One way to look at a picture.
 
     side: pixels of its longer side. least: of the smallest face, after that. thresholds: of the three stages. border:
-    a share of each side added around it, as a face that fills its picture has no surroundings to stand out from.
+    a share of each side added around it, by repeating its edge: facenet-pytorch cuts a candidate off at the picture's
+    edge and stretches what is left, and the landmarks with it.
     """
 
     side: int
     least: int
     thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
-    border: float = 0.0
+    border: float = 0.25
 
 
 LOOKS = (
     Look(320, 80),
     Look(640, 40),
-    Look(320, 40, border=0.25),
-    Look(240, 24, (0.5, 0.6, 0.6), 0.25),
+    Look(240, 24, (0.5, 0.6, 0.6)),
     Look(1280, 40),
-    Look(480, 40, (0.4, 0.4, 0.4), 0.25),
+    Look(480, 40, (0.4, 0.4, 0.4)),
 )
 """Tried in turn on whatever the ones before found no face in."""
 

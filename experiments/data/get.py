@@ -1,0 +1,63 @@
+"""`faces data get`: public sets of faces, downloaded by scikit-learn, as a folder a person."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+from PIL import Image
+
+from experiments.errors import FacesError
+from experiments.run import new_folder, refuse_existing
+
+Labelled = Iterator[tuple[str, np.ndarray]]
+"""A person's name and a picture, (H, W) or (H, W, 3), of 0 to 1."""
+
+
+def get(name: str, target: Path, cache: Path | None = None, least: int = 1) -> tuple[int, int]:
+    """Make a folder of a public set, whole or not at all: how many people, how many pictures.
+
+    `cache` keeps what was downloaded; `least` leaves out people of LFW with fewer images. Raises FacesError for a set
+    that is not known, a folder that is in use, and where nothing can be downloaded.
+    """
+    if name not in SETS:
+        raise FacesError(f"no set is called {name!r}: choose one of {', '.join(SETS)}")
+    refuse_existing(target, "remove it")
+    counts: dict[str, int] = {}
+    try:
+        pictures = SETS[name](cache, least)
+    except (URLError, ConnectionError, TimeoutError) as error:
+        raise FacesError(
+            f"{name}: cannot be downloaded ({error}): connect to the network, or download it elsewhere by "
+            f"`faces data get {name} --cache FOLDER` and bring that folder here for the same command"
+        ) from error
+    with new_folder(target) as folder:
+        for person, picture in pictures:
+            counts[person] = counts.get(person, 0) + 1
+            (folder / person).mkdir(exist_ok=True)
+            pixels = np.rint(np.asarray(picture, float) * 255).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / person / f"{person}_{counts[person]:04d}.png")
+    return len(counts), sum(counts.values())
+
+
+def _olivetti(cache: Path | None, least: int) -> Labelled:
+    """40 people, 10 images each, 64x64 grey (AT&T Laboratories Cambridge)."""
+    from sklearn.datasets import fetch_olivetti_faces
+
+    found = fetch_olivetti_faces(data_home=cache)
+    return ((f"s{label + 1:02d}", image) for label, image in zip(found.target, found.images, strict=True))
+
+
+def _lfw(cache: Path | None, least: int) -> Labelled:
+    """Labeled Faces in the Wild, funneled, 250x250 in colour."""
+    from sklearn.datasets import fetch_lfw_people
+
+    found = fetch_lfw_people(
+        data_home=cache, color=True, resize=1.0, slice_=(slice(0, 250), slice(0, 250)), min_faces_per_person=least
+    )
+    names = [name.replace(" ", "_") for name in found.target_names]
+    scale = 255.0 if found.images.max() > 1 else 1.0  # scikit-learn has given both
+    return ((names[label], image / scale) for label, image in zip(found.target, found.images, strict=True))
+
+
+SETS: dict[str, Callable[[Path | None, int], Labelled]] = {"olivetti": _olivetti, "lfw": _lfw}

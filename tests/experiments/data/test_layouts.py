@@ -1,0 +1,84 @@
+"""The layouts that courses hand out: an official validation set, images with a list of labels, a folder a task."""
+
+import numpy as np
+import pytest
+
+from experiments.data.faces import read_split
+from experiments.data.identities import find_identities, find_images, validation_root
+from experiments.data.pack import pack
+from experiments.errors import FacesError
+
+
+def listed(paint, root: str, labels: dict[str, str]) -> None:
+    for name in labels:
+        path = paint(f"{root}/images/{name}")
+    (path.parents[1] / "labels.txt").write_text("".join(f"{name} {label}\n" for name, label in labels.items()))
+
+
+def test_numbers_of_a_list_are_their_own_labels(paint, tmp_path):
+    wanted = {f"{n:03d}.png": str(n % 12) for n in range(24)}
+    listed(paint, "cls_data/train", wanted)
+    people = find_identities(tmp_path)
+    assert people.names == tuple(map(str, range(12)))
+    assert {path.name: str(label) for path, label in zip(people.paths, people.labels, strict=True)} == wanted
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [("9.png 1", "line 5: '9.png 1': expected an image"), ("0.png 3", "labelled 3 here and 0 above"), ("x", "line 5")],
+)
+def test_a_wrong_line_of_a_list_is_named(paint, tmp_path, line, named):
+    listed(paint, "train", {f"{n}.png": str(n % 2) for n in range(4)})
+    with (tmp_path / "train" / "labels.txt").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(FacesError, match=named):
+        find_identities(tmp_path)
+
+
+def test_an_image_without_a_label_is_named(paint, tmp_path):
+    listed(paint, "train", {f"{n}.png": str(n % 2) for n in range(4)})
+    paint("train/images/new.png")
+    with pytest.raises(FacesError, match=r"lacks 1 images of images/, such as new\.png"):
+        find_identities(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["dev", "val", "validation"])
+def test_an_official_validation_set_validates(paint, tmp_path, tiny, name):
+    for person in ("ann", "bob", "cy"):
+        for n in range(3):
+            paint(f"cls_data/train/{person}/{n}.png")
+        paint(f"cls_data/{name}/{person}/v.png")
+    train, validation = read_split(tmp_path, tiny())
+    assert (len(train), len(validation)) == (9, 3)
+    assert [path.name for path in validation.paths] == ["v.png"] * 3
+    assert train.names == validation.names
+    assert validation_root(tmp_path).name == name
+    few, some = read_split(tmp_path, tiny("identities=2"))
+    assert few.names == some.names
+    assert [some.names[label] for label in some.labels] == [path.parent.name for path in some.paths]
+
+
+def test_a_packed_validation_set_validates_too(paint, tmp_path, tiny):
+    for person in ("ann", "bob", "cy"):
+        for n in range(3):
+            paint(f"in/train/{person}/{n}.png")
+    paint("in/dev/bob/v.png")
+    paint("in/dev/cy/v.png")
+    pack(tmp_path / "in", tmp_path / "out", (16, 16))
+    for packed, plain in zip(read_split(tmp_path / "out", tiny()), read_split(tmp_path / "in", tiny()), strict=True):
+        np.testing.assert_array_equal(np.asarray(packed.images), plain.images)
+        np.testing.assert_array_equal(packed.labels, plain.labels)
+
+
+def test_people_of_the_validation_set_whom_nobody_trains_are_named(paint, tmp_path, tiny):
+    for part, people in (("train", ("ann", "bob")), ("dev", ("ann", "zoe"))):
+        for person in people:
+            for n in range(2):
+                paint(f"{part}/{person}/{n}.png")
+    with pytest.raises(FacesError, match="1 of its people, such as zoe, are not in"):
+        read_split(tmp_path, tiny())
+
+
+def test_a_test_set_may_lie_in_images(paint, tmp_path):
+    paint("test/images/1.png")
+    assert [path.name for path in find_images(tmp_path / "test")] == ["1.png"]

@@ -1,0 +1,158 @@
+"""A pack is the folder that it was made from, bit for bit, whole or not there."""
+
+import json
+import pickle
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.data import faces as reading
+from experiments.data import pack as packing
+from experiments.data.faces import read_pictures, read_split
+from experiments.data.identities import find_images
+from experiments.data.images import ImageError, load_images
+from experiments.data.pack import pack
+from experiments.data.pictures import Files, Pictures
+from experiments.errors import FacesError
+
+SIZE = (16, 16)
+
+
+@pytest.fixture
+def competition(own_people, tmp_path):
+    folder = tmp_path / "competition"
+    folder.mkdir()
+    own_people.rename(folder / "train")
+    (folder / "test").mkdir()
+    for number in (1, 2, 10):
+        Image.new("RGB", (30, 20), (number, 2 * number, 3)).save(folder / "test" / f"{number}.png")
+    (folder / "sample_submission.csv").write_text("image_name,label\n1.png,anna\n10.png,anna\n2.png,anna\n")
+    return folder
+
+
+def same(one, other):
+    np.testing.assert_array_equal(np.asarray(one.images), np.asarray(other.images))
+    np.testing.assert_array_equal(one.labels, other.labels)
+    assert (one.names, one.fingerprint) == (other.names, other.fingerprint)
+    assert [path.name for path in one.paths] == [path.name for path in other.paths]
+
+
+@pytest.mark.parametrize("settings", [(), ("identities=3",), ("split.seed=4", "data.fit=pad")])
+def test_a_pack_reads_as_its_folder(competition, tmp_path, tiny, settings):
+    recipe = tiny(*settings)
+    pack(competition, tmp_path / "packed", SIZE, recipe.data.fit)
+    for packed, plain in zip(read_split(tmp_path / "packed", recipe), read_split(competition, recipe), strict=True):
+        assert isinstance(packed.images, Pictures)
+        same(packed, plain)
+        same(packed.pick([2, 0, 1]), plain.pick([2, 0, 1]))
+        same(pickle.loads(pickle.dumps(packed)), plain)
+
+
+def test_the_test_set_is_read_from_the_pack_too(competition, tmp_path, tiny):
+    pack(competition, tmp_path / "packed", SIZE)
+    plain = find_images(competition / "test")
+    for place in (tmp_path / "packed", tmp_path / "packed" / "test"):
+        packed = find_images(place)
+        assert [path.name for path in packed] == [path.name for path in plain] == ["1.png", "2.png", "10.png"]
+        np.testing.assert_array_equal(read_pictures(packed[1:], tiny().data), read_pictures(plain[1:], tiny().data))
+    assert (tmp_path / "packed" / "sample_submission.csv").is_file()
+
+
+@pytest.mark.parametrize("cut", [1, 100, 16 * 16 * 3 * 5])
+def test_a_pack_that_was_cut_off_is_refused(competition, tmp_path, tiny, cut):
+    pack(competition, tmp_path / "packed", SIZE)
+    pixels = tmp_path / "packed" / "train.npy"
+    pixels.write_bytes(pixels.read_bytes()[:-cut])
+    with pytest.raises(FacesError, match=r"train\.npy: is .* bytes long, expected .*: remove it and pack again"):
+        read_split(tmp_path / "packed", tiny())
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "named"),
+    [
+        ("train.npy", lambda text: b"not pixels", "no pixels to be read"),
+        ("train.csv", lambda text: b"\n".join(text.splitlines()[:-1]), "has 23 whole rows, expected 24"),
+        ("train.csv", lambda text: text.replace(b",anna", b",zoe"), "'zoe' is nobody of"),
+        ("pack.json", lambda text: b"{", "cannot be read as JSON"),
+        ("pack.json", lambda text: b"[]", "not what `faces data pack` writes"),
+    ],
+)
+def test_a_pack_with_other_files_is_refused(competition, tmp_path, tiny, name, change, named):
+    pack(competition, tmp_path / "packed", SIZE)
+    file = tmp_path / "packed" / name
+    file.write_bytes(change(file.read_bytes()))
+    with pytest.raises(FacesError, match=named):
+        read_split(tmp_path / "packed", tiny())
+
+
+def test_a_pack_of_another_size_says_what_to_do(competition, tmp_path, tiny):
+    pack(competition, tmp_path / "packed", (24, 24))
+    with pytest.raises(FacesError, match=r"packed at 24 x 24 .* set data\.size=\[24,24\]"):
+        read_split(tmp_path / "packed", tiny())
+
+
+def test_a_corrupt_picture_stops_or_is_left_out_and_listed(competition, tmp_path, contents):
+    bad = competition / "train" / "ben" / "2.png"
+    bad.write_bytes(bad.read_bytes()[:60])
+    before = contents(tmp_path)
+    with pytest.raises(ImageError, match=r"ben/2\.png"):
+        pack(competition, tmp_path / "packed", SIZE)
+    assert contents(tmp_path) == before
+    counts, listed = pack(competition, tmp_path / "packed", SIZE, on_bad_image="skip")
+    assert counts == {"train": 23, "test": 3}
+    assert len(listed) == 1
+    assert str(bad) in listed[0]
+    assert json.loads((tmp_path / "packed" / "pack.json").read_text())["left_out"] == listed
+
+
+def test_a_full_disk_is_said_before_anything_is_decoded(competition, tmp_path, monkeypatch, contents):
+    before = contents(tmp_path)
+    monkeypatch.setattr(packing.shutil, "disk_usage", lambda path: SimpleNamespace(free=20_000))
+    with pytest.raises(FacesError, match=r"the pictures take 0\.00 GB, but the disk has 0\.00 GB free: make room"):
+        pack(competition, tmp_path / "packed", SIZE)
+    assert contents(tmp_path) == before
+
+
+def test_what_stands_at_the_place_is_left_alone(competition, tmp_path):
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "mine").touch()
+    with pytest.raises(FacesError, match="exists already"):
+        pack(competition, tmp_path / "packed", SIZE)
+
+
+def test_files_read_when_wanted_are_those_read_at_once(people, tiny, monkeypatch):
+    whole = read_split(people, tiny())
+    monkeypatch.setattr(reading, "IN_MEMORY", 100)
+    for lazy, plain in zip(read_split(people, tiny()), whole, strict=True):
+        assert isinstance(lazy.images, Pictures)
+        same(lazy, plain)
+
+
+def test_pictures_are_indexed_as_an_array_is(people):
+    paths = sorted(people.glob("*/*.png"))[:9]
+    array, lazy = load_images(paths, SIZE, "crop"), Pictures(Files(paths, SIZE, "crop"))
+    assert (lazy.shape, len(lazy), lazy.dtype, lazy.nbytes) == (array.shape, 9, array.dtype, array.nbytes)
+    for index in (0, -1, slice(2, 7, 2), [4, 4, 0], np.array([True] + [False] * 8), slice(3, 3)):
+        np.testing.assert_array_equal(lazy[index], array[index])
+    assert len(list(lazy)) == 9
+    with pytest.raises(IndexError):
+        lazy[9]
+
+
+def test_a_corrupt_picture_is_named_when_it_is_wanted_and_not_before(own_people, tiny, monkeypatch):
+    monkeypatch.setattr(reading, "IN_MEMORY", 100)
+    (own_people / "dan" / "0.png").write_bytes(b"")
+    halves = read_split(own_people, tiny())
+    (bad,) = [
+        (half, row) for half in halves for row, path in enumerate(half.paths) if path.parts[-2:] == ("dan", "0.png")
+    ]
+    with pytest.raises(ImageError, match=r"dan/0\.png: is empty"):
+        bad[0].images[[bad[1]]]
+
+
+def test_the_command_packs_and_says_how_much(command, competition, tmp_path):
+    result = command("data", "pack", competition, tmp_path / "packed", "--size", 16)
+    assert result.status == 0
+    assert "train 24, test 3" in result.out
