@@ -14,7 +14,7 @@ app = typer.Typer()
 def train(
     recipe: RecipeName,
     data: DataFolder,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the run.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the run.")] = None,
     settings: Settings = None,
     identities: People = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out where it stopped.")] = False,
@@ -26,6 +26,9 @@ def train(
         int | None, typer.Option(min=0, help="Processes that read and augment for a transfer network.")
     ] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write the figures for TensorBoard, too.")] = False,
+    show_batch: Annotated[
+        Path | None, typer.Option("--show-batch", help="Save what the network will see as a PNG, and stop.")
+    ] = None,
 ) -> None:
     """Train a network, mytorch's or PyTorch's. Ctrl-C leaves a usable run; --resume goes on to the same numbers.
 
@@ -37,6 +40,12 @@ def train(
 
     chosen = [f"model.weights={weights}"] if weights else []
     loaded = recipes.load(recipe, [*all_settings(settings, identities), *chosen])
+    if show_batch is not None:
+        from experiments.training.preview import show_batch as show
+
+        return show(loaded, data, show_batch)
+    if out is None:
+        raise typer.BadParameter("expected a folder for the run (or --show-batch FILE.png)", param_hint="--out")
     if isinstance(loaded.model, recipes.Transfer):
         from experiments.training.face_trainer import Options
         from experiments.training.face_trainer import train as train_transfer
