@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -178,31 +179,23 @@ def killed(recipe: Recipe, people: Path, out: Path, after: float) -> bool:
     return running
 
 
-def kill_again_and_again(recipe: Recipe, people: Path, out: Path, times: int) -> int:
-    """Kill a run at so many random moments, going on after each, then let it end; another beside it is never disturbed.
-
-    Returns how many kills struck while the run was at work.
-    """
-    draws, struck = random.Random(0), 0
-    assert not killed(recipe, people, out.with_name("whole"), 600)
-    started = time.monotonic()
-    assert not killed(recipe, people, out.with_name("timed"), 600)
-    usual = time.monotonic() - started
-    for _ in range(times):
-        struck += killed(recipe, people, out, draws.uniform(0.3, 0.6) * usual)
-    assert not killed(recipe, people, out, 600)
-    return struck
-
-
 @pytest.mark.slow
-def test_killed_at_random_moments(people, small, tmp_path, monkeypatch):
+def test_killed_at_twenty_random_moments(people, small, tmp_path, monkeypatch):
+    """A run that came to its end is compared and begun anew, so that every kill strikes one at work."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    out = tmp_path / "run"
-    assert kill_again_and_again(small(*RICH), people, out, times=20) >= 3
-    run, whole = Run(out), Run(tmp_path / "whole")
-    assert_the_same(run, whole)
-    assert not [path for path in out.iterdir() if path.name.startswith(".")]
-    assert json.loads(run.metrics.read_text())["epoch"] == 3
+    recipe, draws, out, ends = small(*RICH), random.Random(0), tmp_path / "run", 0
+    assert not killed(recipe, people, tmp_path / "whole", 600)
+    started = time.monotonic()
+    assert not killed(recipe, people, tmp_path / "timed", 600)
+    usual, struck = time.monotonic() - started, 0
+    while struck < 20 or not ends:
+        if killed(recipe, people, out, draws.uniform(0.2, 0.7) * usual if struck < 20 else 600):
+            struck += 1
+            continue
+        ends += 1
+        assert_the_same(Run(out), Run(tmp_path / "whole"))
+        assert json.loads(Run(out).metrics.read_text())["epoch"] == 3
+        shutil.rmtree(out)
 
 
 def test_a_trainer_without_interruption_gives_the_same_twice(people, small, tmp_path, unbroken):
