@@ -5,18 +5,21 @@ so that gathering windows copies long runs and a convolution is one matrix produ
 crop such arrays; elementwise NumPy keeps their order, so nothing is turned over between layers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from itertools import product
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
 
 from mytorch import memory
 from mytorch.device import Array, namespace, on_cuda
-from mytorch.threads import get_num_threads
+from mytorch.threads import get_num_threads, share
 
 Size = tuple[int, ...]
+
+P = ParamSpec("P")
 
 
 def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
@@ -54,6 +57,12 @@ def empty(shape: Size, like: Array) -> Array:
 def fresh(shape: Size, like: Array) -> Array:
     """An array in C order, uninitialised, of the kind and dtype of `like`."""
     return namespace(like).empty(shape, like.dtype) if on_cuda(like) else memory.empty(shape, like.dtype)
+
+
+def empty_like(x: Array) -> Array:
+    """An array of the shape, kind and dtype of `x`, uninitialised, memory channels last where that of `x` is."""
+    last = x.ndim > 2 and not x.flags.c_contiguous and np.moveaxis(x, 1, -1).flags.c_contiguous
+    return empty(x.shape, x) if last else fresh(x.shape, x)
 
 
 def channels_last(x: Array) -> Array:
@@ -95,18 +104,25 @@ def cut(pixels: Array, images: slice, start: Size, size: Size) -> Array:
 
     A view where it does not.
     """
-    some, lengths = pixels[images], pixels.shape[1:-1]
-    low = [min(n, max(0, -first)) for first, n in zip(start, size, strict=True)]
-    high = [max(a, min(n, length - first)) for first, n, length, a in zip(start, size, lengths, low, strict=True)]
-    here = tuple(slice(first + a, first + b) for first, a, b in zip(start, low, high, strict=True))
-    if not any(low) and tuple(high) == size:
-        return some[:, *here]
-    box = memory.empty((len(some), *size, some.shape[-1]), some.dtype)
+    some = pixels[images]
+    if all(0 <= first <= length - n for first, n, length in zip(start, size, pixels.shape[1:-1], strict=True)):
+        return some[:, *(slice(first, first + n) for first, n in zip(start, size, strict=True))]
+    return fill(memory.empty((len(some), *size, some.shape[-1]), some.dtype), pixels, images, start)
+
+
+def fill(box: Array, pixels: Array, images: slice, start: Size) -> Array:
+    """`cut` into a box (n, *size, C) that is there already. Returns it."""
+    some, size, lengths = pixels[images], box.shape[1:-1], pixels.shape[1:-1]
     within: tuple[slice, ...] = ()
-    for a, b in zip(low, high, strict=True):
-        box[:, *within, :a] = 0
-        box[:, *within, b:] = 0
-        within = (*within, slice(a, b))
+    here: tuple[slice, ...] = ()
+    for first, n, length in zip(start, size, lengths, strict=True):
+        low = min(n, max(0, -first))
+        high = max(low, min(n, length - first))
+        if low:
+            box[:, *within, :low] = 0
+        if high < n:
+            box[:, *within, high:] = 0
+        within, here = (*within, slice(low, high)), (*here, slice(first + low, first + high))
     box[:, *within] = some[:, *here]
     return box
 
@@ -133,6 +149,31 @@ def bands(count: int, rows: int, most: int) -> list[Band]:
         for first in range(0, count, some)
         for top in range(0, rows, height)
     ]
+
+
+def by_images(function: Callable[P, Array]) -> Callable[P, Array]:
+    """A decorator: a function that keeps the shape of its first array and treats its images apart, done in parts.
+
+    What the function makes on its way is then small enough for the cache, and several threads have work. Arrays of as
+    many axes and images are parted along; others, such as a number a channel, every part is given whole.
+    """
+
+    @wraps(function)
+    def parted(*args: P.args, **kwargs: P.kwargs) -> Array:
+        x: Any = args[0]
+        if on_cuda(x) or not x.ndim or x.nbytes < memory.LEAST:
+            return function(*args, **kwargs)
+        along = [isinstance(a, np.ndarray) and a.ndim == x.ndim and len(a) == len(x) for a in args]
+        result = empty_like(x)
+
+        def work(part: slice) -> None:
+            some = (a[part] if cut else a for a, cut in zip(args, along, strict=True))  # type: ignore[index]
+            result[part] = function(*some, **kwargs)  # type: ignore[arg-type]
+
+        share(len(x), 2 * sum(along) * x[:1].nbytes, work)
+        return result
+
+    return parted
 
 
 def blocks(count: int, elements_each: int, budget: int) -> Iterator[slice]:

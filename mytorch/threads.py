@@ -62,17 +62,19 @@ def num_threads(count: int) -> Iterator[None]:
 
 
 def share(count: int, each: int, work: Callable[[slice], object]) -> None:
-    """Do `work` on slices that cover range(count), by as many threads as there are.
+    """Do `work` on slices that cover range(count), by as many threads as there are; each: bytes an item touches."""
 
-    each: bytes that one item touches. A slice is as long as the cache allows, and no longer than a thread's share.
-    """
-    step = max(1, min(PART // max(1, each), -(-count // get_num_threads())))
-
-    def each_slice(parts: Sequence[slice]) -> None:
-        for part in parts:
+    def each_slice(some: Sequence[slice]) -> None:
+        for part in some:
             work(part)
 
-    spread([slice(start, min(start + step, count)) for start in range(0, count, step)], each_slice)
+    spread(parts(count, each), each_slice)
+
+
+def parts(count: int, each: int) -> list[slice]:
+    """Slices that cover range(count), as long as the cache allows, and no longer than a thread's share."""
+    step = max(1, min(PART // max(1, each), -(-count // get_num_threads())))
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
 def spread(items: Sequence[T], work: Callable[[Sequence[T]], R]) -> list[R]:

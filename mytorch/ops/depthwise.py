@@ -23,14 +23,15 @@ def depthwise(x: Array, weight: Array, bias: Array | None, stride: Size, padding
     out = tuple(map(output_size, x.shape[2:], kernel, stride, padding, dilation))
     y = empty((*x.shape[:2], *out), x)
     source, target = np.moveaxis(x, 1, -1), np.moveaxis(y, 1, -1)
-    times = out[-1] if stride[-1] == 1 else 1
+    times = out[-1] if _whole_lines(stride) else 1
     factors = np.tile(weight.reshape(len(weight), -1).T, times)
     offset = None if bias is None else np.tile(bias, times)
 
     def work(run: Sequence[Band]) -> None:
+        term: Array = np.empty(0)
         for band in run:
             total = _lines(target[band.images, band.top : band.bottom], stride)
-            term = memory.empty(total.shape, x.dtype)
+            term = term if term.shape == total.shape else memory.empty(total.shape, x.dtype)
             for k, seen in enumerate(_seen(source, band, out, kernel, stride, padding, dilation)):
                 np.multiply(seen, factors[k], out=term if k else total)
                 if k:
@@ -69,11 +70,11 @@ def depthwise_weight_grad(grad: Array, x: Array, kernel: Size, stride: Size, pad
     out, channels = grad.shape[2:], x.shape[1]
 
     def work(run: Sequence[Band]) -> Array:
-        total = np.zeros((prod(kernel), channels))
+        total, term = np.zeros((prod(kernel), channels)), np.empty(0, x.dtype)
         for band in run:
             some = _lines(above[band.images, band.top : band.bottom], stride)
-            term = memory.empty(some.shape, x.dtype)
-            ones = np.ones(term.size // channels, x.dtype)
+            if term.shape != some.shape:
+                term, ones = memory.empty(some.shape, x.dtype), np.ones(some.size // channels, x.dtype)
             for k, seen in enumerate(_seen(source, band, out, kernel, stride, padding, dilation)):
                 np.multiply(seen, some, out=term)
                 total[k] += ones @ term.reshape(-1, channels)
@@ -90,7 +91,7 @@ def _seen(
     counts, channels = (band.bottom - band.top, *out[1:]), source.shape[-1]
     reach = tuple((n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(counts, stride, dilation, kernel, strict=True))
     box = cut(source, band.images, (band.top * stride[0] - padding[0], *(-p for p in padding[1:])), reach)
-    if stride[-1] > 1:
+    if not _whole_lines(stride):
         return (box[:, *seen] for _, *seen in taps(kernel, stride, dilation, counts))
     lines = np.ascontiguousarray(box).reshape(*box.shape[:-2], -1)
     return (
@@ -101,7 +102,12 @@ def _seen(
 
 def _lines(pixels: Array, stride: Size) -> Array:
     """Outputs (..., W, C) in the form in which NumPy goes over what a tap sees: at stride 1 a whole line in one go."""
-    return pixels if stride[-1] > 1 else pixels.reshape(*pixels.shape[:-2], -1)
+    return pixels.reshape(*pixels.shape[:-2], -1) if _whole_lines(stride) else pixels
+
+
+def _whole_lines(stride: Size) -> bool:
+    """Whether a line of what a tap sees is one run in memory. The first axis is cut into bands, and makes no lines."""
+    return len(stride) > 1 and stride[-1] == 1
 
 
 def _bands(target: Array) -> list[Band]:

@@ -12,8 +12,8 @@ import numpy as np
 
 from mytorch import memory
 from mytorch.device import Array
-from mytorch.geometry import Band, Size, bands, channels_last, cut, empty, output_size, padded_size, taps
-from mytorch.threads import PART, spread
+from mytorch.geometry import Band, Size, bands, channels_last, empty, fill, output_size, padded_size, taps
+from mytorch.threads import PART, share, spread
 
 
 def im2col(
@@ -24,13 +24,15 @@ def im2col(
     out = tuple(map(output_size, x.shape[2:], kernel, stride, padding, dilation))
     y = empty((len(x), len(weight), *out), x)
     source, target, matrix = np.moveaxis(x, 1, -1), np.moveaxis(y, 1, -1), _matrix(weight, groups)
+    offset = None if bias is None else bias.reshape(groups, 1, -1)
 
     def work(run: Sequence[Band]) -> None:
+        windows = _Windows(source, out, kernel, stride, padding, dilation, groups)
         for band in run:
             rows = _rows(target, band, groups)
-            np.matmul(_columns(source, band, out, kernel, stride, padding, dilation, groups), matrix, out=rows)
-            if bias is not None:
-                rows += bias.reshape(groups, 1, -1)
+            np.matmul(windows.of(band), matrix, out=rows)
+            if offset is not None:
+                rows += offset
 
     spread(_bands(target.shape, matrix), work)
     return y
@@ -46,22 +48,18 @@ def im2col_input_grad(
     transposed = _matrix(weight, groups).transpose(0, 2, 1)
     inner = tuple(slice(p, p + n) for p, n in zip(padding, size, strict=True))
 
-    def work(run: Sequence[Band]) -> None:
-        for band in run:
-            rows = _rows(source, band, groups)
-            columns = np.matmul(
-                rows, transposed, out=memory.empty((groups, rows.shape[1], transposed.shape[2]), rows.dtype)
-            )
-            windows = columns.reshape(groups, -1, *out, prod(kernel), channels // groups)
-            padded = memory.empty((windows.shape[1], *padded_size(size, padding), channels), rows.dtype)
-            padded[...] = 0
-            split = np.moveaxis(padded.reshape(*padded.shape[:-1], groups, -1), -2, 0)  # (G, n, *padded size, C / G)
-            for k, (_, *seen) in enumerate(taps(kernel, stride, dilation, out)):
-                split[:, :, *seen] += windows[..., k, :]
-            target[band.images] = padded[:, *inner]
+    def work(images: slice) -> None:
+        rows = _rows(source, Band(images, 0, out[0]), groups)
+        columns = memory.empty((groups, rows.shape[1], transposed.shape[2]), rows.dtype)
+        np.matmul(rows, transposed, out=columns)
+        windows = columns.reshape(groups, -1, *out, prod(kernel), channels // groups)
+        padded = memory.zeros((windows.shape[1], *padded_size(size, padding), channels), rows.dtype)
+        split = np.moveaxis(padded.reshape(*padded.shape[:-1], groups, -1), -2, 0)  # (G, n, *padded size, C / G)
+        for k, (_, *seen) in enumerate(taps(kernel, stride, dilation, out)):
+            split[:, :, *seen] += windows[..., k, :]
+        target[images] = padded[:, *inner]
 
-    whole = [Band(slice(i, i + 1), 0, out[0]) for i in range(len(grad))]
-    spread(whole, work)
+    share(len(grad), prod(out) * prod(kernel) * channels * grad.itemsize, work)
     return result
 
 
@@ -75,40 +73,56 @@ def im2col_weight_grad(
 
     def work(run: Sequence[Band]) -> Array:
         total, part = memory.zeros(shape, x.dtype), memory.empty(shape, x.dtype)
+        windows = _Windows(source, out, kernel, stride, padding, dilation, groups)
         for band in run:
-            columns = _columns(source, band, out, kernel, stride, padding, dilation, groups)
-            total += np.matmul(columns.transpose(0, 2, 1), _rows(above, band, groups), out=part)
+            total += np.matmul(windows.of(band).transpose(0, 2, 1), _rows(above, band, groups), out=part)
         return total
 
-    total = reduce(
-        np.add, spread(_bands(above.shape, np.empty(shape, x.dtype)), work) or [memory.zeros(shape, x.dtype)]
-    )
+    found = spread(_bands(above.shape, np.empty(shape, x.dtype)), work)
+    total = reduce(np.add, found or [memory.zeros(shape, x.dtype)])
     return _weight(total, (filters, channels // groups, *kernel))
 
 
-def _columns(
-    source: Array, band: Band, out: Size, kernel: Size, stride: Size, padding: Size, dilation: Size, groups: int
-) -> Array:
-    """The windows of a band as rows, (G, n * positions, K C / G), from pixels (N, *size, C)."""
-    counts = (band.bottom - band.top, *out[1:])
-    reach = tuple((n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(counts, stride, dilation, kernel, strict=True))
-    first = (band.top * stride[0] - padding[0], *(-p for p in padding[1:]))
-    box = cut(source, band.images, first, reach)
-    if prod(kernel) == prod(stride) == groups == 1:  # the pixels themselves
-        return box.reshape(1, -1, box.shape[-1])
-    image, *pixel, channel = box.strides
-    share = box.shape[-1] // groups
-    shape = (len(box), *counts, groups, *kernel, share)
-    strides = (
-        image,
-        *(s * p for s, p in zip(stride, pixel, strict=True)),
-        share * channel,
-        *(d * p for d, p in zip(dilation, pixel, strict=True)),
-        channel,
-    )
-    columns = memory.empty(shape, box.dtype)
-    columns[...] = np.lib.stride_tricks.as_strided(box, shape, strides, writeable=False)
-    return columns.reshape(len(box) * prod(counts), groups, -1).transpose(1, 0, 2)
+class _Windows:
+    """The windows of bands of outputs, from pixels (N, *size, C), in memory that serves from band to band."""
+
+    def __init__(
+        self, source: Array, out: Size, kernel: Size, stride: Size, padding: Size, dilation: Size, groups: int
+    ):
+        self.source, self.out, self.kernel, self.groups = source, out, kernel, groups
+        self.stride, self.padding, self.dilation = stride, padding, dilation
+        self.pixels = prod(kernel) == prod(stride) == groups == 1 and not any(padding)
+        self.lying = (0, 0)
+
+    def of(self, band: Band) -> Array:
+        """A band's windows as rows, (G, n * positions, K C / G); good until the next band's."""
+        if self.pixels:  # a window is a pixel, and they lie in rows already
+            return self.source[band.images, band.top : band.bottom].reshape(1, -1, self.source.shape[-1])
+        lying = (band.images.stop - band.images.start, band.bottom - band.top)
+        if lying != self.lying:
+            self._make_room(*lying)
+        start = (band.top * self.stride[0] - self.padding[0], *(-p for p in self.padding[1:]))
+        fill(self.box, self.source, band.images, start)
+        np.copyto(self.columns, self.view)
+        return self.columns.reshape(prod(lying) * prod(self.out[1:]), self.groups, -1).transpose(1, 0, 2)
+
+    def _make_room(self, count: int, rows: int) -> None:
+        """Memory for the windows of so many images and rows, and the view of the pixels that gathers them."""
+        self.lying, outputs, channels = (count, rows), (rows, *self.out[1:]), self.source.shape[-1]
+        geometry = zip(outputs, self.stride, self.dilation, self.kernel, strict=True)
+        reach = ((n - 1) * s + d * (k - 1) + 1 for n, s, d, k in geometry)
+        self.box = memory.empty((count, *reach, channels), self.source.dtype)
+        image, *pixel, channel = self.box.strides
+        shape = (count, *outputs, self.groups, *self.kernel, channels // self.groups)
+        strides = (
+            image,
+            *(s * p for s, p in zip(self.stride, pixel, strict=True)),
+            channels // self.groups * channel,
+            *(d * p for d, p in zip(self.dilation, pixel, strict=True)),
+            channel,
+        )
+        self.view = np.lib.stride_tricks.as_strided(self.box, shape, strides, writeable=False)
+        self.columns = memory.empty(shape, self.source.dtype)
 
 
 def _rows(pixels: Array, band: Band, groups: int) -> Array:

@@ -1,6 +1,7 @@
 """Pooling: a forward and its gradient side by side, for any number of spatial axes.
 
-x: (N, C, *size); y and grad: (N, C, *out); kernel, stride and padding hold one number a spatial axis.
+x: (N, C, *size); y and grad: (N, C, *out); kernel, stride and padding hold one number a spatial axis. Each goes over a
+few images at a time, which stay in the cache from tap to tap.
 """
 
 from math import prod
@@ -8,23 +9,24 @@ from math import prod
 import numpy as np
 
 from mytorch.device import Array, on_gpu
-from mytorch.geometry import Size, blocks, empty, inner, output_size, pad, padded_size, taps
+from mytorch.geometry import Size, channels_last, empty, inner, output_size, pad, padded_size, taps
 from mytorch.ops.cuda import pool as cuda
-
-BLOCK = 1 << 18
-"""Elements of the input gone over at a time: 1 MiB in float32, which stays in the cache from tap to tap."""
+from mytorch.threads import share
 
 
 @on_gpu(cuda.max_pool)
 def max_pool(x: Array, kernel: Size, stride: Size, padding: Size) -> Array:
     """Largest value of each window. Padding is minus infinity, so a padded pixel never wins."""
-    out = tuple(map(output_size, x.shape[2:], kernel, stride, padding))
-    padded = pad(x, padding, -np.inf)
-    first, *others = taps(kernel, stride, (1,) * len(kernel), out)
-    y = empty((*x.shape[:2], *out), x)
-    y[...] = padded[first]
-    for seen in others:
-        np.maximum(y, padded[seen], out=y)
+    y = empty((*x.shape[:2], *map(output_size, x.shape[2:], kernel, stride, padding)), x)
+
+    def work(images: slice) -> None:
+        padded, some = pad(x[images], padding, -np.inf), y[images]
+        first, *others = taps(kernel, stride, (1,) * len(kernel), y.shape[2:])
+        some[...] = padded[first]
+        for seen in others:
+            np.maximum(some, padded[seen], out=some)
+
+    share(len(x), 2 * x[:1].nbytes, work)
     return y
 
 
@@ -34,42 +36,73 @@ def max_pool_grad(grad: Array, x: Array, y: Array, kernel: Size, stride: Size, p
 
     Here padding is NaN, which equals nothing: not even a window of minus infinities gives its gradient away.
     """
-    padded = pad(x, padding, np.nan)
-    spread = empty(padded.shape, grad)
-    spread[...] = 0
-    taken = np.zeros_like(y, bool)
-    for images in blocks(len(x), prod(padded.shape[1:]), BLOCK):
+    grad, grad_x = channels_last(grad), empty(x.shape, x)
+
+    def work(images: slice) -> None:
+        padded, some, given = pad(x[images], padding, np.nan), y[images], grad[images]
+        into, overlap = _spread(grad_x[images], kernel, stride, padding)
+        free = np.ones_like(some, bool)
         for seen in taps(kernel, stride, (1,) * len(kernel), y.shape[2:]):
-            won = padded[images][seen] == y[images]
-            won &= ~taken[images]
-            taken[images] |= won
-            window = spread[images][seen]
-            window += grad[images] * won
-    return spread[inner(padding)]
+            won = padded[seen] == some
+            won &= free
+            free ^= won
+            if overlap:
+                window = into[seen]
+                window += given * won
+            else:
+                np.multiply(given, won, out=into[seen])
+        if any(padding):
+            grad_x[images] = into[inner(padding)]
+
+    share(len(x), 4 * x[:1].nbytes, work)
+    return grad_x
 
 
 @on_gpu(cuda.avg_pool)
 def avg_pool(x: Array, kernel: Size, stride: Size, padding: Size) -> Array:
     """Mean of each window; padded zeros count, as PyTorch's count_include_pad=True."""
-    out = tuple(map(output_size, x.shape[2:], kernel, stride, padding))
-    padded = pad(x, padding)
-    y = empty((*x.shape[:2], *out), x)
-    y[...] = 0
-    for seen in taps(kernel, stride, (1,) * len(kernel), out):
-        y += padded[seen]
-    y /= prod(kernel)
+    y = empty((*x.shape[:2], *map(output_size, x.shape[2:], kernel, stride, padding)), x)
+
+    def work(images: slice) -> None:
+        padded, some = pad(x[images], padding), y[images]
+        first, *others = taps(kernel, stride, (1,) * len(kernel), y.shape[2:])
+        some[...] = padded[first]
+        for seen in others:
+            some += padded[seen]
+        some *= 1 / prod(kernel)
+
+    share(len(x), 2 * x[:1].nbytes, work)
     return y
 
 
 @on_gpu(cuda.avg_pool_grad)
 def avg_pool_grad(grad: Array, size: Size, kernel: Size, stride: Size, padding: Size) -> Array:
     """Gradient of avg_pool at its input, (N, C, *size): an equal share to each pixel of the window."""
-    spread = empty((*grad.shape[:2], *padded_size(size, padding)), grad)
-    spread[...] = 0
-    share = grad / prod(kernel)
-    for seen in taps(kernel, stride, (1,) * len(kernel), grad.shape[2:]):
-        spread[seen] += share
-    return spread[inner(padding)]
+    grad, grad_x = channels_last(grad), empty((*grad.shape[:2], *size), grad)
+
+    def work(images: slice) -> None:
+        into, overlap = _spread(grad_x[images], kernel, stride, padding)
+        each = grad[images] * (1 / prod(kernel))
+        for seen in taps(kernel, stride, (1,) * len(kernel), grad.shape[2:]):
+            if overlap:
+                window = into[seen]
+                window += each
+            else:
+                into[seen] = each
+        if any(padding):
+            grad_x[images] = into[inner(padding)]
+
+    share(len(grad), 2 * grad_x[:1].nbytes, work)
+    return grad_x
+
+
+def _spread(some: Array, kernel: Size, stride: Size, padding: Size) -> tuple[Array, bool]:
+    """Where windows give their gradients back, padded; and whether they overlap, and so add up, in zeros."""
+    into = some if not any(padding) else empty((*some.shape[:2], *padded_size(some.shape[2:], padding)), some)
+    covered = all(n % s == 0 for n, s in zip(into.shape[2:], stride, strict=True))
+    if kernel != stride or not covered:
+        into[...] = 0
+    return into, any(k > s for k, s in zip(kernel, stride, strict=True))
 
 
 def global_avg_pool(x: Array) -> Array:

@@ -17,14 +17,16 @@ The price is rounding: the transforms add and subtract numbers of like size, whi
 `mytorch.ops.conv` chooses, and never chooses this for float64. Arrays and names are as there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
+from itertools import groupby
+from math import prod
 
 import numpy as np
 
 from mytorch import memory
 from mytorch.device import Array
-from mytorch.geometry import Band, Size, bands, channels_last, cut, empty
+from mytorch.geometry import Band, Size, bands, channels_last, empty, fill
 from mytorch.threads import OneEach, spread
 
 KERNELS = (3, 5)
@@ -35,6 +37,9 @@ POINTS = (0, 1, -1, 2, -2)
 
 SEEN = 6
 """Inputs of a tile along one axis."""
+
+ALL = SEEN * SEEN
+"""Elements of a tile."""
 
 B = np.array(
     [
@@ -51,7 +56,7 @@ SCALE = np.array([1 / 4, -1 / 6, -1 / 6, 1 / 24, 1 / 24, 1])
 """What interpolation divides by at each point; it is multiplied into the kernels, which are few."""
 
 TILES = 128
-"""Tiles worked on at a time: enough rows for the matrix products to run at full speed, few enough for the cache."""
+"""Tiles worked on at a time: so many that NumPy's calls are long and Python's few, so few that a cache holds them."""
 
 
 def winograd(x: Array, weight: Array, bias: Array | None, padding: Size) -> Array:
@@ -59,19 +64,21 @@ def winograd(x: Array, weight: Array, bias: Array | None, padding: Size) -> Arra
     filters, channels, *kernel = weight.shape
     out = tuple(n + 2 * p - k + 1 for n, p, k in zip(x.shape[2:], padding, kernel, strict=True))
     y = empty((len(x), filters, *out), x)
-    source, target, tile = np.moveaxis(x, 1, -1), np.moveaxis(y, 1, -1), _tile(kernel)
-    kernels = _transformed(weight)
+    source, target, tile, kernels = np.moveaxis(x, 1, -1), np.moveaxis(y, 1, -1), _tile(kernel), _transformed(weight)
     to_products, to_outputs = _both(B, B, x.dtype).T, _both(_powers(tile[0]), _powers(tile[1]), x.dtype).T
 
     def work(run: Sequence[Band]) -> None:
-        for band in run:
-            seen, grid = _tiles(source, band, target.shape, tile, (SEEN, SEEN), padding)
-            products = _product(_product(to_products, seen).reshape(SEEN * SEEN, -1, channels), kernels)
-            made = _product(to_outputs, products.reshape(SEEN * SEEN, -1))
-            if bias is not None:
-                rows = made.reshape(-1, filters)
-                rows += bias
-            _scatter(made.reshape(*tile, *grid, filters), target, band)
+        for grid, alike in _alike(run, out, tile):
+            tiles = _Tiles(source, grid, tile, (SEEN, SEEN), padding)
+            seen, products = _rows(grid, ALL, channels, x), _rows(grid, ALL, filters, x)
+            made = _rows(grid, tile[0] * tile[1], filters, x)
+            for band in alike:
+                np.matmul(to_products, tiles.of(band), out=seen)
+                np.matmul(_apart(seen, channels), kernels, out=_apart(products, filters))
+                np.matmul(to_outputs, products, out=made)
+                if bias is not None:
+                    _apart(made, filters)[...] += bias
+                _scatter(made.reshape(*tile, *grid, filters), target, band)
 
     spread(_bands(target.shape, tile), work)
     return y
@@ -79,23 +86,26 @@ def winograd(x: Array, weight: Array, bias: Array | None, padding: Size) -> Arra
 
 def winograd_weight_grad(grad: Array, x: Array, kernel: Size, padding: Size) -> Array:
     """Gradient at the weight, (F, C, *kernel)."""
-    filters, channels = grad.shape[1], x.shape[1]
+    filters, channels, out = grad.shape[1], x.shape[1], grad.shape[2:]
     source, above, tile = np.moveaxis(x, 1, -1), np.moveaxis(channels_last(grad), 1, -1), _tile(kernel)
     to_products, from_outputs = _both(B, B, x.dtype).T, _both(_powers(tile[0]), _powers(tile[1]), x.dtype)
-    shape = (SEEN * SEEN, channels, filters)
+    shape = (ALL, channels, filters)
 
     def work(run: Sequence[Band]) -> Array:
         total, part = memory.zeros(shape, x.dtype), memory.empty(shape, x.dtype)
-        for band in run:
-            seen = _product(to_products, _tiles(source, band, above.shape, tile, (SEEN, SEEN), padding)[0])
-            asked = _product(from_outputs, _tiles(above, band, above.shape, tile, tile, (0, 0))[0])
-            rows = seen.reshape(SEEN * SEEN, -1, channels).transpose(0, 2, 1)
-            total += np.matmul(rows, asked.reshape(SEEN * SEEN, -1, filters), out=part)
+        for grid, alike in _alike(run, out, tile):
+            tiles, given = _Tiles(source, grid, tile, (SEEN, SEEN), padding), _Tiles(above, grid, tile, tile, (0, 0))
+            seen, asked = _rows(grid, ALL, channels, x), _rows(grid, ALL, filters, x)
+            for band in alike:
+                np.matmul(to_products, tiles.of(band), out=seen)
+                np.matmul(from_outputs, given.of(band), out=asked)
+                np.matmul(_apart(seen, channels).transpose(0, 2, 1), _apart(asked, filters), out=part)
+                total += part
         return total
 
     total = reduce(np.add, spread(_bands(above.shape, tile), work) or [memory.zeros(shape, x.dtype)])
     with OneEach():
-        weight = _kernel_transform(kernel, x.dtype).T @ total.reshape(SEEN * SEEN, -1)
+        weight = _kernel_transform(kernel, x.dtype).T @ total.reshape(ALL, -1)
     return np.ascontiguousarray(weight.reshape(*kernel, channels, filters).transpose(3, 2, 0, 1))
 
 
@@ -110,20 +120,41 @@ def _bands(shape: Size, tile: Size) -> list[Band]:
     return bands(shape[0], rows, max(1, TILES // columns))
 
 
-def _tiles(source: Array, band: Band, out: Size, tile: Size, size: Size, padding: Size) -> tuple[Array, Size]:
-    """The tiles of a band, (elements, tiles * C), a row for each element; and how they lie, (n, rows, columns).
+def _alike(run: Sequence[Band], out: Size, tile: Size) -> Iterator[tuple[Size, Iterator[Band]]]:
+    """Runs of bands whose tiles lie alike, as (images, rows, columns) of tiles: they work in the same memory."""
+    columns = -(-out[1] // tile[1])
+    return groupby(run, lambda band: (band.images.stop - band.images.start, band.bottom - band.top, columns))
 
-    Each begins a `tile` after the one before and has `size` pixels, zero outside of the image.
-    """
-    rows, columns, channels = band.bottom - band.top, -(-out[2] // tile[1]), source.shape[-1]
-    reach = (tile[0] * (rows - 1) + size[0], tile[1] * (columns - 1) + size[1])
-    box = cut(source, band.images, (tile[0] * band.top - padding[0], -padding[1]), reach)
-    image, row, column, channel = box.strides
-    grid = (len(box), rows, columns)
-    tiles = memory.empty((*size, *grid, channels), source.dtype)
-    strides = (row, column, image, tile[0] * row, tile[1] * column, channel)
-    tiles[...] = np.lib.stride_tricks.as_strided(box, tiles.shape, strides, writeable=False)
-    return tiles.reshape(size[0] * size[1], -1), grid
+
+class _Tiles:
+    """The tiles of bands that lie alike in pixels (N, *size, C): each begins a `tile` after the one before."""
+
+    def __init__(self, source: Array, grid: Size, tile: Size, size: Size, padding: Size):
+        self.source, self.tile, self.padding = source, tile, padding
+        reach = (tile[0] * (grid[1] - 1) + size[0], tile[1] * (grid[2] - 1) + size[1])
+        self.box = memory.empty((grid[0], *reach, source.shape[-1]), source.dtype)
+        image, row, column, channel = self.box.strides
+        strides = (row, column, image, tile[0] * row, tile[1] * column, channel)
+        shape = (*size, *grid, source.shape[-1])
+        self.view = np.lib.stride_tricks.as_strided(self.box, shape, strides, writeable=False)
+        self.tiles = memory.empty(shape, source.dtype)
+
+    def of(self, band: Band) -> Array:
+        """A band's, (elements, tiles * C), zero outside of the image: a row for each element; good until the next's."""
+        start = (self.tile[0] * band.top - self.padding[0], -self.padding[1])
+        fill(self.box, self.source, band.images, start)
+        np.copyto(self.tiles, self.view)
+        return self.tiles.reshape(self.view.shape[0] * self.view.shape[1], -1)
+
+
+def _rows(grid: Size, elements: int, channels: int, like: Array) -> Array:
+    """Room for tiles: a row for each of their elements."""
+    return memory.empty((elements, prod(grid) * channels), like.dtype)
+
+
+def _apart(rows: Array, channels: int) -> Array:
+    """Rows (elements, tiles * C) as matrices (elements, tiles, C)."""
+    return rows.reshape(len(rows), -1, channels)
 
 
 def _scatter(tiles: Array, target: Array, band: Band) -> None:
@@ -137,11 +168,6 @@ def _scatter(tiles: Array, target: Array, band: Band) -> None:
         for j in range(wide):
             some = part[:, i::high, j::wide]
             some[...] = tiles[i, j, :, : some.shape[1], : some.shape[2]]
-
-
-def _product(a: Array, b: Array) -> Array:
-    """Matrix product into memory that may have served before."""
-    return np.matmul(a, b, out=memory.empty((*b.shape[:-2], a.shape[-2], b.shape[-1]), b.dtype))
 
 
 def _transformed(weight: Array) -> Array:

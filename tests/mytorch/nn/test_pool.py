@@ -71,15 +71,15 @@ def test_window_of_minus_infinities_gives_no_gradient_to_the_padding():
     assert np.array_equal(layer.backward(np.ones((1, 1, 2, 2))), tensor.grad)
 
 
-def test_images_split_over_many_blocks_are_one_pooling(monkeypatch):
-    from mytorch.ops import pool
+def test_images_split_into_many_parts_are_one_pooling(monkeypatch, threads):
+    from mytorch import threads as shared
 
     x = np.random.default_rng(0).integers(0, 3, (5, 2, 7, 6)).astype(float)
     layer = nn.MaxPool2d(3, 2, 1)
     grad = np.random.default_rng(1).standard_normal(layer(x).shape)
     whole = layer.backward(grad)
     layer(x)
-    monkeypatch.setattr(pool, "BLOCK", 2 * 2 * 9 * 8)  # two images at a time, and one left over
+    monkeypatch.setattr(shared, "PART", 2 * 4 * 2 * 7 * 6 * 8)  # two images at a time, and one left over
     np.testing.assert_array_equal(layer.backward(grad), whole)
 
 
