@@ -31,12 +31,14 @@ def verify(
     far: Annotated[list[float] | None, typer.Option("--far", help="FAR to report and calibrate; repeatable.")] = None,
     backbone: Annotated[str | None, typer.Option("--backbone", help="A frozen network instead of a run.")] = None,
     weights: Annotated[Path | None, typer.Option("--weights", help="Its weights.")] = None,
+    cohort: Annotated[Path | None, typer.Option("--cohort", help="Other people's pictures, to whiten by.")] = None,
     bootstrap: Annotated[int, typer.Option(min=0, help="Draws of people for the intervals; 0 for none.")] = 1000,
 ) -> None:
     """EER, AUC, TAR at FAR, accuracy by folds, with intervals; thresholds for `match`; the worst pairs as a sheet.
 
     Where the answers are withheld, a file of similarities. With --backbone, --out becomes a folder that takes RUN's
-    place in the other commands.
+    place in the other commands. With --cohort, embeddings are centred and whitened by pictures of other
+    people of the same collection.
 
     Example: `faces verify runs/arc --pairs lfw/pairs.txt --images lfw/aligned_112`
     """
@@ -50,7 +52,7 @@ def verify(
     if is_known_unknown(pairs, images):
         judge_known_unknown(embedder, pairs, images, folder, view)
         return
-    verification.verify(embedder, pairs, images, folder, view, far or FARS, bootstrap)
+    verification.verify(embedder, pairs, images, folder, view, far or FARS, bootstrap, cohort)
 
 
 @app.command()

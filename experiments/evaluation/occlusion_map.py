@@ -3,6 +3,7 @@
 Zeiler and Fergus 2014, arXiv 1311.2901, section 4.2, for a pair: the answer is a similarity, not a class.
 """
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ GREY = 128
 def occlusion_map(
     embedder: Embedder, image: np.ndarray, other: np.ndarray, patch: int = 0, stride: int = 0, flip: bool = True
 ) -> np.ndarray:
-    """How much the similarity falls where each place is covered, (rows, columns): positive where it was for.
+    """How much the similarity falls where each pixel is covered, (H, W), on average: positive where it was for.
 
     image, other: (H, W, 3) uint8; patch: the side of the grey square in pixels, a sixth of the picture by default;
     stride: between its places, a third of it by default. With `flip`, the mirror image is covered, too.
@@ -26,13 +27,17 @@ def occlusion_map(
     height, width = image.shape[:2]
     patch = patch or max(1, min(height, width) // 6)
     stride = stride or max(1, patch // 3)
-    tops, lefts = range(0, height - patch + 1, stride), range(0, width - patch + 1, stride)
-    covered = np.repeat(image[None], len(tops) * len(lefts), 0)
-    for n, (top, left) in enumerate((top, left) for top in tops for left in lefts):
+    places = list(product(range(0, height - patch + 1, stride), range(0, width - patch + 1, stride)))
+    covered = np.repeat(image[None], len(places), 0)
+    for n, (top, left) in enumerate(places):
         covered[n, top : top + patch, left : left + patch] = GREY
     vectors = embedder.embed(np.concatenate([image[None], other[None], covered]), flip).astype(np.float64)
     similarity = vectors @ vectors[1]
-    return (similarity[0] - similarity[2:]).reshape(len(tops), len(lefts))
+    falls, times = np.zeros((2, height, width))
+    for fall, (top, left) in zip(similarity[0] - similarity[2:], places, strict=True):
+        falls[top : top + patch, left : left + patch] += fall
+        times[top : top + patch, left : left + patch] += 1
+    return falls / np.maximum(times, 1)
 
 
 def draw_occlusion_maps(
@@ -43,11 +48,9 @@ def draw_occlusion_maps(
     most = max(float(np.abs(values).max()) for values in maps) or 1.0
     shades = None
     for place, (image, values) in enumerate(zip((first, second), maps, strict=True)):
-        height, width = image.shape[:2]
-        large = Image.fromarray(values.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
         axes[2 * place].imshow(image)
         axes[2 * place + 1].imshow(np.asarray(Image.fromarray(image).convert("L")), cmap="gray")
-        shades = axes[2 * place + 1].imshow(np.asarray(large), cmap="RdBu_r", vmin=-most, vmax=most, alpha=0.6)
+        shades = axes[2 * place + 1].imshow(values, cmap="RdBu_r", vmin=-most, vmax=most, alpha=0.6)
     for axis in axes:
         axis.set(xticks=[], yticks=[])
         axis.grid(False)

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from experiments.data.aligned import align_files
+from experiments.data.check import files_under
+from experiments.data.identities import existing_folder, is_image
 from experiments.data.images import load_images
 from experiments.data.pairs import Pairs
 from experiments.errors import FacesError
@@ -15,6 +18,10 @@ from experiments.evaluation.bootstrap import intervals, people_of_pairs
 from experiments.evaluation.embedder import Embedder
 from experiments.evaluation.roc import Roc, roc
 from experiments.evaluation.verification_metrics import FARS, fold_accuracy, tar_at_far
+from experiments.evaluation.whitening import Whitening
+
+COHORT = 2000
+"""How many pictures of a cohort are looked at."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +43,46 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Pairs with their similarities (N,), float64, and the pictures (P, H, W, 3) that the network was shown."""
+    """Pairs with their similarities (N,), float64, and the pictures (P, H, W, 3) that the network was shown.
+
+    cohort: how many pictures of other people the embeddings were whitened by.
+    """
 
     pairs: Pairs
     scores: np.ndarray
     images: np.ndarray
     remarks: list[str] = field(default_factory=list)
+    cohort: int = 0
 
 
-def score_pairs(embedder: Embedder, pairs: Pairs, view: View) -> Scored:
-    """The similarity, a cosine, of each pair; what was odd about the pictures goes into the remarks."""
+def score_pairs(embedder: Embedder, pairs: Pairs, view: View, cohort: Path | None = None) -> Scored:
+    """The similarity of each pair, a cosine; what was odd about the pictures goes into the remarks.
+
+    cohort: a folder of pictures of other people, by which embeddings are whitened (see `whitening`); of more than
+    COHORT, so many are drawn by lot.
+    """
+    images, remarks = _pictures(embedder, pairs.paths, view)
+    if pairs.with_itself:
+        remarks.append(f"{pairs.with_itself} of {len(pairs)} pairs compare a picture with itself")
+    embeddings, count = embedder.embed(images, view.flip, view.zooms), 0
+    if cohort is not None:
+        paths = [path for path in files_under(existing_folder(cohort)) if is_image(path)]
+        chosen = np.sort(np.random.default_rng(0).permutation(len(paths))[:COHORT])
+        if not (count := len(chosen)):
+            raise FacesError(f"{cohort}: no pictures in it or its folders; expected those of other people")
+        others, odd = _pictures(embedder, [paths[n] for n in chosen], view)
+        remarks += [f"cohort: {remark}" for remark in odd]
+        embeddings = Whitening.of(embedder.embed(others, view.flip, view.zooms))(embeddings)
+    embeddings = embeddings.astype(np.float64)
+    scores = np.einsum("nd,nd->n", embeddings[pairs.first], embeddings[pairs.second])
+    return Scored(pairs, scores, images, remarks, count)
+
+
+def _pictures(embedder: Embedder, paths: Sequence[Path], view: View) -> tuple[np.ndarray, list[str]]:
+    """What the network is shown of picture files, (N, H, W, 3), and what was odd about them."""
     remarks = []
     if view.align:
-        found = align_files(pairs.paths, embedder.size)
+        found = align_files(paths, embedder.size)
         images = np.stack([one.image for one in found])
         for what, count in (
             ("no face found, so their middle was taken", sum(one.face is None for one in found)),
@@ -57,12 +91,8 @@ def score_pairs(embedder: Embedder, pairs: Pairs, view: View) -> Scored:
             if count:
                 remarks.append(f"{count} of {len(found)} pictures: {what}")
     else:
-        images = load_images(pairs.paths, embedder.size, "crop")
-    if pairs.with_itself:
-        remarks.append(f"{pairs.with_itself} of {len(pairs)} pairs compare a picture with itself")
-    embeddings = embedder.embed(images, view.flip, view.zooms).astype(np.float64)
-    scores = np.einsum("nd,nd->n", embeddings[pairs.first], embeddings[pairs.second])
-    return Scored(pairs, scores, images, remarks)
+        images = load_images(paths, embedder.size, "crop")
+    return images, remarks
 
 
 def figures(scored: Scored, fars: Sequence[float] = FARS, rounds: int = 1000) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def verify(
     view: View,
     fars: Sequence[float] = FARS,
     rounds: int = 1000,
+    cohort: Path | None = None,
 ) -> dict[str, Any]:
     """Judge a network on a file of pairs (see `experiments.data.pairs`), and write what was found into `out`.
 
@@ -62,11 +63,14 @@ def verify(
     thresholds.json, beside the network where it has a folder. Without: NAME_submission.csv, `ID,Label`, the number of
     the pair's line from 0, and its similarity. Raises FacesError, before anything is written, for a file that
     `read_pairs` refuses.
+
+    cohort: a folder of pictures of other people, by which the embeddings are whitened. No thresholds are stored then,
+    as `match` and `identify` have no cohort at hand.
     """
     if out.exists() and not out.is_dir():
         raise FacesError(f"{out} is a file: give --out a folder, new or not")
     pairs = read_pairs(file, images)
-    scored = score_pairs(embedder, pairs, view)
+    scored = score_pairs(embedder, pairs, view, cohort)
     for remark in scored.remarks:
         say(f"note: {remark}")
     if pairs.matches is None:
@@ -76,20 +80,19 @@ def verify(
         say(f"{path}: {len(pairs)} similarities, as the answers are withheld")
         return {"pairs": len(pairs), "submission": str(path)}
     result = {**figures(scored, fars, rounds), "network": embedder.title, "pairs_file": str(file)}
-    result |= {"align": view.align, "flip": view.flip, "zooms": list(view.zooms), "remarks": scored.remarks}
-    calibration = calibrate(
-        scored.scores, pairs.answers, fars, network=embedder.fingerprint, flip=view.flip, zooms=view.zooms,
-        pairs=str(file),
-    )  # fmt: skip
-    home = embedder.folder or out
+    result |= {"align": view.align, "flip": view.flip, "zooms": list(view.zooms), "cohort": scored.cohort}
+    result["remarks"] = scored.remarks
+    about = {"network": embedder.fingerprint, "flip": view.flip, "zooms": view.zooms, "pairs": str(file)}
+    calibration, home = calibrate(scored.scores, pairs.answers, fars, **about), embedder.folder or out
     _begin(out, embedder)
-    calibration.write(home)
     write_json(out / "verification.json", result)
-    _keep_with_run(home, result)
     _pictures(scored, result["threshold"], out, embedder.title)
     _say_figures(result)
     say(f"written to {out}: verification.json, scores.csv, roc.png, det.png, scores.png, worst.png")
-    say(f"thresholds for `faces match` and `faces identify`: {home / THRESHOLDS}")
+    if not scored.cohort:
+        calibration.write(home)
+        _keep_with_run(home, result)
+        say(f"thresholds for `faces match` and `faces identify`: {home / THRESHOLDS}")
     return result
 
 
@@ -120,12 +123,11 @@ def _pictures(scored: Scored, threshold: float, out: Path, title: str) -> None:
     roc_plot(curves, out / "roc.png", about)
     det_plot(curves, out / "det.png", about)
     score_plot(scores, pairs.answers, threshold, out / "scores.png", about)
-    write_pair_sheet(
-        worst_pairs(scored), out / "worst.png", f"The pairs most wrongly judged; threshold {threshold:.3f}"
-    )
+    sheet = f"The pairs most wrongly judged; threshold {threshold:.3f}"
+    write_pair_sheet(worst_pairs(scored, threshold), out / "worst.png", sheet)
 
 
-def worst_pairs(scored: Scored, most: int = WORST) -> list[PairTile]:
+def worst_pairs(scored: Scored, threshold: float, most: int = WORST) -> list[PairTile]:
     """The least alike pairs of one person, then the most alike of two people, `most` of each."""
     pairs, scores = scored.pairs, scored.scores
     order = np.argsort(scores, kind="stable")
@@ -135,7 +137,8 @@ def worst_pairs(scored: Scored, most: int = WORST) -> list[PairTile]:
         a, b = pairs.paths[pairs.first[n]], pairs.paths[pairs.second[n]]
         kind = "one person" if pairs.answers[n] else "two people"
         caption = f"{kind}, similarity {scores[n]:.2f}\n{_short(a)} | {_short(b)}"
-        tiles.append(PairTile(scored.images[pairs.first[n]], scored.images[pairs.second[n]], caption, pairs.answers[n]))
+        right = bool((scores[n] >= threshold) == pairs.answers[n])
+        tiles.append(PairTile(scored.images[pairs.first[n]], scored.images[pairs.second[n]], caption, right))
     return tiles
 
 

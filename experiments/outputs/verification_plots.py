@@ -56,6 +56,7 @@ def score_plot(scores: np.ndarray, matches: np.ndarray, threshold: float, path: 
         axis.hist(scores[kind], bins, color=colour, alpha=0.6, density=True, label=f"{label}: {kind.sum():,} pairs")
     axis.axvline(threshold, color=GREY, linestyle="--", label=f"threshold {threshold:.3f} (EER)")
     axis.set(xlabel="similarity", ylabel="density", title=title)
+    axis.set_ylim(0, 1.3 * axis.get_ylim()[1])
     axis.legend(frameon=False, fontsize=8)
     write_figure(drawing, path)
 
