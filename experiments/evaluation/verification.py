@@ -79,7 +79,7 @@ def verify(
         write_csv(path, [{"ID": n, "Label": f"{score:.6f}"} for n, score in enumerate(scored.scores)])
         say(f"{path}: {len(pairs)} similarities, as the answers are withheld")
         return {"pairs": len(pairs), "submission": str(path)}
-    result = {**figures(scored, fars, rounds), "network": embedder.title, "pairs_file": str(file)}
+    result = {**figures(scored, fars, rounds), "network": embedder.title, "pairs_file": Path(file).name}
     result |= {"align": view.align, "flip": view.flip, "zooms": list(view.zooms), "cohort": scored.cohort}
     result["remarks"] = scored.remarks
     about = {"network": embedder.fingerprint, "flip": view.flip, "zooms": view.zooms, "pairs": str(file)}
