@@ -112,7 +112,8 @@ class Transfer(Part):
 
     weights: default (the backbone's own, downloaded), none, or a file. embedding: numbers of a dense layer between
     backbone and head; none leaves the backbone's features. dropout: before the head. drop_block: share of the feature
-    map that DropBlock blanks (arXiv 1810.12890).
+    map that DropBlock blanks (arXiv 1810.12890). dense: the last stage leaves the feature map as large as it is, twice
+    as large as the network is used to, for small pictures.
     """
 
     backbone: str
@@ -121,6 +122,7 @@ class Transfer(Part):
     head: Head = LinearHead()
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     drop_block: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dense: bool = False
 
     @property
     def name(self) -> str:

@@ -1,5 +1,6 @@
 """MobileNetV2 of torchvision without its classifier, and the same with TensorFlow's padding."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,7 +18,10 @@ class SameConv2d(nn.Conv2d):
         for size, kernel, stride in zip(x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
             both = max((-(-size // stride) - 1) * stride + kernel - size, 0)
             pads += [both // 2, both - both // 2]
-        return F.conv2d(F.pad(x, pads), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        if x.device.type != "cpu" or self.groups == 1:
+            return self._conv_forward(F.pad(x, pads), self.weight, self.bias)
+        with torch.autocast("cpu", enabled=False):  # see models/half_precision.py
+            return self._conv_forward(F.pad(x.float(), pads), self.weight, self.bias)
 
 
 def mobilenet_v2(tensorflow: bool) -> nn.Module:

@@ -10,7 +10,9 @@ from experiments.recipe import Transfer
 from models.backbones import build, find
 from models.drop_block import insert_drop_block
 from models.face_net import FaceNet, embedding_neck, parts
+from models.half_precision import keep_strided_depthwise
 from models.heads import build_head
+from models.resolution import keep_last_resolution
 
 DROP_BLOCK_PARTS = 2
 """How many of the backbone's last stages DropBlock is for, as in its paper (arXiv 1810.12890, section 4)."""
@@ -28,6 +30,9 @@ def build_face_net(model: Transfer, classes: int, pretrained: bool = True) -> Fa
         settings = _head_settings(model)
         head = build_head(settings.pop("kind"), model.embedding or features, classes, **settings)
         network = FaceNet(backbone, head, neck)
+        if model.dense:
+            keep_last_resolution(network)
+        keep_strided_depthwise(network)
         if model.drop_block:
             insert_drop_block(network, _stages(network), model.drop_block)
     except ValueError as error:
