@@ -80,7 +80,7 @@ def frozen(backbone: str, weights: str | os.PathLike[str], folder: Path | None =
     """A backbone with weights, as they are. Raises FacesError where they are not to be had, or another network's."""
     try:
         known = find(backbone, str(weights))
-        network = build(known.name, str(weights)).to(_device(), memory_format=torch.channels_last).eval()
+        network = build(known.name, str(weights)).to(_device()).to(memory_format=torch.channels_last).eval()
     except ValueError as error:
         raise FacesError(str(error)) from error
     batch = BATCH[_device().type]
