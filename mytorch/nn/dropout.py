@@ -34,7 +34,8 @@ class _Dropout(Module):
             self.keep(None, 1.0, output=x)
             return x
         kept, scale = self.draw(x.shape)
-        kept = to_device(kept, side(x))
+        if side(x) == "cuda":
+            kept = to_device(np.broadcast_to(kept, x.shape), "cuda")
         y = ops.drop(x, kept, scale)
         self.keep(kept, scale, output=y)
         return y
@@ -45,7 +46,7 @@ class _Dropout(Module):
         return grad if kept is None else ops.drop(grad, kept, scale)
 
     def draw(self, shape: Size) -> tuple[np.ndarray, float]:
-        """Which elements of an input of this shape are kept, and what they are multiplied by."""
+        """Which elements of an input of this shape, or channels (N, C, 1, 1), are kept; what they are multiplied by."""
         raise TypeError(f"{type(self).__name__} has no draw: define draw(self, shape) in your subclass")
 
     def extra_repr(self) -> str:
@@ -75,7 +76,7 @@ class Dropout2d(_Dropout):
     def draw(self, shape: Size) -> tuple[np.ndarray, float]:
         """Each channel by itself."""
         kept = generator().random((*shape[:2], 1, 1), "f") >= self.p
-        return np.broadcast_to(kept, shape), self._scale()
+        return kept, self._scale()
 
 
 class DropBlock2d(_Dropout):

@@ -7,6 +7,7 @@ from mytorch.nn.checks import expect
 from mytorch.nn.module import Module
 from mytorch.nn.targets import expect_classes, expect_reduction, expect_values
 from mytorch.ops import loss as ops
+from mytorch.ops.blockwise import summed
 
 Reduction = Literal["mean", "sum"]
 
@@ -25,8 +26,8 @@ class _Loss(Module):
         """The loss of a batch."""
         x, target = self.checked(x, target)
         self.keep(x, target)
-        terms = self.terms(x, target)
-        return float(terms.mean(dtype="d") if self.reduction == "mean" else terms.sum(dtype="d"))
+        total = self.added(x, target)
+        return total / self.count(x) if self.reduction == "mean" else total
 
     def backward(self, grad: float = 1.0) -> Array:  # type: ignore[override]
         """Gradient at the predictions, times `grad`."""
@@ -41,6 +42,10 @@ class _Loss(Module):
         """How many terms there are."""
         return x.size
 
+    def added(self, x: Array, target: Array) -> float:
+        """The sum of the terms."""
+        return float(self.terms(x, target).sum(dtype="d"))
+
     def terms(self, x: Array, target: Array) -> Array:
         """What is averaged or added up."""
         raise TypeError(f"{type(self).__name__} has no terms: define terms(self, x, target) in your subclass")
@@ -52,6 +57,14 @@ class _Loss(Module):
     def extra_repr(self) -> str:
         """The reduction."""
         return f"reduction={self.reduction!r}"
+
+
+class _ElementLoss(_Loss):
+    """A loss with a term for each element, and so for any part of the elements."""
+
+    def added(self, x: Array, target: Array) -> float:
+        """The sum of the terms."""
+        return summed(self.terms, x, target)
 
 
 class CrossEntropyLoss(_Loss):
@@ -105,10 +118,10 @@ class NLLLoss(_Loss):
 
     def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
         """The gradient at the log-probabilities, (N, C)."""
-        return ops.negative_likelihood_grad(x, target) * scale
+        return ops.negative_likelihood_grad(x, target, scale)
 
 
-class MSELoss(_Loss):
+class MSELoss(_ElementLoss):
     """Squared difference, mean or sum over all elements. As torch.nn.MSELoss."""
 
     def terms(self, x: Array, target: Array) -> Array:
@@ -117,10 +130,10 @@ class MSELoss(_Loss):
 
     def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
         """The gradient at the predictions."""
-        return ops.squared_grad(x, target) * scale
+        return ops.squared_grad(x, target, scale)
 
 
-class L1Loss(_Loss):
+class L1Loss(_ElementLoss):
     """Absolute difference, mean or sum over all elements. As torch.nn.L1Loss."""
 
     def terms(self, x: Array, target: Array) -> Array:
@@ -129,10 +142,10 @@ class L1Loss(_Loss):
 
     def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
         """The gradient at the predictions."""
-        return ops.absolute_grad(x, target) * scale
+        return ops.absolute_grad(x, target, scale)
 
 
-class SmoothL1Loss(_Loss):
+class SmoothL1Loss(_ElementLoss):
     """Half the squared difference over beta, where it is below beta, else the absolute less beta / 2.
 
     Mean or sum over all elements. As torch.nn.SmoothL1Loss.
@@ -150,14 +163,14 @@ class SmoothL1Loss(_Loss):
 
     def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
         """The gradient at the predictions."""
-        return ops.smooth_absolute_grad(x, target, self.beta) * scale
+        return ops.smooth_absolute_grad(x, target, self.beta, scale)
 
     def extra_repr(self) -> str:
         """The arguments."""
         return f"reduction={self.reduction!r}, beta={self.beta}"
 
 
-class BCEWithLogitsLoss(_Loss):
+class BCEWithLogitsLoss(_ElementLoss):
     """Binary cross entropy between sigmoid(logits) and targets from 0 to 1, mean or sum over all elements.
 
     As torch.nn.BCEWithLogitsLoss.
@@ -169,4 +182,4 @@ class BCEWithLogitsLoss(_Loss):
 
     def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
         """The gradient at the logits."""
-        return ops.binary_cross_entropy_grad(x, target) * scale
+        return ops.binary_cross_entropy_grad(x, target, scale)

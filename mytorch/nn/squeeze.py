@@ -5,11 +5,13 @@ from collections.abc import Callable
 import numpy as np
 
 from mytorch.device import Array
+from mytorch.geometry import positions
 from mytorch.nn.activation import ReLU, Sigmoid
 from mytorch.nn.adaptive import AdaptiveAvgPool2d
 from mytorch.nn.checks import expect
 from mytorch.nn.conv import Conv2d
 from mytorch.nn.module import Module
+from mytorch.ops.channelwise import position_products, scaled
 
 
 class SqueezeExcitation(Module):
@@ -38,17 +40,19 @@ class SqueezeExcitation(Module):
         scale = x
         for layer in self._path():
             scale = layer(scale)
-        y = x * scale
+        y = scaled(x, scale)
         self.keep(x, scale, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """The way back, both through the product and through the scale; accumulates the convolutions' gradients."""
         x, scale = self.kept(grad)
-        back = (grad * x).sum((2, 3), keepdims=True)
-        for layer in reversed(self._path()):
+        back = position_products(grad, x).astype(x.dtype).reshape(scale.shape)
+        first, *others = self._path()
+        for layer in reversed(others):
             back = layer.backward(back)
-        return grad * scale + back
+        first.kept(back)  # the mean's gradient is the same at all positions: it is added without being spread
+        return scaled(grad, scale, back / positions(x.shape[2:]))
 
     def _path(self) -> list[Module]:
         return [self.avgpool, self.fc1, self.activation, self.fc2, self.scale_activation]

@@ -3,8 +3,12 @@
 Cross entropy gives the loss of each row, the others that of each element; taking the mean or the sum is the layers'.
 """
 
+import numpy as np
+
 from mytorch.device import Array, namespace, on_gpu
+from mytorch.geometry import fresh
 from mytorch.ops.activation import sigmoid
+from mytorch.ops.blockwise import elementwise
 from mytorch.ops.cuda import loss as cuda
 from mytorch.ops.softmax import log_softmax, softmax
 
@@ -48,10 +52,11 @@ def negative_likelihood(log_probabilities: Array, target: Array) -> Array:
     return -log_probabilities[namespace(target).arange(len(target)), target]
 
 
-def negative_likelihood_grad(log_probabilities: Array, target: Array) -> Array:
-    """Gradient of negative_likelihood at the log-probabilities, (N, C): -1 at the target's class."""
-    grad = namespace(target).zeros_like(log_probabilities)
-    grad[namespace(target).arange(len(target)), target] = -1
+def negative_likelihood_grad(log_probabilities: Array, target: Array, scale: float = 1.0) -> Array:
+    """Gradient of negative_likelihood at the log-probabilities, (N, C), times `scale`: -scale at the target's class."""
+    grad = fresh(log_probabilities.shape, log_probabilities)
+    grad[...] = 0
+    grad[namespace(target).arange(len(target)), target] = -scale
     return grad
 
 
@@ -62,33 +67,51 @@ def squared(x: Array, target: Array) -> Array:
     return difference
 
 
-def squared_grad(x: Array, target: Array) -> Array:
-    """Gradient of squared at x."""
-    return 2 * (x - target)
+@elementwise
+def squared_grad(out: Array, x: Array, target: Array, scale: float = 1.0) -> None:
+    """Gradient of squared at x, times `scale`."""
+    np.subtract(x, target, out=out)
+    out *= 2 * scale
 
 
 def absolute(x: Array, target: Array) -> Array:
     """|x - target| of each element."""
-    return abs(x - target)
+    difference = x - target
+    return np.abs(difference, out=difference)
 
 
-def absolute_grad(x: Array, target: Array) -> Array:
-    """Gradient of absolute at x; zero where both are equal, as in PyTorch."""
-    return namespace(x).sign(x - target)
+@elementwise
+def absolute_grad(out: Array, x: Array, target: Array, scale: float = 1.0) -> None:
+    """Gradient of absolute at x, times `scale`; zero where both are equal, as in PyTorch."""
+    np.subtract(x, target, out=out)
+    np.sign(out, out=out)
+    out *= scale
 
 
 def smooth_absolute(x: Array, target: Array, beta: float) -> Array:
-    """Half a square over beta below beta, |x - target| - beta / 2 above (Girshick, arXiv 1504.08083, equation 3)."""
-    distance = abs(x - target)
-    near = namespace(x).minimum(distance, beta)
-    return near * near / (2 * beta) + (distance - near) if beta else distance
+    """Half a square over beta below beta, |x - target| - beta / 2 above (Girshick, arXiv 1504.08083, equation 3).
+
+    With near = min(|x - target|, beta), both are near / beta * (|x - target| - near / 2).
+    """
+    distance = absolute(x, target)
+    if beta:
+        near = np.clip(distance, 0, beta)
+        distance -= near * 0.5
+        distance *= near
+        distance *= 1 / beta
+    return distance
 
 
-def smooth_absolute_grad(x: Array, target: Array, beta: float) -> Array:
-    """Gradient of smooth_absolute at x."""
-    if not beta:
-        return absolute_grad(x, target)
-    return namespace(x).clip((x - target) / beta, -1, 1)
+@elementwise
+def smooth_absolute_grad(out: Array, x: Array, target: Array, beta: float, scale: float = 1.0) -> None:
+    """Gradient of smooth_absolute at x, times `scale`."""
+    np.subtract(x, target, out=out)
+    if beta:
+        np.clip(out, -beta, beta, out=out)
+        out *= scale / beta
+    else:
+        np.sign(out, out=out)
+        out *= scale
 
 
 def binary_cross_entropy(logits: Array, target: Array) -> Array:
@@ -96,10 +119,17 @@ def binary_cross_entropy(logits: Array, target: Array) -> Array:
 
     As max(x, 0) - x target + log(1 + exp(-|x|)), in which nothing overflows and no logarithm meets zero.
     """
-    xp = namespace(logits)
-    return xp.maximum(logits, 0) - logits * target + xp.log1p(xp.exp(-xp.abs(logits)))
+    terms = np.abs(logits)
+    np.negative(terms, out=terms)
+    np.exp(terms, out=terms)
+    np.log1p(terms, out=terms)
+    terms += np.clip(logits, 0, np.inf)
+    terms -= logits * target
+    return terms
 
 
-def binary_cross_entropy_grad(logits: Array, target: Array) -> Array:
-    """Gradient of binary_cross_entropy at the logits."""
-    return sigmoid(logits) - target
+@elementwise
+def binary_cross_entropy_grad(out: Array, logits: Array, target: Array, scale: float = 1.0) -> None:
+    """Gradient of binary_cross_entropy at the logits, times `scale`: sigmoid(logits) less the target."""
+    np.subtract(sigmoid(logits), target, out=out)
+    out *= scale

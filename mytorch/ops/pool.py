@@ -10,6 +10,7 @@ import numpy as np
 
 from mytorch.device import Array, on_gpu
 from mytorch.geometry import Size, channels_last, empty, inner, output_size, pad, padded_size, taps
+from mytorch.ops.channelwise import position_sums
 from mytorch.ops.cuda import pool as cuda
 from mytorch.threads import share
 
@@ -107,11 +108,17 @@ def _spread(some: Array, kernel: Size, stride: Size, padding: Size) -> tuple[Arr
 
 def global_avg_pool(x: Array) -> Array:
     """Mean over all positions: (N, C, *size) -> (N, C, 1, ...)."""
-    return x.mean(tuple(range(2, x.ndim)), keepdims=True)
+    means = position_sums(x) / prod(x.shape[2:])
+    return means.astype(x.dtype).reshape(*x.shape[:2], *(1,) * (x.ndim - 2))
 
 
 def global_avg_pool_grad(grad: Array, size: Size) -> Array:
     """Gradient of global_avg_pool at its input, (N, C, *size)."""
     spread = empty((*grad.shape[:2], *size), grad)
-    spread[...] = grad / prod(size)
+    each = grad / prod(size)
+
+    def work(some: slice) -> None:
+        spread[some] = each[some]
+
+    share(len(grad), spread[:1].nbytes, work)
     return spread

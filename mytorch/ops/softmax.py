@@ -1,38 +1,66 @@
 """Softmax and its logarithm along the last axis; no exponential overflows."""
 
-from mytorch.device import Array, namespace, on_gpu
+from collections.abc import Callable
+from functools import wraps
+
+import numpy as np
+
+from mytorch.device import Array, on_cuda, on_gpu
+from mytorch.geometry import fresh
 from mytorch.ops.cuda import softmax as cuda
+from mytorch.threads import share
+
+WORK = 16
+"""So many times a row's own bytes stand for it when rows are parted, as every step goes over it again."""
+
+
+def _by_rows(function: Callable[..., None]) -> Callable[..., Array]:
+    """A decorator: `function(out, *arrays)`, row by row, returns a new array, done in parts that fit the cache."""
+
+    @wraps(function)
+    def whole(*arrays: Array) -> Array:
+        x = arrays[0]
+        out = fresh(x.shape, x)
+        if on_cuda(x) or not x.size:
+            function(out, *arrays)
+            return out
+        rows = [array.reshape(-1, x.shape[-1]) for array in (out, *arrays)]
+        share(len(rows[0]), WORK * x.shape[-1] * x.itemsize, lambda some: function(*(array[some] for array in rows)))
+        return out
+
+    return whole
 
 
 @on_gpu(cuda.softmax)
-def softmax(x: Array) -> Array:
+@_by_rows
+def softmax(out: Array, x: Array) -> None:
     """exp(x), divided by its sum. A logit of minus infinity gives zero."""
-    powers = namespace(x).exp(_shifted(x))
-    powers /= powers.sum(-1, keepdims=True)
-    return powers
+    np.subtract(x, x.max(-1, keepdims=True), out=out)
+    np.exp(out, out=out)
+    out *= 1 / out.sum(-1, keepdims=True)
 
 
 @on_gpu(cuda.softmax_grad)
-def softmax_grad(grad: Array, y: Array) -> Array:
+@_by_rows
+def softmax_grad(out: Array, grad: Array, y: Array) -> None:
     """Gradient of y = softmax(x) at x."""
-    weighted = grad * y
-    return weighted - y * weighted.sum(-1, keepdims=True)
+    np.multiply(grad, y, out=out)
+    along = out.sum(-1, keepdims=True)
+    out -= y * along
 
 
 @on_gpu(cuda.log_softmax)
-def log_softmax(x: Array) -> Array:
+@_by_rows
+def log_softmax(out: Array, x: Array) -> None:
     """Logarithm of the softmax, which loses no digits where the softmax is tiny."""
-    xp, shifted = namespace(x), _shifted(x)
-    shifted -= xp.log(xp.exp(shifted).sum(-1, keepdims=True))
-    return shifted
+    np.subtract(x, x.max(-1, keepdims=True), out=out)
+    out -= np.log(np.exp(out).sum(-1, keepdims=True))
 
 
 @on_gpu(cuda.log_softmax_grad)
-def log_softmax_grad(grad: Array, y: Array) -> Array:
+@_by_rows
+def log_softmax_grad(out: Array, grad: Array, y: Array) -> None:
     """Gradient of y = log_softmax(x) at x."""
-    return grad - namespace(y).exp(y) * grad.sum(-1, keepdims=True)
-
-
-def _shifted(x: Array) -> Array:
-    """`x` less its largest, which changes no softmax."""
-    return x - x.max(-1, keepdims=True)
+    np.exp(y, out=out)
+    out *= grad.sum(-1, keepdims=True)
+    np.subtract(grad, out, out=out)

@@ -1,0 +1,85 @@
+"""Arithmetic element by element in blocks that stay in a core's own cache, shared among threads.
+
+A formula of several steps is as many NumPy calls, and over a large array each of them would go to memory and back. A
+block of 128 KiB goes through all of them in the cache. Where elements stand does not matter: arrays are taken as flat
+ones, in the order in which they lie in memory.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from mytorch.device import Array, namespace, on_cuda
+from mytorch.geometry import blocks, empty_like
+from mytorch.threads import spread
+
+BLOCK = 1 << 15
+"""Elements computed at a time."""
+
+
+def elementwise(function: Callable[..., None]) -> Callable[..., Array]:
+    """A decorator: `function(out, *arrays, ...)`, which fills `out`, becomes one that returns a new array.
+
+    Arguments of the first one's shape are parted along with it; others, such as numbers, every block is given whole.
+    """
+
+    @wraps(function)
+    def whole(*args: Any, **settings: Any) -> Array:
+        x = args[0]
+        out = namespace(x).empty_like(x) if on_cuda(x) else empty_like(x)
+        _each_block(function, out, (out, *args), settings)
+        return out
+
+    return whole
+
+
+def in_place(function: Callable[..., None]) -> Callable[..., None]:
+    """A decorator: `function(array, ...)`, which changes arrays of one shape in place, does so in blocks."""
+
+    @wraps(function)
+    def whole(*args: Any, **settings: Any) -> None:
+        arrays = [a for a in args if _of_shape(a, args[0])]
+        if any(not a.flags.c_contiguous for a in arrays):
+            function(*args, **settings)
+        else:
+            _each_block(function, args[0], args, settings)
+
+    return whole
+
+
+def summed(terms: Callable[..., Array], *arrays: Array) -> float:
+    """The sum of `terms(*arrays)`, which are computed block by block and never all there; blocks add up in float64."""
+    first = arrays[0]
+    if on_cuda(first):
+        return float(terms(*arrays).sum(dtype="d"))
+    lines = [_line(array, first) for array in arrays]
+
+    def work(run: Sequence[slice]) -> float:
+        return sum(float(terms(*(line[block] for line in lines)).sum()) for block in run)
+
+    return sum(spread(list(blocks(first.size, 1, BLOCK)), work))
+
+
+def _each_block(function: Callable[..., None], like: Array, args: Sequence[Any], settings: dict[str, Any]) -> None:
+    small = like.ndim > 0 and like.size <= BLOCK
+    if on_cuda(like) or (small and all(a.flags.c_contiguous for a in args if _of_shape(a, like))):
+        function(*args, **settings)
+        return
+    lines = [(_line(a, like), True) if _of_shape(a, like) else (a, False) for a in args]
+
+    def work(run: Sequence[slice]) -> None:
+        for block in run:
+            function(*(line[block] if parted else line for line, parted in lines), **settings)
+
+    spread(list(blocks(like.size, 1, BLOCK)), work)
+
+
+def _of_shape(array: Any, like: Array) -> bool:
+    return isinstance(array, np.ndarray) and array.shape == like.shape
+
+
+def _line(array: Array, like: Array) -> Array:
+    """`array` as a vector in the order of `like`'s memory: a view where it lies as `like` does."""
+    return (array if like.ndim < 3 or like.flags.c_contiguous else np.moveaxis(array, 1, -1)).reshape(-1)
