@@ -1,7 +1,7 @@
 """Arithmetic element by element in blocks that stay in a core's own cache, shared among threads.
 
 A formula of several steps is as many NumPy calls, and over a large array each of them would go to memory and back. A
-block of 128 KiB goes through all of them in the cache. Where elements stand does not matter: arrays are taken as flat
+block of half a MiB goes through all of them in the cache. Where elements stand does not matter: arrays are taken as flat
 ones, in the order in which they lie in memory.
 """
 
@@ -15,7 +15,7 @@ from mytorch.device import Array, namespace, on_cuda
 from mytorch.geometry import blocks, empty_like
 from mytorch.threads import spread
 
-BLOCK = 1 << 15
+BLOCK = 1 << 17
 """Elements computed at a time."""
 
 
