@@ -4,9 +4,10 @@ import copy
 
 import pytest
 import torch
+from torchvision.ops import drop_block2d
 
 from models.backbones import build
-from models.drop_block import insert_drop_block
+from models.drop_block import DropBlock, insert_drop_block
 from models.face_net import FaceNet
 from models.heads import build_head
 from models.parts import parts, set_trainable
@@ -42,6 +43,29 @@ def test_blocks_are_dropped_in_training_alone(name, part):
     whole = torch.nn.functional.avg_pool2d(gone, 3, 1) > 0.999
     covered = torch.nn.functional.max_pool2d(torch.nn.functional.pad(whole.float(), (2, 2, 2, 2)), 3, 1) > 0
     assert covered[dropped].all()
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "block"), [(2, 2, 1), (4, 4, 3), (6, 6, 5), (5, 9, 5), (4, 3, 3), (8, 8, 7)]
+)
+def test_the_block_is_the_largest_odd_one_that_fits_the_map(height, width, block):
+    layer, x = DropBlock(0.2, 7), torch.ones(64, 32, height, width)
+    torch.manual_seed(0)
+    dropped = layer(x)
+    torch.manual_seed(0)
+    assert torch.equal(dropped, drop_block2d(x, 0.2, block))
+    assert 0.1 < (dropped == 0).float().mean() < 0.3
+    assert dropped.mean() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18"])
+@pytest.mark.parametrize("size", [64, 112])
+def test_small_pictures_are_learned_from(name, size):
+    net = face_net(name)
+    insert_drop_block(net, [part for part in parts(net) if part.startswith(("layer", "stage"))][-2:], p=0.1)
+    net.train()
+    net(torch.randn(2, 3, size, size)).square().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in net.parameters())
 
 
 def test_frozen_parts_drop_nothing_and_a_copy_keeps_a_setting_of_its_own():
