@@ -6,6 +6,7 @@ PyTorch's names and meanings wherever it has them. There is no tape: every layer
 
 from mytorch import data, nn, optim
 from mytorch.checkpoint import CheckpointError, load, save
+from mytorch.config import show_config
 from mytorch.device import to_device
 from mytorch.gradcheck import GradientError, gradcheck
 from mytorch.memory import set_reserve
@@ -29,6 +30,7 @@ __all__ = [
     "save",
     "set_num_threads",
     "set_reserve",
+    "show_config",
     "summary",
     "to_device",
 ]

@@ -135,6 +135,12 @@ def _blas() -> Any:
     return ThreadpoolController().select(user_api="blas")
 
 
+def blas_libraries() -> list[dict[str, Any]] | None:
+    """What threadpoolctl says of each BLAS that is loaded; None without it."""
+    blas = _blas()
+    return None if blas is None else blas.info()
+
+
 class OneEach:
     """Inside of it a matrix product runs on one thread; entering gives True where the BLAS could be held to that.
 

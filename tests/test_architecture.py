@@ -19,7 +19,13 @@ MAY_IMPORT = {
 }
 """Which rooms a room's files may import."""
 
-FLOORS = ["device memory threads geometry modes random files", "ops", "nn", "optim gradcheck checkpoint data summary", "course"]
+FLOORS = [
+    "device memory threads geometry modes random files",
+    "ops",
+    "nn",
+    "optim gradcheck checkpoint config data summary",
+    "course",
+]
 """Inside mytorch: a module imports from its own floor and those before it."""
 
 LAZY_IN_MYTORCH = {"cupy", "safetensors", "threadpoolctl"}

@@ -13,6 +13,9 @@ from experiments.errors import FacesError
 from mytorch.device import require_cuda, to_device
 from mytorch.geometry import channels_last
 
+PAUSE = 0.02
+"""Seconds before a turn on a processor: another side's threads spin on in wait for more work, and take its time."""
+
 
 class Device(ABC):
     """A CPU or a GPU. `name` is both libraries' word for it."""
@@ -47,6 +50,7 @@ class Cpu(Device):
 
     def seconds(self, side: str, run: Callable[[], Any], calls: int) -> float:
         """As the clock on the wall has it."""
+        time.sleep(PAUSE)
         started = time.perf_counter()
         for _ in range(calls):
             run()

@@ -251,6 +251,16 @@ def _container(draw: Draw, name: str) -> Case:
     return Case(shaken(layer, draw), values(draw, *whole(draw, 1, 3, 1), channels, *whole(draw, 2, 7, 2)))
 
 
+@case("Conv2d by Winograd")
+def _quick_convolution(draw: Draw, name: str) -> Case:
+    """Shapes that go Winograd's way in float32."""
+    channels, kernel = whole(draw, 24, 40, 2), tuple(int(k) for k in draw.choice([3, 5], 2))
+    padding, (n,) = whole(draw, 0, 2, 2), whole(draw, 1, 3, 1)
+    layer = nn.Conv2d(*channels, kernel, padding=padding, bias=flip(draw, 0.7))
+    size = (k + int(more) for k, more in zip(kernel, whole(draw, 0, 12, 2), strict=True))
+    return Case(shaken(layer, draw), values(draw, n, channels[0], *size))
+
+
 @case("ArcFace", "CosFace")
 def _margin(draw: Draw, name: str) -> Case:
     (features,), (n, classes) = whole(draw, 2, 16, 1), whole(draw, 1, 7, 2)
