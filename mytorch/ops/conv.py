@@ -11,6 +11,8 @@ Everywhere: x (N, C, *size), weight (F, C / groups, *kernel), grad and y (N, F, 
 one number a spatial axis. K is the number of elements of the kernel, G the number of groups.
 """
 
+from math import prod
+
 import numpy as np
 
 from mytorch.device import Array, on_gpu
@@ -20,8 +22,10 @@ from mytorch.ops import depthwise, im2col, winograd
 from mytorch.ops.cuda import conv as cuda
 from mytorch.ops.sums import column_sums
 
-CHANNELS = 24
-"""Of fewer channels, coming or going, Winograd's transforms cost more than its products save."""
+CHANNELS, PIXELS = 24, 1024
+"""With fewer channels, coming or going, Winograd's transforms cost more than its products save; with fewer pixels in
+the whole batch, the transforms of the kernels do.
+"""
 
 
 @on_gpu(cuda.conv)
@@ -29,7 +33,7 @@ def conv(
     x: Array, weight: Array, bias: Array | None, stride: Size, padding: Size, dilation: Size, groups: int = 1
 ) -> Array:
     """Correlation of `x` with `weight`, plus `bias` (F,) where there is one. Returns y."""
-    by_winograd = _suits_winograd(weight.shape, x.dtype, stride, dilation, groups)
+    by_winograd = _suits_winograd(weight.shape, x, stride, dilation, groups)
     if by_winograd:
         return winograd.winograd(x, weight, bias, padding)
     if _depthwise(weight.shape, groups):
@@ -58,7 +62,7 @@ def conv_weight_grad(
 ) -> Array:
     """Gradient at the weight, (F, C / groups, *kernel)."""
     shape = (grad.shape[1], x.shape[1] // groups, *kernel)
-    by_winograd = _suits_winograd(shape, x.dtype, stride, dilation, groups)
+    by_winograd = _suits_winograd(shape, x, stride, dilation, groups)
     if by_winograd:
         return winograd.winograd_weight_grad(grad, x, kernel, padding)
     if _depthwise(shape, groups):
@@ -76,11 +80,12 @@ def _depthwise(shape: Size, groups: int) -> bool:
     return 1 < groups == shape[0] and shape[1] == 1
 
 
-def _suits_winograd(shape: Size, dtype: np.dtype, stride: Size, dilation: Size, groups: int) -> bool:
+def _suits_winograd(shape: Size, x: Array, stride: Size, dilation: Size, groups: int) -> bool:
     """True where Winograd's way is open, for a weight of this shape, and quicker."""
     filters, channels, *kernel = shape
     fits = len(kernel) == 2 and all(k in winograd.KERNELS for k in kernel) and max(*stride, *dilation, groups) == 1
-    return fits and min(filters, channels) >= CHANNELS and dtype == np.float32 and winograd_allowed()
+    pays = min(filters, channels) >= CHANNELS and len(x) * prod(x.shape[2:]) >= PIXELS
+    return fits and pays and x.dtype == np.float32 and winograd_allowed()
 
 
 def _turned(weight: Array, groups: int) -> Array:

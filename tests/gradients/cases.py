@@ -255,10 +255,9 @@ def _container(draw: Draw, name: str) -> Case:
 def _quick_convolution(draw: Draw, name: str) -> Case:
     """Shapes that go Winograd's way in float32."""
     channels, kernel = whole(draw, 24, 40, 2), tuple(int(k) for k in draw.choice([3, 5], 2))
-    padding, (n,) = whole(draw, 0, 2, 2), whole(draw, 1, 3, 1)
+    padding, (n,) = whole(draw, 0, 2, 2), whole(draw, 2, 4, 1)
     layer = nn.Conv2d(*channels, kernel, padding=padding, bias=flip(draw, 0.7))
-    size = (k + int(more) for k, more in zip(kernel, whole(draw, 0, 12, 2), strict=True))
-    return Case(shaken(layer, draw), values(draw, n, channels[0], *size))
+    return Case(shaken(layer, draw), values(draw, n, channels[0], *whole(draw, 24, 30, 2)))
 
 
 @case("ArcFace", "CosFace")
