@@ -1,8 +1,8 @@
 """Arithmetic element by element in blocks that stay in a core's own cache, shared among threads.
 
 A formula of several steps is as many NumPy calls, and over a large array each of them would go to memory and back. A
-block of half a MiB goes through all of them in the cache. Where elements stand does not matter: arrays are taken as flat
-ones, in the order in which they lie in memory.
+block of half a MiB goes through all of them in the cache. Where elements stand does not matter: arrays are taken as
+flat ones, in the order in which they lie in memory.
 """
 
 from collections.abc import Callable, Sequence

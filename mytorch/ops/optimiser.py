@@ -1,18 +1,27 @@
-"""One step of an optimiser for one parameter, in place. data, grad and the state: arrays of one shape."""
+"""One step of an optimiser for one parameter, in place, block by block.
+
+data, grad and the state: arrays of one shape.
+"""
 
 from math import sqrt
 
+import numpy as np
+
 from mytorch.device import Array, on_gpu
+from mytorch.ops.blockwise import in_place
 from mytorch.ops.cuda import optimiser as cuda
 
 
 @on_gpu(cuda.sgd)
+@in_place
 def sgd(data: Array, grad: Array, lr: float, weight_decay: float) -> None:
     """Gradient descent with L2 weight decay: w -= lr * (grad + weight_decay * w)."""
-    data -= lr * _decayed(grad, data, weight_decay)
+    step = _decayed(grad, data, weight_decay)
+    data -= np.multiply(step, lr, out=None if step is grad else step)
 
 
 @on_gpu(cuda.sgd_momentum)
+@in_place
 def sgd_momentum(
     data: Array,
     grad: Array,
@@ -33,10 +42,14 @@ def sgd_momentum(
     else:
         velocity *= momentum
         velocity += grad
-    data -= lr * (grad + momentum * velocity if nesterov else velocity)
+    step = velocity * (lr * momentum if nesterov else lr)
+    if nesterov:
+        step += lr * grad
+    data -= step
 
 
 @on_gpu(cuda.adam)
+@in_place
 def adam(
     data: Array,
     grad: Array,
@@ -58,15 +71,25 @@ def adam(
     if keep != 1:
         data *= keep
     grad = _decayed(grad, data, decay)
+    scratch = grad * (1 - beta1)
     mean *= beta1
-    mean += (1 - beta1) * grad
+    mean += scratch
+    np.square(grad, out=scratch)
+    scratch *= 1 - beta2
     square *= beta2
-    square += (1 - beta2) * grad * grad
-    deviation = square**0.5
-    deviation /= sqrt(1 - beta2**step)
-    deviation += eps
-    data -= lr / (1 - beta1**step) * (mean / deviation)
+    square += scratch
+    np.sqrt(square, out=scratch)
+    scratch *= 1 / sqrt(1 - beta2**step)
+    scratch += eps
+    np.divide(mean, scratch, out=scratch)
+    scratch *= lr / (1 - beta1**step)
+    data -= scratch
 
 
 def _decayed(grad: Array, data: Array, weight_decay: float) -> Array:
-    return grad + weight_decay * data if weight_decay else grad
+    """The gradient with the weight decay added; the gradient itself where there is none."""
+    if not weight_decay:
+        return grad
+    decayed = data * weight_decay
+    decayed += grad
+    return decayed
