@@ -1,15 +1,18 @@
 """Adaptive pooling: windows laid out so that the output has a given size, over any number of spatial axes.
 
 x: (N, C, *size); y and grad: (N, C, *out). Output i of an axis sees the inputs from floor(i size / out) up to
-ceil((i + 1) size / out): windows differ in length by one at most, may overlap, and leave nothing out (PyTorch's).
+ceil((i + 1) size / out): windows differ in length by one at most, may overlap, and leave nothing out (PyTorch's). Both
+the mean and the largest of a box can be found one axis after the other, and so can their gradients.
 """
 
-from collections.abc import Iterator
-from itertools import product
-from math import prod
+from collections.abc import Callable
 
-from mytorch.device import Array, namespace
+import numpy as np
+
+from mytorch.device import Array, namespace, on_cuda
 from mytorch.geometry import Size, empty
+from mytorch.ops.mixing import Weights, mixed
+from mytorch.threads import share
 
 
 def spans(size: int, out: int) -> list[slice]:
@@ -18,54 +21,90 @@ def spans(size: int, out: int) -> list[slice]:
 
 
 def adaptive_avg_pool(x: Array, out: Size) -> Array:
-    """Mean of each window: one axis after the other, as the mean of a box is the mean of its rows' means."""
-    for axis, count in enumerate(out, start=2):
-        y = empty((*x.shape[:axis], count, *x.shape[axis + 1 :]), x)
-        for i, span in enumerate(spans(x.shape[axis], count)):
-            x[_at(axis, span)].mean(axis, out=y[_at(axis, i)])
-        x = y
-    return x
+    """Mean of each window."""
+    return mixed(x, *map(_shares, x.shape[2:], out))
 
 
 def adaptive_avg_pool_grad(grad: Array, size: Size) -> Array:
     """Gradient of adaptive_avg_pool at its input, (N, C, *size): an equal share to each pixel of the window."""
-    for axis, length in enumerate(size, start=2):
-        spread = empty((*grad.shape[:axis], length, *grad.shape[axis + 1 :]), grad)
-        spread[...] = 0
-        for i, span in enumerate(spans(length, grad.shape[axis])):
-            spread[_at(axis, span)] += grad[_at(axis, slice(i, i + 1))] / (span.stop - span.start)
-        grad = spread
-    return grad
+    return mixed(grad, *(_shares(n, out).turned(n) for n, out in zip(size, grad.shape[2:], strict=True)))
 
 
 def adaptive_max_pool(x: Array, out: Size) -> Array:
     """Largest value of each window."""
     y = empty((*x.shape[:2], *out), x)
-    for cell, window in _windows(x.shape[2:], out):
-        x[window].max(tuple(range(2, x.ndim)), out=y[cell])
+
+    def work(images: slice) -> None:
+        y[images] = _largest(x[images], out)[-1]
+
+    _by_images(work, x)
     return y
 
 
 def adaptive_max_pool_grad(grad: Array, x: Array, y: Array) -> Array:
-    """Gradient of y = adaptive_max_pool(x) at x: each output's goes to the pixel that won, to the first of several."""
-    spread = empty(x.shape, grad)
-    spread[...] = 0
-    xp = namespace(x)
-    for cell, window in _windows(x.shape[2:], y.shape[2:]):
-        seen = x[window]
-        ones = (1,) * (x.ndim - 2)
-        won = (seen == y[cell].reshape(*y.shape[:2], *ones)).reshape(*x.shape[:2], -1)
-        first = won & (xp.arange(prod(seen.shape[2:])) == won.argmax(-1)[..., None])
-        spread[window] += first.reshape(seen.shape) * grad[cell].reshape(*y.shape[:2], *ones)
-    return spread
+    """Gradient of y = adaptive_max_pool(x) at x: each output's goes to the pixel that won, to the first of several.
+
+    The first is that of the first row that has the largest value: the last axis is pooled first, and gets its gradient
+    last.
+    """
+    grad_x = empty(x.shape, grad)
+
+    def work(images: slice) -> None:
+        stages, given = _largest(x[images], y.shape[2:]), grad[images]
+        for axis in range(2, x.ndim):
+            given = _to_winners(given, stages[-axis], stages[1 - axis], axis)
+        grad_x[images] = given
+
+    _by_images(work, x)
+    return grad_x
 
 
-def _windows(size: Size, out: Size) -> Iterator[tuple[tuple, tuple]]:
-    """For each output, its index and that of the window it sees."""
-    for cell in product(*map(range, out)):
-        window = (spans(n, count)[i] for n, count, i in zip(size, out, cell, strict=True))
-        yield (..., *cell), (..., *window)
+def _shares(size: int, out: int) -> Weights:
+    """The weights of a mean over each window of an axis."""
+    windows = spans(size, out)
+    lengths = np.array([window.stop - window.start for window in windows], int)
+    source = [np.arange(window.start, window.stop) for window in windows]
+    target = np.repeat(np.arange(out), lengths)
+    return Weights(target, np.concatenate(source), np.repeat(1 / lengths, lengths), out)
 
 
-def _at(axis: int, index: int | slice) -> tuple:
+def _largest(x: Array, out: Size) -> list[Array]:
+    """`x`, then what is left of it after pooling its last axis, the one before that as well, and so on."""
+    stages, xp = [x], namespace(x)
+    for axis in range(x.ndim - 1, 1, -1):
+        below = stages[-1]
+        above = empty((*below.shape[:axis], out[axis - 2], *below.shape[axis + 1 :]), x)
+        for i, span in enumerate(spans(below.shape[axis], out[axis - 2])):
+            cell = above[_at(axis, i)]
+            cell[...] = below[_at(axis, span.start)]
+            for k in range(span.start + 1, span.stop):
+                xp.maximum(cell, below[_at(axis, k)], out=cell)
+        stages.append(above)
+    return stages
+
+
+def _to_winners(grad: Array, below: Array, above: Array, axis: int) -> Array:
+    """Gradient at `below`, of which `above` has the largest of each window of an axis."""
+    result, xp = empty(below.shape, grad), namespace(grad)
+    result[...] = 0
+    for i, span in enumerate(spans(below.shape[axis], above.shape[axis])):
+        largest, given = above[_at(axis, i)], grad[_at(axis, i)]
+        free = xp.ones_like(largest, bool)
+        for k in range(span.start, span.stop):
+            won = below[_at(axis, k)] == largest
+            won &= free
+            free ^= won
+            into = result[_at(axis, k)]
+            into += given * won
+    return result
+
+
+def _by_images(work: Callable[[slice], None], x: Array) -> None:
+    if on_cuda(x):
+        work(slice(None))
+    else:
+        share(len(x), 2 * x[:1].nbytes, work)
+
+
+def _at(axis: int, index: int) -> tuple:
     return (*(slice(None),) * axis, index)

@@ -12,6 +12,8 @@ import numpy as np
 from mytorch.device import Array, namespace, on_gpu
 from mytorch.geometry import Size, empty
 from mytorch.ops.cuda import resample as cuda
+from mytorch.ops.mixing import Weights, mixed
+from mytorch.threads import share
 
 Tables = tuple[np.ndarray, ...]
 """For each spatial axis, an array with a value for each of its outputs."""
@@ -71,33 +73,25 @@ def nearest_grad(grad: Array, size: Size, sources: Tables) -> Array:
 @on_gpu(cuda.linear)
 def linear(x: Array, lows: Tables, highs: Tables, shares: Tables) -> Array:
     """Output o along an axis mixes two positions: (1 - share) of x at low and share of x at high."""
-    for axis, (low, high, share) in _axes(zip(lows, highs, shares, strict=True)):
-        weight = _along(share, axis, x)
-        below, above = _taken(x, low, axis), _taken(x, high, axis)
-        above -= below
-        above *= weight
-        above += below
-        x = above
-    return x
+    return mixed(x, *map(_weights, lows, highs, shares))
 
 
 @on_gpu(cuda.linear_grad)
 def linear_grad(grad: Array, size: Size, lows: Tables, highs: Tables, shares: Tables) -> Array:
     """Gradient of linear at its input, (N, C, *size)."""
-    for axis, (low, high, share) in _axes(zip(lows, highs, shares, strict=True)):
-        above = grad * _along(share, axis, grad)
-        below = grad - above
-        grad = _returned(below, low, axis, size[axis - 2])
-        grad += _returned(above, high, axis, size[axis - 2])
-    return grad
+    return mixed(grad, *(_weights(*t).turned(n) for n, *t in zip(size, lows, highs, shares, strict=True)))
 
 
 @on_gpu(cuda.insert_zeros)
 def insert_zeros(x: Array, factor: Size, out: Size) -> Array:
     """x at every factor-th position of (N, C, *out), zeros between; the gradient of pick."""
     y = empty((*x.shape[:2], *out), x)
-    y[...] = 0
-    y[_every(factor)] = x
+
+    def work(images: slice) -> None:
+        y[images] = 0
+        y[images][_every(factor)] = x[images]
+
+    share(len(x), y[:1].nbytes, work)
     return y
 
 
@@ -105,7 +99,11 @@ def insert_zeros(x: Array, factor: Size, out: Size) -> Array:
 def pick(x: Array, factor: Size, out: Size) -> Array:
     """Every factor-th position of x, as (N, C, *out); the gradient of insert_zeros."""
     y = empty((*x.shape[:2], *out), x)
-    y[...] = x[_every(factor)]
+
+    def work(images: slice) -> None:
+        y[images] = x[images][_every(factor)]
+
+    share(len(x), 2 * y[:1].nbytes, work)
     return y
 
 
@@ -117,11 +115,11 @@ def _axes(tables: Iterable) -> Iterable[tuple[int, np.ndarray]]:
     return enumerate(tables, start=2)
 
 
-def _along(share: np.ndarray, axis: int, like: Array) -> Array:
-    """`share` as an array that broadcasts along `axis`."""
-    shape = [1] * like.ndim
-    shape[axis] = len(share)
-    return namespace(like).asarray(share.astype(like.dtype)).reshape(shape)
+def _weights(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> Weights:
+    """The tables of an axis as weights."""
+    outputs = np.arange(len(low))
+    source, value = np.concatenate([low, high]), np.concatenate([1 - share, share])
+    return Weights(np.concatenate([outputs, outputs]), source, value, len(low))
 
 
 def _taken(x: Array, source: np.ndarray, axis: int) -> Array:
