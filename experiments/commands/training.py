@@ -20,7 +20,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out where it stopped.")] = False,
     weights: Annotated[
         str | None,
-        typer.Option("--weights", help="Of a transfer network: a file, none, default, or another name it has."),
+        typer.Option("--weights", help="Of a transfer network: a file, a run, none, default, or another name."),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes that read and augment for a transfer network.")
@@ -47,9 +47,11 @@ def train(
     if out is None:
         raise typer.BadParameter("expected a folder for the run (or --show-batch FILE.png)", param_hint="--out")
     if isinstance(loaded.model, recipes.Transfer):
+        from experiments.allocator import keep_freed_memory
         from experiments.training.face_trainer import Options
         from experiments.training.face_trainer import train as train_transfer
 
+        keep_freed_memory()
         train_transfer(loaded, data, out, resume, Options(workers, tensorboard))
     else:
         from experiments.training.trainer import train as train_scratch
