@@ -5,7 +5,7 @@ import sys
 import typer
 
 from experiments.blas import choose_kernels
-from experiments.commands import align, bench, data, gallery, judging, training, tuning, verification
+from experiments.commands import align, bench, data, doctor, gallery, judging, training, tuning, verification
 from experiments.errors import FacesError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(judging.app)
 app.add_typer(bench.app)
 app.add_typer(verification.app)
 app.add_typer(gallery.app)
+app.add_typer(doctor.app)
 
 
 def main() -> None:
