@@ -12,10 +12,11 @@ app = typer.Typer()
 
 
 class Tta(StrEnum):
-    """How each picture is seen: as it is; with its mirror image; with four windows more, and their mirror images."""
+    """How each picture is seen: as it is; with its mirror image; enlarged, or by corners, too, and mirrored."""
 
     NONE = "none"
     FLIP = "flip"
+    ZOOMS = "zooms"
     CROPS = "crops"
 
 

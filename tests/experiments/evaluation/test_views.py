@@ -6,7 +6,7 @@ from experiments.evaluation.views import views
 FACES = np.random.default_rng(0).integers(0, 256, (3, 21, 16, 3), np.uint8)
 
 
-@pytest.mark.parametrize(("how", "count"), [("none", 1), ("flip", 2), ("crops", 10)])
+@pytest.mark.parametrize(("how", "count"), [("none", 1), ("flip", 2), ("zooms", 6), ("crops", 10)])
 def test_every_view_has_the_pictures_shape(how, count):
     seen = list(views(FACES, how))
     assert len(seen) == count
@@ -14,7 +14,7 @@ def test_every_view_has_the_pictures_shape(how, count):
     np.testing.assert_array_equal(seen[0], FACES)
 
 
-@pytest.mark.parametrize("how", ["flip", "crops"])
+@pytest.mark.parametrize("how", ["flip", "zooms", "crops"])
 def test_every_other_view_is_the_mirror_image_of_the_one_before(how):
     seen = list(views(FACES, how))
     for plain, mirrored in zip(seen[::2], seen[1::2], strict=True):
@@ -31,3 +31,17 @@ def test_the_windows_reach_into_the_four_corners():
     for ((y, x), value), window in zip(corners.items(), seen, strict=True):
         assert abs(int(window[0, y, x, 0]) - value) < 8
         assert np.ptp(np.delete(window[0, :, :, 0], [y - 2, y - 1, y, (y + 1) % 32, (y + 2) % 32], axis=0)) == 0
+
+
+def test_zooms_leave_the_middle_where_it_is():
+    """A bright square in the middle stays there and grows; the border goes."""
+    marked = np.zeros((1, 33, 33, 3), np.uint8)
+    marked[0, 12:21, 12:21] = 255
+    sizes = []
+    for view in list(views(marked, "zooms"))[::2]:
+        rows, columns = np.nonzero(view[0, :, :, 0] > 127)
+        assert abs(rows.mean() - 16) < 0.6
+        assert abs(columns.mean() - 16) < 0.6
+        sizes.append(len(rows))
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
