@@ -105,14 +105,20 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _data_is_as_the_backbone_has_it(self) -> Self:
-        """The network's own size and statistics, wherever the recipe has none."""
+        """The size and statistics of the network, or of the run it starts from, wherever the recipe has none."""
         if isinstance(self.model, Transfer):
+            from experiments.origin import origin
             from models.backbones import find
 
-            own = find(self.model.backbone, self.model.weights)
+            start = origin(self.model.weights)
+            name, weights = self.model.backbone, self.model.weights
+            own = start.backbone(name) if start else find(name, weights)
             self.__dict__["model"] = self.model.model_copy(update={"backbone": own.name})
             unset = {"size", "mean", "std"} - self.data.model_fields_set
-            values = {"size": _pair(own.size), "mean": tuple(own.mean), "std": tuple(own.std)}
+            values: dict[str, Any] = {"size": _pair(own.size), "mean": tuple(own.mean), "std": tuple(own.std)}
+            if start:
+                then = Data.model_validate(start.recipe["data"])
+                values = {"size": then.size, "mean": then.mean, "std": then.std}
             self.__dict__["data"] = self.data.model_copy(update={name: values[name] for name in unset})
         return self
 

@@ -110,8 +110,9 @@ Head = Annotated[
 class Transfer(Part):
     """A backbone of PyTorch with a head.
 
-    weights: default (the backbone's own, downloaded), none, or a file. embedding: numbers of a dense layer between
-    backbone and head; none leaves the backbone's features. dropout: before the head. drop_block: share of the feature
+    weights: default (the backbone's own, downloaded), none, a file, or a run, whose embedding is taken, too, if it is
+    as long. embedding: numbers of a dense layer between backbone and head; none leaves the backbone's features.
+    dropout: before the head. drop_block: share of the feature
     map that DropBlock blanks (arXiv 1810.12890). dense: the last stage leaves the feature map as large as it is, twice
     as large as the network is used to, for small pictures.
     """

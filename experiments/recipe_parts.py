@@ -168,7 +168,8 @@ class Training(Part):
     accumulate: parts that a batch goes through the network in, to save memory; clip: largest norm of all gradients;
     ema: decay of an average of the weights, which validates and is kept in their place; early_stopping: epochs without
     a better validation loss after which a stage ends; precision: of the forward and its gradient; channels_last:
-    the pixels' order in memory; compile: torch.compile.
+    the pixels' order in memory; compile: torch.compile; select: what says which epoch is best: top1, or eer, the lowest
+    of pairs of validation pictures.
     """
 
     accumulate: Positive = 1
@@ -178,3 +179,4 @@ class Training(Part):
     precision: Literal["full", "bf16", "fp16"] = "full"
     channels_last: bool = False
     compile: bool = False
+    select: Literal["top1", "eer"] = "top1"

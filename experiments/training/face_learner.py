@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import gather_object
 from timm.utils import ModelEmaV3
 from torch import Tensor
 from torch.nn import functional as F
@@ -17,6 +19,7 @@ from experiments.errors import FacesError
 from experiments.recipe import Recipe
 from experiments.training.groups import build_optimizer, choose, parameter_groups
 from experiments.training.seeds import step_seed
+from experiments.training.validation import validation_eer
 from models.face_net import FaceNet
 
 PRECISIONS = {"full": "no", "bf16": "bf16", "fp16": "fp16"}
@@ -119,24 +122,38 @@ class FaceLearner:
 
     @torch.inference_mode()
     def validate(self, shares: Iterable[Share]) -> tuple[dict[str, float | None], list[str]]:
-        """top1, top5 (shares) and loss (nats, no smoothing) over all processes, and what is wrong with bad pictures.
+        """top1, top5 (shares), loss (nats, no smoothing) and eer over all processes, and what ails bad pictures.
 
         A tie counts against the network, so that constant logits earn nothing.
         """
         sums = torch.zeros(4, dtype=torch.float64, device=self.accelerator.device)
         network, bad = self.to_use.eval(), []
+        seen_here: list[tuple[np.ndarray, ...]] = []
         for share in shares:
             device, data = self.accelerator.device, self.recipe.data
             with self.accelerator.autocast():
-                logits = network(normalised_on(share.images, data, device, self.recipe.training.channels_last)).float()
+                pixels = normalised_on(share.images, data, device, self.recipe.training.channels_last)
+                features = network.features(pixels)
+                logits = network.head(features).float()
             labels, weights = share.labels.to(device), share.weights.to(device)
             ranks = (~(logits < logits.gather(1, labels[:, None]))).sum(1) - 1
             losses = F.cross_entropy(logits, labels, reduction="none")
             each = torch.stack([ranks == 0, ranks < 5, losses, torch.ones_like(losses)])
             sums += (each * weights).double().sum(1)
+            good = share.weights > 0
+            vectors = F.normalize(features.float()).cpu()[good]
+            seen_here.append((share.indices[good].numpy(), share.labels[good].numpy(), vectors.numpy()))
             bad += share.bad
         self.network.train()
         top1, top5, loss, seen = self.accelerator.reduce(sums).tolist()
         if not seen:
-            return {"top1": None, "top5": None, "loss": None}, bad
-        return {"top1": top1 / seen, "top5": top5 / seen, "loss": loss / seen}, bad
+            return {"top1": None, "top5": None, "loss": None, "eer": None}, bad
+        eer = _eer_of(gather_object(seen_here))
+        return {"top1": top1 / seen, "top5": top5 / seen, "loss": loss / seen, "eer": eer}, bad
+
+
+def _eer_of(parts: list[tuple[np.ndarray, ...]]) -> float | None:
+    """The EER of numbers (n,), labels (n,) and embeddings (n, D) from all processes, in the order of the numbers."""
+    indices, labels, vectors = (np.concatenate(kind) for kind in zip(*parts, strict=True))
+    order = np.argsort(indices, kind="stable")
+    return validation_eer(vectors[order], labels[order])

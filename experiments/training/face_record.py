@@ -31,13 +31,13 @@ class Recorder:
             save_tensors(weights, run.best)
         save_tensors(weights, run.last)
         run.write_history(progress.history)
-        best = {"best_top1": progress.best["top1"], "best_epoch": progress.best["epoch"]}
+        best = {f"best_{name}": progress.best[name] for name in ("top1", "eer", "epoch")}
         metrics = {name: last[name] for name in FIGURES} | best
         write_json(run.metrics, {**metrics, "seconds": round(progress.seconds, 1), "parameters": self.parameters})
         save_state(run.checkpoint, learner, progress, stage)
         run.log(line(last, self.recipe.epochs))
         if self.board:
-            for name in ("train_loss", "loss", "top1", "top5", "lr", "images_per_second"):
+            for name in ("train_loss", "loss", "top1", "top5", "eer", "lr", "images_per_second"):
                 if last[name] is not None:
                     self.board.add_scalar(name, last[name], last["epoch"])
             self.board.flush()
@@ -59,6 +59,8 @@ def line(row: dict[str, Any], epochs: int) -> str:
         parts.append(f"loss {row['train_loss']:.3f}")
     if row["top1"] is not None:
         parts.append(f"validation loss {row['loss']:.3f}  top-1 {row['top1']:.1%}  top-5 {row['top5']:.1%}")
+    if row["eer"] is not None:
+        parts.append(f"EER {row['eer']:.1%}")
     if row["images_per_second"] is not None:
         parts.append(f"{row['images_per_second']:,.0f} images/s")
     if row["skipped"]:

@@ -22,12 +22,23 @@ class FaceProgress(Progress):
     """How far a run is, within an epoch, too.
 
     step: batches of the next epoch that are done; totals: the epoch's sums so far, as a FaceLearner has them; bad: what
-    is wrong with each picture that could not be read.
+    is wrong with each picture that could not be read; select: the figure that says which epoch is best.
     """
 
     step: int = 0
     totals: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     bad: list[str] = field(default_factory=list)
+    select: str = "top1"
+
+    def __post_init__(self) -> None:
+        for row in self.history:  # runs begun before this figure was taken
+            row.setdefault("eer", None)
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The row with the lowest EER, where that decides and there is any; else as in Progress."""
+        judged = [row for row in self.history if row["eer"] is not None]
+        return min(judged, key=lambda row: row["eer"]) if self.select == "eer" and judged else super().best
 
 
 def save_state(path: Path, learner: FaceLearner, progress: FaceProgress, stage: int | None) -> None:

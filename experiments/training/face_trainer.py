@@ -18,6 +18,7 @@ from experiments.errors import FacesError
 from experiments.progress import duration, say, track
 from experiments.recipe import Recipe
 from experiments.run import Run, new_folder, refuse_existing, refuse_inside
+from experiments.training.continuation import warning
 from experiments.training.face_learner import FaceLearner, accelerator_for
 from experiments.training.face_record import Recorder, line
 from experiments.training.face_state import FaceProgress, load_state, read_progress, save_state, save_tensors
@@ -26,6 +27,7 @@ from experiments.training.guards import advice_on_memory, refuse_divergence
 from experiments.training.networks import build_face_net
 from experiments.training.prototypes import start_head, wants_prototypes
 from experiments.training.rates import Place, factor, next_place
+from experiments.training.validation import refuse_unpaired
 
 SAVE_SECONDS = 600.0
 """A checkpoint within an epoch, so often."""
@@ -53,7 +55,7 @@ class Session:
         self.main = self.accelerator.is_main_process
         self.run = Run(out)
         self.say: Callable[[str], None] = say if self.main else lambda text: None
-        self.progress = FaceProgress()
+        self.progress = FaceProgress(select=recipe.training.select)
 
     def prepare(self, resume: bool) -> Place | None:
         """Read the pictures, build the network, and begin the run or find where it stopped: the epoch to do next."""
@@ -64,6 +66,9 @@ class Session:
             refuse_existing(out, "go on with it by --resume")
             refuse_inside(out, identity_root(self.data))
         self.faces, self.validation = read_split(self.data, recipe)
+        refuse_unpaired(recipe, self.validation)
+        if not resume and (remark := warning(recipe)):
+            self.say(remark)
         torch.manual_seed(recipe.seed)
         network = build_face_net(recipe.transfer, len(self.faces.names), pretrained=not resume)
         self.learner = FaceLearner(recipe, network, self.accelerator)
@@ -245,7 +250,7 @@ def train(
 def _report(session: Session) -> None:
     progress = session.progress
     took = f"{session.run.folder}: {progress.epoch} epochs in {duration(progress.seconds)}"
-    best = progress.best["top1"]
-    session.say(took if best is None else f"{took}; best top-1 {best:.1%}")
+    best, kind = progress.best[progress.select], {"top1": "top-1", "eer": "EER"}[progress.select]
+    session.say(took if best is None else f"{took}; best {kind} {best:.1%}")
     if progress.bad:
         session.say(f"{len(progress.bad)} pictures could not be read and were left out, the first: {progress.bad[0]}")

@@ -5,8 +5,10 @@ from typing import Any
 from torch import nn
 
 from experiments.errors import FacesError
+from experiments.origin import origin
 from experiments.progress import say
 from experiments.recipe import Transfer
+from experiments.training.continuation import take_over
 from models.backbones import build, find
 from models.drop_block import insert_drop_block
 from models.face_net import FaceNet, embedding_neck, parts
@@ -24,12 +26,15 @@ def build_face_net(model: Transfer, classes: int, pretrained: bool = True) -> Fa
     Raises FacesError for weights that cannot be had or are another network's, and settings that do not fit.
     """
     try:
-        backbone = build(model.backbone, model.weights if pretrained else "none", say)
+        start = origin(model.weights) if pretrained else None
+        backbone = build(model.backbone, model.weights if pretrained and not start else "none", say)
         features = find(model.backbone).features
         neck = embedding_neck(features, model.embedding, model.dropout) if model.embedding else _dropout(model)
         settings = _head_settings(model)
         head = build_head(settings.pop("kind"), model.embedding or features, classes, **settings)
         network = FaceNet(backbone, head, neck)
+        for note in take_over(network, model, start) if start else ():
+            say(note)
         if model.dense:
             keep_last_resolution(network)
         keep_strided_depthwise(network)

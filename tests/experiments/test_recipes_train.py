@@ -25,18 +25,19 @@ def shortened(name: str):
     epochs = [f"stages.{number}.epochs=1" for number in range(len(tree.get("stages", [])))] or ["epochs=1"]
     if "prototypes" in name:
         epochs = []
-    return recipes.load(name, ["model.weights=none", f"data.size=[{side}, {side}]", "batch_size=2", *epochs])
+    common = ["model.weights=none", f"data.size=[{side}, {side}]", "batch_size=2", "split.train=0.5"]
+    return recipes.load(name, [*common, *epochs])
 
 
 @pytest.fixture(scope="module")
 def two_people(tmp_path_factory) -> Path:
-    """Two people with three pictures each: two train, one validates."""
+    """Two people with four pictures each: two train, two validate."""
     from PIL import Image
 
     folder, rng = tmp_path_factory.mktemp("two"), np.random.default_rng(0)
     for name in ("anna", "ben"):
         (folder / name).mkdir()
-        for number in range(3):
+        for number in range(4):
             Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(folder / name / f"{number}.png")
     return folder
 
