@@ -125,7 +125,8 @@ class _Steps(Sampler[Step]):
 class Loader:
     """Epochs of shares, made by `workers` processes ahead of the training, or by none when they are asked for.
 
-    Threads will not do: torchvision draws from the one generator of the process, in which dropout draws, too.
+    Threads will not do: torchvision draws from the one generator of the process, in which dropout draws, too. Workers
+    are started as PyTorch does on the system: on Linux forked, so that pictures in memory are shared and not sent.
     """
 
     def __init__(self, shares: Shares, workers: int, pin: bool = False):
