@@ -1,5 +1,6 @@
 """The whole way on real faces with real weights, against the figures that others measured."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from experiments.evaluation.scoring import View, figures, score_pairs
 from experiments.evaluation.stress import some_pairs
 from experiments.evaluation.thresholds import calibrate
 from experiments.evaluation.verification import verify
+
+FIGURES = Path(__file__).parents[3] / "results" / "celeb" / "mobilefacenet_frozen"
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -34,11 +37,17 @@ def test_lfws_official_pairs(shared_data, face_weights, tmp_path):
 
 
 def test_other_photographs_from_detection_on(shared_data, face_weights):
+    """The committed EER, to half a percent either way.
+
+    That is for the alignment: here the faces go from memory to the network, there they were first saved as pictures. It
+    is 7.5 of the 1,500 pairs of each kind.
+    """
+    committed = json.loads((FIGURES / "zoom" / "verification.json").read_text())
     network = frozen("mobilefacenet", face_weights)
     celeb = shared_data / "celeb" / "ver"
     pairs = read_pairs(celeb / "val_pairs.txt", celeb)
     scored = score_pairs(network, pairs, View(align=True, zooms=(1.0, 1.1)))
-    assert figures(scored, rounds=0)["eer"] < 0.056  # what a plain alignment gives
+    assert figures(scored, rounds=0)["eer"] == pytest.approx(committed["eer"], abs=0.005)
 
 
 def test_photographs_as_taken_to_names_leaving_one_out(shared_data, face_weights, tmp_path):
