@@ -34,7 +34,11 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]
         raise CheckpointError(f"{path}: no such file; give the path of a .safetensors file")
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            strange = [f"{name} is {a.dtype}" for name, a in arrays.items() if a.dtype.kind not in "biufc"]
+            if strange:  # another package may have taught NumPy such types, but not its functions
+                raise TypeError(strange[0])
+            return arrays, dict(file.metadata() or {})
     except TypeError as error:
         raise CheckpointError(
             f"{path}: a type of number that NumPy does not have ({error}); save it anew in float32 or float16"

@@ -11,7 +11,7 @@ from mytorch.nn.adaptive import AdaptiveAvgPool2d
 from mytorch.nn.checks import expect
 from mytorch.nn.conv import Conv2d
 from mytorch.nn.module import Module
-from mytorch.ops.channelwise import position_products, scaled
+from mytorch.ops.channel_sums import position_products, scaled
 
 
 class SqueezeExcitation(Module):

@@ -7,7 +7,7 @@ import numpy as np
 from mytorch.device import Array, namespace, on_gpu
 from mytorch.geometry import by_images
 from mytorch.ops.blockwise import elementwise
-from mytorch.ops.channelwise import scaled
+from mytorch.ops.channel_sums import scaled
 from mytorch.ops.cuda import activation as cuda
 from mytorch.ops.special import normal_share
 from mytorch.ops.sums import column_sums

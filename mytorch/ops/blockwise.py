@@ -7,6 +7,7 @@ flat ones, in the order in which they lie in memory.
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from inspect import Signature, signature
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,15 @@ def elementwise(function: Callable[..., None]) -> Callable[..., Array]:
         _each_block(function, out, (out, *args), settings)
         return out
 
+    vars(whole)["__signature__"] = signature_of_result(function)
     return whole
+
+
+def signature_of_result(function: Callable[..., None]) -> Signature:
+    """How `function(out, *arrays)` is called once it returns a new array."""
+    filled = signature(function)
+    given = [parameter for name, parameter in filled.parameters.items() if name != "out"]
+    return filled.replace(parameters=given, return_annotation=Array)
 
 
 def in_place(function: Callable[..., None]) -> Callable[..., None]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mytorch.device import Array
 from mytorch.geometry import empty, positions
-from mytorch.ops.channelwise import by_pixels, images, in_lines, line_of, pixel_sums, repeated
+from mytorch.ops.channel_sums import by_pixels, images, in_lines, line_of, pixel_sums, repeated
 
 
 def group_norm(

@@ -10,7 +10,7 @@ import numpy as np
 
 from mytorch.device import Array, on_gpu
 from mytorch.geometry import Size, channels_last, empty, inner, output_size, pad, padded_size, taps
-from mytorch.ops.channelwise import position_sums
+from mytorch.ops.channel_sums import position_sums
 from mytorch.ops.cuda import pool as cuda
 from mytorch.threads import share
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from mytorch.device import Array, on_cuda, on_gpu
 from mytorch.geometry import fresh
+from mytorch.ops.blockwise import signature_of_result
 from mytorch.ops.cuda import softmax as cuda
 from mytorch.threads import share
 
@@ -28,6 +29,7 @@ def _by_rows(function: Callable[..., None]) -> Callable[..., Array]:
         share(len(rows[0]), WORK * x.shape[-1] * x.itemsize, lambda some: function(*(array[some] for array in rows)))
         return out
 
+    vars(whole)["__signature__"] = signature_of_result(function)
     return whole
 
 
