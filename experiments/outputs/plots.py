@@ -44,7 +44,8 @@ def learning_curves(history: Sequence[dict[str, Any]], path: Path, title: str, s
     losses.plot(epochs, [row["loss"] for row in history], color=BLUE, marker=dot, label="validation")
     losses.set(xlabel="epoch", ylabel="cross entropy (nats)", title="loss")
     losses.set_ylim(bottom=0)
-    accuracy.plot(epochs, [row["train_top1"] for row in history], color=GREY, marker=dot, label="training")
+    if any(row["train_top1"] not in (None, "") for row in history):  # blank under mixing or a margin
+        accuracy.plot(epochs, [row["train_top1"] for row in history], color=GREY, marker=dot, label="training")
     accuracy.plot(epochs, [row["top1"] for row in history], color=BLUE, marker=dot, label="validation top-1")
     accuracy.plot(epochs, [row["top5"] for row in history], color=ORANGE, marker=dot, label="validation top-5")
     accuracy.set(xlabel="epoch", ylabel="images right", title="accuracy", ylim=(0, 1.02))
