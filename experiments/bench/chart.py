@@ -23,7 +23,7 @@ def draw_ratios(sections: Mapping[str, Any], title: str, path: Path) -> None:
     drawing, axes = figure(2, 7.0, 1.6 + HEIGHT_OF_A_ROW * longest)
     _bars(axes[0], [*sorted(together, key=lambda row: row["ratio"]), *steps], "convolutions, and steps of training")
     _bars(axes[1], layers, "other layers, optimisers")
-    axes[0].legend(frameon=False, loc="lower right")
+    axes[0].legend(frameon=False, loc="upper right")
     drawing.suptitle(title)
     write_figure(drawing, path)
 

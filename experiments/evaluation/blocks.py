@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -116,7 +117,14 @@ def drawn_people(pictures: int, each: int, size: int, noise: float, seed: int) -
 
 
 def peak_memory() -> float:
-    """The most memory that this process has held, in GiB."""
+    """The most memory that this process has held, in GiB.
+
+    As Linux lists it: what getrusage gives there begins with the parent's.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        fields = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
+        return int(fields["VmHWM"].split()[0]) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**30 if sys.platform == "darwin" else peak / 2**20
 
