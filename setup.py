@@ -63,6 +63,7 @@ setup(
             "pytorch-metric-learning>=2.8",
             "ruff>=0.9",
             "tensorboard>=2.18",
+            "torchmetrics>=1.6",
             "types-PyYAML>=6",
         ],
     },
