@@ -50,6 +50,8 @@ def conv_input_grad(
     around = tuple(r - p for r, p in zip(reach, padding, strict=True))
     found = tuple(n + 2 * a - r for n, a, r in zip(grad.shape[2:], around, reach, strict=True))
     if max(stride) == 1 and min(around) >= 0 and found == tuple(size):
+        if _suits_winograd(weight.shape, grad, stride, dilation, groups):
+            return winograd.winograd_input_grad(grad, weight, around)
         return conv(channels_last(grad), _turned(weight, groups), None, stride, around, dilation, groups)
     if _depthwise(weight.shape, groups):
         return depthwise.depthwise_input_grad(grad, weight, size, stride, padding, dilation)

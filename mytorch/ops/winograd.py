@@ -18,7 +18,6 @@ The price is rounding: the transforms add and subtract numbers of like size, whi
 """
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
 from itertools import groupby
 from math import prod
 
@@ -27,7 +26,7 @@ import numpy as np
 from mytorch import memory
 from mytorch.device import Array
 from mytorch.geometry import Band, Size, bands, channels_last, empty, fill
-from mytorch.threads import OneEach, spread
+from mytorch.threads import share, spread
 
 KERNELS = (3, 5)
 """Sizes of a kernel, along either axis, for which six inputs make a tile."""
@@ -61,17 +60,33 @@ TILES = 128
 
 def winograd(x: Array, weight: Array, bias: Array | None, padding: Size) -> Array:
     """Correlation of x (N, C, H, W) with weight (F, C, 3 or 5, 3 or 5), plus `bias`."""
-    filters, channels, *kernel = weight.shape
+    kernel = weight.shape[2:]
+    return _correlation(x, _transformed(weight, _kernel_transform(kernel)).swapaxes(1, 2), bias, kernel, padding)
+
+
+def winograd_input_grad(grad: Array, weight: Array, padding: Size) -> Array:
+    """Gradient at x, the correlation of grad (N, F, OH, OW), so padded, with the turned kernels.
+
+    What turns a kernel is that its transform takes the elements from the last to the first.
+    """
+    kernel = weight.shape[2:]
+    kernels = _transformed(weight, np.ascontiguousarray(_kernel_transform(kernel)[:, ::-1]))
+    return _correlation(channels_last(grad), kernels, None, kernel, padding)
+
+
+def _correlation(x: Array, kernels: Array, bias: Array | None, kernel: Size, padding: Size) -> Array:
+    """Correlation of x (N, C, H, W) with kernels that are transformed already, (36, C, F)."""
+    _, channels, filters = kernels.shape
     out = tuple(n + 2 * p - k + 1 for n, p, k in zip(x.shape[2:], padding, kernel, strict=True))
     y = empty((len(x), filters, *out), x)
-    source, target, tile, kernels = np.moveaxis(x, 1, -1), np.moveaxis(y, 1, -1), _tile(kernel), _transformed(weight)
-    to_products, to_outputs = _both(B, B, x.dtype).T, _both(_powers(tile[0]), _powers(tile[1]), x.dtype).T
+    source, target, tile = np.moveaxis(x, 1, -1), np.moveaxis(y, 1, -1), _tile(kernel)
+    to_products, to_outputs = _both(B, B).T, _both(_powers(tile[0]), _powers(tile[1])).T
 
     def work(run: Sequence[Band]) -> None:
         for grid, alike in _alike(run, out, tile):
             tiles = _Tiles(source, grid, tile, (SEEN, SEEN), padding)
-            seen, products = _rows(grid, ALL, channels, x), _rows(grid, ALL, filters, x)
-            made = _rows(grid, tile[0] * tile[1], filters, x)
+            seen, products = _rows(grid, ALL, channels), _rows(grid, ALL, filters)
+            made = _rows(grid, tile[0] * tile[1], filters)
             for band in alike:
                 np.matmul(to_products, tiles.of(band), out=seen)
                 np.matmul(_apart(seen, channels), kernels, out=_apart(products, filters))
@@ -88,25 +103,32 @@ def winograd_weight_grad(grad: Array, x: Array, kernel: Size, padding: Size) -> 
     """Gradient at the weight, (F, C, *kernel)."""
     filters, channels, out = grad.shape[1], x.shape[1], grad.shape[2:]
     source, above, tile = np.moveaxis(x, 1, -1), np.moveaxis(channels_last(grad), 1, -1), _tile(kernel)
-    to_products, from_outputs = _both(B, B, x.dtype).T, _both(_powers(tile[0]), _powers(tile[1]), x.dtype)
-    shape = (ALL, channels, filters)
+    to_products, from_outputs = _both(B, B).T, _both(_powers(tile[0]), _powers(tile[1]))
 
     def work(run: Sequence[Band]) -> Array:
-        total, part = memory.zeros(shape, x.dtype), memory.empty(shape, x.dtype)
+        total, part = (memory.empty((ALL, filters, channels), x.dtype) for _ in range(2))
+        into = total  # the first band's products are a total; the others' are added to it
         for grid, alike in _alike(run, out, tile):
             tiles, given = _Tiles(source, grid, tile, (SEEN, SEEN), padding), _Tiles(above, grid, tile, tile, (0, 0))
-            seen, asked = _rows(grid, ALL, channels, x), _rows(grid, ALL, filters, x)
+            seen, asked = _rows(grid, ALL, channels), _rows(grid, ALL, filters)
             for band in alike:
                 np.matmul(to_products, tiles.of(band), out=seen)
                 np.matmul(from_outputs, given.of(band), out=asked)
-                np.matmul(_apart(seen, channels).transpose(0, 2, 1), _apart(asked, filters), out=part)
-                total += part
-        return total
+                np.matmul(_apart(asked, filters).transpose(0, 2, 1), _apart(seen, channels), out=into)
+                if into is part:
+                    total += part
+                into = part
+        return total.reshape(ALL, -1)
 
-    total = reduce(np.add, spread(_bands(above.shape, tile), work) or [memory.zeros(shape, x.dtype)])
-    with OneEach():
-        weight = _kernel_transform(kernel, x.dtype).T @ total.reshape(ALL, -1)
-    return np.ascontiguousarray(weight.reshape(*kernel, channels, filters).transpose(3, 2, 0, 1))
+    totals = spread(_bands(above.shape, tile), work)
+    transform, weight = _kernel_transform(kernel), memory.zeros((filters * channels, prod(kernel)), x.dtype)
+
+    def back(some: slice) -> None:
+        for total in totals:
+            weight[some] += total[:, some].T @ transform
+
+    share(len(weight), 2 * ALL * x.itemsize, back)
+    return weight.reshape(filters, channels, *kernel)
 
 
 def _tile(kernel: Sequence[int]) -> Size:
@@ -147,9 +169,9 @@ class _Tiles:
         return self.tiles.reshape(self.view.shape[0] * self.view.shape[1], -1)
 
 
-def _rows(grid: Size, elements: int, channels: int, like: Array) -> Array:
+def _rows(grid: Size, elements: int, channels: int) -> Array:
     """Room for tiles: a row for each of their elements."""
-    return memory.empty((elements, prod(grid) * channels), like.dtype)
+    return memory.empty((elements, prod(grid) * channels), np.float32)
 
 
 def _apart(rows: Array, channels: int) -> Array:
@@ -170,18 +192,23 @@ def _scatter(tiles: Array, target: Array, band: Band) -> None:
             some[...] = tiles[i, j, :, : some.shape[1], : some.shape[2]]
 
 
-def _transformed(weight: Array) -> Array:
-    """G w for every kernel: (36, C, F)."""
-    filters, channels, *kernel = weight.shape
-    elements = weight.transpose(2, 3, 1, 0).reshape(-1, channels * filters)
-    with OneEach():
-        return (_kernel_transform(kernel, weight.dtype) @ elements).reshape(-1, channels, filters)
+def _transformed(weight: Array, transform: Array) -> Array:
+    """Every kernel of `weight` (F, C, *kernel) transformed: (36, F, C)."""
+    filters, channels = weight.shape[:2]
+    elements = weight.reshape(filters * channels, -1).T
+    kernels = memory.empty((ALL, filters * channels), weight.dtype)
+    share(
+        len(elements.T),
+        2 * ALL * weight.itemsize,
+        lambda some: np.matmul(transform, elements[:, some], out=kernels[:, some]),
+    )
+    return kernels.reshape(ALL, filters, channels)
 
 
-def _kernel_transform(kernel: Sequence[int], dtype: np.dtype) -> Array:
+def _kernel_transform(kernel: Sequence[int]) -> Array:
     """G for both axes, (36, elements of a kernel)."""
     rows, columns = (SCALE[:, None] * _powers(k) for k in kernel)
-    return _both(rows, columns, dtype)
+    return _both(rows, columns)
 
 
 def _powers(count: int) -> Array:
@@ -190,6 +217,6 @@ def _powers(count: int) -> Array:
     return np.vstack([powers, np.eye(count)[-1]])
 
 
-def _both(rows: Array, columns: Array, dtype: np.dtype) -> Array:
+def _both(rows: Array, columns: Array) -> Array:
     """What applies one matrix to the rows and another to the columns of a tile that is written as one column."""
-    return np.kron(rows, columns).astype(dtype)
+    return np.kron(rows, columns).astype(np.float32)

@@ -40,6 +40,11 @@ def test_it_is_the_convolution_and_its_gradients(batch, channels, kernel, size, 
         assert worst(y, expected) < 2e-5
         grad = pixels(y.shape, 3)
         ours = winograd.winograd_weight_grad(grad, x, kernel, padding)
+        around = tuple(k - 1 - p for k, p in zip(kernel, padding, strict=True))
+        back = winograd.winograd_input_grad(grad, weight, around) if min(around) >= 0 else None
+    if back is not None:
+        expected = im2col.im2col_input_grad(grad.astype(float), exact[1], size, *geometry)
+        assert worst(back, expected) < 2e-5
     assert worst(ours, im2col.im2col_weight_grad(grad.astype(float), exact[0], kernel, *geometry)) < 2e-5
 
 
@@ -47,7 +52,7 @@ def test_it_is_the_convolution_and_its_gradients(batch, channels, kernel, size, 
 def called(monkeypatch):
     """The names of Winograd's functions that were called."""
     names = []
-    for name in ("winograd", "winograd_weight_grad"):
+    for name in ("winograd", "winograd_input_grad", "winograd_weight_grad"):
         function = getattr(winograd, name)
         monkeypatch.setattr(winograd, name, lambda *a, name=name, function=function: names.append(name) or function(*a))
     return names
@@ -61,7 +66,7 @@ def step(dtype, **arguments):
 
 def test_a_float32_layer_goes_winograds_way_three_times(called):
     step(np.float32)
-    assert called == ["winograd", "winograd_weight_grad", "winograd"]
+    assert called == ["winograd", "winograd_weight_grad", "winograd_input_grad"]
 
 
 @pytest.mark.parametrize("arguments", [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"kernel_size": 1}])
