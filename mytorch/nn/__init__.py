@@ -9,7 +9,7 @@ statistics, are added up in float64 and rounded once.
 
 from mytorch.nn.activation import GELU, Identity, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Tanh
 from mytorch.nn.adaptive import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool2d
-from mytorch.nn.container import Residual, Sequential
+from mytorch.nn.container import Sequential
 from mytorch.nn.conv import Conv1d, Conv2d
 from mytorch.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d
 from mytorch.nn.dropout import DropBlock2d, Dropout, Dropout2d
@@ -21,6 +21,7 @@ from mytorch.nn.module import Module, Parameter
 from mytorch.nn.norm import BatchNorm1d, BatchNorm2d
 from mytorch.nn.pool import AvgPool1d, AvgPool2d, GlobalAvgPool2d, MaxPool1d, MaxPool2d
 from mytorch.nn.resample import Downsample1d, Downsample2d, Upsample, ZeroUpsample1d, ZeroUpsample2d
+from mytorch.nn.residual import Residual
 from mytorch.nn.softmax import LogSoftmax, Softmax
 from mytorch.nn.squeeze import SqueezeExcitation
 

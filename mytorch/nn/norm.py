@@ -36,6 +36,13 @@ class _BatchNorm(Module):
 
     def forward(self, x: Array) -> Array:
         """Normalise each channel; the shape stays."""
+        return self._forward(x, relu=False)
+
+    def forward_relu(self, x: Array) -> Array:
+        """Normalise each channel, and ReLU, in one go; backward goes back through both."""
+        return self._forward(x, relu=True)
+
+    def _forward(self, x: Array, relu: bool) -> Array:
         expect(self, x, self._shape(x), self.num_features, self.running_mean.dtype)
         if self.training:
             count = x.size // self.num_features
@@ -48,15 +55,16 @@ class _BatchNorm(Module):
             self._track(mean, var * (count / (count - 1)))
         else:
             mean, var = self.running_mean.copy(), self.running_var.copy()
-        y = ops.batch_norm(x, mean, var, self._weight(), None if self.bias is None else self.bias.data, self.eps)
-        self.keep(x, mean, var, output=y)
+        bias = None if self.bias is None else self.bias.data
+        y = ops.batch_norm(x, mean, var, self._weight(), bias, self.eps, relu)
+        self.keep(x, mean, var, y if relu else None, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Gradient at the input, of the same shape; accumulates weight.grad and bias.grad."""
-        x, mean, var = self.kept(grad)
+        x, mean, var, y = self.kept(grad)
         grad_x, grad_weight, grad_bias = ops.batch_norm_grad(
-            grad, x, mean, var, self._weight(), self.eps, batch_statistics=self.training
+            grad, x, mean, var, self._weight(), self.eps, self.training, y
         )
         if self.weight is not None and self.bias is not None:
             self.weight.accumulate(grad_weight)

@@ -27,6 +27,19 @@ def relu_grad(out: Array, grad: Array, y: Array) -> None:
     np.multiply(grad, (y > 0).astype(y.dtype), out=out)
 
 
+@elementwise
+def add(out: Array, x: Array, other: Array) -> None:
+    """x + other."""
+    np.add(x, other, out=out)
+
+
+@elementwise
+def add_relu(out: Array, x: Array, other: Array) -> None:
+    """max(x + other, 0)."""
+    np.add(x, other, out=out)
+    np.clip(out, 0, np.inf, out=out)
+
+
 @on_gpu(cuda.leaky_relu)
 @elementwise
 def leaky_relu(out: Array, x: Array, slope: float) -> None:

@@ -8,6 +8,7 @@ from functools import reduce
 
 import numpy as np
 
+from mytorch import memory
 from mytorch.device import Array, on_gpu
 from mytorch.geometry import channels_last, empty, flat
 from mytorch.ops.cuda import norm as cuda
@@ -46,8 +47,10 @@ def _moments(rows: Array, times: int) -> tuple[int, Array, Array]:
 
 
 @on_gpu(cuda.batch_norm)
-def batch_norm(x: Array, mean: Array, var: Array, weight: Array | None, bias: Array | None, eps: float) -> Array:
-    """(x - mean) / sqrt(var + eps) * weight + bias."""
+def batch_norm(
+    x: Array, mean: Array, var: Array, weight: Array | None, bias: Array | None, eps: float, relu: bool = False
+) -> Array:
+    """(x - mean) / sqrt(var + eps) * weight + bias; with `relu`, what of it is above zero."""
     y = empty(x.shape, x)
     rows, result = flat(x), flat(y)
     times = _times(rows)
@@ -61,6 +64,8 @@ def batch_norm(x: Array, mean: Array, var: Array, weight: Array | None, bias: Ar
             line *= scale
             if offset is not None:
                 line += offset
+            if relu:
+                np.clip(line, 0, np.inf, out=line)
 
     spread(_parts(rows, times, 2), work)
     return y
@@ -68,47 +73,63 @@ def batch_norm(x: Array, mean: Array, var: Array, weight: Array | None, bias: Ar
 
 @on_gpu(cuda.batch_norm_grad)
 def batch_norm_grad(
-    grad: Array, x: Array, mean: Array, var: Array, weight: Array | None, eps: float, batch_statistics: bool
+    grad: Array,
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array | None,
+    eps: float,
+    batch_statistics: bool,
+    y: Array | None = None,
 ) -> tuple[Array, Array, Array]:
     """Gradients at x, weight and bias.
 
     With `batch_statistics`, mean and var are functions of x and take part; else they are constants (evaluation).
+    y: the output, if it was taken with `relu`: where it is zero, so is the gradient below ReLU, which is written where
+    that at x will be.
     """
-    above, below = flat(channels_last(grad)), flat(x)
-    times = _times(below)
-    centre = np.tile(mean, times)
+    above, below, grad_x = flat(channels_last(grad)), flat(x), empty(x.shape, x)
+    result, times = flat(grad_x), _times(below)
+    centre, passed = np.tile(mean, times), above if y is None else result
 
     def work(some: Sequence[slice]) -> Array:
-        total = np.zeros((2, len(mean)))
+        total, scratch = np.zeros((2, len(mean))), _scratch(some, below)
         for part in some:
-            given = above[part]
-            centred = _lines(below[part], times) - centre
-            centred *= _lines(given, times)
-            total += sums(given), sums(centred.reshape(given.shape))
+            if y is not None:
+                np.multiply(above[part], (flat(y)[part] > 0).astype(x.dtype), out=result[part])
+            given, product = _lines(passed[part], times), _lines(scratch[: part.stop - part.start], times)
+            np.subtract(_lines(below[part], times), centre, out=product)
+            product *= given
+            total += sums(passed[part]), sums(scratch[: part.stop - part.start])
         return total
 
     found = spread(_parts(below, times, 3), work)
     grad_bias, grad_scale = reduce(np.add, found, np.zeros((2, len(mean)))).astype(x.dtype)
-    scale = _scale(var, weight, eps)
-    grad_weight = grad_scale / (var + eps) ** 0.5
-    if not batch_statistics:
-        return grad * scale.reshape(1, -1, *(1,) * (x.ndim - 2)), grad_weight, grad_bias
-    count = len(below)
+    count, scale = len(below), _scale(var, weight, eps)
     slope, offset = -scale * grad_scale / (count * (var + eps)), -scale * grad_bias / count
-    grad_x = empty(x.shape, x)
-    result = flat(grad_x)
-    scale, slope, offset = (np.tile(vector, times) for vector in (scale, slope, offset))
+    factor, slope, offset = (np.tile(vector, times) for vector in (scale, slope, offset))
 
     def write(some: Sequence[slice]) -> None:
+        scratch = _scratch(some, below)
         for part in some:
-            line = _lines(result[part], times)
-            np.subtract(_lines(below[part], times), centre, out=line)
-            line *= slope
-            line += _lines(above[part], times) * scale
-            line += offset
+            line, given = _lines(result[part], times), _lines(passed[part], times)
+            if not batch_statistics:
+                np.multiply(given, factor, out=line)
+                continue
+            through = _lines(scratch[: part.stop - part.start], times)
+            np.subtract(_lines(below[part], times), centre, out=through)
+            through *= slope
+            through += offset
+            np.multiply(given, factor, out=line)
+            line += through
 
     spread(_parts(below, times, 3), write)
-    return grad_x, grad_weight, grad_bias
+    return grad_x, grad_scale / (var + eps) ** 0.5, grad_bias
+
+
+def _scratch(some: Sequence[slice], rows: Array) -> Array:
+    """Room for the longest part of the rows."""
+    return memory.empty((max(part.stop - part.start for part in some), rows.shape[1]), rows.dtype)
 
 
 def _scale(var: Array, weight: Array | None, eps: float) -> Array:

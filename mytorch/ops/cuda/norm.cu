@@ -42,15 +42,16 @@ extern "C" __global__ void fold_moments(
     }
 }
 
-// (x - mean) / sqrt(var + eps) * weight + bias.
+// (x - mean) / sqrt(var + eps) * weight + bias; with relu, what of it is above zero. NaN stays NaN.
 extern "C" __global__ void batch_norm(
     const real* x, real* y, const real* mean, const real* var, const real* weight, const real* bias,
-    real eps, whole count, whole channels
+    real eps, whole relu, whole count, whole channels
 ) {
     EACH(i, count) {
         whole row = i;
         const whole c = take(&row, channels);
-        y[i] = (x[i] - mean[c]) * (weight[c] * rsqrt(var[c] + eps)) + bias[c];
+        const real value = (x[i] - mean[c]) * (weight[c] * rsqrt(var[c] + eps)) + bias[c];
+        y[i] = relu && value <= 0 ? 0 : value;
     }
 }
 

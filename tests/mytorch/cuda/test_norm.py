@@ -45,7 +45,7 @@ def test_moments_are_those_of_numpy_far_from_zero_too(chunk, grid, array, same, 
     same("variance", var, expected[1], dtype)
 
 
-@pytest.mark.kernels("batch_norm", "batch_norm_grad", "gradient_sums", "fold_gradients")
+@pytest.mark.kernels("batch_norm", "batch_norm_grad", "gradient_sums", "fold_gradients", "relu_grad")
 @settings(max_examples=100)
 @given(
     data=st.data(),
@@ -55,10 +55,11 @@ def test_moments_are_those_of_numpy_far_from_zero_too(chunk, grid, array, same, 
     size=st.lists(st.integers(1, 4), max_size=3),
     affine=st.booleans(),
     training=st.booleans(),
+    relu=st.booleans(),
     eps=st.sampled_from([1e-5, 0.1]),
 )
 def test_batch_norm_and_its_gradients_are_those_of_numpy(
-    grid, array, same, data, dtype, batch, channels, size, affine, training, eps
+    grid, array, same, data, dtype, batch, channels, size, affine, training, relu, eps
 ):
     grid(data)
     x, grad = (array(data, (batch, channels, *size), dtype, stream=stream) for stream in (0, 1))
@@ -66,10 +67,11 @@ def test_batch_norm_and_its_gradients_are_those_of_numpy(
     mean, var = vectors[0], vectors[1] ** 2 + dtype(0.1)
     weight, bias = vectors[2:] if affine else (None, None)
     exact = [None if a is None else a.astype(float) for a in (x, mean, var, weight, bias, grad)]
-    y = cuda.batch_norm(x, mean, var, weight, bias, eps)
-    same("output", y, ops.batch_norm(*exact[:5], eps), dtype)
-    ours = cuda.batch_norm_grad(grad, x, mean, var, weight, eps, training)
-    expected = ops.batch_norm_grad(exact[5], *exact[:4], eps, training)
+    y = cuda.batch_norm(x, mean, var, weight, bias, eps, relu)
+    same("output", y, ops.batch_norm(*exact[:5], eps, relu), dtype)
+    output = y if relu else None
+    ours = cuda.batch_norm_grad(grad, x, mean, var, weight, eps, training, output)
+    expected = ops.batch_norm_grad(exact[5], *exact[:4], eps, training, output)
     for what, one, other in zip(("input", "weight", "bias"), ours, expected, strict=True):
         same(f"gradient at {what}", one, other, dtype)
 
