@@ -16,10 +16,13 @@ from experiments.errors import FacesError
 
 STATUS = Path("/proc/self/status")
 MIB = 1 << 20
-STEPS_TO_PEAK = 3
+STEPS_TO_PEAK = 2
 SAMPLES = 10
-TINY = {"model.widths": "[8, 16]", "data.size": "[16, 16]"}
-"""The small network whose memory is watched over many steps."""
+TINY = {"model.widths": "[16, 16]", "data.size": "[16, 16]"}
+"""The small network whose memory is watched over many steps: a step takes some milliseconds, and yet its arrays are
+large enough for threads and for memory that serves again."""
+
+TINY_BATCH = 64
 
 
 def available() -> bool:
@@ -47,7 +50,7 @@ def measure_resident(plan: Plan) -> dict[str, Any]:
 
     The first tenth fills what is reused, and counts as the beginning.
     """
-    held = _in_a_process("resident", "scratch_cnn", "mytorch", 16, plan, plan.memory_steps)
+    held = _in_a_process("resident", "scratch_cnn", "mytorch", TINY_BATCH, plan, plan.memory_steps)
     return {"steps": plan.memory_steps, "mib": held, "grown_mib": max(held) - held[0]}
 
 

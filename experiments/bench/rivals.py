@@ -1,5 +1,6 @@
-"""mytorch's convolutions against the ways of other hand-written libraries."""
+"""mytorch's convolutions against the ways of other hand-written libraries, at the batch that PyTorch is measured at."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,23 +12,24 @@ from experiments.bench.handwritten import WAYS
 from experiments.bench.plan import Plan
 from experiments.bench.timing import race
 
-BATCH = 8
-"""An eighth of most: their matrices of windows fill the memory, and take their time."""
-
-REPEATS = 3
-
-RIVALRY = tuple(case for case in CONVOLUTIONS if len(case.size) == 2 and case.groups == 1 and not case.first)
-"""The convolutions that every way can do, with both gradients."""
+RIVALRY = tuple(case for case in CONVOLUTIONS if case.groups == 1)
+"""The convolutions that every way can do. Nobody asks for the gradient of pixels, but these ways give it always."""
 
 
 def measure_rivals(case: Convolution, plan: Plan, device: Device) -> dict[str, Any]:
     """Forward and both gradients by us and by each way: the times, and theirs over ours."""
-    batch = plan.batch(BATCH)
-    x, weight, grad = case.arrays(batch, np.float32, plan.seed)
+    batch = plan.batch(case.batch)
+    x, weight, grad = map(_image, case.arrays(batch, np.float32, plan.seed))
+    stride, padding, _ = case.geometry
+    geometry = ((1, *stride)[-2:], (0, *padding)[-2:])
     runners = {"mytorch": all_runners(case, batch, device, np.float32, plan.seed)[TOGETHER]["mytorch"]}
     for name, way in WAYS.items():
-        runners[name] = lambda way=way: way(x, weight, grad, case.stride, case.kernel // 2)  # type: ignore[misc]
-    short = Plan(plan.device, plan.threads, min(REPEATS, plan.repeats), 0.0)
-    times = race(runners, short, device)
+        runners[name] = lambda way=way: way(x, weight, grad, *geometry)  # type: ignore[misc]
+    times = race(runners, replace(plan, repeats=1), device)  # what takes seconds need not be timed often
     slower = {name: times[name]["ms"] / times["mytorch"]["ms"] for name in WAYS}
     return {"name": case.name, "batch": batch, **times, "slower": slower}
+
+
+def _image(array: np.ndarray) -> np.ndarray:
+    """A sequence (N, C, L) as an image of one row; images as they are."""
+    return array[:, :, None] if array.ndim == 3 else array

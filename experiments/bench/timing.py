@@ -11,19 +11,22 @@ import numpy as np
 from experiments.bench.devices import Device
 from experiments.bench.plan import Plan
 
-MOST_ROUNDS = 25
+MOST_ROUNDS = 7
+LONG = 0.5
+"""Seconds from which on a first call is warm-up enough."""
 
 
 def race(runners: Mapping[str, Callable[[], Any]], plan: Plan, device: Device) -> dict[str, dict[str, Any]]:
     """Time what each side runs: {side: {"ms": median, "low": and "high": quartiles, "rounds", "calls" in a round}}.
 
-    After two calls to warm up, the sides take turns, round after round, each round beginning with another side. Short
-    work is called many times in a round, so that no clock is too coarse and every side runs `plan.seconds` in all.
+    After two calls to warm up, or a long one, the sides take turns, round after round, each round beginning with
+    another side. Short work is called many times in a round, so that no clock is too coarse and every side runs
+    `plan.seconds` in all.
     """
     each = {}
     for side, run in runners.items():
-        device.seconds(side, run, 1)  # the first call compiles and allocates
-        each[side] = max(device.seconds(side, run, 1), 1e-7)
+        took = device.seconds(side, run, 1)  # the first call compiles and allocates
+        each[side] = took if took > LONG else max(device.seconds(side, run, 1), 1e-7)
     rounds = min(max(plan.repeats, ceil(plan.seconds / max(each.values()))), max(plan.repeats, MOST_ROUNDS))
     calls = {side: max(1, ceil(plan.seconds / rounds / took)) for side, took in each.items()}
     samples: dict[str, list[float]] = {side: [] for side in runners}

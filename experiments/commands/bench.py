@@ -17,7 +17,7 @@ def bench(
     chart: Annotated[Path | None, typer.Option(help="Picture of the ratios, PNG.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of each library; all processors by default.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Fewest rounds, in each of which every side has its turn.")] = 5,
-    seconds: Annotated[float, typer.Option(min=0, help="Least time that each side computes.")] = 0.3,
+    seconds: Annotated[float, typer.Option(min=0, help="Least time that each side computes.")] = 0.15,
     memory_steps: Annotated[
         int, typer.Option("--memory-steps", min=0, help="Steps over which memory should stay flat; 0 for none.")
     ] = 1000,
@@ -26,7 +26,7 @@ def bench(
 ) -> None:
     """Time mytorch and PyTorch in turn: convolutions, every other layer, whole steps of training, and their memory.
 
-    Ratios are mytorch's time over PyTorch's, in its default layout and in channels_last, its best. Some minutes on two
+    Ratios are mytorch's time over PyTorch's, in its default layout and in channels_last, its best. Six minutes on two
     processors, which should have nothing else to do.
 
     Example: `faces bench --json bench.json --chart bench.png`

@@ -11,17 +11,17 @@ from mytorch.ops import conv as ops
 
 @pytest.mark.parametrize("way", WAYS)
 @given(
-    kernel=st.integers(1, 5),
-    stride=st.integers(1, 3),
-    padding=st.integers(0, 2),
+    kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
     extra=st.tuples(st.integers(0, 6), st.integers(0, 6)),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_a_hand_written_convolution_is_mytorchs(way, kernel, stride, padding, extra, seed):
-    rng, padding = np.random.default_rng(seed), min(padding, kernel - 1)
-    size = tuple(kernel + more for more in extra)
-    x, weight = rng.standard_normal((2, 3, *size)), rng.standard_normal((4, 3, kernel, kernel))
-    geometry = ((stride,) * 2, (padding,) * 2, (1, 1))
+    rng, padding = np.random.default_rng(seed), tuple(min(p, k - 1) for p, k in zip(padding, kernel, strict=True))
+    size = tuple(k + more for k, more in zip(kernel, extra, strict=True))
+    x, weight = rng.standard_normal((2, 3, *size)), rng.standard_normal((4, 3, *kernel))
+    geometry = (stride, padding, (1, 1))
     y = ops.conv(x, weight, None, *geometry)
     grad = rng.standard_normal(y.shape)
     theirs = WAYS[way](x, weight, grad, stride, padding)
