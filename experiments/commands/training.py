@@ -47,11 +47,9 @@ def train(
     if out is None:
         raise typer.BadParameter("expected a folder for the run (or --show-batch FILE.png)", param_hint="--out")
     if isinstance(loaded.model, recipes.Transfer):
-        from experiments.allocator import keep_freed_memory
         from experiments.training.face_trainer import Options
         from experiments.training.face_trainer import train as train_transfer
 
-        keep_freed_memory()
         train_transfer(loaded, data, out, resume, Options(workers, tensorboard))
     else:
         from experiments.training.trainer import train as train_scratch

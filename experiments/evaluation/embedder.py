@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from experiments.allocator import keep_freed_memory
 from experiments.data.images import fit_image, load_images
 from experiments.errors import FacesError
 from experiments.progress import track
@@ -78,6 +79,7 @@ def open_embedder(folder: str | os.PathLike[str]) -> Embedder:
 
 def frozen(backbone: str, weights: str | os.PathLike[str], folder: Path | None = None) -> Embedder:
     """A backbone with weights, as they are. Raises FacesError where they are not to be had, or another network's."""
+    keep_freed_memory()
     try:
         known = find(backbone, str(weights))
         network = build(known.name, str(weights)).to(_device()).to(memory_format=torch.channels_last).eval()

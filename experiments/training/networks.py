@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn
 
+from experiments.allocator import keep_freed_memory
 from experiments.errors import FacesError
 from experiments.origin import origin
 from experiments.progress import say
@@ -25,6 +26,7 @@ def build_face_net(model: Transfer, classes: int, pretrained: bool = True) -> Fa
 
     Raises FacesError for weights that cannot be had or are another network's, and settings that do not fit.
     """
+    keep_freed_memory()
     try:
         start = origin(model.weights) if pretrained else None
         backbone = build(model.backbone, model.weights if pretrained and not start else "none", say)
