@@ -4,7 +4,7 @@ BIN := .venv/bin
 USE := .venv/.installed
 DEV := .venv/.installed-dev
 
-.PHONY: help demo test test-gpu gradcheck bench grade lint clean
+.PHONY: help demo test test-gpu gradcheck bench grade notebooks lint clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -27,6 +27,9 @@ bench: $(USE) ## mytorch against PyTorch, timed: some minutes on an idle machine
 
 grade: $(USE) ## grade our own solution of the course's assignment; for another: .venv/bin/python -m autograder grade FOLDER
 	$(BIN)/python -m autograder grade --reference
+
+notebooks: $(DEV) ## the lessons, run from top to bottom and stored with their pictures
+	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.notebooks.execute
 
 lint: $(DEV) ## style and types
 	$(BIN)/ruff check .

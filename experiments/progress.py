@@ -12,7 +12,7 @@ from rich.text import Text
 Advance = Callable[[int, int], None]
 """Called with how many are done, and how many there are."""
 
-console = Console(highlight=False)
+console = Console(highlight=False, force_jupyter=False)  # in a notebook: plain lines, not a web page each
 SECONDS_BETWEEN_LINES = 15.0
 
 
