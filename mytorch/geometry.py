@@ -110,17 +110,20 @@ def cut(pixels: Array, images: slice, start: Size, size: Size) -> Array:
     return fill(memory.empty((len(some), *size, some.shape[-1]), some.dtype), pixels, images, start)
 
 
-def fill(box: Array, pixels: Array, images: slice, start: Size) -> Array:
-    """`cut` into a box (n, *size, C) that is there already. Returns it."""
+def fill(box: Array, pixels: Array, images: slice, start: Size, cleared: bool = False) -> Array:
+    """`cut` into a box (n, *size, C) that is there already. Returns it.
+
+    cleared: it is zero already wherever this box reaches beyond the pixels.
+    """
     some, size, lengths = pixels[images], box.shape[1:-1], pixels.shape[1:-1]
     within: tuple[slice, ...] = ()
     here: tuple[slice, ...] = ()
     for first, n, length in zip(start, size, lengths, strict=True):
         low = min(n, max(0, -first))
         high = max(low, min(n, length - first))
-        if low:
+        if low and not cleared:
             box[:, *within, :low] = 0
-        if high < n:
+        if high < n and not cleared:
             box[:, *within, high:] = 0
         within, here = (*within, slice(low, high)), (*here, slice(first + low, first + high))
     box[:, *within] = some[:, *here]

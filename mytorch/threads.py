@@ -22,6 +22,9 @@ PART = 1 << 22
 Less would fit the second level, but make NumPy's calls so short that the threads mostly wait for each other's Python.
 """
 
+LITTLE = 1 << 17
+"""Bytes below which work is not worth waking another thread."""
+
 _LOCK = threading.RLock()
 _LOCAL = threading.local()
 _chosen: int | None = None
@@ -72,8 +75,9 @@ def share(count: int, each: int, work: Callable[[slice], object]) -> None:
 
 
 def parts(count: int, each: int) -> list[slice]:
-    """Slices that cover range(count), as long as the cache allows, and no longer than a thread's share."""
-    step = max(1, min(PART // max(1, each), -(-count // get_num_threads())))
+    """Slices that cover range(count), as long as the cache allows, and no longer than a thread's share of much work."""
+    each = max(1, each)
+    step = max(1, min(PART // each, max(-(-count // get_num_threads()), LITTLE // each)))
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 

@@ -92,7 +92,7 @@ class _Windows:
         self.source, self.out, self.kernel, self.groups = source, out, kernel, groups
         self.stride, self.padding, self.dilation = stride, padding, dilation
         self.pixels = prod(kernel) == prod(stride) == groups == 1 and not any(padding)
-        self.lying = (0, 0)
+        self.lying, self.cleared = (0, 0), -1
 
     def of(self, band: Band) -> Array:
         """A band's windows as rows, (G, n * positions, K C / G); good until the next band's."""
@@ -102,13 +102,14 @@ class _Windows:
         if lying != self.lying:
             self._make_room(*lying)
         start = (band.top * self.stride[0] - self.padding[0], *(-p for p in self.padding[1:]))
-        fill(self.box, self.source, band.images, start)
+        fill(self.box, self.source, band.images, start, cleared=band.top == self.cleared)
+        self.cleared = band.top
         np.copyto(self.columns, self.view)
         return self.columns.reshape(prod(lying) * prod(self.out[1:]), self.groups, -1).transpose(1, 0, 2)
 
     def _make_room(self, count: int, rows: int) -> None:
         """Memory for the windows of so many images and rows, and the view of the pixels that gathers them."""
-        self.lying, outputs, channels = (count, rows), (rows, *self.out[1:]), self.source.shape[-1]
+        self.lying, self.cleared, outputs, channels = (count, rows), -1, (rows, *self.out[1:]), self.source.shape[-1]
         geometry = zip(outputs, self.stride, self.dilation, self.kernel, strict=True)
         reach = ((n - 1) * s + d * (k - 1) + 1 for n, s, d, k in geometry)
         self.box = memory.empty((count, *reach, channels), self.source.dtype)

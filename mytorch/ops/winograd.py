@@ -152,7 +152,7 @@ class _Tiles:
     """The tiles of bands that lie alike in pixels (N, *size, C): each begins a `tile` after the one before."""
 
     def __init__(self, source: Array, grid: Size, tile: Size, size: Size, padding: Size):
-        self.source, self.tile, self.padding = source, tile, padding
+        self.source, self.tile, self.padding, self.cleared = source, tile, padding, -1
         reach = (tile[0] * (grid[1] - 1) + size[0], tile[1] * (grid[2] - 1) + size[1])
         self.box = memory.empty((grid[0], *reach, source.shape[-1]), source.dtype)
         image, row, column, channel = self.box.strides
@@ -164,7 +164,8 @@ class _Tiles:
     def of(self, band: Band) -> Array:
         """A band's, (elements, tiles * C), zero outside of the image: a row for each element; good until the next's."""
         start = (self.tile[0] * band.top - self.padding[0], -self.padding[1])
-        fill(self.box, self.source, band.images, start)
+        fill(self.box, self.source, band.images, start, cleared=band.top == self.cleared)
+        self.cleared = band.top
         np.copyto(self.tiles, self.view)
         return self.tiles.reshape(self.view.shape[0] * self.view.shape[1], -1)
 
