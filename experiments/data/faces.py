@@ -12,7 +12,7 @@ import numpy as np
 from experiments.data.identities import Identities, find_identities, subset, validation_root
 from experiments.data.images import load_images
 from experiments.data.packed import has_part, is_packed, open_pack, read_packed
-from experiments.data.pictures import IN_MEMORY, Files, Pictures
+from experiments.data.pictures import IN_MEMORY, Files, Joined, Pictures
 from experiments.data.splits import split
 from experiments.errors import FacesError
 from experiments.progress import track
@@ -47,12 +47,16 @@ class Faces:
         return hashlib.blake2b(listed.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
+Read = Callable[[str | os.PathLike[str], Recipe], tuple[Faces, Faces]]
+"""Gives training and validation pictures, as read_split does."""
+
+
 def read_split(directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces, Faces]:
     """Training and validation pictures of a folder of identities, or of a pack of one.
 
-    An official validation set (`dev/`, `val/`) beside `train/` validates, where there is one; else some of each
-    person's pictures do, as the recipe says. Raises FacesError where there are no people, and where those of the
-    validation set are not of the training set's.
+    The recipe's further pictures train, too. An official validation set (`dev/`, `val/`) beside `train/` validates,
+    where there is one; else some of each person's pictures do, as the recipe says. Raises FacesError where there are no
+    people, and where those of the validation set or of the further pictures are not of the training set's.
     """
     people, official, pixels = _find(directory, recipe.data)
     wanted = people
@@ -60,9 +64,31 @@ def read_split(directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces
         wanted = subset(people, recipe.identities, recipe.split.seed)
     faces = pixels(wanted)
     if official is not None and recipe.split.train != "all":
-        return faces, pixels(_labelled_as(official, wanted, people))
-    train, validation = split(wanted.labels, recipe.split.train, recipe.split.seed, wanted.names)
-    return faces.pick(train), faces.pick(validation)
+        training, validation = faces, pixels(_labelled_as(official, wanted, people))
+    else:
+        parts = split(wanted.labels, recipe.split.train, recipe.split.seed, wanted.names)
+        training, validation = (faces.pick(part) for part in parts)
+    return _with_further(training, people, recipe.data), validation
+
+
+class LastRead:
+    """read_split that remembers: pictures are read anew only where another folder, size, fit or split is asked for.
+
+    For trainings of one process that share their pictures, such as a search's trials.
+    """
+
+    def __init__(self) -> None:
+        self._asked: tuple[Any, ...] | None = None
+        self._held: tuple[Faces, Faces] | None = None
+
+    def __call__(self, directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces, Faces]:
+        """As `read_split`."""
+        data = recipe.data
+        asked = (os.fspath(directory), data.size, data.fit, data.further, recipe.split, recipe.identities)
+        if self._held is None or asked != self._asked:
+            self._held = None  # before the next are read, so that both are never in memory
+            self._asked, self._held = asked, read_split(directory, recipe)
+        return self._held
 
 
 def read_pictures(paths: Sequence[Path], data: Data, label: str = "reading") -> np.ndarray:
@@ -105,6 +131,29 @@ def _labelled_as(official: Identities, wanted: Identities, people: Identities) -
     kept = [row for row, label in enumerate(official.labels) if official.names[label] in place]
     labels = np.array([place[official.names[official.labels[row]]] for row in kept], np.int64)
     return Identities(official.root, wanted.names, tuple(official.paths[row] for row in kept), labels)
+
+
+def _with_further(faces: Faces, people: Identities, data: Data) -> Faces:
+    """Training pictures and, after them, those of the recipe's further folder that show the same people."""
+    if data.further is None:
+        return faces
+    found = find_identities(data.further)
+    if strangers := set(found.names) - set(people.names):
+        raise FacesError(
+            f"{data.further}: {len(strangers)} of its people, such as {min(strangers)}, are not in {people.root}: "
+            "expected further pictures of the same people, in folders of the same names (data.further)"
+        )
+    place = {name: label for label, name in enumerate(faces.names)}
+    more = [
+        (path, place[name])
+        for path, k in zip(found.paths, found.labels, strict=True)
+        if (name := found.names[k]) in place
+    ]
+    if not more:
+        return faces
+    paths, labels = zip(*more, strict=True)
+    images = Pictures(Joined(faces.images, Files(paths, data.size, data.fit)))
+    return Faces(images, np.append(faces.labels, np.array(labels, np.int64)), faces.names, faces.paths + paths)
 
 
 def _read(people: Identities, data: Data) -> Faces:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import recipe as recipes
+from experiments.data.faces import LastRead, Read
 from experiments.data.identities import identity_root
 from experiments.errors import DivergenceError, FacesError
 from experiments.outputs.charts import importances, search_history
@@ -36,7 +37,7 @@ class Search:
     ):
         self.source, self.settings, self.space = source, list(settings), list(space)
         self.data, self.out, self.seed = data, out, seed
-        self.recipe = recipes.load(source, settings)
+        self.recipe, self.read = recipes.load(source, settings), LastRead()
         self.study = self._opened()
 
     def _opened(self) -> Any:
@@ -104,7 +105,7 @@ class Search:
                 raise optuna.TrialPruned
 
         try:
-            run = _train(recipe, self.data, self._folder(trial.number), report)
+            run = _train(recipe, self.data, self._folder(trial.number), report, self.read)
             self.study.tell(trial, read_json(run.metrics)["top1"])
         except optuna.TrialPruned:
             say("  cut short: earlier trials were better after as many epochs")
@@ -179,16 +180,16 @@ def tune(
     return dict(best.params)
 
 
-def _train(recipe: Recipe, data: Path, out: Path, report: Any) -> Run:
+def _train(recipe: Recipe, data: Path, out: Path, report: Any, read: Read) -> Run:
     """Train by the library that a recipe is for."""
     if isinstance(recipe.model, Transfer):
-        from experiments.training.face_trainer import Options
+        from experiments.training.face_session import Options
         from experiments.training.face_trainer import train as train_transfer
 
-        return train_transfer(recipe, data, out, options=Options(after_epoch=report))
+        return train_transfer(recipe, data, out, options=Options(after_epoch=report, read=read))
     from experiments.training.trainer import train as train_scratch
 
-    return train_scratch(recipe, data, out, after_epoch=report)
+    return train_scratch(recipe, data, out, after_epoch=report, read=read)
 
 
 def _row(trial: Any) -> dict[str, Any]:

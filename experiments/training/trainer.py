@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from experiments.data.batches import Batches, normalised
-from experiments.data.faces import Faces, read_split
+from experiments.data.faces import Faces, Read, read_split
 from experiments.data.identities import identity_root
 from experiments.errors import DivergenceError, FacesError
 from experiments.evaluation.classification import figures, rank_of_truth
@@ -32,10 +32,12 @@ def train(
     out: str | os.PathLike[str],
     resume: bool = False,
     after_epoch: AfterEpoch | None = None,
+    read: Read = read_split,
 ) -> Run:
     """Train a recipe on a folder of identities, into a run's folder; with `resume`, go on where it stopped.
 
     after_epoch: called with each epoch's row of the history once it is on disk; what it raises ends the training.
+    read: what gives the pictures, as read_split does.
 
     Raises FacesError for a folder that exists (or, with `resume`, does not, or is another recipe's or other people's),
     a loss that is no longer finite, and files that cannot be written. KeyboardInterrupt passes through. The run stands
@@ -45,7 +47,7 @@ def train(
     if not resume:
         refuse_existing(run.folder, "go on with it by --resume")
         refuse_inside(run.folder, identity_root(data))
-    faces, validation = read_split(data, recipe)
+    faces, validation = read(data, recipe)
     batches = Batches(faces, recipe)
     learner = Learner(recipe, len(faces.names), len(batches))
     progress = _go_on(run, learner, faces) if resume else _begin(run, learner, recipe, faces, Path(data))

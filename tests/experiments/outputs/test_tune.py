@@ -4,6 +4,7 @@ import optuna
 import pytest
 
 from experiments import recipe as recipes
+from experiments.data import faces
 from experiments.errors import FacesError
 from experiments.outputs import tune as module
 from experiments.outputs.tune import TRIALS_TO_COMPARE, tune
@@ -75,6 +76,13 @@ def test_a_search_that_was_killed_goes_on_with_the_trial_it_was_at(people, recip
     assert tune(recipe_file, people, tmp_path / "killed", 3, SPACE, ["epochs=1"]) == whole
     assert calls[2] == calls[1]
     assert len(rows(tmp_path / "killed")) == 3
+
+
+def test_trials_share_the_pictures_that_the_first_one_read(people, recipe_file, tmp_path, monkeypatch, quick):
+    seen, read = [], faces.read_split
+    monkeypatch.setattr(faces, "read_split", lambda *arguments: seen.append(1) or read(*arguments))
+    tune(recipe_file, people, tmp_path / "search", 2, SPACE, ["epochs=1"])
+    assert len(seen) == 1
 
 
 def test_enough_trials_are_not_added_to(searched, people, recipe_file, monkeypatch):

@@ -16,7 +16,7 @@ import torch
 from experiments.errors import FacesError
 from experiments.recipe import Recipe
 from experiments.run import Run
-from experiments.training import face_record, face_trainer
+from experiments.training import face_record, face_session
 from experiments.training.face_learner import FaceLearner
 from experiments.training.face_state import read_tensors
 from experiments.training.face_trainer import Options, train
@@ -200,5 +200,5 @@ def test_killed_at_twenty_random_moments(people, small, tmp_path, monkeypatch):
 
 def test_a_trainer_without_interruption_gives_the_same_twice(people, small, tmp_path, unbroken):
     run = train(small(*RICH), people, tmp_path / "run", options=ALONE)
-    assert face_trainer.SAVE_SECONDS > 60
+    assert face_session.SAVE_SECONDS > 60
     assert_the_same(run, unbroken(*RICH))

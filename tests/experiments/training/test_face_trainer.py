@@ -9,7 +9,7 @@ from experiments.data.faces import Faces, read_split
 from experiments.data.images import ImageError
 from experiments.data.loader import Loader, Shares
 from experiments.errors import FacesError
-from experiments.training import face_learner, face_trainer
+from experiments.training import face_learner
 from experiments.training.face_learner import FaceLearner, accelerator_for
 from experiments.training.face_state import read_tensors
 from experiments.training.face_trainer import Options, train
@@ -23,7 +23,7 @@ ALONE = Options(workers=0)
 @pytest.fixture
 def run(people, small, tmp_path):
     """run("epochs=3", ...): the small recipe with settings changed, trained."""
-    return lambda *settings: train(small(*settings), people, tmp_path / "run", options=ALONE)
+    return lambda *settings, options=ALONE: train(small(*settings), people, tmp_path / "run", options=options)
 
 
 def history(of) -> list[dict]:
@@ -214,26 +214,24 @@ class Spoiling:
         return self.images[chosen]
 
 
-@pytest.fixture
-def spoiling(monkeypatch):
-    """A picture goes bad in the middle of epoch three."""
-
-    def read(data, recipe):
-        faces, validation = read_split(data, recipe)
-        images = Spoiling(faces.images, bad=9, after=2)
-        return Faces(images, faces.labels, faces.names, faces.paths), validation  # type: ignore[arg-type]
-
-    monkeypatch.setattr(face_trainer, "read_split", read)
+def spoiling(data, recipe):
+    """Reads pictures, one of which goes bad in the middle of epoch three."""
+    faces, validation = read_split(data, recipe)
+    images = Spoiling(faces.images, bad=9, after=2)
+    return Faces(images, faces.labels, faces.names, faces.paths), validation  # type: ignore[arg-type]
 
 
-def test_a_picture_gone_bad_in_epoch_three_stops_the_run_by_name(spoiling, run, tmp_path):
+SPOILT = Options(workers=0, read=spoiling)
+
+
+def test_a_picture_gone_bad_in_epoch_three_stops_the_run_by_name(run, tmp_path):
     with pytest.raises(FacesError, match=r"^people/dan/9\.png: cannot be decoded; or leave such pictures out"):
-        run("epochs=4")
+        run("epochs=4", options=SPOILT)
     assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 1 + 2
 
 
-def test_a_picture_gone_bad_in_epoch_three_is_named_counted_and_left_out(spoiling, run, capsys):
-    made = run("epochs=4", "data.on_bad_image=skip")
+def test_a_picture_gone_bad_in_epoch_three_is_named_counted_and_left_out(run, capsys):
+    made = run("epochs=4", "data.on_bad_image=skip", options=SPOILT)
     assert [row["skipped"] for row in history(made)] == ["0", "0", "1", "1"]
     out = capsys.readouterr().out
     assert out.count("note: left out: people/dan/9.png: cannot be decoded") == 1
