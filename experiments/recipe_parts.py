@@ -63,7 +63,7 @@ class Data(Part):
 
     mean, std: of pixels from 0 to 1, for all channels or each. A transfer network's own size, mean and std stand where
     the recipe sets none. on_bad_image: whether a picture that cannot be read ends the run, or is named, counted and
-    left out.
+    left out. further: a folder of more pictures of the same people, a folder a person, that only train.
     """
 
     size: tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]] = (64, 64)
@@ -71,6 +71,7 @@ class Data(Part):
     mean: Mean = 0.5
     std: Std = 0.25
     on_bad_image: Literal["stop", "skip"] = "stop"
+    further: str | None = None
 
 
 class Split(Part):

@@ -60,6 +60,26 @@ class Stored:
         return {**self.__dict__, "_pixels": None}
 
 
+class Joined:
+    """Pictures in memory or out of it, (N, H, W, 3), and after them those of a source of the same size."""
+
+    def __init__(self, first: Any, then: Source):
+        self.first, self.then = first, then
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, H, W, 3)."""
+        return len(self.first) + self.then.shape[0], *self.then.shape[1:]
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Those pictures, each from where it is."""
+        before = rows < len(self.first)
+        pixels = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        pixels[before] = self.first[rows[before]]
+        pixels[~before] = self.then.read(rows[~before] - len(self.first))
+        return pixels
+
+
 class Pictures:
     """Some of a source's pictures, in an order of their own: `pictures[i]`, `pictures[3:9]`, `pictures[[4, 2]]`.
 
