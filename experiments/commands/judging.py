@@ -42,7 +42,7 @@ Device = Annotated[
 
 @app.command()
 def evaluate(
-    run: RunFolder,
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Runs; several are averaged.")],
     data: DataFolder,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the results; RUN/evaluation by default.")
@@ -52,13 +52,14 @@ def evaluate(
 ) -> None:
     """Top-1 with its interval, top-5, loss and calibration on the validation pictures; who is taken for whom.
 
-    Beside the figures: a table a person, a reliability diagram, and the hardest pictures as a sheet.
+    Beside the figures: a table a person, a reliability diagram, and the hardest pictures as a sheet. Several runs are
+    judged together, by the mean of their probabilities, if they were split alike.
 
     Example: `faces evaluate runs/first --data faces50 --tta flip`
     """
     from experiments.evaluation.evaluate import evaluate as run_evaluation
 
-    run_evaluation(run, data, out, views=tta.value, device=device)
+    run_evaluation(runs, data, out, views=tta.value, device=device)
 
 
 @app.command()
@@ -107,6 +108,27 @@ def _check(file: Path, sample: Path) -> NoReturn:
     if not wrong:
         say(f"{file}: in order; every id of {sample} once, in its order")
     raise typer.Exit(1 if wrong else 0)
+
+
+@app.command()
+def pseudo_label(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Runs; several are averaged.")],
+    test: Annotated[Path, typer.Option("--test", help="Folder of unlabelled images.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to make, a folder a person.")],
+    least: Annotated[float, typer.Option("--least", help="The probability from which a picture is taken.")] = 0.8,
+    tta: Averaged = Tta.NONE,
+    device: Device = None,
+) -> None:
+    """Sort the unlabelled pictures that runs are sure of into folders by person, to train on as well.
+
+    A run trained anew with them, by `faces train ... --set data.further=OUT`, has learned from pictures like those it
+    is asked about. The pictures that validate are as before, so that what it gained is seen.
+
+    Example: `faces pseudo-label runs/first --test faces50/test --least 0.9 --out more`
+    """
+    from experiments.outputs.pseudo_labels import pseudo_label as sort_pictures
+
+    sort_pictures(runs, test, out, least, tta.value, device)
 
 
 @app.command()

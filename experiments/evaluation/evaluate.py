@@ -1,67 +1,54 @@
 """How good a run is on labelled pictures: figures, the commonest mistakes, and sheets of faces."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from experiments.data.faces import Faces, read_split
+from experiments.data.faces import Faces
 from experiments.errors import FacesError
 from experiments.evaluation.calibration import calibration
 from experiments.evaluation.classification import confidence, confusion, figures, most_confused
 from experiments.evaluation.intervals import share_interval
-from experiments.evaluation.prediction import predict
+from experiments.evaluation.judged import Judged, Part
 from experiments.evaluation.views import Views
 from experiments.outputs.charts import reliability_diagram
 from experiments.outputs.plots import confusion_matrix
 from experiments.outputs.sheet import Tile, write_sheet
 from experiments.progress import say
 from experiments.run import write_csv, write_json
-from experiments.training.trained import Trained
 
-Part = Literal["validation", "train"]
 TILES = 30
 
 
 def evaluate(
-    run: str | os.PathLike[str],
+    run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     data: str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
     part: Part = "validation",
     views: Views = "none",
     device: str | None = None,
 ) -> dict[str, Any]:
-    """Write the figures of a run's best network on one part of its data, with tables and sheets, into `out`.
+    """Write the figures of a run's best network, or of several together, on one part of its data into `out`.
 
     evaluation.json: top1 with its 95 % interval, top5, loss, calibration. reliability.png: how often the network is
     right when it is so sure. identities.csv: each person's share right. confused.csv and confusion.png: who is
     taken for whom. predictions.png: some pictures with answers. hardest.png: the mistakes the network is surest of.
-    views: how each picture is seen, the probabilities being averaged. device: as `Trained.open` has it.
-    Raises FacesError where the folder holds other people than the run was trained on, or other pictures of them: their
-    split would put pictures that trained among those that validate.
+    views: how each picture is seen; probabilities are averaged over views and runs. device: as `Trained.open` has it.
+    Raises FacesError where the folder holds other people than a run was trained on, or other pictures of them: their
+    split would put pictures that trained among those that validate; and where the runs' splits differ.
     """
-    trained = Trained.open(run, device)
-    halves = dict(zip(("train", "validation"), read_split(data, trained.recipe), strict=True))
-    faces = halves[part]
-    if list(faces.names) != trained.classes:
-        raise FacesError(
-            f"{data}: {len(faces.names)} people, other than the {len(trained.classes)} of {trained.run.folder}: "
-            "evaluate on the people that the network was trained on"
-        )
-    if halves["train"].fingerprint != trained.run.pictures():
-        raise FacesError(
-            f"{data}: pictures came or went since {trained.run.folder} was trained, so that some it learned from would "
-            "count as unseen: evaluate on the folder as it was"
-        )
-    if not len(faces):
-        raise FacesError(
-            f"{trained.run.folder}: all pictures trained (split.train=all), so that none are left to evaluate on"
-        )
+    runs = [run] if isinstance(run, str | os.PathLike) else list(run)
+    if len(runs) > 1 and out is None:
+        raise FacesError(f"{len(runs)} runs: say by --out into which folder their common results go")
+    judged = Judged(runs, data, part, device)
+    faces, trained = judged.faces, judged.trained[0]
     folder = trained.run.folder / "evaluation" if out is None else Path(out)
     if folder.exists() and not folder.is_dir():
         raise FacesError(f"{folder} is a file: give --out a folder, new or not")
-    logits = predict(trained, faces.images, views)
+    logits = judged.logits(views)
     folder.mkdir(parents=True, exist_ok=True)
     found = calibration(logits, faces.labels)
     result: dict[str, Any] = {
@@ -73,8 +60,8 @@ def evaluate(
         "images": len(faces),
         "identities": len(faces.names),
     }
-    about = {"run": str(trained.run.folder), "data": str(data), "part": part, "views": views}
-    write_json(folder / "evaluation.json", {**about, **result})
+    about = {"run": " + ".join(str(one.run.folder) for one in judged.trained), "data": str(data), "part": part}
+    write_json(folder / "evaluation.json", {**about, "views": views, **result})
     reliability_diagram(found, folder / "reliability.png")
     counts = confusion(logits, faces.labels)
     write_csv(folder / "identities.csv", _identities(counts, trained.classes))

@@ -4,20 +4,16 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from experiments.data.faces import read_pictures
 from experiments.data.identities import find_images
 from experiments.errors import FacesError
-from experiments.evaluation.prediction import CHUNK, average, predict
+from experiments.evaluation.together import logits_of_files, open_together
 from experiments.evaluation.views import Views
 from experiments.outputs.matching import match
 from experiments.outputs.sample import Labels, Sample, label_style, read_sample
 from experiments.outputs.submission_check import problems
 from experiments.outputs.upload import require_kaggle, upload, upload_command
-from experiments.progress import say, track
+from experiments.progress import say
 from experiments.run import write_csv
-from experiments.training.trained import Trained
 
 
 def submit(
@@ -41,8 +37,7 @@ def submit(
     """
     if competition:
         require_kaggle()
-    trained = [Trained.open(run, device) for run in runs]
-    _refuse_different_people(trained)
+    trained = open_together(runs, device)
     people, form, out = trained[0].classes, read_sample(sample), Path(out)
     if out.is_dir():
         raise FacesError(f"{out} is a folder: give --out the name of a file, such as {out / 'submission.csv'}")
@@ -52,7 +47,8 @@ def submit(
     pictures = find_images(test)
     places, how = match(form, [path.name for path in pictures], str(test))
     written = people if style == "name" else [str(label) for label in range(len(people))]
-    named = [written[label] for label in _predict(trained, [pictures[place] for place in places], views)]
+    logits = logits_of_files(trained, [pictures[place] for place in places], views)
+    named = [written[label] for some in logits for label in some.argmax(1)]
     rows = list(zip(form.ids, named, strict=True))
     if wrong := problems(rows, form, written):
         raise FacesError(f"{out} is not written: {'; '.join(wrong)}")
@@ -69,35 +65,6 @@ def submit(
 
 
 _LABEL = {"name": "folder's name", "index": "index among the folders sorted as strings, from 0"}
-
-
-def _predict(trained: Sequence[Trained], paths: Sequence[Path], views: Views) -> np.ndarray:
-    """Labels (N,) of pictures, some at a time: of 35,000 pictures and 7,000 people all logits would be 1 GB."""
-    found = []
-    with track("predicting", len(paths), "images") as advance:
-        for start in range(0, len(paths), CHUNK):
-            some = paths[start : start + CHUNK]
-            logits = [predict(one, read_pictures(some, one.recipe.data), views) for one in trained]
-            found.append((average(logits) if len(logits) > 1 else logits[0]).argmax(1))
-            advance(start + len(some), len(paths))
-    return np.concatenate(found)
-
-
-def _refuse_different_people(trained: Sequence[Trained]) -> None:
-    first, *others = trained
-    for other in others:
-        if other.classes != first.classes:
-            lacking, more = set(first.classes) - set(other.classes), set(other.classes) - set(first.classes)
-            differ = [f"{other.run.folder} lacks {_some(lacking)}"] if lacking else []
-            differ += [f"{first.run.folder} lacks {_some(more)}"] if more else []
-            raise FacesError(
-                f"the runs know different people, and cannot be averaged: {'; '.join(differ) or 'their order differs'}"
-            )
-
-
-def _some(names: set[str]) -> str:
-    listed = ", ".join(sorted(names)[:3])
-    return f"{listed} and {len(names) - 3} more" if len(names) > 3 else listed
 
 
 def _remark(

@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -186,3 +187,31 @@ def test_a_run_whose_pictures_all_trained_has_none_to_be_judged_by(transfer_once
     )
     with pytest.raises(FacesError, match=r"all pictures trained \(split\.train=all\)"):
         evaluate(run.folder, people, tmp_path / "out")
+
+
+def test_several_runs_are_judged_by_their_mean_probabilities(trained_once, transfer_once, people, tmp_path, quick):
+    result = evaluate([trained_once.folder, transfer_once.folder], people, tmp_path / "out")
+    mean: Any = 0
+    for run in (trained_once, transfer_once):
+        trained = Trained.open(run.folder)
+        _, faces = read_split(people, trained.recipe)
+        mean = mean + torch.softmax(torch.from_numpy(trained.logits(faces.images)).double(), 1) / 2
+    expected = figures(mean.log().numpy(), faces.labels)
+    assert {key: result[key] for key in expected} == pytest.approx(expected, rel=1e-5)
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["run"].count(" + ") == 1
+
+
+def test_several_runs_need_a_folder_of_their_own(trained_once, people):
+    with pytest.raises(FacesError, match="2 runs: say by --out"):
+        evaluate([trained_once.folder, trained_once.folder], people)
+
+
+def test_runs_whose_splits_differ_are_not_judged_together(trained_once, people, tmp_path):
+    other = Run(shutil.copytree(trained_once.folder, tmp_path / "run"))
+    recipe = other.folder / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("  train: 0.8\n  seed: 0", "  train: 0.8\n  seed: 1"))
+    (other.folder / "environment.json").write_text(
+        json.dumps({"pictures": read_split(people, other.recipe())[0].fingerprint})
+    )
+    with pytest.raises(FacesError, match=r"other pictures validated it .* runs of one split"):
+        evaluate([trained_once.folder, other.folder], people, tmp_path / "out")

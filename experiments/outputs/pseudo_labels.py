@@ -1,0 +1,75 @@
+"""Unlabelled pictures that trained runs are sure of, in folders by person, to train on as well.
+
+Trained anew with them, a network learns from pictures like those it will be asked about (Lee, "Pseudo-Label", 2013).
+"""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from experiments.data.identities import find_images
+from experiments.data.packed import packed_part
+from experiments.errors import FacesError
+from experiments.evaluation.classification import confidence
+from experiments.evaluation.together import logits_of_files, open_together
+from experiments.evaluation.views import Views
+from experiments.progress import say
+from experiments.run import new_folder, refuse_existing, write_csv
+
+
+def pseudo_label(
+    runs: Sequence[str | os.PathLike[str]],
+    test: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    least: float = 0.8,
+    views: Views = "none",
+    device: str | None = None,
+) -> int:
+    """Make a folder of the pictures of `test` that the runs are sure of, a folder a person, whole or not at all.
+
+    Sure is a mean probability of `least`. pseudo_labels.csv names for every picture its likeliest person, the
+    probability, and whether it was taken. The number taken is returned. Files are linked where the disk allows, else
+    copied. Raises FacesError where `test` is of a pack, `out` is in use, `least` is reached for fewer than two people.
+    """
+    if packed_part(test):
+        raise FacesError(f"{test}: of a pack, which holds no files to take: give the folder it was packed from")
+    if not 0 < least <= 1:
+        raise FacesError(f"--least {least:g}: expected a probability above 0, at most 1, such as 0.8")
+    target = Path(out)
+    refuse_existing(target, "remove it")
+    trained = open_together(runs, device)
+    pictures = find_images(test)
+    parts = [(logits.argmax(1), confidence(logits)) for logits in logits_of_files(trained, pictures, views)]
+    people, sure = (np.concatenate(part) for part in zip(*parts, strict=True))
+    taken = sure >= least
+    if len(set(people[taken])) < 2:
+        raise FacesError(
+            f"{test}: {int(taken.sum())} pictures reach a probability of {least:g}, the surest has {sure.max():.2f}: "
+            "expected pictures of two people or more; lower --least"
+        )
+    names = trained[0].classes
+    rows = [
+        {"picture": path.name, "person": names[k], "probability": f"{share:.4f}", "taken": int(chosen)}
+        for path, k, share, chosen in zip(pictures, people, sure, taken, strict=True)
+    ]
+    with new_folder(target) as folder:
+        for path, row in zip(pictures, rows, strict=True):
+            if row["taken"]:
+                (folder / row["person"]).mkdir(exist_ok=True)
+                _link(path, folder / row["person"] / path.name)
+        write_csv(folder / "pseudo_labels.csv", rows)
+    say(
+        f"{target}: {int(taken.sum())} of {len(pictures)} pictures, of {len(set(people[taken]))} of {len(names)} people"
+    )
+    say(f"to train on them, too: --set data.further={target}")
+    return int(taken.sum())
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(source, target)
