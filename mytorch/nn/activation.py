@@ -5,6 +5,7 @@ from typing import Literal
 import numpy as np
 
 from mytorch.device import Array
+from mytorch.modes import keeping
 from mytorch.nn.checks import expect, numbers
 from mytorch.nn.module import Module, Parameter
 from mytorch.ops import activation as ops
@@ -136,14 +137,17 @@ class GELU(Module):
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
         expect(self, x, "(*)")
-        y = ops.gelu(x) if self.approximate == "none" else ops.gelu_tanh(x)
-        self.keep(x, output=y)
+        if self.approximate == "tanh":
+            y, kept = ops.gelu_tanh(x), x
+        else:
+            y, kept = ops.gelu_keeping(x) if keeping() else (ops.gelu(x), x)
+        self.keep(kept, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (x,) = self.kept(grad)
-        return ops.gelu_grad(grad, x) if self.approximate == "none" else ops.gelu_tanh_grad(grad, x)
+        (kept,) = self.kept(grad)
+        return ops.gelu_grad(grad, kept) if self.approximate == "none" else ops.gelu_tanh_grad(grad, kept)
 
     def extra_repr(self) -> str:
         """As PyTorch prints it."""

@@ -37,11 +37,25 @@ def elementwise(function: Callable[..., None]) -> Callable[..., Array]:
     return whole
 
 
+def elementwise_twice(function: Callable[..., None]) -> Callable[..., tuple[Array, Array]]:
+    """As `elementwise`: `function(out, beside, *arrays, ...)`, which fills two, becomes one that returns both."""
+
+    @wraps(function)
+    def whole(*args: Any, **settings: Any) -> tuple[Array, Array]:
+        out, beside = empty_like(args[0]), empty_like(args[0])
+        _each_block(function, out, (out, beside, *args), settings)
+        return out, beside
+
+    vars(whole)["__signature__"] = signature_of_result(function)
+    return whole
+
+
 def signature_of_result(function: Callable[..., None]) -> Signature:
-    """How `function(out, *arrays)` is called once it returns a new array."""
+    """How `function(out, *arrays)` is called once it returns a new array, or two."""
     filled = signature(function)
-    given = [parameter for name, parameter in filled.parameters.items() if name != "out"]
-    return filled.replace(parameters=given, return_annotation=Array)
+    given = [parameter for name, parameter in filled.parameters.items() if name not in ("out", "beside")]
+    returned = tuple[Array, Array] if "beside" in filled.parameters else Array
+    return filled.replace(parameters=given, return_annotation=returned)
 
 
 def in_place(function: Callable[..., None]) -> Callable[..., None]:

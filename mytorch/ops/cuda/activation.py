@@ -54,9 +54,14 @@ def gelu(x: Array) -> Array:
     return _map("gelu", x)
 
 
-def gelu_grad(grad: Array, x: Array) -> Array:
-    """Gradient of gelu at x."""
-    return _map("gelu_grad", x, grad)
+def gelu_keeping(x: Array) -> tuple[Array, Array]:
+    """gelu, and what gelu_grad takes."""
+    return gelu(x), x
+
+
+def gelu_grad(grad: Array, kept: Array) -> Array:
+    """Gradient of gelu at x, which was kept."""
+    return _map("gelu_grad", kept, grad)
 
 
 def silu(x: Array) -> Array:
