@@ -1,7 +1,7 @@
 """Activations: elementwise functions and their gradients.
 
-GELU comes twice: alone, and as `gelu_keeping`, which hands its gradient what that needs. On the CPU it is the derivative,
-as half of it is there already; on the GPU, where arithmetic is free beside the memory's time, x itself.
+GELU comes twice: alone, and as `gelu_keeping`, which hands its gradient what that needs. On the CPU it is the
+derivative, as half of it is there already; on the GPU, where arithmetic is free beside the memory's time, x itself.
 """
 
 from math import pi, sqrt
