@@ -14,7 +14,10 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11",
-    packages=find_packages(include=["mytorch*", "models*", "experiments*", "autograder*"]),
+    packages=find_packages(
+        include=["mytorch*", "models*", "experiments*", "autograder*"],
+        exclude=["experiments.docs*"],  # built from the project's folder, whose files it shows
+    ),
     package_data={
         "autograder": ["rubrics/*.yaml"],
         "experiments": ["recipes/*.yaml"],
@@ -44,6 +47,7 @@ setup(
     extras_require={
         "cuda12": ["cupy-cuda12x[ctk]>=14"],
         "cuda13": ["cupy-cuda13x[ctk]>=14"],
+        "docs": ["jinja2>=3.1", "latex2mathml>=3.78", "mkdocstrings-python>=2.0", "zensical==0.0.73"],
         "export": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5"],
         "gallery": ["faiss-cpu>=1.9"],
         "kaggle": ["kaggle>=1.6"],
@@ -54,6 +58,9 @@ setup(
             "cuda-bindings>=13; sys_platform == 'linux'",
             "faiss-cpu>=1.9",
             "hypothesis>=6.120",
+            "jinja2>=3.1",
+            "latex2mathml>=3.78",
+            "mkdocstrings-python>=2.0",
             "ipykernel>=6.29",
             "mypy>=1.14",
             "nbclient>=0.10",
@@ -72,6 +79,7 @@ setup(
             "tensorboard>=2.18",
             "torchmetrics>=1.6",
             "types-PyYAML>=6",
+            "zensical==0.0.73",
         ],
     },
     entry_points={"console_scripts": ["faces = experiments.cli:main"]},

@@ -1,0 +1,43 @@
+"""The site's pictures, drawn as it is built: what they show is computed by mytorch, or read from the code."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from experiments.docs.pictures import curves as lines
+from experiments.docs.pictures import networks, optimisers, rooms, statistics, windows
+from experiments.docs.pictures.canvas import Draw, style
+from mytorch.files import replacing
+
+PICTURES: dict[str, Draw] = {
+    "convolution": windows.convolution,
+    "transposed_convolution": windows.transposed_convolution,
+    "pooling": windows.pooling,
+    "adaptive_pooling": windows.adaptive_pooling,
+    "resampling": windows.resampling,
+    "linear": networks.linear,
+    "containers": networks.containers,
+    "squeeze": networks.squeeze,
+    "activation": lines.activations,
+    "softmax": lines.softmax,
+    "class_losses": lines.class_losses,
+    "value_losses": lines.value_losses,
+    "margins": lines.margins,
+    "batch_norm": statistics.batch_norm,
+    "image_norm": statistics.image_norm,
+    "dropout": statistics.dropout,
+    "sgd": optimisers.sgd,
+    "adam": optimisers.adam,
+    "schedules": optimisers.schedules,
+    "averages": optimisers.averages,
+    "rooms": rooms.rooms,
+}
+"""Each picture, by the name that pages call it by."""
+
+
+def save(draw: Draw, path: Path) -> None:
+    """Draw and write an SVG, the same bytes each time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with style(), replacing(path) as beside:
+        figure: Figure = draw()
+        figure.savefig(beside, format="svg", metadata={"Date": None}, bbox_inches="tight", pad_inches=0.12)
