@@ -55,7 +55,7 @@ def max_pool_grad(grad: Array, x: Array, y: Array, kernel: Size, stride: Size, p
         if any(padding):
             grad_x[images] = into[inner(padding)]
 
-    share(len(x), 4 * x[:1].nbytes, work)
+    share(len(x), 2 * x[:1].nbytes, work)
     return grad_x
 
 
