@@ -6,7 +6,7 @@ from mytorch.device import Array, namespace
 from mytorch.geometry import channels_last
 from mytorch.ops.cuda.layout import beside, dense, packed
 from mytorch.ops.cuda.loader import launch
-from mytorch.ops.cuda.sums import column_sums
+from mytorch.ops.cuda.sums import fold, partial_sums
 
 
 def relu(x: Array) -> Array:
@@ -92,8 +92,10 @@ def prelu_grad(grad: Array, x: Array, slope: Array) -> Array:
 
 def prelu_slope_grad(grad: Array, x: Array, slopes: int) -> Array:
     """Gradient of prelu at its `slopes` slopes, (C,) or (1,)."""
-    terms = _map("prelu_slope_terms", channels_last(x), grad)
-    return column_sums(terms.swapaxes(0, 1).reshape(slopes, -1).T)
+    x, rounded = channels_last(x), namespace(x).empty(slopes, x.dtype)
+    partial = partial_sums("norm", "prelu_slope_sums", x, (x.size // slopes, slopes), beside(x, grad), x)
+    fold("norm", "fold_sums", x, partial, rounded)
+    return rounded
 
 
 def drop(x: Array, kept: Array, scale: float) -> Array:

@@ -30,11 +30,6 @@ extern "C" __global__ void prelu_grad(
     EACH(i, count) grad_x[i] = x[i] > 0 ? grad[i] : grad[i] * slope[i % channels % slopes];
 }
 
-// What each element adds to the gradient at its slope; the sum over rows is norm.cu's.
-extern "C" __global__ void prelu_slope_terms(const real* grad, const real* x, real* terms, whole count) {
-    EACH(i, count) terms[i] = x[i] > 0 ? 0 : grad[i] * x[i];
-}
-
 // 1 / (1 + exp(-x)), from the side where the exponential is small.
 __device__ inline real logistic(real x) {
     const real e = exp(x < 0 ? x : -x);

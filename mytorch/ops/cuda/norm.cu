@@ -10,6 +10,16 @@ extern "C" __global__ void row_sums(const real* x, double* partial, whole rows, 
     });
 }
 
+// What each element adds to the gradient at PReLU's slope, of which there is one a channel.
+extern "C" __global__ void prelu_slope_sums(
+    const real* grad, const real* x, double* partial, whole rows, whole channels, whole chunk_rows
+) {
+    add_rows<1>(partial, rows, channels, chunk_rows, [=](whole row, whole c, double* sums) {
+        const whole i = row * channels + c;
+        sums[0] += x[i] > 0 ? 0 : (double)grad[i] * (double)x[i];
+    });
+}
+
 extern "C" __global__ void fold_sums(const double* partial, real* sums, whole chunks, whole channels) {
     EACH_BLOCK(c, channels) {
         const double sum = chunk_sum(partial, 0, c, chunks, channels);
