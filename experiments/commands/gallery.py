@@ -1,4 +1,4 @@
-"""`faces enroll`, `faces identify` and `faces leave-one-out`: who is this, or nobody?"""
+"""`faces enroll`, `faces identify`, `faces calibrate` and `faces leave-one-out`: who is this, or nobody?"""
 
 from pathlib import Path
 from typing import Annotated
@@ -59,6 +59,25 @@ def identify(
     from experiments.evaluation.gallery.identify import identify as run_identification
 
     run_identification(run, gallery, images, top, threshold, far, "faiss" if faiss else "exact", out)
+
+
+@app.command()
+def calibrate(
+    run: NetworkFolder,
+    people: Annotated[Path, typer.Argument(metavar="DIR", help="One folder a person, of people in no gallery.")],
+    align: Align = True,
+    flip: Flip = True,
+    zoom: Zooms = None,
+    each: Annotated[int, typer.Option("--each", min=1, help="Pictures that a person is enrolled by, about.")] = 5,
+) -> None:
+    """Find how alike is alike enough for a gallery of any size, by searching for strangers; for `identify`.
+
+    Example: `faces calibrate runs/arc strangers --each 3`
+    """
+    from experiments.evaluation.gallery.searches import calibrate_by_people
+    from experiments.evaluation.scoring import View
+
+    calibrate_by_people(run, people, View(align, flip, tuple(zoom or [1.0])), each)
 
 
 @app.command("leave-one-out")

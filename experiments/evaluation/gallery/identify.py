@@ -11,8 +11,9 @@ from experiments.data.images import load_images
 from experiments.errors import FacesError
 from experiments.evaluation.embedder import Embedder, open_embedder
 from experiments.evaluation.gallery.search import Search, nearest
+from experiments.evaluation.gallery.searches import Searches, read_searches
 from experiments.evaluation.gallery.store import Gallery, read_gallery
-from experiments.evaluation.thresholds import Threshold, read_calibration
+from experiments.evaluation.thresholds import Calibration, read_calibration
 from experiments.progress import say
 from experiments.run import write_csv
 
@@ -34,14 +35,44 @@ class Answer:
     why: str = ""
 
 
-def threshold_for(embedder: Embedder, people: int, far: float = STRANGERS) -> Threshold:
-    """The calibrated threshold at which a stranger is given a name no oftener than `far`, among so many people.
+@dataclass(frozen=True)
+class Limit:
+    """A similarity below which the answer is nobody; basis: where it is from, in words."""
 
-    A stranger is compared with everybody, so the FAR of a single comparison must be `far` over the people (the bound of
-    Bonferroni). Where the calibrating pairs were too few for that, it is the strictest they support.
+    value: float
+    basis: str
+
+
+def threshold_for(embedder: Embedder, gallery: Gallery, far: float = STRANGERS) -> Limit:
+    """The calibrated similarity from which this gallery gives a stranger a name no oftener than `far`.
+
+    That of whole searches, where `faces calibrate` has been there. Else of pairs: a stranger is compared with
+    everybody, so the FAR of a single comparison must be `far` over the people (the bound of Bonferroni); where the
+    calibrating pairs were too few for that, it is the strictest they support. Raises FacesError where the embeddings
+    were calibrated with other views than the gallery's.
     """
     assert embedder.folder is not None
-    return read_calibration(embedder.folder, embedder.fingerprint).strictest(far / people)
+    people = len(gallery.names)
+    if searches := read_searches(embedder.folder, embedder.fingerprint):
+        _refuse_other_views(embedder.folder, gallery, searches, "faces calibrate")
+        basis = f"a stranger named in {far:.2%} of searches, calibrated on {searches.people:,} other people"
+        return Limit(searches.threshold(people, far), basis)
+    calibration = read_calibration(embedder.folder, embedder.fingerprint)
+    _refuse_other_views(embedder.folder, gallery, calibration, "faces verify")
+    point = calibration.strictest(far / people)
+    return Limit(point.value, f"{point.name.upper()} of single comparisons; `faces calibrate` does it by searches")
+
+
+def _refuse_other_views(folder: Path, gallery: Gallery, calibrated: Searches | Calibration, command: str) -> None:
+    if (calibrated.flip, tuple(calibrated.zooms)) != (gallery.flip, tuple(gallery.zooms)):
+        raise FacesError(
+            f"{folder}: calibrated with {_views(calibrated)}, and the gallery is of {_views(gallery)}, whose "
+            f"similarities are others: `{command}` with the gallery's, enroll anew, or give --threshold"
+        )
+
+
+def _views(made: Searches | Calibration | Gallery) -> str:
+    return f"{'flip' if made.flip else 'no flip'} and zooms {' '.join(f'{zoom:g}' for zoom in made.zooms)}"
 
 
 def answers(
@@ -77,9 +108,9 @@ def identify(
     embedder = open_embedder(run)
     gallery = read_gallery(file, embedder.fingerprint)
     if threshold is None:
-        point = threshold_for(embedder, len(gallery.names), far)
-        threshold = point.value
-        say(f"threshold {threshold:.4f}: {point.name.upper()} of single comparisons, {len(gallery.names)} people")
+        limit = threshold_for(embedder, gallery, far)
+        threshold = limit.value
+        say(f"threshold {threshold:.4f} for {len(gallery.names)} people: {limit.basis}")
     images, whose, remarks = _faces(pictures, embedder, gallery.align)
     found = {}
     if len(images):

@@ -13,6 +13,7 @@ from experiments.evaluation.gallery.identify import threshold_for
 from experiments.evaluation.gallery.quality import Gate
 from experiments.evaluation.gallery.store import Gallery
 from experiments.evaluation.identification import NOBODY, OpenSet, cmc, open_set, rank_k, ranks
+from experiments.evaluation.intervals import people_interval
 from experiments.evaluation.scoring import View
 from experiments.outputs.verification_plots import cmc_plot, open_set_plot
 from experiments.progress import say
@@ -57,25 +58,32 @@ def try_people(run: Path, people: Path, out: Path | None, view: View, gate: Gate
     embedder = open_embedder(run)
     gallery = enrolled(embedder, people, view, gate)
     left = leave_one_out(gallery)
-    point = threshold_for(embedder, len(gallery.names), far)
+    limit = threshold_for(embedder, gallery, far)
     judged = left.open_set
+    numbers = np.unique(np.array(gallery.people), return_inverse=True)[1]
+    whose = numbers[np.bincount(numbers)[numbers] > 1]
+    named, strangers = judged.right >= limit.value, judged.strangers >= limit.value
     result: dict[str, Any] = {
         "people": len(gallery.names),
         "pictures": len(gallery.people),
         "asked": len(left.places),
         "rank1": rank_k(left.places, 1),
         "rank5": rank_k(left.places, 5),
-        "threshold": point.value,
-        "dir": judged.dir(point.value),
-        "strangers_named": judged.far(point.value),
-        "open_set_accuracy": judged.accuracy(point.value),
+        "far": far,
+        "threshold": limit.value,
+        "basis": limit.basis,
+        "dir": judged.dir(limit.value),
+        "strangers_named": judged.far(limit.value),
+        "intervals": {"dir": people_interval(named, whose), "strangers_named": people_interval(strangers, whose)},
+        "open_set_accuracy": judged.accuracy(limit.value),
         "dir_at_far": {f"{share:g}": judged.dir_at(share) for share in (0.01, 0.1)},
     }
     say(f"{result['asked']} pictures of {result['people']} people, each asked after with itself left out:")
     say(f"rank-1 {result['rank1']:.4f}, rank-5 {result['rank5']:.4f}")
+    say(f"threshold {limit.value:.4f}: {limit.basis}")
     say(
-        f"at the threshold {point.value:.4f} ({point.name.upper()}) {result['dir']:.4f} are named rightly; with their "
-        f"person out of the gallery, {result['strangers_named']:.4f} are named wrongly instead of nobody"
+        f"there {result['dir']:.4f} are named rightly; with their person out of the gallery, "
+        f"{result['strangers_named']:.4f} are named wrongly instead of nobody"
     )
     if out is not None:
         _write(out, gallery, left, result)

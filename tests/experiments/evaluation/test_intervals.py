@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap
 
-from experiments.evaluation.intervals import share_interval
+from experiments.evaluation.intervals import people_interval, share_interval
 
 
 def answers(right: int, count: int) -> np.ndarray:
@@ -29,3 +29,14 @@ def test_the_interval_holds_the_share_and_is_the_same_each_time(case):
     low, high = share_interval(answers(*case))
     assert 0 <= low <= case[0] / case[1] <= high <= 1
     assert share_interval(answers(*case)) == (low, high)
+
+
+def test_people_who_err_together_are_less_certain_than_pictures_and_alone_as_certain():
+    rng = np.random.default_rng(3)
+    alone = rng.random(200) < 0.8
+    assert people_interval(alone, rng.permutation(200)) == pytest.approx(share_interval(alone), abs=0.02)
+    together, whose = np.repeat(alone[:20], 10), np.repeat(np.arange(20), 10)
+    low, high = people_interval(together, whose)
+    narrow = share_interval(together)
+    assert low < narrow[0] < np.mean(together) < narrow[1] < high
+    assert people_interval(np.zeros(60, bool), np.repeat(np.arange(6), 10)) == share_interval(np.zeros(6, bool))

@@ -1,5 +1,6 @@
 import csv
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -227,6 +228,16 @@ def test_the_gate():
 
 
 def test_more_people_need_a_stricter_threshold(network, calibrated):
-    assert threshold_for(network, 1, 0.1).name == "far 0.1"
-    assert threshold_for(network, 4, 0.1).name == "far 0.02"
-    assert threshold_for(network, 1000, 0.01).name == "far 0.02"
+    def basis(people: int, far: float) -> str:
+        return threshold_for(network, replace(made_up(people, 1), zooms=(1.0,)), far).basis
+
+    assert basis(1, 0.1).startswith("FAR 0.1 of")
+    assert basis(4, 0.1).startswith("FAR 0.02 of")
+    assert basis(1000, 0.01).startswith("FAR 0.02 of")
+
+
+def test_a_threshold_of_other_views_is_refused(network, calibrated):
+    with pytest.raises(
+        FacesError, match=r"calibrated with flip and zooms 1, and the gallery is of flip and zooms 1 1\.1"
+    ):
+        threshold_for(network, made_up())
