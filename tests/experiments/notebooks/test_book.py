@@ -80,6 +80,12 @@ def test_tidying_leaves_the_contents_alone_and_nothing_to_tidy():
     nbformat.validate(tidied)
 
 
+def test_a_busy_machines_remark_is_no_output_and_any_other_stays():
+    late = "IOStream.flush timed out\n"
+    tidied = tidy(book(stream(late + late, "stderr"), stream("1"), stream(f"{late}note", "stderr")))
+    assert [output.text for output in tidied.cells[1].outputs] == ["1", f"{late}note"]
+
+
 def test_a_notebook_is_read_as_it_was_written(tmp_path):
     made = tidy(book(stream("1")))
     write(made, tmp_path / "a.ipynb")

@@ -1,7 +1,3 @@
-import subprocess
-import sys
-from pathlib import Path
-
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -81,22 +77,3 @@ def test_a_picture_file_is_shown_no_wider_than_asked(tmp_path):
     assert picture_file(tmp_path / "wide.png", 100).size == (100, 25)
     assert picture_file(tmp_path / "wide.png").size == (200, 50)
     assert np.asarray(picture_file(tmp_path / "wide.png").convert("RGB")).mean() == pytest.approx(40, abs=2)
-
-
-BEGIN = """
-import os
-from pathlib import Path
-from experiments.notebooks.lesson import begin
-begin()
-first = os.getcwd()
-Path("faces").mkdir()
-begin()
-assert os.getcwd() != first and not os.listdir()
-print(first); print(os.getcwd())
-"""
-
-
-def test_a_lesson_begins_in_an_empty_folder_that_goes_with_it():
-    done = subprocess.run([sys.executable, "-W", "error", "-c", BEGIN], capture_output=True, text=True, check=True)
-    assert done.stderr == ""
-    assert [Path(line).exists() for line in done.stdout.splitlines()] == [False, False]
