@@ -1,4 +1,4 @@
-"""`faces train`, and the twin and the demo that train, too."""
+"""`faces train`, and the twin, the demo and the rehearsal that train, too."""
 
 from pathlib import Path
 from typing import Annotated
@@ -81,10 +81,26 @@ def twin(
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder to make; an earlier demo's is replaced.")] = Path("demo"),
 ) -> None:
-    """The whole way on synthetic faces, in a few minutes: data, our CNN, its twin, evaluation, submission.
+    """The whole way on synthetic faces, in a few minutes: data, our CNN, its twin, a small ResNet, submission by both.
 
     Example: `faces demo`
     """
     from experiments.demo import run_demo
 
     run_demo(out)
+
+
+@app.command()
+def rehearse(
+    out: Annotated[Path, typer.Option("--out", help="Folder to make; one that stopped goes on.")],
+    chosen: Annotated[list[str] | None, typer.Argument(metavar="RECIPE ...", help="Recipes; all by default.")] = None,
+    side: Annotated[int, typer.Option(min=32, max=224, help="Pixels a side, where the network allows it.")] = 64,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs a stage.")] = 1,
+) -> None:
+    """Take every recipe from a few drawn people to a checked submission, in short: does all of it run?
+
+    Example: `faces rehearse --out runs/rehearsal`
+    """
+    from experiments.rehearsal import rehearse as run_rehearsal
+
+    run_rehearsal(out, chosen or (), side, epochs)
