@@ -24,8 +24,8 @@ class Plan:
 
     device: str = "cpu"
     threads: int = 1
-    repeats: int = 5
-    seconds: float = 0.15
+    repeats: int = 4
+    seconds: float = 0.1
     quick: bool = False
     seed: int = 0
     memory_steps: int = 1000

@@ -12,7 +12,7 @@ from experiments.bench.devices import Device
 from experiments.bench.plan import Plan
 
 MOST_ROUNDS = 7
-LONG = 0.5
+LONG = 0.2
 """Seconds from which on a first call is warm-up enough."""
 
 

@@ -16,8 +16,8 @@ def bench(
     json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
     chart: Annotated[Path | None, typer.Option(help="Picture of the ratios, PNG.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of each library; all processors by default.")] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Fewest rounds, in each of which every side has its turn.")] = 5,
-    seconds: Annotated[float, typer.Option(min=0, help="Least time that each side computes.")] = 0.15,
+    repeats: Annotated[int, typer.Option(min=1, help="Fewest rounds, in each of which every side has its turn.")] = 4,
+    seconds: Annotated[float, typer.Option(min=0, help="Least time that each side computes.")] = 0.1,
     memory_steps: Annotated[
         int, typer.Option("--memory-steps", min=0, help="Steps over which memory should stay flat; 0 for none.")
     ] = 1000,
