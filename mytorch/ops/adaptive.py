@@ -12,6 +12,7 @@ import numpy as np
 from mytorch.device import Array, namespace, on_cuda
 from mytorch.geometry import Size, empty
 from mytorch.ops.mixing import Weights, mixed
+from mytorch.ops.pool import max_pool, max_pool_grad
 from mytorch.threads import share
 
 
@@ -32,6 +33,9 @@ def adaptive_avg_pool_grad(grad: Array, size: Size) -> Array:
 
 def adaptive_max_pool(x: Array, out: Size) -> Array:
     """Largest value of each window."""
+    even = _even(x.shape[2:], out)
+    if even:
+        return max_pool(x, even, even, (0,) * len(out))
     y = empty((*x.shape[:2], *out), x)
 
     def work(images: slice) -> None:
@@ -47,6 +51,9 @@ def adaptive_max_pool_grad(grad: Array, x: Array, y: Array) -> Array:
     The first is that of the first row that has the largest value: the last axis is pooled first, and gets its gradient
     last.
     """
+    even = _even(x.shape[2:], y.shape[2:])
+    if even:
+        return max_pool_grad(grad, x, y, even, even, (0,) * len(even))
     grad_x = empty(x.shape, grad)
 
     def work(images: slice) -> None:
@@ -57,6 +64,13 @@ def adaptive_max_pool_grad(grad: Array, x: Array, y: Array) -> Array:
 
     _by_images(work, x)
     return grad_x
+
+
+def _even(size: Size, out: Size) -> Size | None:
+    """The windows' size where all have the same and none overlap, as in plain pooling; else None."""
+    if any(n % o or n < o for n, o in zip(size, out, strict=True)):
+        return None
+    return tuple(n // o for n, o in zip(size, out, strict=True))
 
 
 def _shares(size: int, out: int) -> Weights:
