@@ -5,7 +5,19 @@ import sys
 import typer
 
 from experiments.blas import choose_kernels
-from experiments.commands import align, bench, data, doctor, gallery, judging, training, tuning, verification
+from experiments.commands import (
+    align,
+    bench,
+    data,
+    doctor,
+    gallery,
+    judging,
+    report,
+    show,
+    training,
+    tuning,
+    verification,
+)
 from experiments.errors import FacesError
 
 app = typer.Typer(
@@ -20,9 +32,11 @@ app.add_typer(align.app)
 app.add_typer(training.app)
 app.add_typer(tuning.app)
 app.add_typer(judging.app)
+app.add_typer(report.app)
 app.add_typer(bench.app)
 app.add_typer(verification.app)
 app.add_typer(gallery.app)
+app.add_typer(show.show, name="show")
 app.add_typer(doctor.app)
 
 
