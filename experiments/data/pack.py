@@ -100,9 +100,8 @@ def find_parts(source: Path) -> list[Part]:
             others = find_identities(validation)
             parts.append(Part("dev", others.root, others.paths, others))
         test = people.root.parent / "test"
-        if test.is_dir():
-            images = find_images(test)
-            parts.append(Part("test", test, images))
+        if test.is_dir() and any(test.iterdir()):  # a competition may be drawn without test images
+            parts.append(Part("test", test, find_images(test)))
     return parts
 
 

@@ -4,6 +4,7 @@ import csv
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -85,9 +86,18 @@ def read_packed(paths: Sequence[Path], size: tuple[int, int], fit: str) -> np.nd
     found = next(((parent.parent, parent.name) for parent in paths[0].parents if is_packed(parent.parent)), None)
     if found is None:
         return None
-    part = open_pack(*found, size, fit)
-    place = {path: row for row, path in enumerate(part.paths)}
+    part, place = _opened(*found, size, fit, (found[0] / PACK).stat().st_mtime_ns)
     return part.pictures[np.array([place[path] for path in paths])]
+
+
+@lru_cache(maxsize=1)
+def _opened(pack: Path, part: str, size: tuple[int, int], fit: str, written: int) -> tuple[Packed, dict[Path, int]]:
+    """A part and the row of each path in it, kept: a test set is read some pictures at a time.
+
+    written: when the pack was, so that another one in its place is opened anew.
+    """
+    opened = open_pack(pack, part, size, fit)
+    return opened, {path: row for row, path in enumerate(opened.paths)}
 
 
 def _people(

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from experiments.data import faces as reading
 from experiments.data import pack as packing
+from experiments.data import packed as packs
 from experiments.data.faces import read_pictures, read_split
 from experiments.data.identities import find_images
 from experiments.data.images import ImageError, load_images
@@ -48,6 +50,30 @@ def test_a_pack_reads_as_its_folder(competition, tmp_path, tiny, settings):
         same(packed, plain)
         same(packed.pick([2, 0, 1]), plain.pick([2, 0, 1]))
         same(pickle.loads(pickle.dumps(packed)), plain)
+
+
+def test_a_test_set_read_in_parts_is_opened_once_and_anew_when_it_was_packed_again(
+    competition, tmp_path, tiny, monkeypatch
+):
+    opened, open_pack = [], packs.open_pack
+    monkeypatch.setattr(packs, "open_pack", lambda *wanted: opened.append(1) or open_pack(*wanted))
+    for colour in (10, 200):
+        Image.new("RGB", (30, 20), (colour, 0, 0)).save(competition / "test" / "1.png")
+        pack(competition, tmp_path / "packed", SIZE)
+        paths = find_images(tmp_path / "packed" / "test")
+        opened.clear()
+        first, *others = [read_pictures([path], tiny().data) for path in paths]
+        assert first[0, 0, 0, 0] == colour
+        assert len(others) == 2
+        assert len(opened) == 1
+        shutil.rmtree(tmp_path / "packed")
+
+
+def test_a_competition_without_test_images_has_no_such_part(competition, tmp_path):
+    for path in (competition / "test").iterdir():
+        path.unlink()
+    counts, _ = pack(competition, tmp_path / "packed", SIZE)
+    assert counts == {"train": 24}
 
 
 def test_the_test_set_is_read_from_the_pack_too(competition, tmp_path, tiny):
