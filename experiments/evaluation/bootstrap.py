@@ -35,19 +35,19 @@ def people_of_pairs(first: np.ndarray, second: np.ndarray, matches: np.ndarray) 
     return people[first], people[second]
 
 
-def intervals(
+def draws(
     scores: np.ndarray,
     matches: np.ndarray,
     people: tuple[np.ndarray, np.ndarray],
     statistics: Statistics,
     rounds: int = 1000,
-    level: float = 0.95,
     seed: int = 0,
-) -> dict[str, Interval]:
-    """The middle `level` of each statistic over `rounds` draws of the people.
+) -> dict[str, np.ndarray]:
+    """Each statistic of every draw of the people, (R,).
 
     scores, matches (N,); people: who is in each pair, two arrays (N,) of numbers from 0. Draws in which all pairs of
-    one kind fell out say nothing and are left out. Raises FacesError where that leaves fewer than half of them.
+    one kind fell out say nothing and are left out. The same pairs and seed are drawn alike whatever the scores, so
+    that two networks can be compared draw by draw. Raises FacesError where fewer than half of the draws are left.
     """
     order, ends = descending(scores)
     scores, matches = scores[order], matches[order]
@@ -67,10 +67,24 @@ def intervals(
         raise FacesError(
             f"{count} people are too few to draw from: only {used} of {rounds} draws had pairs of both kinds"
         )
-    tail = (1 - level) / 2
-    return {name: _ends(values, tail) for name, values in drawn.items()}
+    return {name: np.array(values) for name, values in drawn.items()}
 
 
-def _ends(values: list[float], tail: float) -> Interval:
-    low, high = np.quantile(values, [tail, 1 - tail])
+def intervals(
+    scores: np.ndarray,
+    matches: np.ndarray,
+    people: tuple[np.ndarray, np.ndarray],
+    statistics: Statistics,
+    rounds: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """The middle `level` of each statistic over `rounds` draws of the people, as `draws` makes them."""
+    drawn = draws(scores, matches, people, statistics, rounds, seed)
+    return {name: middle(values, level) for name, values in drawn.items()}
+
+
+def middle(values: np.ndarray, level: float = 0.95) -> Interval:
+    """The ends of the middle `level` of values (R,)."""
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
