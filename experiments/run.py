@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import recipe as recipes
-from experiments.errors import FacesError
+from experiments.errors import FacesError, meant
 from experiments.recipe import Recipe
 from mytorch.files import replacing
 
@@ -67,7 +67,9 @@ class Run:
         missing = [name for name in RUN_FILES if not (run.folder / name).is_file()]
         if missing:
             what = "holds no " + " and no ".join(missing) if run.folder.is_dir() else "no such folder"
-            raise FacesError(f"{run.folder}: {what}; give a folder that `faces train ... --out RUN` made")
+            near = None if run.folder.exists() else meant(run.folder)
+            remedy = f"did you mean {near}?" if near else "give a folder that `faces train ... --out RUN` made"
+            raise FacesError(f"{run.folder}: {what}; {remedy}")
         return run
 
     @classmethod
