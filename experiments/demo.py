@@ -1,4 +1,4 @@
-"""The main job from end to end on faces that it draws itself: data, our CNN, its twin, evaluation, submission."""
+"""The main job from end to end on faces that it draws itself: data, our CNN, its twin, a small backbone, submission."""
 
 import csv
 import os
@@ -11,8 +11,10 @@ from experiments.data.check import check_folder
 from experiments.data.synthetic import write_competition
 from experiments.errors import FacesError
 from experiments.evaluation.evaluate import evaluate
+from experiments.outputs.compare import compare
 from experiments.outputs.submission import submit
 from experiments.progress import duration, say, track
+from experiments.training.face_trainer import train as train_backbone
 from experiments.training.trainer import train
 from experiments.twin import run_twin
 
@@ -27,7 +29,9 @@ def run_demo(out: str | os.PathLike[str]) -> None:
     _clear(folder)
     folder.mkdir(parents=True)
     (folder / MARK).touch()
-    faces, run, twin, answer = (folder / name for name in ("faces", "run", "twin", "submission.csv"))
+    faces, run, twin, backbone, answer = (
+        folder / name for name in ("faces", "run", "twin", "backbone", "submission.csv")
+    )
 
     _head(1, f"Draw {PEOPLE} people")
     with track("drawing", PEOPLE * IMAGES + TEST_IMAGES, "images") as advance:
@@ -44,11 +48,16 @@ def run_demo(out: str | os.PathLike[str]) -> None:
     _head(3, "Train it again beside its PyTorch twin, from the same weights over the same batches")
     run_twin(recipe, faces, twin, steps=100, dtype="float64")
 
-    _head(4, "Evaluate it")
-    evaluate(run, faces)
+    _head(4, "Train a small ResNet of PyTorch, as pretrained networks are trained, but from nothing")
+    train_backbone(recipes.load("resnet10_scratch", ["epochs=10"]), faces, backbone)
 
-    _head(5, "Name the people of the test images")
-    submit([run], faces / "test", faces / "sample_submission.csv", answer)
+    _head(5, "Evaluate both")
+    for each in (run, backbone):
+        evaluate(each, faces)
+    compare([run, backbone])
+
+    _head(6, "Name the people of the test images, both together")
+    submit([run, backbone], faces / "test", faces / "sample_submission.csv", answer)
     right = _right(answer, faces / "answers" / "test.csv")
 
     say(_last_screen(folder, right, duration(time.monotonic() - started)))
@@ -79,7 +88,7 @@ def _head(number: int, title: str) -> None:
 
 def _last_screen(folder: Path, right: float, took: str) -> str:
     return f"""
-Done in {took}. Of the test images, whose answers the network never saw, {right:.1%} are right.
+Done in {took}. Of the test images, whose answers no network saw, {right:.1%} are right.
 
 Made in {folder}/
   faces/                         the synthetic competition: train/, test/, sample_submission.csv
@@ -87,7 +96,8 @@ Made in {folder}/
   run/evaluation/predictions.png faces with what the network says of them
   run/evaluation/hardest.png     its surest mistakes
   twin/twin.png                  mytorch and PyTorch, the same curve
-  submission.csv                 what a competition would want
+  backbone/                      the same of PyTorch's small ResNet
+  submission.csv                 what a competition would want, by both
 
 For faces of your own, one folder a person:
   faces data check MY_FACES
