@@ -10,7 +10,7 @@ import pytest
 COMMANDS = [
     "train", "evaluate", "submit", "compare", "export", "tune", "twin", "demo", "bench", "data synth", "data check",
     "verify", "verify-all", "match", "explain", "stress", "enroll", "identify", "leave-one-out", "align", "data pack",
-    "data get", "doctor", "report", "throughput",
+    "data get", "doctor", "report", "throughput", "rehearse", "calibrate",
 ]  # fmt: skip
 
 
