@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,8 @@ def threshold_for(embedder: Embedder, gallery: Gallery, far: float = STRANGERS) 
     calibrating pairs were too few for that, it is the strictest they support. Raises FacesError where the embeddings
     were calibrated with other views than the gallery's.
     """
+    if not 0 < far < 1:
+        raise FacesError(f"--far {far:g}: expected a share between 0 and 1, such as 0.01")
     assert embedder.folder is not None
     people = len(gallery.names)
     if searches := read_searches(embedder.folder, embedder.fingerprint):
@@ -103,6 +106,8 @@ def identify(
     Below the threshold (calibrated, for strangers named no oftener than `far`, unless given) it is nobody. Raises
     FacesError for a gallery that another network made, and for a photograph that cannot be read.
     """
+    if threshold is not None and not isfinite(threshold):
+        raise FacesError(f"--threshold {threshold}: expected a similarity from -1 to 1")
     if missing := [path for path in pictures if not path.is_file()]:
         raise FacesError(f"{missing[0]}: no such picture ({len(missing)} of {len(pictures)} are missing)")
     embedder = open_embedder(run)

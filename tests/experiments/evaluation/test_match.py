@@ -39,6 +39,7 @@ def test_a_picture_beside_itself_is_one_person(command, calibrated, drawn_faces,
     picture = drawn_faces / "ben/ben_0001.png"
     result = command("match", calibrated, picture, picture, "--no-align", "--out", tmp_path / "m.png")
     assert "ONE PERSON: similarity 1.0000" in result.out
+    assert "are one and the same picture" in result.out
 
 
 def test_a_picture_without_a_face_is_refused(command, calibrated, tmp_path):

@@ -163,6 +163,9 @@ def test_from_folders_to_names_by_the_command(command, calibrated, drawn_faces, 
     nobody = command("identify", calibrated, gallery, probes[0], "--threshold", 1.1)
     assert f"{probes[0]}: nobody (anna" in nobody.out
     assert "threshold" in command("identify", calibrated, gallery, probes[0]).out
+    for option, value in (("--far", 0), ("--far", 2), ("--threshold", "nan")):
+        odd = command("identify", calibrated, gallery, probes[0], option, value)
+        assert (odd.status, f"{option} {value}: expected a s" in odd.err) == (2, True)
 
     again = command("enroll", calibrated, people, "--out", gallery, "--no-align")
     assert (again.status, "exists already" in again.err) == (2, True)
