@@ -19,6 +19,9 @@ POINTS = 600
 HIGHEST, POOR = 0.6, 0.3
 """The largest error rate of the DET plot, unless an EER is above the second."""
 
+WIDE_TICKS = (1e-6, 1e-4, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
+"""Those of a DET plot that goes on to 99 %."""
+
 
 def separated(found: Sequence[RunFacts]) -> bool:
     """Whether a threshold parts the pairs of every run without a mistake: a DET curve would have no point to show."""
@@ -111,7 +114,7 @@ def _thinned(curve: Roc) -> np.ndarray:
 
 def _det_axes(axis: Axes, least: tuple[float, float], highest: float) -> None:
     for side, low in zip((axis.xaxis, axis.yaxis), least, strict=True):
-        ticks = [tick for tick in (*DET_TICKS, 0.9, 0.95) if low <= tick <= highest]
+        ticks = [tick for tick in (DET_TICKS if highest == HIGHEST else WIDE_TICKS) if low <= tick <= highest]
         side.set_major_locator(FixedLocator(list(norm.ppf(ticks))))
         side.set_minor_locator(NullLocator())
         side.set_major_formatter(FixedFormatter([f"{100 * tick:g}%" for tick in ticks]))

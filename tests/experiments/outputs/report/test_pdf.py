@@ -90,8 +90,3 @@ def test_the_same_runs_make_the_same_file_without_a_date(judged, write, tmp_path
         write_pdf(write(judged), tmp_path / name)
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
     assert not {"/CreationDate", "/ModDate"} & set(PdfReader(tmp_path / "a.pdf").metadata or {})
-
-
-def test_pages_are_numbered(ten, write, pdf):
-    for number, page in enumerate(pdf(write(*ten)).pages, 1):
-        assert page.extract_text().strip().splitlines()[-1].strip() == str(number) or str(number) in page.extract_text()
