@@ -21,7 +21,7 @@ from experiments.errors import FacesError
 from experiments.notebooks.book import faults, lessons, read, tidy, write
 from experiments.progress import duration, say
 
-PATIENCE = 600
+PATIENCE = 1800
 """Seconds that one cell may take."""
 
 
