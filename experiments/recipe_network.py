@@ -72,6 +72,19 @@ class SubcenterHead(Part):
     centers: Positive = 3
 
 
+class TripletHead(Part):
+    """Batch-hard triplets (arXiv 1703.07737) move the embedding; directions of the people learn beside it, by CE.
+
+    margin: of distances from 0 to 2, none for the soft one. each: pictures of a person that a batch shows together.
+    """
+
+    name: Literal["triplet"]
+    scale: Rate = 32.0
+    margin: Annotated[float, Field(gt=0, lt=2)] | None = 0.2
+    each: Annotated[int, Field(ge=2)] = 4
+    start: Literal["random", "prototypes"] = "random"
+
+
 class PrototypesHead(Part):
     """Class means of the embeddings, of which nothing is learned. trim: share of a person's farthest left out."""
 
@@ -87,6 +100,7 @@ _HEADS = {
     "arcface": "<margin>",
     "cosface": "<margin>",
     "subcenter": "<subcenter>",
+    "triplet": "<triplet>",
     "prototypes": "<prototypes>",
 }
 
@@ -102,6 +116,7 @@ Head = Annotated[
     | Annotated[CosineHead, Tag("<cosine>")]
     | Annotated[MarginHead, Tag("<margin>")]
     | Annotated[SubcenterHead, Tag("<subcenter>")]
+    | Annotated[TripletHead, Tag("<triplet>")]
     | Annotated[PrototypesHead, Tag("<prototypes>")],
     Discriminator(_head_kind),
 ]

@@ -15,7 +15,7 @@ _EXPECTED = {
     "data.size": _SIZE,
     "data.size[0]": _SIZE,
     "data.size[1]": _SIZE,
-    "model.head.name": "expected linear, dense, cosine, arcface, cosface, subcenter or prototypes",
+    "model.head.name": "expected linear, dense, cosine, arcface, cosface, subcenter, triplet or prototypes",
     "model.widths": "expected a list of one or more whole numbers, such as [32, 64, 128]",
 }
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.margins import ArcFace, CosFace, Cosine, SubCentreArcFace
 from models.prototypes import Prototypes
+from models.triplet import TripletHead
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -78,6 +79,7 @@ HEADS: dict[str, Callable[..., nn.Module]] = {
     "arcface": ArcFace,
     "cosface": CosFace,
     "subcentre_arcface": SubCentreArcFace,
+    "triplet": TripletHead,
     "prototypes": Prototypes,
 }
 """Every head by name. Each is made from (features, classes, settings) and called with (embeddings, labels or None)."""

@@ -1,8 +1,10 @@
-"""Triplet loss on the hardest triplets of a batch."""
+"""Triplet loss on the hardest triplets of a batch, and a head for a network that learns by it."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from models.margins import Cosine
 
 
 class BatchHardTriplet(nn.Module):
@@ -34,3 +36,26 @@ class BatchHardTriplet(nn.Module):
                 return wide.sum() * 0
             gap = farthest - nearest
             return (F.softplus(gap) if self.margin is None else F.relu(gap + self.margin)).mean()
+
+
+class TripletHead(Cosine):
+    """Names the class beside an embedding that learns from triplets alone.
+
+    In training `triplet_loss` is that of the embeddings last seen, and the logits are of embeddings that they do not
+    move: cross-entropy on them teaches the directions (C, D) of the classes, and nothing below. So accuracy is known
+    at any time, and a run is judged and used as any other.
+    """
+
+    def __init__(self, features: int, classes: int, scale: float = 32.0, margin: float | None = 0.2):
+        super().__init__(features, classes, scale)
+        self.triplets = BatchHardTriplet(margin)
+        self.triplet_loss: Tensor | None = None
+
+    def forward(self, embeddings: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits (N, C), float32 or better. A label (N,) below 0 belongs to no class and joins no triplet."""
+        self.triplet_loss = None
+        if self.training and labels is not None:
+            counts = labels >= 0
+            self.triplet_loss = self.triplets(embeddings[counts], labels[counts])
+            embeddings = embeddings.detach()
+        return self.scale * self.cosine(embeddings)

@@ -55,6 +55,7 @@ class Shares(Dataset):
         self.rank, self.processes, self.skip = rank, processes, recipe.data.on_bad_image == "skip"
         self.size = recipe.data.size
         self.augment = Augmentation(recipe.augment, recipe.seed)
+        self.each = getattr(getattr(recipe.model, "head", None), "each", 1)
         starts = list(range(0, len(faces), recipe.batch_size))
         if training and len(starts) > 1 and len(faces) - starts[-1] == 1:
             starts.pop()
@@ -84,7 +85,8 @@ class Shares(Dataset):
     def order(self, epoch: int) -> np.ndarray:
         """The pictures' numbers as an epoch shows them."""
         if self.training and self._order[0] != epoch:
-            self._order = (epoch, np.random.default_rng((self.seed, epoch)).permutation(len(self.faces)))
+            rng = np.random.default_rng((self.seed, epoch))
+            self._order = (epoch, in_groups(rng.permutation(len(self.faces)), self.faces.labels, self.each, rng))
         return self._order[1]
 
     def _read(self, chosen: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -107,6 +109,21 @@ class Shares(Dataset):
             return np.asarray(self.faces.images[index])
         except FacesError as error:
             return str(error)
+
+
+def in_groups(order: np.ndarray, labels: np.ndarray, each: int, rng: np.random.Generator) -> np.ndarray:
+    """An order (N,) of pictures, labels (N,), in which `each` of a person follow one another; groups in chance's order.
+
+    What is left of a person after groups of `each` is a smaller one. `each` of 1 leaves the order as it is.
+    """
+    if each == 1:
+        return order
+    by_person = order[np.argsort(labels[order], kind="stable")]
+    owners = labels[by_person]
+    within = np.arange(len(order)) - np.searchsorted(owners, owners)
+    starts = np.flatnonzero(within % each == 0)
+    groups = np.split(by_person, starts[1:])
+    return np.concatenate([groups[place] for place in rng.permutation(len(groups))])
 
 
 class _Steps(Sampler[Step]):

@@ -21,6 +21,7 @@ from experiments.training.groups import build_optimizer, choose, parameter_group
 from experiments.training.seeds import step_seed
 from experiments.training.validation import validation_eer
 from models.face_net import FaceNet
+from models.triplet import TripletHead
 
 PRECISIONS = {"full": "no", "bf16": "bf16", "fp16": "fp16"}
 
@@ -107,12 +108,16 @@ class FaceLearner:
     def _losses(self, pixels: Tensor, labels: Tensor, partners: Tensor, weights: Tensor, kept: float) -> tuple:
         """The loss of each picture (n,), and the number of right answers. Label smoothing is in each loss once."""
         smoothing = self.recipe.label_smoothing
+        head = self.network.head
+        seen = labels.where(weights > 0, -1) if isinstance(head, TripletHead) else labels  # a stand-in is nobody
         with self.accelerator.autocast():
-            logits = self.model(pixels, labels).float()
+            logits = self.model(pixels, seen).float()
         losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
         if kept < 1:
             others = F.cross_entropy(logits, partners, reduction="none", label_smoothing=smoothing)
             losses = kept * losses + (1 - kept) * others
+        if isinstance(head, TripletHead) and head.triplet_loss is not None:
+            losses = losses + head.triplet_loss
         return losses * weights, ((logits.argmax(1) == labels) * weights).sum()
 
     def training_figures(self) -> tuple[float, float, int]:

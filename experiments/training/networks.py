@@ -54,7 +54,7 @@ def _dropout(model: Transfer) -> nn.Module | None:
 
 def _head_settings(model: Transfer) -> dict[str, Any]:
     """A head's settings by the names of models/heads.py, of which `kind` is the head's."""
-    settings = model.head.model_dump(exclude={"name", "start", "trim"})
+    settings = model.head.model_dump(exclude={"name", "start", "trim", "each"})
     if model.head.name == "subcenter":
         return {"kind": "subcentre_arcface", "centres": settings.pop("centers"), **settings}
     if model.head.name == "dense" or (model.head.name == "linear" and not model.embedding):

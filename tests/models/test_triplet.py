@@ -9,7 +9,7 @@ from pytorch_metric_learning.miners import BatchHardMiner
 from pytorch_metric_learning.reducers import MeanReducer
 from torch.nn import functional as F
 
-from models.triplet import BatchHardTriplet
+from models.triplet import BatchHardTriplet, TripletHead
 
 
 @given(
@@ -70,3 +70,24 @@ def test_equal_embeddings_in_half_precision_have_finite_gradients(dtype):
 def test_margin_that_is_none_at_all_is_refused():
     with pytest.raises(ValueError, match="margin 0: expected a distance above 0"):
         BatchHardTriplet(0)
+
+
+def test_triplets_move_the_embedding_and_cross_entropy_the_heads_directions_alone():
+    torch.manual_seed(0)
+    head, x, labels = TripletHead(5, 3), torch.randn(8, 5, requires_grad=True), torch.arange(8) % 3
+    logits = head(x, labels)
+    torch.testing.assert_close(logits, head.scale * F.normalize(x) @ F.normalize(head.weight).T)
+    (expected,) = torch.autograd.grad(BatchHardTriplet(0.2)(x, labels), x)
+    (F.cross_entropy(logits, labels) + head.triplet_loss).backward()
+    torch.testing.assert_close(x.grad, expected)
+    assert head.weight.grad.abs().sum() > 0
+
+
+def test_nobodys_pictures_join_no_triplet_and_evaluation_has_none():
+    torch.manual_seed(0)
+    head, x = TripletHead(5, 3, margin=None), torch.randn(8, 5)
+    labels = torch.tensor([0, 0, 1, 1, 2, 2, -1, -1])
+    head(x, labels)
+    torch.testing.assert_close(head.triplet_loss, BatchHardTriplet(None)(x[:6], labels[:6]))
+    head.eval()(x, labels)
+    assert head.triplet_loss is None

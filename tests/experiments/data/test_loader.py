@@ -3,11 +3,13 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from experiments.data.batches import Batches
 from experiments.data.faces import Faces
 from experiments.data.images import ImageError
-from experiments.data.loader import Loader, Shares, normalised_on
+from experiments.data.loader import Loader, Shares, in_groups, normalised_on
 from experiments.errors import FacesError
 from experiments.recipe import Augment, Data, Recipe
 
@@ -128,3 +130,14 @@ def test_statistics_of_each_channel(channels_last):
     expected = (images / 255 - torch.tensor(data.mean).view(3, 1, 1)) / torch.tensor(data.std).view(3, 1, 1)
     torch.testing.assert_close(pixels, expected, atol=1e-5, rtol=1e-5)
     assert pixels.is_contiguous(memory_format=torch.channels_last) == channels_last
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=40), st.integers(2, 5), st.integers(0, 99))
+def test_groups_of_a_person_follow_one_another_and_every_picture_is_there(labels, each, seed):
+    labels, rng = np.array(labels), np.random.default_rng(seed)
+    order = rng.permutation(len(labels))
+    assert in_groups(order, labels, 1, rng) is order
+    grouped = in_groups(order, labels, each, rng)
+    assert sorted(grouped) == list(range(len(labels)))
+    runs = [len(list(run)) for _, run in itertools.groupby(labels[grouped])]
+    assert len(runs) <= sum(-(-count // each) for count in np.bincount(labels))

@@ -35,9 +35,17 @@ def margin(small, weights, head="{name: arcface}", *settings):
     return small(f"model.weights={weights}", f"model.head={head}", "model.embedding=24", *settings)
 
 
-@pytest.mark.parametrize("head", ["{name: arcface}", "{name: cosface, start: prototypes}", "{name: subcenter}"])
+@pytest.mark.parametrize(
+    "head",
+    ["{name: arcface}", "{name: cosface, start: prototypes}", "{name: subcenter}", "{name: triplet, each: 2}"],
+)
 def test_a_margin_run_starts_from_a_classifiers_folder(classifier, people, small, tmp_path, head, capsys):
-    made = train(margin(small, classifier.folder, head, "epochs=1"), people, tmp_path / "run", options=ALONE)
+    chosen = ("epochs=2", "training.precision=bf16", "training.select=eer", "split.train=0.5")
+    made = train(margin(small, classifier.folder, head, *chosen), people, tmp_path / "run", options=ALONE)
+    with made.history.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert json.loads(made.metrics.read_text())["best_eer"] == min(float(row["eer"]) for row in rows)
+    assert all(np.isfinite(float(row["train_loss"])) for row in rows)
     out = capsys.readouterr().out
     assert "best.safetensors: starts with its backbone and its embedding of 24" in " ".join(out.split())
     assert "its linear head of 4 people is left out" in " ".join(out.split())
