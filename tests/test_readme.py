@@ -1,17 +1,34 @@
+import io
+import os
 import re
 import shlex
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 import typer
 
-from experiments.cli import app
+from experiments.cli import app, main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {
     name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")
 }
+
+SITE = ROOT / "experiments" / "docs" / "pages"
+LESSONS = {
+    "README.md": README,
+    **{
+        f"tutorials/{path.name}": path.read_text(encoding="utf-8") for path in sorted((SITE / "tutorials").glob("*.md"))
+    },
+}
+"""Pages that lead through commands. Every command they type has to exist, with its options."""
+
+EXECUTED = ["tutorials/student.md"]
+"""Pages whose commands are run, each page in a folder of its own, in the order in which they stand."""
 
 
 def test_the_example_runs_and_learns():
@@ -23,7 +40,7 @@ def test_the_example_runs_and_learns():
 
 
 TYPED = re.compile(r"(?:`|^\$ )faces (?!--)([^`\n]+)", re.MULTILINE)
-COMMANDS = sorted({found for page in PAGES.values() for found in TYPED.findall(page)})
+COMMANDS = sorted({found for page in (*PAGES.values(), *LESSONS.values()) for found in TYPED.findall(page)})
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -57,3 +74,115 @@ ROOMS = r"`((?:mytorch|models|experiments|autograder|tests)/[\w./-]+)`"
 def test_every_file_a_page_names_is_there_or_is_made_by_its_example(name):
     made = {"experiments/recipes/regnety_004.yaml"}
     assert [path for path in re.findall(ROOMS, PAGES[name]) if path not in made and not (ROOT / path).exists()] == []
+
+
+SMALLER = {
+    r"--identities \d+": "--identities 5",
+    r"--images (?=\d)\d+": "--images 8",
+    r"--test-images \d+": "--test-images 10",
+    r"--steps \d+": "--steps 2",
+    r"\bepochs=\d+": "epochs=1",
+    r"data\.size=\[\d+,\d+\]": "data.size=[32,32]",
+    r"(faces stress .*)": r"\1 --damage blur",
+    r"(--set mixing\.share=0)": r"\1 --set data.size=[32,32]",
+}
+"""How commands are made small: this is all that is changed in them."""
+
+ENDS_WITH_1 = ("grade handed_out",)
+"""Commands of which the page says that they end with status 1."""
+
+NOT_RUN = {
+    "make demo": "installs PyTorch from the network, and trains for minutes",
+    "make test": "installs from the network, and would run this very test",
+    "make lint": "installs from the network; it is one of the two steps of .ci/run",
+    "make grade": "installs from the network; tests/autograder grades our own solution",
+    "make gradcheck": "compares for minutes; tests/gradients runs it small",
+    "make test-gpu": "needs an NVIDIA GPU",
+    "pip install": "needs the network",
+    "faces align COMPETITION": "of photographs, which the project does not bring; tests/experiments/data/align runs it",
+    "faces train mobilenet_v2": "fetches ImageNet's weights",
+    "kaggle competitions submit": "needs the network, and an account",
+}
+"""Commands that pages name and that are not run, by their beginnings, and why."""
+
+
+def shown(page: str) -> list[str]:
+    """The commands of a page's blocks: what follows "$ ", over as many lines as its quotes take."""
+    commands = []
+    for block in re.findall(r"^```\w*\n(.*?)^```", page, re.DOTALL | re.MULTILINE):
+        lines = iter(block.splitlines())
+        for line in lines:
+            if line.startswith("$ "):
+                command = line[2:]
+                while command.count('"') % 2:
+                    command += "\n" + next(lines)
+                commands.append(command.split("  #")[0].strip())
+    return commands
+
+
+def smaller(command: str) -> str:
+    for pattern, replacement in SMALLER.items():
+        command = re.sub(pattern, replacement, command)
+    return command
+
+
+def promised(page: str) -> set[str]:
+    """The files that a page says are written: by --out, in a "written to" line, or by a path with an ending."""
+    files = {word for command in shown(page) for word in re.findall(r"--out (\S+)", command)}
+    for folder, names in re.findall(r"^written to (\S+): ([^\n]+)", page, re.MULTILINE):
+        files |= {f"{folder}/{name}" for name in names.split(", ") if name != "..."}
+    return files | set(re.findall(r"`(runs/[\w./-]+\.\w+)`", page))
+
+
+def run(command: str, folder: Path) -> tuple[int, str]:
+    """Run a command as typed: `faces` in this process, which has its libraries loaded; others by a shell."""
+    if command.startswith("faces "):
+        return run_faces(shlex.split(command)[1:])
+    here = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    done = subprocess.run(["bash", "-c", command], cwd=folder, env=here, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def run_faces(words: list[str]) -> tuple[int, str]:
+    before, sys.argv = sys.argv, ["faces", *words]
+    said = io.StringIO()
+    try:
+        with redirect_stdout(said), redirect_stderr(said), pytest.raises(SystemExit) as end:
+            main()
+    finally:
+        sys.argv = before
+    return (end.value.code if isinstance(end.value.code, int) else int(end.value.code is not None)), said.getvalue()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXECUTED)
+def test_the_commands_of_a_page_run_in_order_and_write_what_it_says(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    commands = [command for command in shown(LESSONS[name]) if not command.startswith(tuple(NOT_RUN))]
+    for command in commands:
+        status, said = run(smaller(command), tmp_path)
+        assert status == any(part in command for part in ENDS_WITH_1), (
+            f"{smaller(command)}\nended with {status}:\n{said}"
+        )
+    missing = sorted(file for file in promised(LESSONS[name]) if not (tmp_path / file).exists())
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    "name", [f"tutorials/{path.name}" for path in (SITE / "tutorials").glob("*.md")] + ["index.md"]
+)
+def test_the_python_of_a_page_runs(name):
+    names: dict = {}
+    for example in re.findall(r"```python\n(.*?)```", (SITE / name).read_text(encoding="utf-8"), re.DOTALL):
+        exec(example, names)
+
+
+@pytest.mark.parametrize("command", NOT_RUN)
+def test_commands_that_are_not_run_are_named_with_the_reason(command):
+    everything = "\n".join([*LESSONS.values(), *PAGES.values(), (SITE / "index.md").read_text(encoding="utf-8")])
+    assert command in everything, f"no page names it any more: {command}"
+    pytest.skip(f"{command}: {NOT_RUN[command]}")
