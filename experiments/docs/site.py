@@ -19,6 +19,7 @@ ROOT = HERE.parents[1]
 BUILD = HERE / "build"
 NEEDED = ("zensical", "mkdocstrings", "latex2mathml")
 COMPLAINT = re.compile(r"^\W*(warning|error)\b", re.IGNORECASE | re.MULTILINE)
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 def build(out: Path) -> Path:
@@ -36,8 +37,9 @@ def build(out: Path) -> Path:
         command, cwd=out, env={**os.environ, "PYTHONPATH": paths, "NO_COLOR": "1"}, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
-    if run.returncode or COMPLAINT.search(run.stdout):
-        raise FacesError(f"the site does not build without a warning:\n{run.stdout.strip()}")
+    said = COLOUR.sub("", run.stdout)
+    if run.returncode or COMPLAINT.search(said):
+        raise FacesError(f"the site does not build without a warning:\n{said.partition('Traceback')[0].strip()}")
     (out / "site" / "404.html").unlink(missing_ok=True)  # its links hold at the root of a server alone
     if problems := dead(out / "site"):
         raise FacesError("links that lead nowhere:\n  " + "\n  ".join(problems))

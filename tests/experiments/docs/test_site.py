@@ -94,6 +94,7 @@ def test_nothing_is_fetched_and_no_link_is_dead(built):
 
 def test_formulae_are_set_and_no_marks_are_left(texts):
     for name, text in texts.items():
+        text = re.sub(r"<script.*?</script>|<pre.*?</pre>", "", text, flags=re.DOTALL)
         assert "<<" not in text.replace("&lt;&lt;", "<<") or name.startswith("reference"), name
         assert not re.search(r"merror|#!math|\\(?:frac|sum|bar)\b", text), name
 
