@@ -19,6 +19,7 @@ from traitlets.config import Config
 
 from experiments.errors import FacesError
 from experiments.notebooks.book import faults, lessons, read, tidy, write
+from experiments.notebooks.figures import shrink
 from experiments.progress import duration, say
 
 PATIENCE = 1800
@@ -43,6 +44,7 @@ def execute(path: Path) -> Any:
         except (TimeoutError, RuntimeError) as error:
             raise FacesError(f"{path.name}: the kernel did not go through with it: {error}") from error
     tidy(book)
+    shrink(book)
     if found := faults(book):
         raise FacesError("\n  ".join([f"{path.name}:", *found]))
     return book
