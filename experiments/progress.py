@@ -12,7 +12,10 @@ from rich.text import Text
 Advance = Callable[[int, int], None]
 """Called with how many are done, and how many there are."""
 
-console = Console(highlight=False, force_jupyter=False)  # in a notebook: plain lines, not a web page each
+NOTEBOOK = "ipykernel" in sys.modules
+console = Console(highlight=False, force_jupyter=False, force_terminal=False if NOTEBOOK else None)
+"""In a notebook: plain lines, neither a web page each, nor a terminal's codes, which its kernel asks for."""
+
 SECONDS_BETWEEN_LINES = 15.0
 
 

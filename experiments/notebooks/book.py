@@ -20,6 +20,7 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 FAULTS = {
     "an absolute path": re.compile(r"(?:^|[\s'\"=(:<>])((?:/[\w.+-]+){2,}|[A-Z]:\\\w+)", re.MULTILINE),
     "a warning": re.compile(r"(\w*Warning\b)"),
+    "a terminal's code": re.compile(r"(\x1b\[)"),
     "an address in memory": re.compile(r"\b(0x[0-9a-f]{6,})\b"),
 }
 """What has no place in an output: it differs from machine to machine, or should have been mended."""
