@@ -23,7 +23,7 @@ def shrink(book: Any) -> Any:
 
 def _smaller(encoded: str) -> str:
     """A PNG in base64, in as few colours if that takes fewer bytes, else as it is."""
-    image = Image.open(BytesIO(b64decode(encoded)))
+    image: Image.Image = Image.open(BytesIO(b64decode(encoded)))
     if image.mode == "P":
         return encoded
     if image.mode == "RGBA":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -18,7 +19,7 @@ COLOURS = (BLUE, ORANGE, GREEN, RED, "#6b4fa0", "#17828f", GREY)
 @contextmanager
 def style() -> Iterator[None]:
     """Plain lines and letters as outlines, so that a picture looks the same wherever it is opened."""
-    settings = {
+    settings: Any = {
         "svg.fonttype": "path", "svg.hashsalt": "mytorch", "font.size": 9, "font.family": "DejaVu Sans",
         "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5, "legend.frameon": False,
         "lines.linewidth": 1.8, "axes.grid": False,
