@@ -15,7 +15,9 @@ def batch_norm() -> Figure:
     axes = panels(2, 8.0, 2.6)
     for channel, colour in enumerate((BLUE, ORANGE, GREEN, RED)):
         for axis, values in zip(axes, (x, y), strict=True):
-            axis.hist(values[:, channel], bins=list(np.linspace(-8, 10, 73)), histtype="step", color=colour, linewidth=1.4)
+            axis.hist(
+                values[:, channel], bins=list(np.linspace(-8, 10, 73)), histtype="step", color=colour, linewidth=1.4
+            )
     axes[0].set(title="four channels of a batch", xlim=(-8, 10), yticks=[])
     axes[1].set(title="behind BatchNorm1d", xlim=(-8, 10), yticks=[])
     return figure_of(axes[0])
