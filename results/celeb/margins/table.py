@@ -57,7 +57,7 @@ def main(runs: Path, out: Path) -> None:
     drawn = {key: _draws(folder) for key, folder in cells.items()}
     found = {(row["network"], row["regulariser"], row["step"]): row for row in rows}
     whole = sum((n, r, "arcface") in found for n in NETWORKS for r in REGULARISERS)
-    begun = [network for network in NETWORKS if (network, "none", "ce") in found]
+    begun = [network for network in NETWORKS if (network, "none", "arcface") in found]
     tables = "\n".join(_table(network, found, drawn) for network in begun)
     text = TEXT.format(tables=tables, done=whole, all=len(NETWORKS) * len(REGULARISERS), budget=_budget(rows))
     (out / "README.md").write_text(text)
@@ -105,7 +105,7 @@ def _table(network: str, found: dict[Any, dict[str, Any]], drawn: dict[Any, tupl
     lines += ["| --- " * 6 + "|"]
     for regulariser, name in REGULARISERS.items():
         ce, arc = ((network, regulariser, step) for step in STEPS)
-        if ce not in found:
+        if arc not in found:
             continue
         plain = (network, "none", "arcface")
         seconds = sum(found[key]["seconds"] for key in (ce, arc) if key in found)
