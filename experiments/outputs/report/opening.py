@@ -92,7 +92,8 @@ def _about_several(study: Study) -> Words:
         counts = [f"runs\N{NO-BREAK SPACE}{family.numbers}" for family in several]
         words.append(f"{sentence(listed(counts))} differ in the seed alone. ")
     if study.evaluated:
-        words.append(f"{sentence(number(len(study.evaluated)))} of the {number(len(runs))} were evaluated further. ")
+        some = f"{sentence(number(len(study.evaluated)))} of the {number(len(runs))}"
+        words.append(f"{'All' if len(study.evaluated) == len(runs) else some} were evaluated further. ")
     return tuple(words)
 
 
