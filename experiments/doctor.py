@@ -15,6 +15,7 @@ DRIVER = Path("/proc/driver/nvidia/version")
 NEEDED = (
     "accelerate", "facenet-pytorch", "matplotlib", "numpy", "pandas", "pillow", "pydantic", "pyyaml", "rich",
     "safetensors", "scikit-learn", "scipy", "threadpoolctl", "timm", "torch", "torchvision", "typer",
+    "typst",
 )  # fmt: skip
 """What every installation has, by the names that pip knows."""
 
@@ -28,9 +29,11 @@ class Extra:
 
 
 EXTRAS = {
+    "docs": Extra("make docs", ("jinja2", "latex2mathml", "mkdocstrings-python", "zensical")),
     "export": Extra("faces export", ("onnx", "onnxruntime", "onnxscript")),
     "gallery": Extra("faces identify --faiss", ("faiss-cpu",)),
     "kaggle": Extra("faces submit --upload", ("kaggle",)),
+    "notebooks": Extra("make notebooks", ("ipykernel", "nbclient", "nbformat")),
     "tensorboard": Extra("faces train --tensorboard", ("tensorboard",)),
     "tune": Extra("faces tune", ("optuna",)),
 }

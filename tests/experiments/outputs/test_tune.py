@@ -94,7 +94,7 @@ def test_a_hopeless_trial_is_cut_short_and_is_never_the_best(people, recipe_file
     """The trainer is left out: its reports are made, good ones first."""
     seen = []
 
-    def report_only(recipe, data, out, report):
+    def report_only(recipe, data, out, report, read):
         bad = len(seen) >= TRIALS_TO_COMPARE
         seen.append(0)
         for epoch in (1, 2, 3):
