@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from experiments.bench.convolutions import TOGETHER
 from experiments.outputs.plots import BLUE, GREY, ORANGE, figure, write_figure
@@ -36,6 +36,7 @@ def _bars(axis: Axes, rows: Sequence[Mapping[str, Any]], title: str) -> None:
     axis.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=8)
     axis.set_xscale("log")
     axis.axvline(1, color=GREY, linewidth=1)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set(xlabel="mytorch's time / PyTorch's (left of 1: mytorch is faster)", title=title, ylim=(len(rows), -1))

@@ -13,7 +13,7 @@ from experiments.outputs.plots import BLUE, GREY, ORANGE, figure, write_figure
 
 def reliability_diagram(found: Calibration, path: Path) -> None:
     """How often the network is right when it is so sure, and how many pictures it is so sure of."""
-    drawing, (shares, images) = figure(2, 4.4, 3.9)
+    drawing, (shares, images) = figure(2, 4.4, 4.2)
     left = [b.low for b in found.bins]
     width = [b.high - b.low for b in found.bins]
     shares.bar(left, [b.right for b in found.bins], width, align="edge", color=BLUE, edgecolor="white", label="right")
@@ -22,13 +22,13 @@ def reliability_diagram(found: Calibration, path: Path) -> None:
     shares.plot([0, 1], [0, 1], "--", color=GREY, label="perfectly calibrated")
     shares.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="pictures right")
     shares.set_title(f"calibration error {found.ece:.3f}, temperature {found.temperature:.2f}")
-    shares.legend(framealpha=0.9, edgecolor="none", loc="upper left", fontsize=8)
     images.bar(left, [b.images for b in found.bins], width, align="edge", color=GREY, edgecolor="white")
     images.set(xlim=(0, 1), xlabel="confidence", ylabel="pictures", title="how sure the network is")
     images.yaxis.set_major_locator(MaxNLocator(integer=True))
     shares.yaxis.set_major_formatter(PercentFormatter(1))
     for axis in (shares, images):
         axis.xaxis.set_major_formatter(PercentFormatter(1))
+    drawing.legend(loc="outside lower left", ncols=3, frameon=False, fontsize=8)  # bars may stand anywhere in the plot
     write_figure(drawing, path)
 
 
