@@ -1,4 +1,4 @@
-"""`faces show`: what an operation does to a face, and what a trained network has learned, as pictures."""
+"""`faces show`: what an operation does to a face, step by step."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.commands.options import RunFolder
+from experiments.commands import show_learned
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.figure import Figure
 
     from experiments.showing.film import Film
 
@@ -19,14 +18,13 @@ show = typer.Typer(
     "kernels, feature maps and gradients.",
     no_args_is_help=True,
 )
+show.add_typer(show_learned.app)
 
 KERNEL = "edges, lines, outline, blur, sharpen, or rows of numbers: 1,0,-1/2,0,-2/1,0,-1."
 SOFT = "0.25,0.5,0.25/0.5,1,0.5/0.25,0.5,0.25"
 
 Picture = Annotated[Path | None, typer.Argument(metavar="[PICTURE]", help="A face; a drawn one by default.")]
-Face = Annotated[Path, typer.Argument(metavar="PICTURE", help="A face, aligned if those of the run were.")]
 Out = Annotated[Path, typer.Option("--out", help="A .gif of all steps, or a .png of those that tell the story.")]
-Sheet = Annotated[Path, typer.Option("--out", help="The PNG to write.")]
 Kernel = Annotated[str, typer.Option("--kernel", help=KERNEL)]
 Stride = Annotated[int, typer.Option("--stride", min=1, max=8, help="Pixels from window to window.")]
 Padding = Annotated[int, typer.Option("--padding", min=0, max=8, help="Zeros around the picture.")]
@@ -193,78 +191,17 @@ def show_batchnorm(
     _write(batch_norm.film(np.stack(faces)), out, fps)
 
 
-@show.command("filters")
-def show_filters(
-    run: RunFolder,
-    out: Sheet = Path("filters.png"),
-    layer: Annotated[
-        str | None, typer.Option("--layer", help="A convolution by its name; the first by default.")
-    ] = None,
-) -> None:
-    """The kernels that a run's convolution has learned.
-
-    Example: `faces show filters runs/first --out filters.png`
-    """
-    _expect(out, ".png")
-    from experiments.showing.filters import draw_filters
-    from experiments.training.trained import Trained
-
-    _save(draw_filters(Trained.open(run), layer), out)
-
-
-@show.command("features")
-def show_features(
-    run: RunFolder,
-    picture: Face,
-    out: Sheet = Path("features.png"),
-    channels: Annotated[int, typer.Option("--channels", help="Of each layer, 1 to 16.")] = 8,
-) -> None:
-    """What the layers of a run's network make of a face: feature maps, layer by layer.
-
-    Example: `faces show features runs/first face.jpg --out features.png`
-    """
-    _expect(out, ".png")
-    from experiments.showing.features import draw_features
-    from experiments.showing.insight import picture_for
-    from experiments.training.trained import Trained
-
-    trained = Trained.open(run)
-    _save(draw_features(trained, picture_for(trained, picture), channels), out)
-
-
-@show.command("gradient")
-def show_gradient(
-    run: RunFolder,
-    picture: Face,
-    out: Sheet = Path("gradient.png"),
-    person: Annotated[str | None, typer.Option("--class", help="Of whom; the likeliest by default.")] = None,
-    copies: Annotated[int, typer.Option("--copies", help="Noisy copies to average over, 1 to 256.")] = 24,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws the noise.")] = 0,
-) -> None:
-    """Which pixels speak for a person: the gradient of the logit at the pixels.
-
-    Example: `faces show gradient runs/first face.jpg --class anna --out gradient.png`
-    """
-    _expect(out, ".png")
-    from experiments.showing.insight import picture_for
-    from experiments.showing.saliency import draw_gradient
-    from experiments.training.trained import Trained
-
-    trained = Trained.open(run)
-    _save(draw_gradient(trained, picture_for(trained, picture), person, copies, seed), out)
-
-
 def _face(size: int, picture: Path | None, seed: int) -> "np.ndarray":
     from experiments.showing.portrait import portrait
 
     return portrait(size, picture, seed)
 
 
-def _expect(out: Path, *suffixes: str) -> None:
+def _expect(out: Path) -> None:
     """Raise FacesError for a file of another kind, or in no folder, before anything is computed."""
     from experiments.showing.film import SUFFIXES, expect_place
 
-    expect_place(out, suffixes or SUFFIXES)
+    expect_place(out, SUFFIXES)
 
 
 def _write(film: "Film", out: Path, fps: float) -> None:
@@ -275,12 +212,3 @@ def _write(film: "Film", out: Path, fps: float) -> None:
         write_film(film, out, fps, advance)
     steps = len(film) if out.suffix.lower() == ".gif" else len(film.told)
     say(f"{out}: {steps} steps")
-
-
-def _save(drawing: "Figure", out: Path) -> None:
-    from experiments.outputs.plots import write_figure
-    from experiments.progress import say
-    from experiments.showing.film import DPI
-
-    write_figure(drawing, out, DPI)
-    say(f"{out}: drawn")
