@@ -6,12 +6,21 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
-COMMANDS = [
-    "train", "evaluate", "submit", "compare", "export", "tune", "twin", "demo", "bench", "data synth", "data check",
-    "verify", "verify-all", "match", "explain", "stress", "enroll", "identify", "leave-one-out", "align", "data pack",
-    "data get", "doctor", "report", "throughput", "rehearse", "calibrate",
-]  # fmt: skip
+from experiments.cli import app
+
+
+def names(group, before=()):
+    """Every command below, as typed."""
+    found = []
+    for name, command in group.commands.items():
+        typed = (*before, name)
+        found += names(command, typed) if hasattr(command, "commands") else [" ".join(typed)]
+    return found
+
+
+COMMANDS = names(typer.main.get_command(app))
 
 
 def plain(text: str) -> str:
