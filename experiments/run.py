@@ -22,8 +22,8 @@ from experiments.recipe import Recipe
 from mytorch.files import replacing
 
 RUN_FILES = ("recipe.yaml", "classes.json")
-HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{8}(\.[a-z]+)?")
-"""How `mytorch.files.replacing` names a file until it is whole."""
+HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{8}(\.[a-z]+)?|\.tmp\w{6}")
+"""How `mytorch.files.replacing` names a file until it is whole, and safetensors what it writes for that."""
 
 
 class Run:

@@ -18,8 +18,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{target.parent}: no such folder to write {target.name} in; make it first")
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}{target.suffix}")
-    temporary.open("x").close()  # not by tempfile, which gives no permissions but the owner's
     try:
+        temporary.open("x").close()  # not by tempfile, which gives no permissions but the owner's
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())

@@ -16,7 +16,9 @@ def align(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the aligned ones; a stopped job goes on.")],
     size: Annotated[int, typer.Option(help="Pixels a side of an aligned picture.")] = 112,
     crop: Annotated[Crop, typer.Option(help="ArcFace's five points, or a square around the face.")] = "five-point",
-    margin: Annotated[float, typer.Option(help="Of the square: how much wider than the face, as a share.")] = 0.3,
+    margin: Annotated[
+        float | None, typer.Option(help="How much wider than that, as a share; 0 for five points, 0.3 for a square.")
+    ] = None,
     choice: Annotated[
         Choice, typer.Option(help="Of several faces: large and central, the largest, or the surest.")
     ] = "central",
@@ -43,8 +45,9 @@ def align(
     from experiments.data.align.settings import AlignSettings
     from experiments.progress import duration, say, track
 
+    wider = (0.3 if crop == "margin" else 0.0) if margin is None else margin
     settings = AlignSettings(
-        size=size, crop=crop, margin=margin, choice=choice,
+        size=size, crop=crop, margin=wider, choice=choice,
         missing=missing, format=form, quality=quality,
     )  # fmt: skip
     started = monotonic()

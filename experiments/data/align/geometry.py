@@ -14,9 +14,10 @@ TEMPLATE = np.array(
 """ArcFace's: the eyes left and right in the picture, the nose, the corners of the mouth left and right, at 112 px."""
 
 
-def template(size: int) -> np.ndarray:
-    """ArcFace's five points (5, 2) in a picture of `size` pixels a side."""
-    return (TEMPLATE + 0.5) * (size / TEMPLATE_SIZE) - 0.5
+def template(size: int, margin: float = 0.0) -> np.ndarray:
+    """ArcFace's five points (5, 2) in a picture of `size` pixels a side that shows `margin` times its width more."""
+    middle = TEMPLATE_SIZE / 2
+    return ((TEMPLATE + 0.5 - middle) / (1 + margin) + middle) * (size / TEMPLATE_SIZE) - 0.5
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:

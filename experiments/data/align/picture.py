@@ -73,7 +73,7 @@ def aligned(picture: np.ndarray, face: Face, settings: AlignSettings) -> np.ndar
     """The face of a picture (H, W, 3) uint8 as the settings want it, (size, size, 3) uint8."""
     if settings.crop == "margin":
         return warp(picture, square(face.box, settings.margin, settings.size), settings.size)
-    return warp(picture, similarity(face.landmarks, template(settings.size)), settings.size)
+    return warp(picture, similarity(face.landmarks, template(settings.size, settings.margin)), settings.size)
 
 
 def save(picture: np.ndarray, path: Path, quality: int) -> None:

@@ -16,15 +16,16 @@ class AlignSettings:
     """How faces are chosen, cut out and stored.
 
     size: pixels a side. crop: "five-point" turns, scales and moves the face so that its landmarks fall on ArcFace's
-    template; "margin" cuts a square around the face's box, `margin` times the box's longer side wider than it.
-    choice: which of several faces, see `choose`. missing: what becomes of a picture without a face: "crop" cuts where
-    the faces of its folder usually are, "skip" leaves it out. format: "same" keeps a file's name and stores JPEG as
-    JPEG, anything else as PNG; `quality` is JPEG's, its colours never halved.
+    template; "margin" cuts a square around the face's box and turns nothing. margin: how much wider the picture is than
+    the template, or than the box's longer side, as a share of that. choice: which of several faces, see `choose`.
+    missing: what becomes of a picture without a face: "crop" cuts where the faces of its folder usually are, "skip"
+    leaves it out. format: "same" keeps a file's name and stores JPEG as JPEG, anything else as PNG; `quality` is
+    JPEG's, its colours never halved.
     """
 
     size: int = 112
     crop: Crop = "five-point"
-    margin: float = 0.3
+    margin: float = 0.0
     choice: Choice = "central"
     missing: Missing = "crop"
     format: Format = "same"

@@ -142,9 +142,10 @@ def test_every_optimiser_and_schedule(people, small, tmp_path, unbroken, optimiz
     assert_the_same(run, unbroken(*settings))
 
 
-def test_what_a_killed_process_left_half_written_goes(people, small, tmp_path):
+@pytest.mark.parametrize("name", [".checkpoint.safetensors.0123abcd.safetensors", ".tmpktp2cW"])
+def test_what_a_killed_process_left_half_written_goes(people, small, tmp_path, name):
     run = train(small("epochs=1"), people, tmp_path / "run", options=ALONE)
-    left = run.folder / ".checkpoint.safetensors.0123abcd.safetensors"
+    left = run.folder / name
     left.touch()
     train(small("epochs=1"), people, run.folder, resume=True, options=ALONE)
     assert not left.exists()

@@ -74,6 +74,12 @@ def test_the_template_of_another_size_keeps_its_place_in_the_picture(size):
     np.testing.assert_allclose((template(size) + 0.5) / size, (template(112) + 0.5) / 112)
 
 
+@pytest.mark.parametrize("margin", [0.35, 1.0])
+def test_a_template_with_a_margin_shows_the_template_in_the_middle_of_more(margin):
+    wider = np.round(112 * (1 + margin)).astype(int)
+    np.testing.assert_allclose(template(wider, margin), TEMPLATE + (wider - 112) / 2, atol=0.3)
+
+
 def test_a_warp_that_moves_nothing_changes_nothing(rng):
     picture = rng.integers(0, 256, (40, 40, 3), np.uint8)
     np.testing.assert_array_equal(warp(picture, known(0, 1, (0, 0)), 40), picture)
