@@ -51,7 +51,7 @@ def taps(kernel: Size, stride: Size, dilation: Size, out: Size) -> Iterator[tupl
 def empty(shape: Size, like: Array) -> Array:
     """An array (N, C, *size) with memory channels last, uninitialised, of the kind and dtype of `like`."""
     n, c, *size = shape
-    return np.moveaxis(fresh((n, *size, c), like), -1, 1)
+    return from_pixels(fresh((n, *size, c), like))
 
 
 def fresh(shape: Size, like: Array) -> Array:
@@ -61,18 +61,28 @@ def fresh(shape: Size, like: Array) -> Array:
 
 def empty_like(x: Array) -> Array:
     """An array of the shape, kind and dtype of `x`, uninitialised, memory channels last where that of `x` is."""
-    last = x.ndim > 2 and not x.flags.c_contiguous and np.moveaxis(x, 1, -1).flags.c_contiguous
+    last = x.ndim > 2 and not x.flags.c_contiguous and to_pixels(x).flags.c_contiguous
     return empty(x.shape, x) if last else fresh(x.shape, x)
 
 
 def channels_last(x: Array) -> Array:
     """`x` (N, C, *size) with memory channels last: itself where it is so already, else a copy."""
-    return np.moveaxis(namespace(x).ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    return from_pixels(namespace(x).ascontiguousarray(to_pixels(x)))
+
+
+def to_pixels(x: Array) -> Array:
+    """`x` (N, C, *size) as (N, *size, C), a view: C order where memory is channels last."""
+    return x.transpose(0, *range(2, x.ndim), 1)
+
+
+def from_pixels(x: Array) -> Array:
+    """(N, *size, C) as (N, C, *size), a view."""
+    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
 
 
 def flat(x: Array) -> Array:
     """`x` (N, C, *size) as a matrix (N * positions, C): a view where memory is channels last."""
-    return np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])
+    return to_pixels(x).reshape(-1, x.shape[1])
 
 
 def inner(padding: Size) -> tuple:

@@ -22,7 +22,7 @@ PART = 1 << 22
 Less would fit the second level, but make NumPy's calls so short that the threads mostly wait for each other's Python.
 """
 
-LITTLE = 1 << 17
+LITTLE = 1 << 20
 """Bytes below which work is not worth waking another thread."""
 
 _LOCK = threading.RLock()

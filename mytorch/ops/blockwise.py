@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mytorch.device import Array, namespace, on_cuda
-from mytorch.geometry import blocks, empty_like
+from mytorch.geometry import blocks, empty_like, to_pixels
 from mytorch.threads import spread
 
 BLOCK = 1 << 17
@@ -105,4 +105,4 @@ def _of_shape(array: Any, like: Array) -> bool:
 
 def _line(array: Array, like: Array) -> Array:
     """`array` as a vector in the order of `like`'s memory: a view where it lies as `like` does."""
-    return (array if like.ndim < 3 or like.flags.c_contiguous else np.moveaxis(array, 1, -1)).reshape(-1)
+    return (array if like.ndim < 3 or like.flags.c_contiguous else to_pixels(array)).reshape(-1)

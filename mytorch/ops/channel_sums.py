@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mytorch.device import Array, on_cuda
-from mytorch.geometry import channels_last, empty, positions
+from mytorch.geometry import channels_last, empty, positions, to_pixels
 from mytorch.threads import share
 
 LINE = 512
@@ -71,7 +71,7 @@ def by_pixels(work: Callable[..., None], *arrays: Array) -> None:
 
 def images(x: Array) -> Array:
     """`x` (N, C, *size) as (N, positions, C): a view where memory is channels last."""
-    return np.moveaxis(x, 1, -1).reshape(len(x), positions(x.shape[2:]), x.shape[1])
+    return to_pixels(x).reshape(len(x), positions(x.shape[2:]), x.shape[1])
 
 
 def pixel_sums(pixels: Array) -> Array:

@@ -41,7 +41,7 @@ def moments(x: Array) -> tuple[Array, Array]:
 def _moments(rows: Array, times: int) -> tuple[int, Array, Array]:
     """The number of rows, their mean, and the sum of the squares around it."""
     mean = sums(rows) / len(rows)
-    centred = _lines(rows, times) - np.tile(mean.astype(rows.dtype), times)
+    centred = _lines(rows, times) - _line(mean.astype(rows.dtype), times)
     centred *= centred
     return len(rows), mean, sums(centred.reshape(rows.shape))
 
@@ -54,8 +54,8 @@ def batch_norm(
     y = empty(x.shape, x)
     rows, result = flat(x), flat(y)
     times = _times(rows)
-    centre, scale = np.tile(mean, times), np.tile(_scale(var, weight, eps), times)
-    offset = None if bias is None else np.tile(bias, times)
+    centre, scale = _line(mean, times), _line(_scale(var, weight, eps), times)
+    offset = None if bias is None else _line(bias, times)
 
     def work(some: Sequence[slice]) -> None:
         for part in some:
@@ -90,7 +90,7 @@ def batch_norm_grad(
     """
     above, below, grad_x = flat(channels_last(grad)), flat(x), empty(x.shape, x)
     result, times = flat(grad_x), _times(below)
-    centre, passed = np.tile(mean, times), above if y is None else result
+    centre, passed = _line(mean, times), above if y is None else result
 
     def work(some: Sequence[slice]) -> Array:
         total, scratch = np.zeros((2, len(mean))), _scratch(some, below)
@@ -107,7 +107,7 @@ def batch_norm_grad(
     grad_bias, grad_scale = reduce(np.add, found, np.zeros((2, len(mean)))).astype(x.dtype)
     count, scale = len(below), _scale(var, weight, eps)
     slope, offset = -scale * grad_scale / (count * (var + eps)), -scale * grad_bias / count
-    factor, slope, offset = (np.tile(vector, times) for vector in (scale, slope, offset))
+    factor, slope, offset = (_line(vector, times) for vector in (scale, slope, offset))
 
     def write(some: Sequence[slice]) -> None:
         scratch = _scratch(some, below)
@@ -147,6 +147,11 @@ def _times(rows: Array) -> int:
 
 def _lines(rows: Array, times: int) -> Array:
     return rows.reshape(len(rows) // times, -1)
+
+
+def _line(vector: Array, times: int) -> Array:
+    """A vector of channels as a line."""
+    return vector if times == 1 else np.tile(vector, times)
 
 
 def _parts(rows: Array, times: int, arrays: int) -> list[slice]:
