@@ -25,14 +25,16 @@ class _Loss(Module):
     def forward(self, x: Array, target: Array) -> float:  # type: ignore[override]
         """The loss of a batch."""
         x, target = self.checked(x, target)
-        self.keep(x, target)
-        total = self.added(x, target)
+        total, kept = self.added(x, target)
+        self.keep(kept, target)
         return total / self.count(x) if self.reduction == "mean" else total
 
     def backward(self, grad: float = 1.0) -> Array:  # type: ignore[override]
         """Gradient at the predictions, times `grad`."""
-        x, target = self.kept()
-        return self.terms_grad(x, target, float(grad) / self.count(x) if self.reduction == "mean" else float(grad))
+        kept, target = self.kept()
+        return self.terms_grad(
+            kept, target, float(grad) / self.count(kept) if self.reduction == "mean" else float(grad)
+        )
 
     def checked(self, x: Array, target: Array) -> tuple[Array, Array]:
         """Predictions and target, looked over."""
@@ -42,16 +44,16 @@ class _Loss(Module):
         """How many terms there are."""
         return x.size
 
-    def added(self, x: Array, target: Array) -> float:
-        """The sum of the terms."""
-        return float(self.terms(x, target).sum(dtype="d"))
+    def added(self, x: Array, target: Array) -> tuple[float, Array]:
+        """The sum of the terms, and what terms_grad takes, of the shape of x."""
+        return float(self.terms(x, target).sum(dtype="d")), x
 
     def terms(self, x: Array, target: Array) -> Array:
         """What is averaged or added up."""
         raise TypeError(f"{type(self).__name__} has no terms: define terms(self, x, target) in your subclass")
 
-    def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
-        """Gradient of the terms' sum at `x`, times `scale`."""
+    def terms_grad(self, kept: Array, target: Array, scale: float) -> Array:
+        """Gradient of the terms' sum at the predictions, times `scale`; kept: what `added` gave, the predictions."""
         raise TypeError(f"{type(self).__name__} has no terms_grad: define it in your subclass")
 
     def extra_repr(self) -> str:
@@ -62,9 +64,9 @@ class _Loss(Module):
 class _ElementLoss(_Loss):
     """A loss with a term for each element, and so for any part of the elements."""
 
-    def added(self, x: Array, target: Array) -> float:
-        """The sum of the terms."""
-        return summed(self.terms, x, target)
+    def added(self, x: Array, target: Array) -> tuple[float, Array]:
+        """The sum of the terms, and x."""
+        return summed(self.terms, x, target), x
 
 
 class CrossEntropyLoss(_Loss):
@@ -88,13 +90,14 @@ class CrossEntropyLoss(_Loss):
         """One a row."""
         return len(x)
 
-    def terms(self, x: Array, target: Array) -> Array:
-        """The cross entropy of each row."""
-        return ops.cross_entropy(x, target, self.label_smoothing)
+    def added(self, x: Array, target: Array) -> tuple[float, Array]:
+        """The sum of the rows' cross entropies, and what their gradient takes."""
+        losses, kept = ops.cross_entropy_keeping(x, target, self.label_smoothing)
+        return float(losses.sum(dtype="d")), kept
 
-    def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
+    def terms_grad(self, kept: Array, target: Array, scale: float) -> Array:
         """The gradient at the logits, (N, C)."""
-        return ops.cross_entropy_grad(x, target, self.label_smoothing, scale)
+        return ops.cross_entropy_grad(kept, target, self.label_smoothing, scale)
 
     def extra_repr(self) -> str:
         """As PyTorch would print it."""
@@ -116,9 +119,9 @@ class NLLLoss(_Loss):
         """What the target's class has, with its sign turned."""
         return ops.negative_likelihood(x, target)
 
-    def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
+    def terms_grad(self, kept: Array, target: Array, scale: float) -> Array:
         """The gradient at the log-probabilities, (N, C)."""
-        return ops.negative_likelihood_grad(x, target, scale)
+        return ops.negative_likelihood_grad(kept, target, scale)
 
 
 class MSELoss(_ElementLoss):
@@ -128,9 +131,9 @@ class MSELoss(_ElementLoss):
         """Of each element."""
         return ops.squared(x, target)
 
-    def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
+    def terms_grad(self, kept: Array, target: Array, scale: float) -> Array:
         """The gradient at the predictions."""
-        return ops.squared_grad(x, target, scale)
+        return ops.squared_grad(kept, target, scale)
 
 
 class L1Loss(_ElementLoss):
@@ -140,9 +143,9 @@ class L1Loss(_ElementLoss):
         """Of each element."""
         return ops.absolute(x, target)
 
-    def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
+    def terms_grad(self, kept: Array, target: Array, scale: float) -> Array:
         """The gradient at the predictions."""
-        return ops.absolute_grad(x, target, scale)
+        return ops.absolute_grad(kept, target, scale)
 
 
 class SmoothL1Loss(_ElementLoss):
@@ -161,9 +164,9 @@ class SmoothL1Loss(_ElementLoss):
         """Of each element."""
         return ops.smooth_absolute(x, target, self.beta)
 
-    def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
+    def terms_grad(self, kept: Array, target: Array, scale: float) -> Array:
         """The gradient at the predictions."""
-        return ops.smooth_absolute_grad(x, target, self.beta, scale)
+        return ops.smooth_absolute_grad(kept, target, self.beta, scale)
 
     def extra_repr(self) -> str:
         """The arguments."""
@@ -180,6 +183,6 @@ class BCEWithLogitsLoss(_ElementLoss):
         """Of each element."""
         return ops.binary_cross_entropy(x, target)
 
-    def terms_grad(self, x: Array, target: Array, scale: float) -> Array:
+    def terms_grad(self, kept: Array, target: Array, scale: float) -> Array:
         """The gradient at the logits."""
-        return ops.binary_cross_entropy_grad(x, target, scale)
+        return ops.binary_cross_entropy_grad(kept, target, scale)

@@ -1,7 +1,11 @@
 """Losses: a number from predictions and targets, and its gradient at the predictions.
 
 Cross entropy gives the loss of each row, the others that of each element; taking the mean or the sum is the layers'.
+It hands its gradient what that needs: on the CPU the softmax, whose exponentials it has taken already; on the GPU,
+where arithmetic is free beside the memory's time, the logits themselves.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -10,41 +14,66 @@ from mytorch.geometry import fresh
 from mytorch.ops.activation import sigmoid
 from mytorch.ops.blockwise import elementwise
 from mytorch.ops.cuda import loss as cuda
-from mytorch.ops.softmax import log_softmax, softmax
+from mytorch.ops.softmax import share_rows
 
 
-@on_gpu(cuda.cross_entropy)
-def cross_entropy(logits: Array, target: Array, label_smoothing: float = 0.0) -> Array:
-    """Cross entropy of each row of logits (N, C), (N,): -sum(target * log softmax(logits)).
+@on_gpu(cuda.cross_entropy_keeping)
+def cross_entropy_keeping(logits: Array, target: Array, label_smoothing: float = 0.0) -> tuple[Array, Array]:
+    """Cross entropy of each row of logits (N, C), (N,): -sum(target * log softmax(logits)); and the softmax, (N, C).
 
     target: class indices (N,), which stand for one-hot rows, or soft targets (N, C). Label smoothing moves that share
     of each row's mass evenly over all classes (Szegedy et al., arXiv 1512.00567). A class without any mass counts
     nothing, even where its logit is minus infinity.
     """
-    xp, y = namespace(logits), log_softmax(logits)
-    if target.ndim == 1:
-        losses = -y[xp.arange(len(y)), target]
-    else:
-        losses = -(target * xp.where(target == 0, 0, y)).sum(-1)
-    if label_smoothing:
-        losses = (1 - label_smoothing) * losses - label_smoothing / y.shape[1] * y.sum(-1)
-    return losses
+    losses, shares = np.empty(len(logits), logits.dtype), fresh(logits.shape, logits)
+    even = label_smoothing / max(1, logits.shape[1])
+
+    def work(some: slice) -> None:
+        share, wanted = shares[some], target[some]
+        np.subtract(logits[some], logits[some].max(-1, keepdims=True), out=share)
+        if wanted.ndim == 1:
+            mass, along = 1.0, share[np.arange(len(share)), wanted]
+        else:
+            mass, along = wanted.sum(-1), (wanted * np.where(wanted == 0, 0, share)).sum(-1)
+        if label_smoothing:
+            mass, along = _smoothed(mass, label_smoothing), (1 - label_smoothing) * along + even * share.sum(-1)
+        np.exp(share, out=share)
+        total = share.sum(-1)
+        losses[some] = mass * np.log(total) - along
+        share *= (1 / total)[:, None]
+
+    share_rows(work, logits)
+    return losses, shares
 
 
 @on_gpu(cuda.cross_entropy_grad)
-def cross_entropy_grad(logits: Array, target: Array, label_smoothing: float = 0.0, scale: float = 1.0) -> Array:
-    """Gradient of each row's cross entropy at its logits, (N, C), times `scale`: softmax(logits) less the target."""
-    xp, grad = namespace(logits), softmax(logits)
-    if target.ndim == 1:
-        grad[xp.arange(len(grad)), target] -= 1 - label_smoothing
-    else:
-        target = (1 - label_smoothing) * target
-        grad *= target.sum(-1, keepdims=True) + label_smoothing
-        grad -= target
-    if label_smoothing:
-        grad -= label_smoothing / grad.shape[1]
-    grad *= scale
+def cross_entropy_grad(kept: Array, target: Array, label_smoothing: float = 0.0, scale: float = 1.0) -> Array:
+    """Gradient of each row's cross entropy at its logits, (N, C), times `scale`: the softmax less the target.
+
+    kept: what cross_entropy_keeping gave for that.
+    """
+    grad = fresh(kept.shape, kept)
+    even = label_smoothing / max(1, kept.shape[1])
+
+    def work(some: slice) -> None:
+        part, wanted = grad[some], target[some]
+        if wanted.ndim == 1:
+            np.multiply(kept[some], scale, out=part)
+            part[np.arange(len(part)), wanted] -= scale * (1 - label_smoothing)
+        else:
+            mass = _smoothed(wanted.sum(-1, keepdims=True), label_smoothing)
+            np.multiply(kept[some], scale * mass, out=part)
+            part -= scale * (1 - label_smoothing) * wanted
+        if label_smoothing:
+            part -= scale * even
+
+    share_rows(work, kept)
     return grad
+
+
+def _smoothed(mass: Any, label_smoothing: float) -> Any:
+    """What a row's target adds up to once that share of it is spread evenly over all classes."""
+    return (1 - label_smoothing) * mass + label_smoothing
 
 
 def negative_likelihood(log_probabilities: Array, target: Array) -> Array:

@@ -11,7 +11,7 @@ from mytorch.ops.blockwise import signature_of_result
 from mytorch.ops.cuda import softmax as cuda
 from mytorch.threads import share
 
-WORK = 16
+WORK = 4
 """So many times a row's own bytes stand for it when rows are parted, as every step goes over it again."""
 
 
@@ -26,11 +26,16 @@ def _by_rows(function: Callable[..., None]) -> Callable[..., Array]:
             function(out, *arrays)
             return out
         rows = [array.reshape(-1, x.shape[-1]) for array in (out, *arrays)]
-        share(len(rows[0]), WORK * x.shape[-1] * x.itemsize, lambda some: function(*(array[some] for array in rows)))
+        share_rows(lambda some: function(*(array[some] for array in rows)), rows[0])
         return out
 
     vars(whole)["__signature__"] = signature_of_result(function)
     return whole
+
+
+def share_rows(work: Callable[[slice], object], x: Array) -> None:
+    """Do `work` on parts of the rows of x (R, C), each of which goes through several steps."""
+    share(len(x), WORK * x.shape[-1] * x.itemsize, work)
 
 
 @on_gpu(cuda.softmax)
@@ -46,9 +51,9 @@ def softmax(out: Array, x: Array) -> None:
 @_by_rows
 def softmax_grad(out: Array, grad: Array, y: Array) -> None:
     """Gradient of y = softmax(x) at x."""
-    np.multiply(grad, y, out=out)
-    along = out.sum(-1, keepdims=True)
-    out -= y * along
+    along = np.matmul(grad[:, None], y[:, :, None])[:, 0]
+    np.subtract(grad, along, out=out)
+    out *= y
 
 
 @on_gpu(cuda.log_softmax)

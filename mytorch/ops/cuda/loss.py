@@ -6,8 +6,13 @@ from mytorch.ops.cuda.loader import launch
 from mytorch.ops.cuda.softmax import row_threads
 
 
+def cross_entropy_keeping(logits: Array, target: Array, label_smoothing: float = 0.0) -> tuple[Array, Array]:
+    """The cross entropy of each row, and what cross_entropy_grad takes."""
+    return cross_entropy(logits, target, label_smoothing), logits
+
+
 def cross_entropy(logits: Array, target: Array, label_smoothing: float = 0.0) -> Array:
-    """As mytorch.ops.loss.cross_entropy. target: class indices (N,), or soft targets (N, C)."""
+    """The cross entropy of each row. target: class indices (N,), or soft targets (N, C)."""
     logits, (rows, columns) = packed(logits), logits.shape
     losses = namespace(logits).empty(rows, logits.dtype)
     kernel, target = _kernel_for(target, logits)
@@ -16,9 +21,9 @@ def cross_entropy(logits: Array, target: Array, label_smoothing: float = 0.0) ->
     return losses
 
 
-def cross_entropy_grad(logits: Array, target: Array, label_smoothing: float = 0.0, scale: float = 1.0) -> Array:
-    """As mytorch.ops.loss.cross_entropy_grad."""
-    logits, (rows, columns) = packed(logits), logits.shape
+def cross_entropy_grad(kept: Array, target: Array, label_smoothing: float = 0.0, scale: float = 1.0) -> Array:
+    """As mytorch.ops.loss.cross_entropy_grad, from the logits."""
+    logits, (rows, columns) = packed(kept), kept.shape
     grad = namespace(logits).empty_like(logits)
     kernel, target = _kernel_for(target, logits)
     arguments = (logits, target, grad, float(label_smoothing), float(scale), rows, columns)
