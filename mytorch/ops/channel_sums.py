@@ -13,7 +13,7 @@ from mytorch.device import Array, on_cuda
 from mytorch.geometry import channels_last, empty, positions, to_pixels
 from mytorch.threads import share
 
-LINE = 512
+LINE = 2048
 """Numbers that NumPy should go over in one go."""
 BLOCK = 128
 """Positions summed by one product with ones."""

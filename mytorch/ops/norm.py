@@ -15,7 +15,7 @@ from mytorch.ops.cuda import norm as cuda
 from mytorch.ops.sums import sums
 from mytorch.threads import parts, spread
 
-LINE = 512
+LINE = 2048
 """Numbers that NumPy should go over in one go. A line of so many repeats a vector of channels as often as it must."""
 
 

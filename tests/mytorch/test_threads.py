@@ -94,6 +94,19 @@ def test_several_users_threads_get_their_own_results(threads):
                 np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_buffer_is_small_inside_and_the_callers_own_again_afterwards(count):
+    before = np.setbufsize(4096)
+    try:
+        with ours.num_threads(count):
+            assert set(ours.spread([0, 1], lambda run: np.getbufsize())) == {ours.BUFFER}
+            with pytest.raises(KeyError):
+                ours.spread([0, 1], lambda run: {}[0])
+        assert np.getbufsize() == 4096
+    finally:
+        np.setbufsize(before)
+
+
 @pytest.mark.parametrize("count", [0, -1])
 def test_less_than_one_thread_is_refused(count):
     with pytest.raises(ValueError, match=f"set_num_threads\\({count}\\): expected at least 1"):
