@@ -17,6 +17,12 @@ from mytorch.ops.cuda import loss as cuda
 from mytorch.ops.softmax import share_rows
 
 
+@on_gpu(cuda.cross_entropy)
+def cross_entropy(logits: Array, target: Array, label_smoothing: float = 0.0) -> Array:
+    """Cross entropy of each row, as `cross_entropy_keeping` has it."""
+    return cross_entropy_keeping(logits, target, label_smoothing)[0]
+
+
 @on_gpu(cuda.cross_entropy_keeping)
 def cross_entropy_keeping(logits: Array, target: Array, label_smoothing: float = 0.0) -> tuple[Array, Array]:
     """Cross entropy of each row of logits (N, C), (N,): -sum(target * log softmax(logits)); and the softmax, (N, C).

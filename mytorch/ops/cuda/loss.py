@@ -12,7 +12,7 @@ def cross_entropy_keeping(logits: Array, target: Array, label_smoothing: float =
 
 
 def cross_entropy(logits: Array, target: Array, label_smoothing: float = 0.0) -> Array:
-    """The cross entropy of each row. target: class indices (N,), or soft targets (N, C)."""
+    """As mytorch.ops.loss.cross_entropy. target: class indices (N,), or soft targets (N, C)."""
     logits, (rows, columns) = packed(logits), logits.shape
     losses = namespace(logits).empty(rows, logits.dtype)
     kernel, target = _kernel_for(target, logits)
