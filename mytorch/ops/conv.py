@@ -1,7 +1,8 @@
 """Convolution over any number of spatial axes: a forward and its three gradients, each in the way that suits its shape.
 
 - One kernel a channel: `depthwise`, tap by tap.
-- 3x3 and 5x5 kernels at stride 1 over enough channels, in float32: `winograd`, a quarter of the multiplications.
+- Kernels of 3 and 5, and at stride 2 of 3 and 4, over enough channels, in float32: `winograd`, with a quarter of the
+  multiplications or a little more.
 - All else: `im2col`, one matrix product; a 1x1 kernel needs no windows made, and multiplies the pixels themselves.
 
 At stride 1 the gradient at the input is a convolution as well, of the gradient with the turned kernel, and is computed
@@ -16,16 +17,20 @@ from math import prod
 import numpy as np
 
 from mytorch.device import Array, on_gpu
-from mytorch.geometry import Size, channels_last, flat
+from mytorch.geometry import Size, channels_last, flat, output_size
 from mytorch.modes import winograd_allowed
 from mytorch.ops import depthwise, im2col, winograd
+from mytorch.ops.bilinear import share
 from mytorch.ops.cuda import conv as cuda
 from mytorch.ops.sums import column_sums
 
-CHANNELS, PIXELS = 24, 1024
+CHANNELS, WIDE, PIXELS = 24, 64, 1024
 """With fewer channels, coming or going, Winograd's transforms cost more than its products save; with fewer pixels in
-the whole batch, the transforms of the kernels do.
+the whole batch, the transforms of the kernels do. WIDE where MOST of the products are left.
 """
+
+MOST, TOO_MANY = 0.45, 0.75
+"""Shares of the definition's products: with more, channels must be WIDE; with too many, nothing is saved."""
 
 
 @on_gpu(cuda.conv)
@@ -33,9 +38,8 @@ def conv(
     x: Array, weight: Array, bias: Array | None, stride: Size, padding: Size, dilation: Size, groups: int = 1
 ) -> Array:
     """Correlation of `x` with `weight`, plus `bias` (F,) where there is one. Returns y."""
-    by_winograd = _suits_winograd(weight.shape, x, stride, dilation, groups)
-    if by_winograd:
-        return winograd.winograd(x, weight, bias, padding)
+    if _suits_winograd(weight.shape, x, stride, padding, dilation, groups):
+        return winograd.winograd(x, weight, bias, padding, stride)
     if _depthwise(weight.shape, groups):
         return depthwise.depthwise(x, weight, bias, stride, padding, dilation)
     return im2col.im2col(x, weight, bias, stride, padding, dilation, groups)
@@ -49,9 +53,9 @@ def conv_input_grad(
     reach = tuple(d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True))
     around = tuple(r - p for r, p in zip(reach, padding, strict=True))
     found = tuple(n + 2 * a - r for n, a, r in zip(grad.shape[2:], around, reach, strict=True))
+    if _suits_winograd(weight.shape, grad, stride, padding, dilation, groups, grad.shape[2:]):
+        return winograd.winograd_input_grad(grad, weight, around, stride, size)
     if max(stride) == 1 and min(around) >= 0 and found == tuple(size):
-        if _suits_winograd(weight.shape, grad, stride, dilation, groups):
-            return winograd.winograd_input_grad(grad, weight, around)
         return conv(channels_last(grad), _turned(weight, groups), None, stride, around, dilation, groups)
     if _depthwise(weight.shape, groups):
         return depthwise.depthwise_input_grad(grad, weight, size, stride, padding, dilation)
@@ -64,9 +68,8 @@ def conv_weight_grad(
 ) -> Array:
     """Gradient at the weight, (F, C / groups, *kernel)."""
     shape = (grad.shape[1], x.shape[1] // groups, *kernel)
-    by_winograd = _suits_winograd(shape, x, stride, dilation, groups)
-    if by_winograd:
-        return winograd.winograd_weight_grad(grad, x, kernel, padding)
+    if _suits_winograd(shape, x, stride, padding, dilation, groups, grad.shape[2:]):
+        return winograd.winograd_weight_grad(grad, x, kernel, padding, stride)
     if _depthwise(shape, groups):
         return depthwise.depthwise_weight_grad(grad, x, kernel, stride, padding, dilation)
     return im2col.im2col_weight_grad(grad, x, kernel, stride, padding, dilation, groups)
@@ -82,12 +85,17 @@ def _depthwise(shape: Size, groups: int) -> bool:
     return 1 < groups == shape[0] and shape[1] == 1
 
 
-def _suits_winograd(shape: Size, x: Array, stride: Size, dilation: Size, groups: int) -> bool:
-    """True where Winograd's way is open, for a weight of this shape, and quicker."""
+def _suits_winograd(
+    shape: Size, x: Array, stride: Size, padding: Size, dilation: Size, groups: int, out: Size | None = None
+) -> bool:
+    """True where Winograd's way is open, for a weight of this shape, and quicker; out: the size of y, if known."""
     filters, channels, *kernel = shape
-    fits = len(kernel) == 2 and all(k in winograd.KERNELS for k in kernel) and max(*stride, *dilation, groups) == 1
-    pays = min(filters, channels) >= CHANNELS and len(x) * prod(x.shape[2:]) >= PIXELS
-    return fits and pays and x.dtype == np.float32 and winograd_allowed()
+    if len(kernel) > 2 or max(*dilation, groups) > 1 or x.dtype != np.float32 or not winograd_allowed():
+        return False
+    out = out or tuple(map(output_size, x.shape[2:], kernel, stride, padding))
+    left = share(kernel, stride, out)
+    pays = min(filters, channels) >= (CHANNELS if left <= MOST else WIDE) and left <= TOO_MANY
+    return pays and len(x) * prod(x.shape[2:]) >= PIXELS
 
 
 def _turned(weight: Array, groups: int) -> Array:

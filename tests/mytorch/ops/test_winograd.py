@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from mytorch import allow_winograd, nn
 from mytorch.ops import conv, im2col, winograd
+from mytorch.threads import num_threads
 
 ALONG = ((1, 1), (1, 1))
 
@@ -100,3 +101,67 @@ def test_a_large_batch_costs_no_more_digits():
     x, weight = pixels((16, 32, 16, 16), 0), pixels((32, 32, 3, 3), 1)
     exact = conv.conv(x.astype(float), weight.astype(float), None, (1, 1), (1, 1), (1, 1))
     assert worst(winograd.winograd(x, weight, None, (1, 1)), exact) < 2e-5
+
+
+@st.composite
+def strided(draw):
+    """Kernel, stride and padding of one or two axes, and a size with at least one window, perhaps an unseen rest."""
+    axes = draw(st.integers(1, 2))
+    along = st.sampled_from([(3, 1), (5, 1), (3, 2), (4, 2)])
+    kernel, stride = zip(*(draw(along) for _ in range(axes)), strict=True)
+    padding = tuple(draw(st.integers(0, k)) for k in kernel)
+    return kernel, stride, padding, tuple(k + draw(st.integers(0, 12)) for k in kernel)
+
+
+@given(
+    geometry=strided(),
+    batch=st.integers(1, 5),
+    channels=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    threads=st.integers(1, 3),
+    turned=st.booleans(),
+)
+def test_with_a_stride_and_of_sequences_it_is_the_convolution_and_its_gradients(
+    geometry, batch, channels, threads, turned
+):
+    kernel, stride, padding, size = geometry
+    x, weight = pixels((batch, channels[0], *size), 0), pixels((channels[1], channels[0], *kernel), 1)
+    bias = np.random.default_rng(2).standard_normal(channels[1]).astype("f")
+    x = np.ascontiguousarray(x.T).T if turned else x
+    exact = [array.astype(float) for array in (x, weight, bias)]
+    along = (stride, padding, (1,) * len(kernel), 1)
+    around = tuple(k - 1 - p for k, p in zip(kernel, padding, strict=True))
+    with num_threads(threads):
+        y = winograd.winograd(x, weight, bias, padding, stride)
+        expected = im2col.im2col(*exact, *along)
+        assert y.shape == expected.shape
+        grad = pixels(y.shape, 3)[..., ::-1] if turned else pixels(y.shape, 3)
+        back = winograd.winograd_input_grad(grad, weight, around, stride, size)
+        ours = winograd.winograd_weight_grad(grad, x, kernel, padding, stride)
+    assert worst(y, expected) < 2e-5
+    assert worst(back, im2col.im2col_input_grad(grad.astype(float), exact[1], size, *along)) < 2e-5
+    assert worst(ours, im2col.im2col_weight_grad(grad.astype(float), exact[0], kernel, *along)) < 2e-5
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (lambda: nn.Conv2d(64, 64, 3, 2, 1), (6, 64, 28, 28)),
+        (lambda: nn.Conv1d(64, 64, 5, 1, 2), (8, 64, 150)),
+        (lambda: nn.ConvTranspose2d(64, 64, 4, 2, 1), (4, 64, 16, 16)),
+        (lambda: nn.ConvTranspose1d(64, 64, 4, 2, 1), (10, 64, 120)),
+    ],
+)
+def test_wide_layers_with_a_stride_and_of_sequences_go_its_way(called, layer, shape):
+    built = layer()
+    y = built(np.ones(shape, "f"))
+    built.backward(np.ones_like(y))
+    assert set(called) == {"winograd", "winograd_input_grad", "winograd_weight_grad"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"kernel_size": 5}, {"dilation": 2}, {"groups": 2}, {"stride": 3}, {"kernel_size": 1, "padding": 0}]
+)
+def test_other_transposed_convolutions_do_not(called, arguments):
+    layer = nn.ConvTranspose2d(64, 64, **{"kernel_size": 4, "stride": 2, "padding": 1, **arguments})
+    layer.backward(np.ones_like(layer(np.ones((4, 64, 16, 16), "f"))))
+    assert called == []
