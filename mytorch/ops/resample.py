@@ -4,16 +4,20 @@ x, y, grad: (N, C, *size). Where along an axis the outputs take their values fro
 positions in a table only grow, so that what belongs to one input is a run, and runs are summed without index tricks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from math import floor
+from typing import TypeVar
 
 import numpy as np
 
-from mytorch.device import Array, namespace, on_gpu
-from mytorch.geometry import Size, empty
+from mytorch.device import Array, on_gpu
+from mytorch.geometry import Size, channels_last, empty, to_pixels
 from mytorch.ops.cuda import resample as cuda
 from mytorch.ops.mixing import Weights, mixed
 from mytorch.threads import share
+
+V = TypeVar("V")
 
 Tables = tuple[np.ndarray, ...]
 """For each spatial axis, an array with a value for each of its outputs."""
@@ -57,17 +61,41 @@ def scaled(size: int, scale: float) -> int:
 @on_gpu(cuda.nearest)
 def nearest(x: Array, sources: Tables) -> Array:
     """Output o along an axis is x at sources[axis][o]."""
-    for axis, source in _axes(sources):
-        x = _taken(x, source, axis)
-    return x
+    factors = _whole(sources, x.shape[2:])
+    y = empty((*x.shape[:2], *map(len, sources)), x)
+
+    def work(images: slice) -> None:
+        pixels, into = to_pixels(x[images]), to_pixels(y[images])
+        if factors:
+            for axis, factor in reversed(list(_axes(factors[1:], 2))):
+                pixels = pixels.repeat(factor, axis)
+            _split(into, factors[0], 1)[...] = pixels[:, :, None]
+        else:
+            for axis, source in _axes(sources):
+                pixels = pixels.take(source, axis)
+            into[...] = pixels
+
+    share(len(x), x[:1].nbytes + y[:1].nbytes, work)
+    return y
 
 
 @on_gpu(cuda.nearest_grad)
 def nearest_grad(grad: Array, size: Size, sources: Tables) -> Array:
     """Gradient of nearest at its input, (N, C, *size)."""
-    for axis, source in _axes(sources):
-        grad = _returned(grad, source, axis, size[axis - 2])
-    return grad
+    factors = _whole(sources, size)
+    grad, grad_x = channels_last(grad), empty((*grad.shape[:2], *size), grad)
+
+    def work(images: slice) -> None:
+        given, into = to_pixels(grad[images]), to_pixels(grad_x[images])
+        for axis, source in _axes(sources):
+            if factors:
+                given = np.add.reduce(_split(given, factors[axis - 1], axis), axis=axis + 1)
+            else:
+                given = _returned(given, source, axis, size[axis - 1])
+        into[...] = given
+
+    share(len(grad), grad[:1].nbytes + grad_x[:1].nbytes, work)
+    return grad_x
 
 
 @on_gpu(cuda.linear)
@@ -111,8 +139,21 @@ def _every(factor: Size) -> tuple:
     return (..., *(slice(None, None, k) for k in factor))
 
 
-def _axes(tables: Iterable) -> Iterable[tuple[int, np.ndarray]]:
-    return enumerate(tables, start=2)
+def _axes(values: Iterable[V], first: int = 1) -> Iterator[tuple[int, V]]:
+    """The values with the axes of pixels (n, *size, C) that they are for."""
+    return enumerate(values, start=first)
+
+
+def _whole(sources: Tables, size: Size) -> Size | None:
+    """How many outputs in a row repeat each input, for each axis, where that is one number; else None."""
+    factors = tuple(len(source) // max(1, n) for source, n in zip(sources, size, strict=True))
+    even = (np.arange(n).repeat(k) for n, k in zip(size, factors, strict=True))
+    return factors if all(map(np.array_equal, sources, even)) else None
+
+
+def _split(pixels: Array, factor: int, axis: int) -> Array:
+    """A view in which every `factor` positions of an axis have the next axis for themselves."""
+    return pixels.reshape(*pixels.shape[:axis], pixels.shape[axis] // factor, factor, *pixels.shape[axis + 1 :])
 
 
 def _weights(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> Weights:
@@ -122,23 +163,11 @@ def _weights(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> Weights:
     return Weights(np.concatenate([outputs, outputs]), source, value, len(low))
 
 
-def _taken(x: Array, source: np.ndarray, axis: int) -> Array:
-    """`x` at the positions `source` of an axis, memory channels last."""
-    xp = namespace(x)
-    return np.moveaxis(xp.moveaxis(x, 1, -1).take(xp.asarray(source), axis - 1), -1, 1)
-
-
 def _returned(grad: Array, source: np.ndarray, axis: int, size: int) -> Array:
-    """Gradient of _taken: what was taken from one position is added up there, (N, C, ..., size, ...)."""
-    shape = list(grad.shape)
-    shape[axis] = size
-    taken, starts = np.unique(source, return_index=True)
-    rows, sums = np.moveaxis(grad, axis, 0), empty(tuple(shape), grad)
-    sums[...] = 0
-    target = np.moveaxis(sums, axis, 0)
-    ends = [*starts[1:], len(source)]
-    longest = max((end - start for start, end in zip(starts, ends, strict=True)), default=0)
-    for k in range(int(longest)):
-        runs = starts + k < ends
-        target[taken[runs]] += rows[starts[runs] + k]
+    """Gradient of pixels.take(source, axis): what was taken from one position is added up there."""
+    sums = np.empty((*grad.shape[:axis], size, *grad.shape[axis + 1 :]), grad.dtype)
+    bounds = np.searchsorted(source, np.arange(size + 1))
+    rows, target = np.moveaxis(grad, axis, 0), np.moveaxis(sums, axis, 0)
+    for position, (start, stop) in enumerate(pairwise(bounds)):
+        np.add.reduce(rows[start:stop], axis=0, out=target[position])
     return sums

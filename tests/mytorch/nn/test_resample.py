@@ -41,6 +41,32 @@ def test_nearest_gradient_in_one_dimension_is_that_of_the_forward_where_pytorchs
     mytorch.gradcheck(ours, x)
 
 
+@given(data=st.data(), dtype=FLOATS, axes=st.integers(1, 2))
+def test_repeating_each_pixel_a_whole_number_of_times_is_pytorchs(agree, data, dtype, axes):
+    shape, factors = (data.draw(st.tuples(*[st.integers(1, 4)] * count)) for count in (2 + axes, axes))
+    size = tuple(n * k for n, k in zip(shape[2:], factors, strict=True))
+    agree(data, nn.Upsample(size), torch.nn.Upsample(size), shape, dtype)
+
+
+@pytest.mark.parametrize("size", [(6, 10), (4, 13)])
+def test_upsampled_in_many_parts_and_by_two_threads_is_the_same(monkeypatch, threads, size):
+    from mytorch import threads as shared
+
+    rng = np.random.default_rng(0)
+    layer, x, grad = nn.Upsample(size), rng.standard_normal((5, 2, 3, 5)), rng.standard_normal((5, 2, *size))
+    whole = layer(x), layer.backward(grad)
+    monkeypatch.setattr(shared, "PART", 1)  # an image at a time
+    np.testing.assert_array_equal(layer(x), whole[0])
+    np.testing.assert_array_equal(layer.backward(grad), whole[1])
+
+
+def test_infinities_stay_with_their_own_pixels_where_each_is_repeated():
+    layer = nn.Upsample(scale_factor=2)
+    x = np.array([[[[np.inf, 1], [np.nan, -np.inf]]]])
+    np.testing.assert_array_equal(layer(x), x.repeat(2, 2).repeat(2, 3))
+    np.testing.assert_array_equal(layer.backward(x.repeat(2, 2).repeat(2, 3)), 4 * x)
+
+
 @pytest.mark.parametrize("mode", ["nearest", "bilinear"])
 def test_memory_stays_channels_last(mode):
     x = np.moveaxis(np.random.default_rng(0).standard_normal((2, 5, 4, 3)), -1, 1)
