@@ -2,18 +2,24 @@
 
 x: (N, C, *size); y and grad: (N, C, *out). Output i of an axis sees the inputs from floor(i size / out) up to
 ceil((i + 1) size / out): windows differ in length by one at most, may overlap, and leave nothing out (PyTorch's). Both
-the mean and the largest of a box can be found one axis after the other, and so can their gradients.
+the mean and the largest of a box can be found one axis after the other, and so can their gradients. The axis that is
+worked on is turned to the front, before the images: what lies behind one of its positions is then a long run of memory,
+on which NumPy's calls do little but arithmetic.
 """
 
 from collections.abc import Callable
+from math import prod
 
 import numpy as np
 
 from mytorch.device import Array, namespace, on_cuda
-from mytorch.geometry import Size, empty
+from mytorch.geometry import Size, empty, fresh, to_pixels
 from mytorch.ops.mixing import Weights, mixed
 from mytorch.ops.pool import max_pool, max_pool_grad
 from mytorch.threads import share
+
+RUN = 1024
+"""Elements behind a position that are a run long enough even where the axis is not in front."""
 
 
 def spans(size: int, out: int) -> list[slice]:
@@ -23,26 +29,32 @@ def spans(size: int, out: int) -> list[slice]:
 
 def adaptive_avg_pool(x: Array, out: Size) -> Array:
     """Mean of each window."""
-    return mixed(x, *map(_shares, x.shape[2:], out))
+    return mixed(x, *map(_shares, x.shape[2:], out)) if on_cuda(x) else _pooled(x, out, _mean)
 
 
 def adaptive_avg_pool_grad(grad: Array, size: Size) -> Array:
     """Gradient of adaptive_avg_pool at its input, (N, C, *size): an equal share to each pixel of the window."""
-    return mixed(grad, *(_shares(n, out).turned(n) for n, out in zip(size, grad.shape[2:], strict=True)))
+    if on_cuda(grad):
+        return mixed(grad, *(_shares(n, out).turned(n) for n, out in zip(size, grad.shape[2:], strict=True)))
+    grad_x = empty((*grad.shape[:2], *size), grad)
+
+    def work(images: slice) -> None:
+        given, axes = to_pixels(grad[images]), range(len(size), 0, -1)
+        for axis in axes:
+            above = _copied(_front(given, axis))
+            first = axis == axes[-1]
+            below = _front(to_pixels(grad_x[images]), axis) if first else _room(size[axis - 1], above)
+            _to_all(above, below)
+            given = _back(below, axis)
+
+    _by_images(work, grad_x)
+    return grad_x
 
 
 def adaptive_max_pool(x: Array, out: Size) -> Array:
     """Largest value of each window."""
     even = _even(x.shape[2:], out)
-    if even:
-        return max_pool(x, even, even, (0,) * len(out))
-    y = empty((*x.shape[:2], *out), x)
-
-    def work(images: slice) -> None:
-        y[images] = _largest(x[images], out)[-1]
-
-    _by_images(work, x)
-    return y
+    return max_pool(x, even, even, (0,) * len(out)) if even else _pooled(x, out, _largest)
 
 
 def adaptive_max_pool_grad(grad: Array, x: Array, y: Array) -> Array:
@@ -57,10 +69,17 @@ def adaptive_max_pool_grad(grad: Array, x: Array, y: Array) -> Array:
     grad_x = empty(x.shape, grad)
 
     def work(images: slice) -> None:
-        stages, given = _largest(x[images], y.shape[2:]), grad[images]
-        for axis in range(2, x.ndim):
-            given = _to_winners(given, stages[-axis], stages[1 - axis], axis)
-        grad_x[images] = given
+        left, stages = to_pixels(x[images]), []
+        for axis in range(x.ndim - 2, 0, -1):
+            below = _copied(_front(left, axis))
+            above = _room(y.shape[axis + 1], below)
+            _over(below, above, _largest)
+            stages.append((axis, below, above))
+            left = _back(above, axis)
+        given = to_pixels(grad[images])
+        for axis, below, above in reversed(stages):
+            given = _back(_to_winners(_copied(_front(given, axis)), below, above), axis)
+        to_pixels(grad_x[images])[...] = given
 
     _by_images(work, x)
     return grad_x
@@ -82,35 +101,89 @@ def _shares(size: int, out: int) -> Weights:
     return Weights(target, np.concatenate(source), np.repeat(1 / lengths, lengths), out)
 
 
-def _largest(x: Array, out: Size) -> list[Array]:
-    """`x`, then what is left of it after pooling its last axis, the one before that as well, and so on."""
-    stages, xp = [x], namespace(x)
-    for axis in range(x.ndim - 1, 1, -1):
-        below = stages[-1]
-        above = empty((*below.shape[:axis], out[axis - 2], *below.shape[axis + 1 :]), x)
-        for i, span in enumerate(spans(below.shape[axis], out[axis - 2])):
-            cell = above[_at(axis, i)]
-            cell[...] = below[_at(axis, span.start)]
-            for k in range(span.start + 1, span.stop):
-                xp.maximum(cell, below[_at(axis, k)], out=cell)
-        stages.append(above)
-    return stages
+def _pooled(x: Array, out: Size, pool: Callable[[Array, Array], None]) -> Array:
+    """`x` after `pool` has put something for each window, positions in front, into an array, axis after axis."""
+    y = empty((*x.shape[:2], *out), x)
+
+    def work(images: slice) -> None:
+        left = to_pixels(x[images])
+        for axis, count in enumerate(out, start=1):
+            below = _front(left, axis)
+            if prod(left.shape[axis + 1 :]) < RUN:
+                below = _copied(below)
+            above = _room(count, below)
+            _over(below, above, pool)
+            left = _back(above, axis)
+        to_pixels(y[images])[...] = left
+
+    _by_images(work, x)
+    return y
 
 
-def _to_winners(grad: Array, below: Array, above: Array, axis: int) -> Array:
-    """Gradient at `below`, of which `above` has the largest of each window of an axis."""
-    result, xp = empty(below.shape, grad), namespace(grad)
-    result[...] = 0
-    for i, span in enumerate(spans(below.shape[axis], above.shape[axis])):
-        largest, given = above[_at(axis, i)], grad[_at(axis, i)]
-        free = xp.ones_like(largest, bool)
+def _over(below: Array, above: Array, pool: Callable[[Array, Array], None]) -> None:
+    for i, span in enumerate(spans(len(below), len(above))):
+        pool(below[span], above[i])
+
+
+def _mean(window: Array, into: Array) -> None:
+    np.add.reduce(window, axis=0, out=into)
+    into *= 1 / len(window)
+
+
+def _largest(window: Array, into: Array) -> None:
+    window.max(axis=0, out=into)
+
+
+def _to_all(above: Array, below: Array) -> None:
+    """Gradient of the means of an axis's windows. Where windows overlap, the later one's adds up. `above` is spent."""
+    done = 0
+    for i, span in enumerate(spans(len(below), len(above))):
+        each = above[i]
+        each *= 1 / (span.stop - span.start)
+        both = below[span.start : done]
+        both += each
+        below[done : span.stop] = each
+        done = span.stop
+
+
+def _to_winners(grad: Array, below: Array, above: Array) -> Array:
+    """Gradient at `below`, of which `above` has the largest of each window of the axis in front."""
+    result, xp, done = fresh(below.shape, grad), namespace(grad), 0
+    for i, span in enumerate(spans(len(below), len(above))):
+        free = xp.ones_like(above[i], bool)
         for k in range(span.start, span.stop):
-            won = below[_at(axis, k)] == largest
+            won = below[k] == above[i]
             won &= free
             free ^= won
-            into = result[_at(axis, k)]
-            into += given * won
+            passed = won.astype(grad.dtype)
+            if k < done:
+                passed *= grad[i]
+                both = result[k]
+                both += passed
+            else:
+                xp.multiply(passed, grad[i], out=result[k])
+        done = span.stop
     return result
+
+
+def _front(pixels: Array, axis: int) -> Array:
+    """A view of (n, *size, C) with an axis before all others; `_back` puts it where it was."""
+    return np.moveaxis(pixels, axis, 0)
+
+
+def _back(turned: Array, axis: int) -> Array:
+    return np.moveaxis(turned, 0, axis)
+
+
+def _copied(turned: Array) -> Array:
+    copy = fresh(turned.shape, turned)
+    copy[...] = turned
+    return copy
+
+
+def _room(count: int, like: Array) -> Array:
+    """For so many positions of an axis in front."""
+    return fresh((count, *like.shape[1:]), like)
 
 
 def _by_images(work: Callable[[slice], None], x: Array) -> None:
@@ -118,7 +191,3 @@ def _by_images(work: Callable[[slice], None], x: Array) -> None:
         work(slice(None))
     else:
         share(len(x), 2 * x[:1].nbytes, work)
-
-
-def _at(axis: int, index: int) -> tuple:
-    return (*(slice(None),) * axis, index)
