@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from experiments.commands.options import DataFolder, RunFolder
+from experiments.commands.options import RunFolder
 
 app = typer.Typer()
 
@@ -43,7 +43,9 @@ Device = Annotated[
 @app.command()
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Runs; several are averaged.")],
-    data: DataFolder,
+    data: Annotated[
+        list[Path], typer.Option("--data", help="Folder of identities, for all runs, or once a run, in their order.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the results; RUN/evaluation by default.")
     ] = None,
@@ -53,7 +55,8 @@ def evaluate(
     """Top-1 with its interval, top-5, loss and calibration on the validation pictures; who is taken for whom.
 
     Beside the figures: a table a person, a reliability diagram, and the hardest pictures as a sheet. Several runs are
-    judged together, by the mean of their probabilities, if they were split alike.
+    judged together, by the mean of their probabilities, if they were split alike; each may have its own --data, of the
+    same pictures aligned in another way.
 
     Example: `faces evaluate runs/first --data faces50 --tta flip`
     """
@@ -66,7 +69,9 @@ def evaluate(
 def submit(
     sample: Annotated[Path, typer.Option("--sample", help="The competition's sample_submission.csv.")],
     runs: Annotated[list[Path] | None, typer.Argument(metavar="RUN ...", help="Runs; several are averaged.")] = None,
-    test: Annotated[Path | None, typer.Option("--test", help="Folder of unlabelled images.")] = None,
+    test: Annotated[
+        list[Path] | None, typer.Option("--test", help="Folder of unlabelled images, for all runs, or once a run.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("submission.csv"),
     tta: Averaged = Tta.NONE,
     device: Device = None,

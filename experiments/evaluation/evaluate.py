@@ -13,6 +13,7 @@ from experiments.evaluation.calibration import calibration
 from experiments.evaluation.classification import confidence, confusion, figures, most_confused
 from experiments.evaluation.intervals import share_interval
 from experiments.evaluation.judged import Judged, Part
+from experiments.evaluation.together import Folder
 from experiments.evaluation.views import Views
 from experiments.outputs.charts import reliability_diagram
 from experiments.outputs.plots import confusion_matrix
@@ -25,7 +26,7 @@ TILES = 30
 
 def evaluate(
     run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    data: str | os.PathLike[str],
+    data: Folder | Sequence[Folder],
     out: str | os.PathLike[str] | None = None,
     part: Part = "validation",
     views: Views = "none",
@@ -36,14 +37,16 @@ def evaluate(
     evaluation.json: top1 with its 95 % interval, top5, loss, calibration. reliability.png: how often the network is
     right when it is so sure. identities.csv: each person's share right. confused.csv and confusion.png: who is
     taken for whom. predictions.png: some pictures with answers. hardest.png: the mistakes the network is surest of.
-    views: how each picture is seen; probabilities are averaged over views and runs. device: as `Trained.open` has it.
+    data: a folder for all runs, or one for each, of the same pictures aligned in another way. views: how each picture
+    is seen; probabilities are averaged over views and runs. device: as `Trained.open` has it.
     Raises FacesError where the folder holds other people than a run was trained on, or other pictures of them: their
     split would put pictures that trained among those that validate; and where the runs' splits differ.
     """
     runs = [run] if isinstance(run, str | os.PathLike) else list(run)
     if len(runs) > 1 and out is None:
         raise FacesError(f"{len(runs)} runs: say by --out into which folder their common results go")
-    judged = Judged(runs, data, part, device)
+    folders = [data] if isinstance(data, str | os.PathLike) else list(data)
+    judged = Judged(runs, folders, part, device)
     faces, trained = judged.faces, judged.trained[0]
     folder = trained.run.folder / "evaluation" if out is None else Path(out)
     if folder.exists() and not folder.is_dir():
@@ -60,7 +63,11 @@ def evaluate(
         "images": len(faces),
         "identities": len(faces.names),
     }
-    about = {"run": " + ".join(str(one.run.folder) for one in judged.trained), "data": str(data), "part": part}
+    about = {
+        "run": " + ".join(str(one.run.folder) for one in judged.trained),
+        "data": " + ".join(map(str, folders)),
+        "part": part,
+    }
     write_json(folder / "evaluation.json", {**about, "views": views, **result})
     reliability_diagram(found, folder / "reliability.png")
     counts = confusion(logits, faces.labels)

@@ -9,7 +9,7 @@ import numpy as np
 from experiments.data.faces import Faces, read_split
 from experiments.errors import FacesError
 from experiments.evaluation.prediction import average, predict
-from experiments.evaluation.together import open_together
+from experiments.evaluation.together import Folder, a_folder_each, open_together
 from experiments.evaluation.views import Views
 from experiments.training.trained import Trained
 
@@ -22,14 +22,18 @@ class Judged:
     def __init__(
         self,
         runs: Sequence[str | os.PathLike[str]],
-        data: str | os.PathLike[str],
+        data: Folder | Sequence[Folder],
         part: Part = "validation",
         device: str | None = None,
     ) -> None:
-        """Raises FacesError where a run knows other people or was trained on other pictures than the folder holds, and
-        where what validated one run trained another: their common figure would be flattered."""
+        """data: a folder for all runs, or one for each, of the same pictures.
+
+        Raises FacesError where a run knows other people or was trained on other pictures than its folder holds, and
+        where what validated one run trained another: their common figure would be flattered.
+        """
         self.trained = open_together(runs, device)
-        self._faces = [_part(trained, data, part) for trained in self.trained]
+        folders = a_folder_each(len(runs), data, "--data")
+        self._faces = [_part(trained, folder, part) for trained, folder in zip(self.trained, folders, strict=True)]
         self.faces = self._faces[0]
         for trained, faces in zip(self.trained, self._faces, strict=True):
             if faces.fingerprint != self.faces.fingerprint:

@@ -1,4 +1,4 @@
-"""Several runs of the same people as one: opened together, and what they say of picture files on average."""
+"""Several runs of the same people as one: opened together, and what they say of pictures on average."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -12,6 +12,8 @@ from experiments.evaluation.prediction import CHUNK, average, predict
 from experiments.evaluation.views import Views
 from experiments.progress import track
 from experiments.training.trained import Trained
+
+Folder = str | os.PathLike[str]
 
 
 def open_together(runs: Sequence[str | os.PathLike[str]], device: str | None = None) -> list[Trained]:
@@ -28,17 +30,32 @@ def open_together(runs: Sequence[str | os.PathLike[str]], device: str | None = N
     return trained
 
 
-def logits_of_files(trained: Sequence[Trained], paths: Sequence[Path], views: Views) -> Iterator[np.ndarray]:
+def a_folder_each(runs: int, folders: Folder | Sequence[Folder], option: str) -> list[Folder]:
+    """The folder that each of so many runs looks into: one folder is for all of them, several are theirs in order.
+
+    Runs may see the same pictures differently, such as cut out more widely. Raises FacesError for another number.
+    """
+    given = [folders] if isinstance(folders, str | os.PathLike) else list(folders)
+    if len(given) not in (1, runs):
+        raise FacesError(f"{option} is given {len(given)} times for {runs} runs: give it once, or once for each run")
+    return given * runs if len(given) == 1 else given
+
+
+def logits_of_files(trained: Sequence[Trained], paths: Sequence[Sequence[Path]], views: Views) -> Iterator[np.ndarray]:
     """Logits (n, classes) of picture files, some at a time: of 35,000 pictures and 7,000 people all would be 1 GB.
 
-    Of several runs, the logarithm of their mean probabilities.
+    paths: for each run, its files of the same pictures. Of several runs, the logarithm of their mean probabilities.
     """
-    with track("predicting", len(paths), "images") as advance:
-        for start in range(0, len(paths), CHUNK):
-            some = paths[start : start + CHUNK]
-            each = [predict(one, read_pictures(some, one.recipe.data), views) for one in trained]
+    count = len(paths[0])
+    with track("predicting", count, "images") as advance:
+        for start in range(0, count, CHUNK):
+            part = slice(start, start + CHUNK)
+            each = [
+                predict(one, read_pictures(files[part], one.recipe.data), views)
+                for one, files in zip(trained, paths, strict=True)
+            ]
             yield average(each) if len(each) > 1 else each[0]
-            advance(start + len(some), len(paths))
+            advance(min(part.stop, count), count)
 
 
 def _some(names: set[str]) -> str:

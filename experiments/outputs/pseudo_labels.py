@@ -42,7 +42,9 @@ def pseudo_label(
     refuse_existing(target, "remove it")
     trained = open_together(runs, device)
     pictures = find_images(test)
-    parts = [(logits.argmax(1), confidence(logits)) for logits in logits_of_files(trained, pictures, views)]
+    parts = [
+        (logits.argmax(1), confidence(logits)) for logits in logits_of_files(trained, [pictures] * len(trained), views)
+    ]
     people, sure = (np.concatenate(part) for part in zip(*parts, strict=True))
     taken = sure >= least
     if len(set(people[taken])) < 2:

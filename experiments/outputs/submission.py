@@ -6,7 +6,7 @@ from pathlib import Path
 
 from experiments.data.identities import find_images
 from experiments.errors import FacesError
-from experiments.evaluation.together import logits_of_files, open_together
+from experiments.evaluation.together import Folder, a_folder_each, logits_of_files, open_together
 from experiments.evaluation.views import Views
 from experiments.outputs.matching import match
 from experiments.outputs.sample import Labels, Sample, label_style, read_sample
@@ -18,7 +18,7 @@ from experiments.run import write_csv
 
 def submit(
     runs: Sequence[str | os.PathLike[str]],
-    test: str | os.PathLike[str],
+    test: Folder | Sequence[Folder],
     sample: str | os.PathLike[str],
     out: str | os.PathLike[str],
     views: Views = "none",
@@ -28,9 +28,9 @@ def submit(
 ) -> None:
     """Predict the images of a flat folder and write them as the sample asks. An earlier file at `out` is replaced.
 
-    Several runs, and several views of a picture, are averaged: the mean of their probabilities. labels: what to write
-    for a person, told from the sample where not given. competition: upload the file to that one of Kaggle's. device:
-    as `Trained.open` has it.
+    test: a folder for all runs, or one for each, of the same pictures aligned in another way. Several runs, and several
+    views of a picture, are averaged: the mean of their probabilities. labels: what to write for a person, told from
+    the sample where not given. competition: upload the file to that one of Kaggle's. device: as `Trained.open` has it.
 
     Raises FacesError, writing nothing, where the sample names images that the folder lacks or people that the runs do
     not know, and where the runs know different people.
@@ -44,10 +44,12 @@ def submit(
     if not out.absolute().parent.is_dir():
         raise FacesError(f"{out}: there is no folder {out.parent} to write it to; make it first")
     style = labels or label_style(form, people)
-    pictures = find_images(test)
-    places, how = match(form, [path.name for path in pictures], str(test))
+    folders = a_folder_each(len(runs), test, "--test")
+    found = {folder: find_images(folder) for folder in dict.fromkeys(folders)}
+    matched = {folder: match(form, [path.name for path in found[folder]], str(folder)) for folder in found}
     written = people if style == "name" else [str(label) for label in range(len(people))]
-    logits = logits_of_files(trained, [pictures[place] for place in places], views)
+    files = [[found[folder][place] for place in matched[folder][0]] for folder in folders]
+    logits = logits_of_files(trained, files, views)
     named = [written[label] for some in logits for label in some.argmax(1)]
     rows = list(zip(form.ids, named, strict=True))
     if wrong := problems(rows, form, written):
@@ -56,7 +58,7 @@ def submit(
     say(f"{out}: {len(rows)} rows, {len(set(named))} of {len(people)} people named, each by its {_LABEL[style]}")
     if len(trained) > 1 or views != "none":
         say(f"the mean of probabilities: {len(trained)} {'run' if len(trained) == 1 else 'runs'}, views: {views}")
-    _remark(form, how, len(pictures), test, style, people)
+    _remark(form, matched[folders[0]][1], len(found[folders[0]]), folders[0], style, people)
     message = " + ".join(one.run.folder.name for one in trained)
     if competition:
         say(upload(out, message, competition))

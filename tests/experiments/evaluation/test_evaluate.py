@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from experiments.data.faces import read_split
 from experiments.errors import FacesError
@@ -199,6 +199,25 @@ def test_several_runs_are_judged_by_their_mean_probabilities(trained_once, trans
     expected = figures(mean.log().numpy(), faces.labels)
     assert {key: result[key] for key in expected} == pytest.approx(expected, rel=1e-5)
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["run"].count(" + ") == 1
+
+
+@pytest.fixture
+def mirrored(people, tmp_path):
+    """The same pictures, turned left to right, elsewhere."""
+    folder = shutil.copytree(people, tmp_path / "mirrored")
+    for path in sorted(folder.rglob("*.png")):
+        with Image.open(path) as image:
+            ImageOps.mirror(image).save(path)
+    return folder
+
+
+def test_each_run_may_see_the_pictures_in_a_folder_of_its_own(trained_once, people, mirrored, tmp_path):
+    result = evaluate([trained_once.folder] * 2, [people, mirrored], tmp_path / "out")
+    expected = evaluate(trained_once.folder, people, tmp_path / "flip", views="flip")
+    assert result["loss"] == pytest.approx(expected["loss"], rel=1e-6)
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["data"] == f"{people} + {mirrored}"
+    with pytest.raises(FacesError, match="--data is given 2 times for 3 runs: give it once, or once for each run"):
+        evaluate([trained_once.folder] * 3, [people, mirrored], tmp_path / "out")
 
 
 def test_several_runs_need_a_folder_of_their_own(trained_once, people):

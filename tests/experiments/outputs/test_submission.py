@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from PIL import Image, ImageOps
 
 from experiments.data.faces import read_pictures
 from experiments.errors import FacesError
@@ -185,6 +186,18 @@ def test_several_runs_and_views_are_averaged(trained_once, untrained, test, samp
     mean = sum(torch.from_numpy(one.logits(view)).softmax(1) for one in trained for view in views)
     assert [row[1] for row in table(tmp_path / "out.csv")[1:]] == [trained[0].classes[n] for n in mean.argmax(1)]
     assert "the mean of probabilities: 3 runs, views: flip" in capsys.readouterr().out
+
+
+def test_each_run_may_see_the_pictures_in_a_folder_of_its_own(trained_once, test, sample, tmp_path):
+    mirrored = shutil.copytree(test, tmp_path / "mirrored")
+    for path in mirrored.iterdir():
+        with Image.open(path) as image:
+            ImageOps.mirror(image).save(path)
+    submit([trained_once.folder] * 2, [test, mirrored], sample, tmp_path / "two.csv")
+    submit([trained_once.folder], test, sample, tmp_path / "flip.csv", "flip")
+    assert table(tmp_path / "two.csv") == table(tmp_path / "flip.csv")
+    with pytest.raises(FacesError, match="--test is given 2 times for 1 runs"):
+        submit([trained_once.folder], [test, mirrored], sample, tmp_path / "out.csv")
 
 
 def test_runs_that_know_different_people_are_refused_by_name(trained_once, test, sample, tmp_path):
