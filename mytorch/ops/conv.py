@@ -1,8 +1,8 @@
 """Convolution over any number of spatial axes: a forward and its three gradients, each in the way that suits its shape.
 
 - One kernel a channel: `depthwise`, tap by tap.
-- Kernels of 3 and 5, and at stride 2 of 3 and 4, over enough channels, in float32: `winograd`, with a quarter of the
-  multiplications or a little more.
+- In float32, over enough channels: `winograd`, with a quarter of the multiplications or a little more. On images it is
+  for kernels of 3 and 5, at stride 2 of 3 and 4; along sequences for kernels of 5.
 - All else: `im2col`, one matrix product; a 1x1 kernel needs no windows made, and multiplies the pixels themselves.
 
 At stride 1 the gradient at the input is a convolution as well, of the gradient with the turned kernel, and is computed
@@ -26,11 +26,13 @@ from mytorch.ops.sums import column_sums
 
 CHANNELS, WIDE, PIXELS = 24, 64, 1024
 """With fewer channels, coming or going, Winograd's transforms cost more than its products save; with fewer pixels in
-the whole batch, the transforms of the kernels do. WIDE where MOST of the products are left.
+the whole batch, the transforms of the kernels do. Sequences must be WIDE, and images of which MOST products are left.
 """
 
 MOST, TOO_MANY = 0.45, 0.75
-"""Shares of the definition's products: with more, channels must be WIDE; with too many, nothing is saved."""
+"""Shares of the definition's products that Winograd's way leaves: nothing is saved with more than MOST of a sequence,
+and with TOO_MANY of an image.
+"""
 
 
 @on_gpu(cuda.conv)
@@ -94,7 +96,9 @@ def _suits_winograd(
         return False
     out = out or tuple(map(output_size, x.shape[2:], kernel, stride, padding))
     left = share(kernel, stride, out)
-    pays = min(filters, channels) >= (CHANNELS if left <= MOST else WIDE) and left <= TOO_MANY
+    images = len(kernel) == 2
+    enough = CHANNELS if images and left <= MOST else WIDE
+    pays = min(filters, channels) >= enough and left <= (TOO_MANY if images else MOST)
     return pays and len(x) * prod(x.shape[2:]) >= PIXELS
 
 
