@@ -3,8 +3,8 @@
 x: (N, C, *size); y and grad: (N, C, *out). Output i of an axis sees the inputs from floor(i size / out) up to
 ceil((i + 1) size / out): windows differ in length by one at most, may overlap, and leave nothing out (PyTorch's). Both
 the mean and the largest of a box can be found one axis after the other, and so can their gradients. The axis that is
-worked on is turned to the front, before the images: what lies behind one of its positions is then a long run of memory,
-on which NumPy's calls do little but arithmetic.
+pooled is turned to the front, before the images: what lies behind one of its positions is then a long run of memory, on
+which NumPy's calls do little but arithmetic.
 """
 
 from collections.abc import Callable
@@ -34,21 +34,7 @@ def adaptive_avg_pool(x: Array, out: Size) -> Array:
 
 def adaptive_avg_pool_grad(grad: Array, size: Size) -> Array:
     """Gradient of adaptive_avg_pool at its input, (N, C, *size): an equal share to each pixel of the window."""
-    if on_cuda(grad):
-        return mixed(grad, *(_shares(n, out).turned(n) for n, out in zip(size, grad.shape[2:], strict=True)))
-    grad_x = empty((*grad.shape[:2], *size), grad)
-
-    def work(images: slice) -> None:
-        given, axes = to_pixels(grad[images]), range(len(size), 0, -1)
-        for axis in axes:
-            above = _copied(_front(given, axis))
-            first = axis == axes[-1]
-            below = _front(to_pixels(grad_x[images]), axis) if first else _room(size[axis - 1], above)
-            _to_all(above, below)
-            given = _back(below, axis)
-
-    _by_images(work, grad_x)
-    return grad_x
+    return mixed(grad, *(_shares(n, out).turned(n) for n, out in zip(size, grad.shape[2:], strict=True)))
 
 
 def adaptive_max_pool(x: Array, out: Size) -> Array:
@@ -132,18 +118,6 @@ def _mean(window: Array, into: Array) -> None:
 
 def _largest(window: Array, into: Array) -> None:
     window.max(axis=0, out=into)
-
-
-def _to_all(above: Array, below: Array) -> None:
-    """Gradient of the means of an axis's windows. Where windows overlap, the later one's adds up. `above` is spent."""
-    done = 0
-    for i, span in enumerate(spans(len(below), len(above))):
-        each = above[i]
-        each *= 1 / (span.stop - span.start)
-        both = below[span.start : done]
-        both += each
-        below[done : span.stop] = each
-        done = span.stop
 
 
 def _to_winners(grad: Array, below: Array, above: Array) -> Array:
