@@ -32,7 +32,9 @@ intervals, drawing people again 1,000 times. Differences are in points, over the
 they are surer than their ends; where an interval holds 0 these pairs show no difference.
 
 {tables}
-{budget}. One seed, 0. CE has a linear head; ArcFace (scale 32, margin 0.3) begins with the class means. Both have an
+{budget}.
+
+One seed, 0. CE has a linear head; ArcFace (scale 32, margin 0.3) begins with the class means. Both have an
 embedding of 512 numbers, flips, crops of at least 0.8 of the area, AdamW along one cycle, averaged weights (0.99) and
 bfloat16; of each person's pictures a tenth validates, and its EER chooses the epoch. Regularisers are in both steps,
 but for MixUp and CutMix, which a margin does not go with. Seconds are of one thread on a machine of two processors with
