@@ -27,14 +27,19 @@ IMAGES = 8
 UNPACKED = 10**6
 """Rows times columns times depth up to which OpenBLAS multiplies matrices as they lie, without a copy beforehand."""
 
-FEW, MANY = 24, 128
-"""Tiles worked on at a time: more where packing is worth its while, so few that a cache holds them."""
+FEW, MANY, ALONG = 24, 128, 256
+"""Tiles worked on at a time: more where packing is worth its while, so few that a cache holds them.
+
+ALONG a sequence they are smaller, and fewer of them would be done before another thread is awake.
+"""
 
 Axes = tuple[Axis, Axis]
 
 
-def suitable(products: int, channels: int, filters: int) -> int:
+def suitable(products: int, channels: int, filters: int, out: Size) -> int:
     """How many tiles at a time suit products with matrices (P, channels, filters): each time, all are read again."""
+    if out[0] == 1:
+        return ALONG
     unpacked, kernels = UNPACKED // (channels * filters), 4 * products * channels * filters
     return min(unpacked, MANY) if unpacked >= FEW and kernels <= PART else MANY
 
@@ -64,7 +69,7 @@ def correlation(x: Array, kernels: Array, bias: Array | None, out: Size, axes: A
                     made += bias
                 _scatter(made.reshape(*tile, *grid, filters), target, band)
 
-    spread(_bands(len(x), out, tile, tiles or suitable(products, channels, filters)), work)
+    spread(_bands(len(x), out, tile, tiles or suitable(products, channels, filters, out)), work)
     return y
 
 
@@ -87,7 +92,7 @@ def weight_grad(grad: Array, x: Array, kernel: Size, axes: Axes, tiles: int | No
                 into = part
         return total.reshape(products, -1)
 
-    totals = spread(_bands(len(x), out, tile, tiles or suitable(products, channels, filters)), work)
+    totals = spread(_bands(len(x), out, tile, tiles or suitable(products, channels, filters, out)), work)
     transform, weight = _kernel_transform(axes), memory.zeros((filters * channels, prod(kernel)), x.dtype)
 
     def back(some: slice) -> None:
