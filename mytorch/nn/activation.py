@@ -116,14 +116,15 @@ class SiLU(Module):
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
-        y = ops.silu(expect(self, x, "(*)"))
-        self.keep(x, output=y)
+        expect(self, x, "(*)")
+        y, kept = ops.silu_keeping(x) if keeping() else (ops.silu(x), x)
+        self.keep(kept, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (x,) = self.kept(grad)
-        return ops.silu_grad(grad, x)
+        (kept,) = self.kept(grad)
+        return ops.silu_grad(grad, kept)
 
 
 class GELU(Module):

@@ -157,13 +157,13 @@ class _Downsample(_Spaced):
 class Downsample1d(_Downsample):
     """Every factor-th position, from the first: (N, C, L) -> (N, C, ceil(L / factor)). The handout's Downsample1d.
 
-    Behind a convolution of stride 1, it makes one of stride `factor`.
+    Behind a convolution of stride 1, it makes one of stride `factor`. On the CPU the output is a view of the input.
     """
 
     axes, shape = 1, "(N, C, L)"
 
 
 class Downsample2d(_Downsample):
-    """Every factor-th row and column, from the first. The handout's Downsample2d."""
+    """Every factor-th row and column, from the first. The handout's Downsample2d. On the CPU a view of the input."""
 
     axes, shape = 2, "(N, C, H, W)"

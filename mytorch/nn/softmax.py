@@ -3,6 +3,7 @@
 import numpy as np
 
 from mytorch.device import Array
+from mytorch.modes import keeping
 from mytorch.nn.checks import expect
 from mytorch.nn.module import Module
 from mytorch.ops import softmax as ops
@@ -52,12 +53,13 @@ class LogSoftmax(_AlongAxis):
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
-        y = np.moveaxis(ops.log_softmax(self.turned(x)), -1, self.dim)
-        self.keep(y, output=y)
+        turned = self.turned(x)
+        result, kept = ops.log_softmax_keeping(turned) if keeping() else (ops.log_softmax(turned), turned)
+        y = np.moveaxis(result, -1, self.dim)
+        self.keep(kept, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (y,) = self.kept(grad)
-        back = ops.log_softmax_grad(np.moveaxis(grad, self.dim, -1), np.moveaxis(y, self.dim, -1))
-        return np.moveaxis(back, -1, self.dim)
+        (kept,) = self.kept(grad)
+        return np.moveaxis(ops.log_softmax_grad(np.moveaxis(grad, self.dim, -1), kept), -1, self.dim)

@@ -1,7 +1,7 @@
 """Activations: elementwise functions and their gradients.
 
-GELU comes twice: alone, and as `gelu_keeping`, which hands its gradient what that needs. On the CPU it is the
-derivative, as half of it is there already; on the GPU, where arithmetic is free beside the memory's time, x itself.
+GELU and SiLU come twice: alone, and "keeping", handing their gradient what that needs. On the CPU it is the derivative,
+as half of it is there already; on the GPU, where arithmetic is free beside the memory's time, x itself.
 """
 
 from math import pi, sqrt
@@ -156,17 +156,23 @@ def silu(out: Array, x: Array) -> None:
     np.divide(x, out, out=out)
 
 
+@on_gpu(cuda.silu_keeping)
+@elementwise_twice
+def silu_keeping(out: Array, beside: Array, x: Array) -> None:
+    """y = silu(x), and the derivative that silu_grad takes: with g = sigmoid(x), g + y (1 - g)."""
+    _one_and_power(beside, x)
+    np.divide(1, beside, out=beside)
+    np.multiply(x, beside, out=out)
+    rest = 1 - beside
+    rest *= out
+    beside += rest
+
+
 @on_gpu(cuda.silu_grad)
 @elementwise
-def silu_grad(out: Array, grad: Array, x: Array) -> None:
-    """Gradient of silu at x: with g = sigmoid(x), g (1 + x (1 - g))."""
-    _one_and_power(out, x)
-    gate = 1 / out
-    np.subtract(1, gate, out=out)
-    out *= x
-    out += 1
-    out *= gate
-    out *= grad
+def silu_grad(out: Array, grad: Array, kept: Array) -> None:
+    """Gradient of silu, with what silu_keeping kept."""
+    np.multiply(grad, kept, out=out)
 
 
 @on_gpu(cuda.gelu)
@@ -180,14 +186,14 @@ def gelu(out: Array, x: Array) -> None:
 @elementwise_twice
 def gelu_keeping(out: Array, beside: Array, x: Array) -> None:
     """gelu, and the derivative that gelu_grad takes: the share below x, plus x times the density at x."""
-    share = normal_share(x)
-    np.square(x, out=beside)
-    beside *= -0.5
-    np.exp(beside, out=beside)
+    square = x * x
+    share = normal_share(x, square)
+    np.multiply(x, share, out=out)
+    square *= -0.5
+    np.exp(square, out=beside)
     beside *= x
     beside *= 1 / sqrt(2 * pi)
     beside += share
-    np.multiply(x, share, out=out)
 
 
 @on_gpu(cuda.gelu_grad)

@@ -1,7 +1,7 @@
 """Arithmetic element by element in blocks that stay in a core's own cache, shared among threads.
 
 A formula of several steps is as many NumPy calls, and over a large array each of them would go to memory and back. A
-block of half a MiB goes through all of them in the cache. Where elements stand does not matter: arrays are taken as
+block of a MiB goes through all of them in the cache. Where elements stand does not matter: arrays are taken as
 flat ones, in the order in which they lie in memory.
 """
 
@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 
 from mytorch.device import Array, namespace, on_cuda
-from mytorch.geometry import blocks, empty_like, to_pixels
-from mytorch.threads import spread
+from mytorch.geometry import empty_like, to_pixels
+from mytorch.threads import parts, spread
 
-BLOCK = 1 << 17
-"""Elements computed at a time."""
+LITTLE = 1 << 17
+"""Elements that are one block."""
+
+ARRAYS = 4
+"""So many arrays a formula is taken to touch when elements are parted."""
 
 
 def elementwise(function: Callable[..., None]) -> Callable[..., Array]:
@@ -82,11 +85,11 @@ def summed(terms: Callable[..., Array], *arrays: Array) -> float:
     def work(run: Sequence[slice]) -> float:
         return sum(float(terms(*(line[block] for line in lines)).sum()) for block in run)
 
-    return sum(spread(list(blocks(first.size, 1, BLOCK)), work))
+    return sum(spread(_blocks(first), work))
 
 
 def _each_block(function: Callable[..., None], like: Array, args: Sequence[Any], settings: dict[str, Any]) -> None:
-    small = like.ndim > 0 and like.size <= BLOCK
+    small = like.ndim > 0 and like.size <= LITTLE
     if on_cuda(like) or (small and all(a.flags.c_contiguous for a in args if _of_shape(a, like))):
         function(*args, **settings)
         return
@@ -96,7 +99,11 @@ def _each_block(function: Callable[..., None], like: Array, args: Sequence[Any],
         for block in run:
             function(*(line[block] if parted else line for line, parted in lines), **settings)
 
-    spread(list(blocks(like.size, 1, BLOCK)), work)
+    spread(_blocks(like), work)
+
+
+def _blocks(like: Array) -> list[slice]:
+    return parts(like.size, ARRAYS * like.itemsize)
 
 
 def _of_shape(array: Any, like: Array) -> bool:

@@ -17,8 +17,6 @@ LINE = 2048
 """Numbers that NumPy should go over in one go."""
 BLOCK = 128
 """Positions summed by one product with ones."""
-STEPS = 2
-"""So many times its own bytes an image touches: it, and what is made of it."""
 
 
 def scaled(x: Array, factor: Array, offset: Array | None = None) -> Array:
@@ -66,7 +64,7 @@ def by_pixels(work: Callable[..., None], *arrays: Array) -> None:
     def part(some: slice) -> None:
         work(some, *(images(channels_last(array[some])) for array in arrays))
 
-    share(len(arrays[0]), STEPS * sum(array[:1].nbytes for array in arrays), part)
+    share(len(arrays[0]), sum(array[:1].nbytes for array in arrays), part)
 
 
 def images(x: Array) -> Array:

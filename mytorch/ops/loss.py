@@ -125,15 +125,17 @@ def absolute_grad(out: Array, x: Array, target: Array, scale: float = 1.0) -> No
 def smooth_absolute(x: Array, target: Array, beta: float) -> Array:
     """Half a square over beta below beta, |x - target| - beta / 2 above (Girshick, arXiv 1504.08083, equation 3).
 
-    With near = min(|x - target|, beta), both are near / beta * (|x - target| - near / 2).
+    With near = x - target, held between -beta and beta, both are near / beta * (x - target - near / 2).
     """
-    distance = absolute(x, target)
-    if beta:
-        near = np.clip(distance, 0, beta)
-        distance -= near * 0.5
-        distance *= near
-        distance *= 1 / beta
-    return distance
+    if not beta:
+        return absolute(x, target)
+    terms = x - target
+    near = np.clip(terms, -beta, beta)
+    terms -= near * 0.5
+    terms *= near
+    if beta != 1:
+        terms *= 1 / beta
+    return terms
 
 
 @elementwise

@@ -1,4 +1,9 @@
-"""Softmax and its logarithm along the last axis; no exponential overflows."""
+"""Softmax and its logarithm along the last axis; no exponential overflows.
+
+The logarithm comes twice: alone, and as `log_softmax_keeping`, which hands its gradient what that needs. On the CPU it
+is the softmax, whose exponentials are there already; on the GPU, where arithmetic is free beside the memory's time, the
+logarithm itself.
+"""
 
 from collections.abc import Callable
 from functools import wraps
@@ -20,17 +25,22 @@ def _by_rows(function: Callable[..., None]) -> Callable[..., Array]:
 
     @wraps(function)
     def whole(*arrays: Array) -> Array:
-        x = arrays[0]
-        out = fresh(x.shape, x)
-        if on_cuda(x) or not x.size:
-            function(out, *arrays)
-            return out
-        rows = [array.reshape(-1, x.shape[-1]) for array in (out, *arrays)]
-        share_rows(lambda some: function(*(array[some] for array in rows)), rows[0])
+        out = fresh(arrays[0].shape, arrays[0])
+        _fill_rows(function, out, *arrays)
         return out
 
     vars(whole)["__signature__"] = signature_of_result(function)
     return whole
+
+
+def _fill_rows(function: Callable[..., None], *arrays: Array) -> None:
+    """Do `function(*arrays)`, which fills some of them, on parts of their rows."""
+    x = arrays[0]
+    if on_cuda(x) or not x.size:
+        function(*arrays)
+        return
+    rows = [array.reshape(-1, x.shape[-1]) for array in arrays]
+    share_rows(lambda some: function(*(array[some] for array in rows)), rows[0])
 
 
 def share_rows(work: Callable[[slice], object], x: Array) -> None:
@@ -64,10 +74,25 @@ def log_softmax(out: Array, x: Array) -> None:
     out -= np.log(np.exp(out).sum(-1, keepdims=True))
 
 
+@on_gpu(cuda.log_softmax_keeping)
+def log_softmax_keeping(x: Array) -> tuple[Array, Array]:
+    """log_softmax, and the softmax."""
+    y, shares = fresh(x.shape, x), fresh(x.shape, x)
+    _fill_rows(_log_softmax_twice, y, shares, x)
+    return y, shares
+
+
+def _log_softmax_twice(y: Array, shares: Array, x: Array) -> None:
+    np.subtract(x, x.max(-1, keepdims=True), out=y)
+    np.exp(y, out=shares)
+    total = shares.sum(-1, keepdims=True)
+    y -= np.log(total)
+    shares *= 1 / total
+
+
 @on_gpu(cuda.log_softmax_grad)
 @_by_rows
-def log_softmax_grad(out: Array, grad: Array, y: Array) -> None:
-    """Gradient of y = log_softmax(x) at x."""
-    np.exp(y, out=out)
-    out *= grad.sum(-1, keepdims=True)
+def log_softmax_grad(out: Array, grad: Array, kept: Array) -> None:
+    """Gradient of log_softmax at x; kept: what log_softmax_keeping kept."""
+    np.multiply(kept, grad.sum(-1, keepdims=True), out=out)
     np.subtract(grad, out, out=out)

@@ -69,9 +69,14 @@ def silu(x: Array) -> Array:
     return _map("silu", x)
 
 
-def silu_grad(grad: Array, x: Array) -> Array:
-    """Gradient of silu at x."""
-    return _map("silu_grad", x, grad)
+def silu_keeping(x: Array) -> tuple[Array, Array]:
+    """silu, and what silu_grad takes."""
+    return silu(x), x
+
+
+def silu_grad(grad: Array, kept: Array) -> Array:
+    """Gradient of silu at x, which was kept."""
+    return _map("silu_grad", kept, grad)
 
 
 def prelu(x: Array, slope: Array) -> Array:

@@ -22,9 +22,15 @@ def log_softmax(x: Array) -> Array:
     return _along_rows("log_softmax", x)
 
 
-def log_softmax_grad(grad: Array, y: Array) -> Array:
-    """As mytorch.ops.softmax.log_softmax_grad."""
-    return _along_rows("log_softmax_grad", grad, y)
+def log_softmax_keeping(x: Array) -> tuple[Array, Array]:
+    """log_softmax, and what log_softmax_grad takes: its result."""
+    y = log_softmax(x)
+    return y, y
+
+
+def log_softmax_grad(grad: Array, kept: Array) -> Array:
+    """As mytorch.ops.softmax.log_softmax_grad, with what log_softmax_keeping kept."""
+    return _along_rows("log_softmax_grad", grad, kept)
 
 
 def row_threads(columns: int) -> int:
