@@ -118,7 +118,9 @@ def _check(file: Path, sample: Path) -> NoReturn:
 @app.command()
 def pseudo_label(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Runs; several are averaged.")],
-    test: Annotated[Path, typer.Option("--test", help="Folder of unlabelled images.")],
+    test: Annotated[
+        list[Path], typer.Option("--test", help="Folder of unlabelled images, for all runs, or once a run.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Folder to make, a folder a person.")],
     least: Annotated[float, typer.Option("--least", help="The probability from which a picture is taken.")] = 0.8,
     tta: Averaged = Tta.NONE,

@@ -14,7 +14,7 @@ from experiments.data.identities import find_images
 from experiments.data.packed import packed_part
 from experiments.errors import FacesError
 from experiments.evaluation.classification import confidence
-from experiments.evaluation.together import logits_of_files, open_together
+from experiments.evaluation.together import Folder, a_folder_each, logits_of_files, open_together
 from experiments.evaluation.views import Views
 from experiments.progress import say
 from experiments.run import new_folder, refuse_existing, write_csv
@@ -22,7 +22,7 @@ from experiments.run import new_folder, refuse_existing, write_csv
 
 def pseudo_label(
     runs: Sequence[str | os.PathLike[str]],
-    test: str | os.PathLike[str],
+    test: Folder | Sequence[Folder],
     out: str | os.PathLike[str],
     least: float = 0.8,
     views: Views = "none",
@@ -30,29 +30,32 @@ def pseudo_label(
 ) -> int:
     """Make a folder of the pictures of `test` that the runs are sure of, a folder a person, whole or not at all.
 
-    Sure is a mean probability of `least`. pseudo_labels.csv names for every picture its likeliest person, the
+    test: a folder for all runs, or one for each, of the same pictures aligned in another way; those of the first are
+    taken. Sure is a mean probability of `least`. pseudo_labels.csv names for every picture its likeliest person, the
     probability, and whether it was taken. The number taken is returned. Files are linked where the disk allows, else
-    copied. Raises FacesError where `test` is of a pack, `out` is in use, `least` is reached for fewer than two people.
+    copied. Raises FacesError where `test` is of a pack, `out` is in use, `least` is reached for fewer than two people,
+    and where the folders hold other pictures.
     """
-    if packed_part(test):
-        raise FacesError(f"{test}: of a pack, which holds no files to take: give the folder it was packed from")
+    folders = a_folder_each(len(runs), test, "--test")
+    for folder in folders:
+        if packed_part(folder):
+            raise FacesError(f"{folder}: of a pack, which holds no files to take: give the folder it was packed from")
     if not 0 < least <= 1:
         raise FacesError(f"--least {least:g}: expected a probability above 0, at most 1, such as 0.8")
     target = Path(out)
     refuse_existing(target, "remove it")
     trained = open_together(runs, device)
-    pictures = find_images(test)
-    parts = [
-        (logits.argmax(1), confidence(logits)) for logits in logits_of_files(trained, [pictures] * len(trained), views)
-    ]
+    files = [find_images(folder) for folder in folders]
+    _require_same(files, folders)
+    parts = [(logits.argmax(1), confidence(logits)) for logits in logits_of_files(trained, files, views)]
     people, sure = (np.concatenate(part) for part in zip(*parts, strict=True))
     taken = sure >= least
     if len(set(people[taken])) < 2:
         raise FacesError(
-            f"{test}: {int(taken.sum())} pictures reach a probability of {least:g}, the surest has {sure.max():.2f}: "
-            "expected pictures of two people or more; lower --least"
+            f"{folders[0]}: {int(taken.sum())} pictures reach a probability of {least:g}, the surest has "
+            f"{sure.max():.2f}: expected pictures of two people or more; lower --least"
         )
-    names = trained[0].classes
+    names, pictures = trained[0].classes, files[0]
     rows = [
         {"picture": path.name, "person": names[k], "probability": f"{share:.4f}", "taken": int(chosen)}
         for path, k, share, chosen in zip(pictures, people, sure, taken, strict=True)
@@ -68,6 +71,16 @@ def pseudo_label(
     )
     say(f"to train on them, too: --set data.further={target}")
     return int(taken.sum())
+
+
+def _require_same(files: Sequence[Sequence[Path]], folders: Sequence[Folder]) -> None:
+    first = {path.name for path in files[0]}
+    for some, folder in zip(files[1:], folders[1:], strict=True):
+        if other := first ^ {path.name for path in some}:
+            raise FacesError(
+                f"{folder}: other pictures than {folders[0]}, such as {min(other)}, which one of them lacks: expected "
+                "the same pictures, aligned in another way"
+            )
 
 
 def _link(source: Path, target: Path) -> None:

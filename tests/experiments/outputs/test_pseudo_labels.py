@@ -1,4 +1,5 @@
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -80,3 +81,17 @@ def test_a_probability_is_asked_for(untrained, unlabelled, tmp_path):
 def test_a_folder_in_use_is_left_alone(trained_once, unlabelled, own_people):
     with pytest.raises(FacesError, match="exists already"):
         pseudo_label([trained_once.folder], unlabelled, own_people)
+
+
+def test_runs_look_into_folders_of_their_own_and_the_first_ones_pictures_are_taken(
+    trained_once, untrained, unlabelled, tmp_path
+):
+    again = tmp_path / "again"
+    shutil.copytree(unlabelled, again)
+    runs = [trained_once.folder, untrained.folder]
+    pseudo_label(runs, unlabelled, tmp_path / "one", least=0.2)
+    pseudo_label(runs, [unlabelled, again], tmp_path / "two", least=0.2)
+    assert table(tmp_path / "one") == table(tmp_path / "two")
+    (again / table(tmp_path / "one")[0]["picture"]).unlink()
+    with pytest.raises(FacesError, match=r"other pictures than .*, such as \S+, which one of them lacks"):
+        pseudo_label(runs, [unlabelled, again], tmp_path / "three", least=0.2)
