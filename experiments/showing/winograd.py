@@ -10,21 +10,21 @@ from experiments.outputs.plots import BLUE, GREY, ORANGE
 from experiments.showing.film import Film, in_acts
 from experiments.showing.stage import Panel, Shades, Stage, Window
 from experiments.showing.step import place
-from mytorch.ops import winograd as ops
+from mytorch.ops.bilinear import toom_cook
+from mytorch.ops.winograd import winograd
 
 SIZE = (12.3, 6.9)
 OUTPUTS = 4
 """Outputs of a tile along either axis."""
 
-PRODUCTS, BY_DEFINITION = ops.ALL, OUTPUTS * OUTPUTS * 9
+INPUTS, KERNEL, BACK = toom_cook(OUTPUTS, 3)
+"""B^T, G and A^T: what takes a tile and a kernel to the values of their polynomials, and the products back."""
+
+SEEN = len(INPUTS)
+"""Inputs of a tile along either axis."""
+
+PRODUCTS, BY_DEFINITION = SEEN * SEEN, OUTPUTS * OUTPUTS * 9
 """Multiplications of a tile: Winograd's, and nine for each output."""
-
-POINTS = np.vander(np.array(ops.POINTS, float), OUTPUTS, increasing=True)
-A = np.vstack([POINTS, np.eye(OUTPUTS)[-1]])
-"""Powers of the points: of a polynomial of four coefficients, its values; turned, the way back to the outputs."""
-
-G = ops.SCALE[:, None] * np.vstack([POINTS[:, :3], [0, 0, 1]])
-"""The same for a kernel's three, with what interpolation divides by."""
 
 
 class Tiles:
@@ -39,7 +39,7 @@ class Tiles:
         if min(x.shape) + 2 * padding < 3:
             raise FacesError(f"--size: a window of 3 does not fit {min(x.shape)} pixels")
         self.x, self.kernel, self.padding = x, kernel, padding
-        self.y = ops.winograd(x[None, None].astype(np.float32), kernel[None, None], None, (padding, padding))[0, 0]
+        self.y = winograd(x[None, None].astype(np.float32), kernel[None, None], None, (padding, padding))[0, 0]
         self.grid = tuple(-(-n // OUTPUTS) for n in self.y.shape)
         room = [OUTPUTS * n + 2 - (size + padding) for n, size in zip(self.grid, x.shape, strict=True)]
         self.around = np.pad(x, [(padding, max(padding, more)) for more in room])
@@ -47,7 +47,7 @@ class Tiles:
     def window(self, number: int) -> Window:
         """Where a tile's pixels begin, and how far they reach; neighbours share two rows or columns."""
         row, column = place(number, self.grid[1])
-        return row * OUTPUTS, column * OUTPUTS, ops.SEEN, ops.SEEN
+        return row * OUTPUTS, column * OUTPUTS, SEEN, SEEN
 
     def tile(self, number: int) -> np.ndarray:
         """The pixels of a tile, (6, 6)."""
@@ -56,12 +56,12 @@ class Tiles:
 
     def transformed(self, number: int) -> np.ndarray:
         """B^T d B, (6, 6)."""
-        return ops.B.T @ self.tile(number) @ ops.B
+        return INPUTS @ self.tile(number) @ INPUTS.T
 
     @property
     def transformed_kernel(self) -> np.ndarray:
         """G g G^T, (6, 6)."""
-        return G @ self.kernel @ G.T
+        return KERNEL @ self.kernel @ KERNEL.T
 
     def products(self, number: int) -> np.ndarray:
         """Element by element, (6, 6)."""
@@ -69,7 +69,7 @@ class Tiles:
 
     def outputs(self, number: int) -> np.ndarray:
         """A^T m A, (4, 4): what stands in y, and perhaps more that hangs over its edge."""
-        return A.T @ self.products(number) @ A
+        return BACK @ self.products(number) @ BACK.T
 
     def so_far(self, done: int) -> np.ndarray:
         """y, as far as the first `done` tiles make it."""

@@ -20,18 +20,6 @@ from mytorch.device import Array
 from mytorch.geometry import Size, channels_last, output_size
 from mytorch.ops import bilinear, tiled
 
-SEEN = 6
-"""Inputs of a tile along one axis, for a kernel of three."""
-
-ALL = SEEN * SEEN
-"""Elements of such a tile."""
-
-POINTS = bilinear.POINTS[: SEEN - 1]
-"""The sixth is infinity, at which a polynomial's value is its last coefficient."""
-
-B, SCALE = bilinear.lagrange(POINTS)[0].T, bilinear.lagrange(POINTS)[1]
-"""What interpolates, and what that divides by at each point: it is multiplied into the kernels, which are few."""
-
 TILES: int | None = None
 """Tiles worked on at a time; None: as many as suit the channels."""
 

@@ -8,6 +8,15 @@ from mytorch.ops import bilinear
 KNOWN = [(kernel, stride) for kernel, stride in bilinear.OUTPUTS if kernel > 1]
 
 
+@given(st.integers(2, len(bilinear.POINTS)))
+def test_the_rows_interpolate(count):
+    """They are Lagrange's polynomials but for a factor: with it, 1 at a point of their own, zero at the others."""
+    points = bilinear.POINTS[:count]
+    rows, scale = bilinear.lagrange(points)
+    values = np.vander(np.array(points, float), count + 1, increasing=True) @ rows.T
+    np.testing.assert_allclose(values * scale, np.eye(count, count + 1), atol=1e-12)
+
+
 @pytest.mark.parametrize(("kernel", "stride"), KNOWN)
 def test_a_tile_is_the_correlation(kernel, stride):
     axis = bilinear.forward(kernel, stride, 0)
