@@ -1,7 +1,7 @@
 """Threads: large work on arrays, shared among the processor's cores in parts that fit its cache.
 
 NumPy lets go of Python's lock while it computes, so that plain threads run side by side. The matrix products in the
-parts are then held to one thread each: a part is small, and two layers of threads would fight for the same cores.
+parts are held to one thread each: a part is small, and two layers of threads would fight for the same cores.
 """
 
 import os
@@ -97,15 +97,15 @@ def spread(items: Sequence[T], work: Callable[[Sequence[T]], R]) -> list[R]:
     another `spread`, and where the BLAS cannot be held to one thread, all items are one run. An exception is raised
     here once all threads have ended.
     """
-    threads = 1 if getattr(_LOCAL, "inside", False) else min(get_num_threads(), len(items))
+    if getattr(_LOCAL, "inside", False):
+        return [work(items)] if items else []
     before = np.setbufsize(BUFFER)  # this thread's own
     try:
-        if threads > 1:
-            with OneEach() as held:
-                if held:
-                    bounds = [len(items) * i // threads for i in range(threads + 1)]
-                    return _in_threads([items[a:b] for a, b in pairwise(bounds)], work)
-        return [work(items)] if items else []
+        with OneEach() as held:
+            threads = min(get_num_threads() if held else 1, len(items))
+            bounds = [len(items) * i // threads for i in range(threads + 1)] if threads else []
+            runs = [items[a:b] for a, b in pairwise(bounds)]
+            return _in_threads(runs, work) if threads > 1 else [work(run) for run in runs]
     finally:
         np.setbufsize(before)
 
@@ -206,12 +206,12 @@ class OneEach:
     """Inside of it a matrix product runs on one thread; entering gives True where the BLAS could be held to that.
 
     A BLAS that has run on several threads keeps them spinning for a while, in wait for the next product, and they take
-    the processors from ours: so small products beside a `spread` belong into this, too. The BLAS has one number of
-    threads for the whole process: the first to come in sets it, the last to go puts it back.
+    the processors from ours: one small product on two threads costs the next 25 milliseconds. The BLAS has one number
+    of threads for the whole process: the first to come in sets it, the last to go puts it back.
     """
 
     _inside = 0
-    _limited: Any = None
+    _before: tuple[tuple[Any, int], ...] = ()
 
     def __enter__(self) -> bool:
         blas = _blas()
@@ -219,7 +219,10 @@ class OneEach:
             return False
         with _LOCK:
             if not OneEach._inside:
-                OneEach._limited = blas.limit(limits=1)
+                found = ((library, library.num_threads) for library in blas.lib_controllers)
+                OneEach._before = tuple((library, count) for library, count in found if count != 1)
+                for library, _ in OneEach._before:
+                    library.set_num_threads(1)
             OneEach._inside += 1
         return True
 
@@ -229,4 +232,5 @@ class OneEach:
         with _LOCK:
             OneEach._inside -= 1
             if not OneEach._inside:
-                OneEach._limited.restore_original_limits()
+                for library, count in OneEach._before:
+                    library.set_num_threads(count)

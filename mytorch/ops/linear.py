@@ -12,7 +12,7 @@ from mytorch.device import Array, on_cuda
 from mytorch.geometry import fresh
 from mytorch.memory import LEAST
 from mytorch.ops.sums import column_sums
-from mytorch.threads import OneEach, get_num_threads, spread
+from mytorch.threads import get_num_threads, spread
 
 
 def linear(x: Array, weight: Array, bias: Array | None) -> Array:
@@ -74,5 +74,4 @@ def _share(count: int, weight: Array, work: Callable[[slice], None]) -> None:
             work(some)
 
     bounds = [count * i // threads for i in range(threads + 1)]
-    with OneEach():
-        spread([slice(a, b) for a, b in pairwise(bounds)], each)
+    spread([slice(a, b) for a, b in pairwise(bounds)], each)

@@ -64,6 +64,14 @@ def test_products_run_on_one_thread_inside_and_as_before_afterwards(threads):
         assert blas_threads() == before
 
 
+@pytest.mark.parametrize(("items", "number"), [([0], 2), ([0, 1], 1)])
+def test_so_do_those_of_a_single_run(items, number):
+    with threadpool_limits(2, user_api="blas"), ours.num_threads(number):
+        (inside,) = ours.spread(items, lambda run: blas_threads())
+        assert set(inside) == {1}
+        assert set(blas_threads()) == {2}
+
+
 def test_the_blas_is_put_back_when_several_users_come_and_go_in_any_order():
     with threadpool_limits(2, user_api="blas"):
         before = blas_threads()
