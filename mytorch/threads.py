@@ -18,7 +18,7 @@ import numpy as np
 R = TypeVar("R")
 T = TypeVar("T")
 
-PART = 1 << 22
+PART = 1 << 23
 """Bytes that a part should touch: a share of a last-level cache.
 
 Less would fit the second level, but make NumPy's calls so short that the threads mostly wait for each other's Python.

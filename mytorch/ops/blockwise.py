@@ -19,7 +19,7 @@ from mytorch.threads import parts, spread
 LITTLE = 1 << 17
 """Elements that are one block."""
 
-ARRAYS = 4
+ARRAYS = 8
 """So many arrays a formula is taken to touch when elements are parted."""
 
 
