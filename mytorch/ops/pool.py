@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from mytorch.device import Array, on_gpu
-from mytorch.geometry import Size, channels_last, empty, inner, output_size, pad, padded_size, taps
+from mytorch.geometry import Size, channels_last, empty, fresh, inner, output_size, pad, padded_size, taps, to_pixels
 from mytorch.ops.channel_sums import position_sums
 from mytorch.ops.cuda import pool as cuda
 from mytorch.threads import share
@@ -17,18 +17,31 @@ from mytorch.threads import share
 
 @on_gpu(cuda.max_pool)
 def max_pool(x: Array, kernel: Size, stride: Size, padding: Size) -> Array:
-    """Largest value of each window. Padding is minus infinity, so a padded pixel never wins."""
+    """Largest value of each window. Padding is minus infinity, so a padded pixel never wins.
+
+    One axis after the other: along the first, NumPy goes over whole rows.
+    """
     y = empty((*x.shape[:2], *map(output_size, x.shape[2:], kernel, stride, padding)), x)
 
     def work(images: slice) -> None:
-        padded, some = pad(x[images], padding, -np.inf), y[images]
-        first, *others = taps(kernel, stride, (1,) * len(kernel), y.shape[2:])
-        some[...] = padded[first]
-        for seen in others:
-            np.maximum(some, padded[seen], out=some)
+        left = to_pixels(pad(x[images], padding, -np.inf))
+        for axis, (k, s, n) in enumerate(zip(kernel, stride, y.shape[2:], strict=True), start=1):
+            last = axis == len(kernel)
+            into = to_pixels(y[images]) if last else fresh((*left.shape[:axis], n, *left.shape[axis + 1 :]), x)
+            _largest(left, k, s, axis, into)
+            left = into
 
     share(len(x), 2 * x[:1].nbytes, work)
     return y
+
+
+def _largest(pixels: Array, kernel: int, stride: int, axis: int, into: Array) -> None:
+    """The largest of each window along one axis."""
+    reach, before = stride * (into.shape[axis] - 1) + 1, (slice(None),) * axis
+    first, *others = (pixels[(*before, slice(k, k + reach, stride))] for k in range(kernel))
+    np.maximum(first, others[0] if others else first, out=into)
+    for seen in others[1:]:
+        np.maximum(into, seen, out=into)
 
 
 @on_gpu(cuda.max_pool_grad)
@@ -38,9 +51,13 @@ def max_pool_grad(grad: Array, x: Array, y: Array, kernel: Size, stride: Size, p
     Here padding is NaN, which equals nothing: not even a window of minus infinities gives its gradient away.
     """
     grad, grad_x = channels_last(grad), empty(x.shape, x)
+    whole = all(n == k * o for n, k, o in zip(x.shape[2:], kernel, y.shape[2:], strict=True))
+    tiling = kernel == stride and whole and not any(padding)
 
     def work(images: slice) -> None:
         padded, some, given = pad(x[images], padding, np.nan), y[images], grad[images]
+        if tiling and some.size and _to_sole_winners(grad_x[images], given, padded, some, kernel):
+            return
         into, overlap = _spread(grad_x[images], kernel, stride, padding)
         free = np.ones_like(some, bool)
         for seen in taps(kernel, stride, (1,) * len(kernel), y.shape[2:]):
@@ -57,6 +74,26 @@ def max_pool_grad(grad: Array, x: Array, y: Array, kernel: Size, stride: Size, p
 
     share(len(x), 2 * x[:1].nbytes, work)
     return grad_x
+
+
+def _to_sole_winners(into: Array, grad: Array, x: Array, y: Array, kernel: Size) -> bool:
+    """max_pool_grad into `into` where windows tile x and none has its largest value twice; False, undone, elsewhere.
+
+    A window's output is then compared with all of its pixels at once, along whole rows.
+    """
+
+    def widened(outputs: Array) -> Array:
+        pixels = to_pixels(outputs)
+        for axis, k in enumerate(kernel[1:], start=2):
+            pixels = pixels.repeat(k, axis)
+        return pixels.reshape(len(x), y.shape[2], 1, -1)
+
+    rows = (len(x), y.shape[2], kernel[0], -1)
+    won = to_pixels(x).reshape(rows) == widened(y)
+    if np.count_nonzero(won) != y.size or np.isnan(y.min()):
+        return False
+    np.multiply(widened(grad), won.astype(grad.dtype), out=to_pixels(into).reshape(rows))
+    return True
 
 
 @on_gpu(cuda.avg_pool)
