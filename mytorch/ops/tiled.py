@@ -60,11 +60,13 @@ def correlation(x: Array, kernels: Array, bias: Array | None, out: Size, axes: A
             seen = _Tiles(source, grid, [a.inputs for a in axes], [a.step for a in axes], [a.start for a in axes])
             multiplied = _room(products, prod(grid), filters)
             half = _room(len(axes[0].inputs), tile[1], prod(grid) * filters)
-            made = _room(prod(tile), prod(grid), filters)
+            made = half if _alone(back[0]) else _room(prod(tile), prod(grid) * filters)
+            made = made.reshape(-1, prod(grid), filters)
             for band in alike:
                 np.matmul(seen.of(band), kernels, out=multiplied)
                 np.matmul(back[1], multiplied.reshape(len(half), -1, half.shape[-1]), out=half)
-                np.matmul(back[0], half.reshape(len(half), -1), out=made.reshape(tile[0], -1))
+                if not _alone(back[0]):
+                    np.matmul(back[0], half.reshape(len(half), -1), out=made.reshape(tile[0], -1))
                 if bias is not None:
                     made += bias
                 _scatter(made.reshape(*tile, *grid, filters), target, band)
@@ -159,7 +161,9 @@ class _Tiles:
         self.box = memory.empty((*reach, images, source.shape[-1]), np.float32)
         line, pixel = reach[1] * run * 4, run * 4
         self.rows = _seen(self.box, (rows, tall, reach[1] * run), (step[0] * line, line, 4))
-        self.half = memory.empty((rows, high, reach[1] * run), np.float32)
+        self.half = self.box.reshape(1, 1, -1)
+        if not _alone(self.matrices[0]):
+            self.half = memory.empty((rows, high, reach[1] * run), np.float32)
         self.columns = _seen(
             self.half, (rows, high, columns, broad, run), (high * line, line, step[1] * pixel, pixel, 4)
         )
@@ -170,10 +174,16 @@ class _Tiles:
         start = (self.step[0] * band.top + self.start[0], self.start[1])
         fill(self.box.transpose(2, 0, 1, 3), self.source, band.images, start, cleared=band.top == self.cleared)
         self.cleared = band.top
-        np.matmul(self.matrices[0], self.rows, out=self.half)
+        if not _alone(self.matrices[0]):
+            np.matmul(self.matrices[0], self.rows, out=self.half)
         np.matmul(self.matrices[1], self.columns, out=self.tiles.transpose(2, 0, 3, 1, 4))
         high, wide = self.tiles.shape[:2]
         return self.tiles.reshape(high * wide, -1, self.source.shape[-1])
+
+
+def _alone(matrix: Array) -> bool:
+    """Whether an axis has one input and one output, as the first has in sequences: it is as it should be already."""
+    return matrix.shape == (1, 1)
 
 
 def _seen(array: Array, shape: Size, strides: Size) -> Array:
