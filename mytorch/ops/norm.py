@@ -106,7 +106,8 @@ def batch_norm_grad(
     found = spread(_parts(below, times, 3), work)
     grad_bias, grad_scale = reduce(np.add, found, np.zeros((2, len(mean)))).astype(x.dtype)
     count, scale = len(below), _scale(var, weight, eps)
-    slope, offset = -scale * grad_scale / (count * (var + eps)), -scale * grad_bias / count
+    slope = -scale * grad_scale / (count * (var + eps))
+    offset = -scale * grad_bias / count - mean * slope
     factor, slope, offset = (_line(vector, times) for vector in (scale, slope, offset))
 
     def write(some: Sequence[slice]) -> None:
@@ -117,8 +118,7 @@ def batch_norm_grad(
                 np.multiply(given, factor, out=line)
                 continue
             through = _lines(scratch[: part.stop - part.start], times)
-            np.subtract(_lines(below[part], times), centre, out=through)
-            through *= slope
+            np.multiply(_lines(below[part], times), slope, out=through)
             through += offset
             np.multiply(given, factor, out=line)
             line += through
