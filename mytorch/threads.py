@@ -97,15 +97,17 @@ def spread(items: Sequence[T], work: Callable[[Sequence[T]], R]) -> list[R]:
     another `spread`, and where the BLAS cannot be held to one thread, all items are one run. An exception is raised
     here once all threads have ended.
     """
+    if not items:
+        return []
     if getattr(_LOCAL, "inside", False):
-        return [work(items)] if items else []
+        return [work(items)]
     before = np.setbufsize(BUFFER)  # this thread's own
     try:
         with OneEach() as held:
-            threads = min(get_num_threads() if held else 1, len(items))
-            bounds = [len(items) * i // threads for i in range(threads + 1)] if threads else []
+            threads = min(get_num_threads(), len(items)) if held else 1
+            bounds = [len(items) * i // threads for i in range(threads + 1)]
             runs = [items[a:b] for a, b in pairwise(bounds)]
-            return _in_threads(runs, work) if threads > 1 else [work(run) for run in runs]
+            return _in_threads(runs, work) if threads > 1 else [work(items)]
     finally:
         np.setbufsize(before)
 

@@ -22,9 +22,9 @@ RUN = 1024
 """Elements behind a position that are a run long enough even where the axis is not in front."""
 
 CALLS = 4
-"""Parts are so many times as large as elsewhere.
+"""An image counts for so much less than its bytes when images are parted.
 
-Each goes through hundreds of NumPy calls, and short ones keep threads waiting for each other's Python for longer than
+A part goes through hundreds of NumPy calls, and short ones keep threads waiting for each other's Python for longer than
 the cache saves.
 """
 

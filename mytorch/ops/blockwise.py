@@ -16,8 +16,8 @@ from mytorch.device import Array, namespace, on_cuda
 from mytorch.geometry import empty_like, to_pixels
 from mytorch.threads import parts, spread
 
-LITTLE = 1 << 17
-"""Elements that are one block."""
+WHOLE = 1 << 17
+"""Elements up to which an array is one block, and no thread's work is split off."""
 
 ARRAYS = 8
 """So many arrays a formula is taken to touch when elements are parted."""
@@ -89,7 +89,7 @@ def summed(terms: Callable[..., Array], *arrays: Array) -> float:
 
 
 def _each_block(function: Callable[..., None], like: Array, args: Sequence[Any], settings: dict[str, Any]) -> None:
-    small = like.ndim > 0 and like.size <= LITTLE
+    small = like.ndim > 0 and like.size <= WHOLE
     if on_cuda(like) or (small and all(a.flags.c_contiguous for a in args if _of_shape(a, like))):
         function(*args, **settings)
         return

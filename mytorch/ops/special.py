@@ -53,9 +53,8 @@ def normal_share(x: Array, square: Array | None = None) -> Array:
     """
     if x.dtype != np.float32:
         return (1 + erf(x * sqrt(0.5))) / 2
-    if square is None:
-        square = x * x
     with np.errstate(over="ignore"):
+        square = x * x if square is None else square
         share = square * NORMAL[-1]
         for coefficient in NORMAL[-2:0:-1]:
             share += coefficient

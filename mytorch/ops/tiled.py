@@ -60,16 +60,16 @@ def correlation(x: Array, kernels: Array, bias: Array | None, out: Size, axes: A
             seen = _Tiles(source, grid, [a.inputs for a in axes], [a.step for a in axes], [a.start for a in axes])
             multiplied = _room(products, prod(grid), filters)
             half = _room(len(axes[0].inputs), tile[1], prod(grid) * filters)
-            made = half if _alone(back[0]) else _room(prod(tile), prod(grid) * filters)
-            made = made.reshape(-1, prod(grid), filters)
+            made = half if _alone(back[0]) else _room(*tile, prod(grid) * filters)
+            finished = made.reshape(*tile, *grid, filters)
             for band in alike:
                 np.matmul(seen.of(band), kernels, out=multiplied)
                 np.matmul(back[1], multiplied.reshape(len(half), -1, half.shape[-1]), out=half)
                 if not _alone(back[0]):
                     np.matmul(back[0], half.reshape(len(half), -1), out=made.reshape(tile[0], -1))
                 if bias is not None:
-                    made += bias
-                _scatter(made.reshape(*tile, *grid, filters), target, band)
+                    finished += bias
+                _scatter(finished, target, band)
 
     spread(_bands(len(x), out, tile, tiles or suitable(products, channels, filters, out)), work)
     return y
@@ -161,9 +161,8 @@ class _Tiles:
         self.box = memory.empty((*reach, images, source.shape[-1]), np.float32)
         line, pixel = reach[1] * run * 4, run * 4
         self.rows = _seen(self.box, (rows, tall, reach[1] * run), (step[0] * line, line, 4))
-        self.half = self.box.reshape(1, 1, -1)
-        if not _alone(self.matrices[0]):
-            self.half = memory.empty((rows, high, reach[1] * run), np.float32)
+        half = (rows, high, reach[1] * run)
+        self.half = self.box.reshape(half) if _alone(self.matrices[0]) else memory.empty(half, np.float32)
         self.columns = _seen(
             self.half, (rows, high, columns, broad, run), (high * line, line, step[1] * pixel, pixel, 4)
         )
