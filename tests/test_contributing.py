@@ -123,7 +123,7 @@ def add_check(copy: Copy, text: str) -> None:
         "autograder/checks/activation.py", '        case "Tanh":\n', f'        case "Tanh":\n            {guess}\n'
     )
     copy.put("autograder/hints/catalogue.py", hint, '        "relu_absolute": ', 8)
-    copy.put("tests/autograder/corpus/wrong.py", mistake, '    M("tanh: without the square"')
+    copy.put("tests/autograder/corpus/wrong/earlier.py", mistake, '    M("tanh: without the square"')
 
 
 EXAMPLES = {LAYER: [add_layer], BACKBONE: [add_backbone], RECIPE: [add_backbone, add_recipe], CHECK: [add_check]}

@@ -1,0 +1,4 @@
+"""The parts of a class's test, by their initials."""
+
+F, G, W, B, S, E = "forward", "input gradient", "weight gradient", "bias gradient", "shape", "edge cases"
+RUN, EVAL = "running statistics", "evaluation"
