@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PlainValidator, Tag
 
-from experiments.recipe_parts import Part, Positive, Rate
+from experiments.recipe_parts import Part, Positive, Rate, Share
 
 
 class Model(Part):
@@ -86,11 +86,16 @@ class TripletHead(Part):
 
 
 class PrototypesHead(Part):
-    """Class means of the embeddings, of which nothing is learned. trim: share of a person's farthest left out."""
+    """Class means of the embeddings, of which nothing is learned.
+
+    trim: share of a person's farthest embeddings left out. nearest: how much the cosine with a person's nearest
+    embedding counts, beside that with the mean; all embeddings are kept for it.
+    """
 
     name: Literal["prototypes"]
     scale: Rate = 32.0
     trim: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    nearest: Share = 0.0
 
 
 _HEADS = {

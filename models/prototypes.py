@@ -1,4 +1,6 @@
-"""A classifier without training: the mean embedding of each class."""
+"""A classifier without training: the mean embedding of each class, and its nearest one."""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,18 +12,27 @@ from models.margins import cosines
 class Prototypes(nn.Module):
     """Logits `scale` x cosine with the mean of each class's normalised embeddings; nothing in it is trained.
 
+    nearest: w, from 0 to 1: the cosine with the nearest of the class's embeddings counts w of it, that with the mean
+    1 - w. What lies near one picture of a person, such as one of the same moment, need not lie near them all.
+
     The means (C, D), of length one, and the number of embeddings behind each (C,) are buffers, so a state dict holds
-    them. Source: nearest class mean, Mensink et al. 2013; prototypes, Snell et al. 2017, arXiv 1703.05175.
+    them; with `nearest` so are the embeddings (C, K, D), where K is the largest class's number and smaller classes
+    repeat theirs. Source: nearest class mean, Mensink et al. 2013; prototypes, Snell et al. 2017, arXiv 1703.05175.
     """
 
     means: Tensor
     counts: Tensor
+    members: Tensor
 
-    def __init__(self, features: int, classes: int, scale: float = 64.0):
+    def __init__(self, features: int, classes: int, scale: float = 64.0, nearest: float = 0.0):
         super().__init__()
-        self.scale = scale
+        if not 0 <= nearest <= 1:
+            raise ValueError(f"nearest {nearest}: expected a share from 0 to 1")
+        self.scale, self.nearest = scale, nearest
         self.register_buffer("means", torch.zeros(classes, features))
         self.register_buffer("counts", torch.zeros(classes, dtype=torch.long))
+        if nearest:
+            self.register_buffer("members", torch.zeros(classes, 0, features))
 
     @torch.no_grad()
     def fit(self, embeddings: Tensor, labels: Tensor) -> "Prototypes":
@@ -45,10 +56,26 @@ class Prototypes(nn.Module):
         sums.index_add_(0, labels, F.normalize(embeddings.double()))
         self.means.copy_(F.normalize(sums))
         self.counts.copy_(counts)
+        if self.nearest:
+            turns = torch.arange(int(counts.max()), device=counts.device) % counts[:, None]
+            first = counts.cumsum(0) - counts
+            chosen = labels.argsort(stable=True)[first[:, None] + turns]
+            self.members = F.normalize(embeddings.to(self.means.dtype))[chosen]
         return self
 
     def forward(self, embeddings: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (N, C) of embeddings (N, D); labels change nothing. Raises ValueError before `fit`."""
         if not self.counts.all():
             raise ValueError("the prototypes are empty: call fit(embeddings, labels), or load a fitted state")
-        return self.scale * cosines(embeddings, self.means)
+        near = cosines(embeddings, self.means)
+        if self.nearest:
+            each = cosines(embeddings, self.members.flatten(0, 1)).unflatten(1, self.members.shape[:2])
+            near = (1 - self.nearest) * near + self.nearest * each.amax(2)
+        return self.scale * near
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        """A class has as many embeddings as it was fitted with: those that are loaded say how many."""
+        theirs = state_dict.get(f"{prefix}members")
+        if self.nearest and theirs is not None and theirs.ndim == self.members.ndim:
+            self.members = self.members.new_zeros(len(self.means), theirs.shape[1], self.means.shape[1])
+        super()._load_from_state_dict(state_dict, prefix, *others)

@@ -32,12 +32,15 @@ def embeddings(network: FaceNet, faces: Faces, recipe: Recipe, workers: int) -> 
     return torch.cat(found), torch.cat(labels)
 
 
-def fit_prototypes(vectors: Tensor, labels: Tensor, classes: int, trim: float = 0.0) -> Prototypes:
+def fit_prototypes(
+    vectors: Tensor, labels: Tensor, classes: int, trim: float = 0.0, nearest: float = 0.0
+) -> Prototypes:
     """The class means (C, D) of embeddings (N, D), less the share `trim` of a class that lies farthest from its mean.
 
-    A mislabelled picture is far from its class's mean and pulls it away: the second mean does without.
+    A mislabelled picture is far from its class's mean and pulls it away: the second mean does without. nearest: the
+    share of the cosine with the nearest embedding, for which those that are left are kept.
     """
-    means = Prototypes(vectors.shape[1], classes).to(vectors.device).fit(vectors, labels)
+    means = Prototypes(vectors.shape[1], classes, nearest=nearest).to(vectors.device).fit(vectors, labels)
     if trim:
         near = (vectors * means.means[labels]).sum(1)
         keep = torch.ones(len(labels), dtype=torch.bool, device=labels.device)
@@ -52,7 +55,9 @@ def start_head(network: FaceNet, faces: Faces, recipe: Recipe, workers: int) -> 
     """Give a head that begins with prototypes, or consists of them, the class means of the training pictures."""
     head, settings = network.head, recipe.transfer.head
     vectors, labels = embeddings(network, faces, recipe, workers)
-    means = fit_prototypes(vectors, labels, len(faces.names), getattr(settings, "trim", 0.0))
+    means = fit_prototypes(
+        vectors, labels, len(faces.names), getattr(settings, "trim", 0.0), getattr(settings, "nearest", 0.0)
+    )
     if isinstance(head, Prototypes):
         head.load_state_dict(means.state_dict())
     elif isinstance(weight := getattr(head, "weight", None), nn.Parameter):

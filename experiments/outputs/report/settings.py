@@ -95,7 +95,7 @@ def head(settings: Head) -> str:
         return "linear"
     more = [
         f"{name} {setting(value)}"
-        for name in ("scale", "margin", "centers", "trim")
+        for name in ("scale", "margin", "centers", "trim", "nearest")
         if (value := getattr(settings, name, 0))
     ]
     title = {"cosine": "cosine", "arcface": "ArcFace", "cosface": "CosFace", "subcenter": "sub-centre ArcFace"}

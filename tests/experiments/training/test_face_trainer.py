@@ -190,6 +190,18 @@ def test_prototypes_are_class_means_and_take_no_epochs(run, people, small):
     assert json.loads(made.metrics.read_text())["best_epoch"] == 0
 
 
+def test_the_nearest_embedding_counts_too_where_a_recipe_says_so(run, people, small):
+    made = run("model.head={name: prototypes, scale: 10.0, nearest: 0.3}", "epochs=0")
+    faces, validation = read_split(people, small())
+    trained = Trained.open(made.folder)
+    vectors, labels = trained.embed(faces.images), faces.labels
+    asked = trained.embed(validation.images, flip=False)
+    nearest = np.stack([(asked @ vectors[labels == label].T).max(1) for label in range(4)], 1)
+    means = np.stack([vectors[labels == label].mean(0) for label in range(4)])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    np.testing.assert_allclose(trained.logits(validation.images), 7 * asked @ means.T + 3 * nearest, atol=1e-4)
+
+
 def test_a_trimmed_mean_leaves_the_farthest_out():
     near = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1], [1.0, -0.1], [1.0, 0.0]]))
     vectors = torch.cat([near, torch.tensor([[-1.0, 0.2]]), near.flip(1)])
