@@ -152,15 +152,17 @@ class Schedule(Part):
 
 
 class Mixing(Part):
-    """Pictures mixed in pairs, a batch at a time, of transfer networks.
+    """Pictures mixed in pairs, of transfer networks.
 
     mixup, cutmix: the parameter of the Beta distribution that the share is drawn from, 0 for none; with both, each
-    batch draws which. share: of the batches that are mixed. MixUp: arXiv 1710.09412; CutMix: arXiv 1905.04899.
+    batch draws which. share: of the batches that are mixed so. MixUp: arXiv 1710.09412; CutMix: arXiv 1905.04899.
+    same: of the pictures, the share that is combined with another of the same person first, for aligned pictures.
     """
 
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
     cutmix: Annotated[float, Field(ge=0, le=10)] = 0.0
     share: Share = 1.0
+    same: Share = 0.0
 
 
 class Training(Part):

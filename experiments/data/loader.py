@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from experiments.data.augment import Augmentation
 from experiments.data.faces import Faces
+from experiments.data.same_person import SamePerson
 from experiments.errors import FacesError
 from experiments.recipe import Data, Recipe
 
@@ -55,6 +56,7 @@ class Shares(Dataset):
         self.rank, self.processes, self.skip = rank, processes, recipe.data.on_bad_image == "skip"
         self.size = recipe.data.size
         self.augment = Augmentation(recipe.augment, recipe.seed)
+        self.same_person = SamePerson(faces, recipe.mixing.same, recipe.seed)
         self.each = getattr(getattr(recipe.model, "head", None), "each", 1)
         starts = list(range(0, len(faces), recipe.batch_size))
         if training and len(starts) > 1 and len(faces) - starts[-1] == 1:
@@ -77,7 +79,7 @@ class Shares(Dataset):
             mine, weights = np.concatenate([mine, fill]), np.append(weights, np.zeros(len(fill), np.float32))
         images, bad = self._read(mine, weights)
         if self.training:
-            images = self.augment(images, mine, epoch)
+            images = self.augment(self.same_person(images, mine, epoch), mine, epoch)
         pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
         labels = torch.from_numpy(self.faces.labels[mine])
         return Share(pixels, labels, torch.from_numpy(mine), torch.from_numpy(weights), len(chosen), bad)

@@ -25,14 +25,17 @@ def mix(pixels: Tensor, settings: Mixing, seed: int, epoch: int, step: int) -> t
     if name == "mixup":
         return torch.lerp(partner, pixels, share), share
     height, width = pixels.shape[2:]
-    top, bottom = _span(rng, height, (1 - share) ** 0.5)
-    left, right = _span(rng, width, (1 - share) ** 0.5)
+    rows, columns = rectangle(rng, (height, width), 1 - share)
     mixed = pixels.clone()
-    mixed[:, :, top:bottom, left:right] = partner[:, :, top:bottom, left:right]
-    return mixed, 1 - (bottom - top) * (right - left) / (height * width)
+    mixed[:, :, rows, columns] = partner[:, :, rows, columns]
+    return mixed, 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
+
+
+def rectangle(rng: np.random.Generator, size: tuple[int, ...], share: float) -> tuple[slice, ...]:
+    """Rows and columns of a rectangle of that share of an area, about a centre drawn evenly, cut off at the borders."""
+    return tuple(slice(*_span(rng, length, share**0.5)) for length in size)
 
 
 def _span(rng: np.random.Generator, size: int, share: float) -> tuple[int, int]:
-    """Where a stretch of that share begins and ends, about a centre drawn evenly, cut off at the borders."""
     centre, half = rng.integers(size), round(size * share) / 2
     return max(0, int(centre - half)), min(size, int(centre + half))

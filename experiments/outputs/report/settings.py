@@ -25,9 +25,7 @@ def data_handling(recipe: Recipe) -> Aspects:
     elif isinstance(split.train, int):
         found["split"] = f"{split.train} pictures of each person train, drawn with seed {split.seed}"
     else:
-        found["split"] = (
-            f"{setting(100 * float(split.train))}{SPACE}% of each person’s pictures train, seed {split.seed}"
-        )
+        found["split"] = f"{_percent(float(split.train))} of each person’s pictures train, seed {split.seed}"
     found["augmentation"] = augmentation(recipe.augment)
     if isinstance(recipe.model, Transfer):
         found["mixing"] = _mixing(recipe)
@@ -38,9 +36,9 @@ def augmentation(augment: Augment) -> str:
     """What training changes in a picture."""
     ranges = {
         "flip": augment.flip and f"flip {setting(augment.flip)}",
-        "crop": augment.crop < 1 and f"random crops of at least {setting(100 * augment.crop)}{SPACE}% of the area",
-        "shift": augment.shift and f"shift by up to {setting(100 * augment.shift)}{SPACE}%",
-        "zoom": augment.zoom and f"zoom by up to {setting(100 * augment.zoom)}{SPACE}%",
+        "crop": augment.crop < 1 and f"random crops of at least {_percent(augment.crop)} of the area",
+        "shift": augment.shift and f"shift by up to {_percent(augment.shift)}",
+        "zoom": augment.zoom and f"zoom by up to {_percent(augment.zoom)}",
         "rotate": augment.rotate and f"rotation by up to {setting(augment.rotate)}°",
         "perspective": augment.perspective and f"perspective {setting(augment.perspective)}",
         "grey": augment.grey and f"grey {setting(augment.grey)}",
@@ -138,7 +136,7 @@ def hyper_parameters(recipe: Recipe) -> Aspects:
 
 def _schedule(recipe: Recipe) -> str:
     schedule = recipe.schedule
-    warmup = f"warm-up over {setting(100 * schedule.warmup)}{SPACE}%"
+    warmup = f"warm-up over {_percent(schedule.warmup)}"
     match schedule.name:
         case "cosine":
             parts = ["cosine", warmup] if schedule.warmup else ["cosine"]
@@ -173,9 +171,16 @@ def _mixing(recipe: Recipe) -> str:
     kinds = [
         f"{title} {setting(value)}" for title, value in (("MixUp", mixing.mixup), ("CutMix", mixing.cutmix)) if value
     ]
-    if not kinds or not mixing.share:
-        return "none"
-    return listed(kinds) + (f", of {setting(100 * mixing.share)}{SPACE}% of batches" if mixing.share < 1 else "")
+    said = []
+    if kinds and mixing.share:
+        said.append(listed(kinds) + (f", of {_percent(mixing.share)} of batches" if mixing.share < 1 else ""))
+    if mixing.same:
+        said.append(f"another picture of the same person, in {_percent(mixing.same)} of pictures")
+    return "; ".join(said) or "none"
+
+
+def _percent(share: float) -> str:
+    return f"{setting(100 * share)}{SPACE}%"
 
 
 def _channels(value: float | Sequence[float]) -> str:

@@ -30,7 +30,7 @@ RICH = (
     "stages=[{epochs: 1, train: head}, {epochs: 2, lr: {backbone: 0.001, head: 0.01}}]",
     "epochs=3",
     "training={ema: 0.9, clip: 1.0, accumulate: 2}",
-    "mixing={mixup: 0.3, cutmix: 0.5, share: 0.7}",
+    "mixing={mixup: 0.3, cutmix: 0.5, share: 0.7, same: 0.5}",
     "model={backbone: test_resnet, weights: none, dropout: 0.3, embedding: 16}",
     "schedule={name: one_cycle, over: run}",
 )
