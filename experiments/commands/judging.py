@@ -38,6 +38,10 @@ Averaged = Annotated[Tta, typer.Option("--tta", help="Average over mirror images
 Device = Annotated[
     str | None, typer.Option("--device", help="cpu, cuda, cuda:1, for PyTorch's networks; a GPU where there is one.")
 ]
+Balance = Annotated[
+    str | None,
+    typer.Option("--balance", metavar="even|DIR", help="Name people equally often, or as in a folder of identities."),
+]
 
 
 @app.command()
@@ -51,18 +55,19 @@ def evaluate(
     ] = None,
     tta: Averaged = Tta.NONE,
     device: Device = None,
+    balance: Balance = None,
 ) -> None:
     """Top-1 with its interval, top-5, loss and calibration on the validation pictures; who is taken for whom.
 
     Beside the figures: a table a person, a reliability diagram, and the hardest pictures as a sheet. Several runs are
     judged together, by the mean of their probabilities, if they were split alike; each may have its own --data, of the
-    same pictures aligned in another way.
+    same pictures aligned in another way. With --balance all pictures are judged together, as `faces submit` explains.
 
     Example: `faces evaluate runs/first --data faces50 --tta flip`
     """
     from experiments.evaluation.evaluate import evaluate as run_evaluation
 
-    run_evaluation(runs, data, out, views=tta.value, device=device)
+    run_evaluation(runs, data, out, views=tta.value, device=device, balance=balance)
 
 
 @app.command()
@@ -75,6 +80,7 @@ def submit(
     out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("submission.csv"),
     tta: Averaged = Tta.NONE,
     device: Device = None,
+    balance: Balance = None,
     labels: Annotated[
         Written | None, typer.Option("--labels", help="What stands for a person; told from the sample by default.")
     ] = None,
@@ -87,7 +93,8 @@ def submit(
 ) -> None:
     """Predict the test images and write the competition's file, validated against the sample.
 
-    Several runs, and several views of a picture, are averaged by the mean of their probabilities.
+    Several runs, and several views of a picture, are averaged by the mean of their probabilities. Where it is known how
+    often the test pictures show each person, --balance shares them all out so: equally, or as the training pictures.
 
     Example: `faces submit runs/first --test faces50/test --sample faces50/sample_submission.csv --tta flip`
     """
@@ -99,7 +106,7 @@ def submit(
         )
     from experiments.outputs.submission import submit as write_submission
 
-    write_submission(runs, test, sample, out, tta.value, labels.value if labels else None, upload, device)
+    write_submission(runs, test, sample, out, tta.value, labels.value if labels else None, upload, device, balance)
 
 
 def _check(file: Path, sample: Path) -> NoReturn:
@@ -125,6 +132,7 @@ def pseudo_label(
     least: Annotated[float, typer.Option("--least", help="The probability from which a picture is taken.")] = 0.8,
     tta: Averaged = Tta.NONE,
     device: Device = None,
+    balance: Balance = None,
 ) -> None:
     """Sort the unlabelled pictures that runs are sure of into folders by person, to train on as well.
 
@@ -135,7 +143,7 @@ def pseudo_label(
     """
     from experiments.outputs.pseudo_labels import pseudo_label as sort_pictures
 
-    sort_pictures(runs, test, out, least, tta.value, device)
+    sort_pictures(runs, test, out, least, tta.value, device, balance)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import numpy as np
 
 from experiments.data.faces import Faces
 from experiments.errors import FacesError
+from experiments.evaluation.balance import balanced, known_shares
 from experiments.evaluation.calibration import calibration
 from experiments.evaluation.classification import confidence, confusion, figures, most_confused
 from experiments.evaluation.intervals import share_interval
@@ -31,6 +32,7 @@ def evaluate(
     part: Part = "validation",
     views: Views = "none",
     device: str | None = None,
+    balance: str | None = None,
 ) -> dict[str, Any]:
     """Write the figures of a run's best network, or of several together, on one part of its data into `out`.
 
@@ -38,7 +40,8 @@ def evaluate(
     right when it is so sure. identities.csv: each person's share right. confused.csv and confusion.png: who is
     taken for whom. predictions.png: some pictures with answers. hardest.png: the mistakes the network is surest of.
     data: a folder for all runs, or one for each, of the same pictures aligned in another way. views: how each picture
-    is seen; probabilities are averaged over views and runs. device: as `Trained.open` has it.
+    is seen; probabilities are averaged over views and runs. device: as `Trained.open` has it. balance: all pictures
+    are judged together, each person named as often as all others ("even"), or as has pictures in a folder.
     Raises FacesError where the folder holds other people than a run was trained on, or other pictures of them: their
     split would put pictures that trained among those that validate; and where the runs' splits differ.
     """
@@ -51,7 +54,10 @@ def evaluate(
     folder = trained.run.folder / "evaluation" if out is None else Path(out)
     if folder.exists() and not folder.is_dir():
         raise FacesError(f"{folder} is a file: give --out a folder, new or not")
+    shares = known_shares(balance, trained.classes) if balance else None
     logits = judged.logits(views)
+    if shares is not None:
+        logits = balanced(logits, shares)
     folder.mkdir(parents=True, exist_ok=True)
     found = calibration(logits, faces.labels)
     result: dict[str, Any] = {
@@ -67,8 +73,10 @@ def evaluate(
         "run": " + ".join(str(one.run.folder) for one in judged.trained),
         "data": " + ".join(map(str, folders)),
         "part": part,
+        "views": views,
+        **({"balance": balance} if balance else {}),
     }
-    write_json(folder / "evaluation.json", {**about, "views": views, **result})
+    write_json(folder / "evaluation.json", {**about, **result})
     reliability_diagram(found, folder / "reliability.png")
     counts = confusion(logits, faces.labels)
     write_csv(folder / "identities.csv", _identities(counts, trained.classes))

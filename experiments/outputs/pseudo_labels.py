@@ -13,6 +13,7 @@ import numpy as np
 from experiments.data.identities import find_images
 from experiments.data.packed import packed_part
 from experiments.errors import FacesError
+from experiments.evaluation.balance import balanced_parts, known_shares
 from experiments.evaluation.classification import confidence
 from experiments.evaluation.together import Folder, a_folder_each, logits_of_files, open_together
 from experiments.evaluation.views import Views
@@ -27,12 +28,14 @@ def pseudo_label(
     least: float = 0.8,
     views: Views = "none",
     device: str | None = None,
+    balance: str | None = None,
 ) -> int:
     """Make a folder of the pictures of `test` that the runs are sure of, a folder a person, whole or not at all.
 
     test: a folder for all runs, or one for each, of the same pictures aligned in another way; those of the first are
     taken. Sure is a mean probability of `least`. pseudo_labels.csv names for every picture its likeliest person, the
-    probability, and whether it was taken. The number taken is returned. Files are linked where the disk allows, else
+    probability, and whether it was taken. balance: each person is named as often as all others ("even"), or as has
+    pictures in a folder. The number taken is returned. Files are linked where the disk allows, else
     copied. Raises FacesError where `test` is of a pack, `out` is in use, `least` is reached for fewer than two people,
     and where the folders hold other pictures.
     """
@@ -47,7 +50,9 @@ def pseudo_label(
     trained = open_together(runs, device)
     files = [find_images(folder) for folder in folders]
     _require_same(files, folders)
-    parts = [(logits.argmax(1), confidence(logits)) for logits in logits_of_files(trained, files, views)]
+    shares = known_shares(balance, trained[0].classes) if balance else None
+    found = balanced_parts(logits_of_files(trained, files, views), shares)
+    parts = [(logits.argmax(1), confidence(logits)) for logits in found]
     people, sure = (np.concatenate(part) for part in zip(*parts, strict=True))
     taken = sure >= least
     if len(set(people[taken])) < 2:

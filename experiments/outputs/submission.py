@@ -6,6 +6,7 @@ from pathlib import Path
 
 from experiments.data.identities import find_images
 from experiments.errors import FacesError
+from experiments.evaluation.balance import EVEN, balanced_parts, known_shares
 from experiments.evaluation.together import Folder, a_folder_each, logits_of_files, open_together
 from experiments.evaluation.views import Views
 from experiments.outputs.matching import match
@@ -25,15 +26,17 @@ def submit(
     labels: Labels | None = None,
     competition: str | None = None,
     device: str | None = None,
+    balance: str | None = None,
 ) -> None:
     """Predict the images of a flat folder and write them as the sample asks. An earlier file at `out` is replaced.
 
     test: a folder for all runs, or one for each, of the same pictures aligned in another way. Several runs, and several
     views of a picture, are averaged: the mean of their probabilities. labels: what to write for a person, told from
     the sample where not given. competition: upload the file to that one of Kaggle's. device: as `Trained.open` has it.
+    balance: name each person as often as all others ("even"), or as has pictures in a folder.
 
     Raises FacesError, writing nothing, where the sample names images that the folder lacks or people that the runs do
-    not know, and where the runs know different people.
+    not know, and where the runs, or the folder to balance by, know different people.
     """
     if competition:
         require_kaggle()
@@ -49,7 +52,8 @@ def submit(
     matched = {folder: match(form, [path.name for path in found[folder]], str(folder)) for folder in found}
     written = people if style == "name" else [str(label) for label in range(len(people))]
     files = [[found[folder][place] for place in matched[folder][0]] for folder in folders]
-    logits = logits_of_files(trained, files, views)
+    shares = known_shares(balance, people) if balance else None
+    logits = balanced_parts(logits_of_files(trained, files, views), shares)
     named = [written[label] for some in logits for label in some.argmax(1)]
     rows = list(zip(form.ids, named, strict=True))
     if wrong := problems(rows, form, written):
@@ -58,12 +62,18 @@ def submit(
     say(f"{out}: {len(rows)} rows, {len(set(named))} of {len(people)} people named, each by its {_LABEL[style]}")
     if len(trained) > 1 or views != "none":
         say(f"the mean of probabilities: {len(trained)} {'run' if len(trained) == 1 else 'runs'}, views: {views}")
+    if balance:
+        say(f"balanced: people named {_how_often(balance)}, as a whole; each answer depends on the other pictures")
     _remark(form, matched[folders[0]][1], len(found[folders[0]]), folders[0], style, people)
     message = " + ".join(one.run.folder.name for one in trained)
     if competition:
         say(upload(out, message, competition))
     else:
         say(f"to upload it: {upload_command(out, message)}")
+
+
+def _how_often(balance: str) -> str:
+    return "equally often" if balance == EVEN else f"as often as they have pictures in {balance}"
 
 
 _LABEL = {"name": "folder's name", "index": "index among the folders sorted as strings, from 0"}

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from experiments.data.faces import read_split
 from experiments.errors import FacesError
 from experiments.evaluation import evaluate as module
+from experiments.evaluation.balance import balanced
 from experiments.evaluation.classification import figures
 from experiments.evaluation.evaluate import evaluate
 from experiments.run import Run
@@ -72,6 +73,18 @@ def test_the_results_go_into_the_run_by_default_and_may_be_written_again(untrain
     for _ in range(2):
         evaluate(untrained.folder, people)
     assert {path.name for path in (untrained.folder / "evaluation").iterdir()} == FILES
+
+
+def test_pictures_may_be_judged_together_when_it_is_known_how_often_each_person_is_shown(
+    evaluated, untrained, people, tmp_path, quick
+):
+    result = evaluate(untrained.folder, people, tmp_path / "even", part="train", balance="even")
+    trained = Trained.open(untrained.folder)
+    faces, _ = read_split(people, trained.recipe)
+    expected = figures(balanced(trained.logits(faces.images), np.full(4, 0.25)), faces.labels)
+    assert {key: result[key] for key in expected} == pytest.approx(expected)
+    assert json.loads((tmp_path / "even" / "evaluation.json").read_text())["balance"] == "even"
+    assert "balance" not in json.loads((evaluated[1] / "evaluation.json").read_text())
 
 
 def test_the_tables_add_up_to_the_figures(evaluated):

@@ -4,8 +4,10 @@ import shutil
 import numpy as np
 import pytest
 
-from experiments.data.faces import read_split
+from experiments.data.faces import read_pictures, read_split
+from experiments.data.identities import find_images
 from experiments.errors import FacesError
+from experiments.evaluation.balance import balanced
 from experiments.evaluation.classification import confidence
 from experiments.outputs.pseudo_labels import pseudo_label
 from experiments.training.trained import Trained
@@ -46,6 +48,15 @@ def test_the_probability_is_the_networks(trained_once, people, unlabelled, tmp_p
     pseudo_label([trained_once.folder], unlabelled, tmp_path / "more", least=0.3)
     found = {row["picture"]: float(row["probability"]) for row in table(tmp_path / "more")}
     np.testing.assert_allclose([found[name] for name in expected], list(expected.values()), atol=6e-5)
+
+
+def test_people_may_be_named_as_often_as_is_known(untrained, people, unlabelled, tmp_path):
+    trained = Trained.open(untrained.folder)
+    logits = trained.logits(read_pictures(find_images(unlabelled), trained.recipe.data))
+    pseudo_label([untrained.folder], unlabelled, tmp_path / "even", least=0.01, balance="even")
+    expected = [trained.classes[n] for n in balanced(logits, np.full(4, 0.25)).argmax(1)]
+    assert [row["person"] for row in table(tmp_path / "even")] == expected
+    assert expected != [trained.classes[n] for n in logits.argmax(1)]
 
 
 def test_a_run_trains_on_them_and_validates_as_before(trained_once, people, unlabelled, tiny, tmp_path):

@@ -2,12 +2,14 @@ import csv
 import shlex
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageOps
 
 from experiments.data.faces import read_pictures
 from experiments.errors import FacesError
+from experiments.evaluation.balance import balanced
 from experiments.outputs.sample import read_sample
 from experiments.outputs.submission import submit
 from experiments.outputs.submission_check import check_submission
@@ -186,6 +188,20 @@ def test_several_runs_and_views_are_averaged(trained_once, untrained, test, samp
     mean = sum(torch.from_numpy(one.logits(view)).softmax(1) for one in trained for view in views)
     assert [row[1] for row in table(tmp_path / "out.csv")[1:]] == [trained[0].classes[n] for n in mean.argmax(1)]
     assert "the mean of probabilities: 3 runs, views: flip" in capsys.readouterr().out
+
+
+def test_people_may_be_named_as_often_as_is_known(untrained, people, test, sample, tmp_path, capsys):
+    submit([untrained.folder], test, sample, tmp_path / "plain.csv")
+    submit([untrained.folder], test, sample, tmp_path / "even.csv", balance="even")
+    assert "balanced: people named equally often, as a whole" in capsys.readouterr().out
+    submit([untrained.folder], test, sample, tmp_path / "folder.csv", balance=str(people))
+    assert f"as often as they have pictures in {people}, as a whole" in capsys.readouterr().out
+    trained = Trained.open(untrained.folder)
+    logits = trained.logits(read_pictures([test / name for name in ORDER], trained.recipe.data))
+    expected = [trained.classes[n] for n in balanced(logits, np.full(4, 0.25)).argmax(1)]
+    named = {name: [row[1] for row in table(tmp_path / f"{name}.csv")[1:]] for name in ("plain", "even", "folder")}
+    assert named["even"] == named["folder"] == expected
+    assert named["even"] != named["plain"]
 
 
 def test_each_run_may_see_the_pictures_in_a_folder_of_its_own(trained_once, test, sample, tmp_path):
