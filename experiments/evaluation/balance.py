@@ -26,11 +26,14 @@ ROUNDS, CLOSE = 200, 0.01
 def known_shares(balance: str | os.PathLike[str], people: Sequence[str]) -> np.ndarray:
     """The share of the pictures that shows each of `people` (C,): all alike ("even"), or as in a folder of identities.
 
-    Raises FacesError for a folder that holds other people.
+    Raises FacesError for a folder that does not hold these people.
     """
     if str(balance) == EVEN:
         return np.full(len(people), 1 / len(people))
-    found = open_pack(balance, "train").people if is_packed(balance) else find_identities(balance)
+    try:
+        found = open_pack(balance, "train").people if is_packed(balance) else find_identities(balance)
+    except FacesError as error:
+        raise FacesError(f"--balance {error}; or say {EVEN}, for people shown equally often") from error
     if strange := set(found.names) ^ set(people):
         raise FacesError(
             f"--balance {balance}: {len(found.names)} people, other than the {len(people)} that the run knows, such as "

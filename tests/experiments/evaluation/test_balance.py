@@ -82,3 +82,7 @@ def test_a_folder_of_other_people_is_refused(own_people):
         FacesError, match=r"--balance .*: 4 people, other than the 3 that the run knows, such as dan: exp"
     ):
         known_shares(own_people, ["anna", "ben", "chloe"])
+    with pytest.raises(
+        FacesError, match="--balance evne: no such folder.*; or say even, for people shown equally often"
+    ):
+        known_shares("evne", ["anna", "ben", "chloe"])
