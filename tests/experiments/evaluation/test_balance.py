@@ -83,6 +83,6 @@ def test_a_folder_of_other_people_is_refused(own_people):
     ):
         known_shares(own_people, ["anna", "ben", "chloe"])
     with pytest.raises(
-        FacesError, match="--balance evne: no such folder.*; or say even, for people shown equally often"
+        FacesError, match=r"--balance evne: no such folder.*; or say even, for people shown equally often"
     ):
         known_shares("evne", ["anna", "ben", "chloe"])
