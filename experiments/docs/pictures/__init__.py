@@ -1,5 +1,7 @@
 """The site's pictures, drawn as it is built: what they show is computed by mytorch, or read from the code."""
 
+import re
+from io import StringIO
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -40,4 +42,14 @@ def save(draw: Draw, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with style(), replacing(path) as beside:
         figure: Figure = draw()
-        figure.savefig(beside, format="svg", metadata={"Date": None}, bbox_inches="tight", pad_inches=0.12)
+        drawn = StringIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None}, bbox_inches="tight", pad_inches=0.12)
+        beside.write_text(_numbered(drawn.getvalue()), encoding="utf-8")
+
+
+def _numbered(svg: str) -> str:
+    """An SVG whose hashed names count up instead: Matplotlib hashes places to their last bit, which varies."""
+    names = dict.fromkeys(re.findall(r'id="([a-zA-Z][0-9a-f]{10})"', svg))
+    for number, name in enumerate(names):
+        svg = svg.replace(name, f"shape{number}")
+    return svg
