@@ -4,10 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
-# A busy machine may stand still for a second: how long drawing takes says nothing of the code.
-settings.register_profile("here", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("here", deadline=None, max_examples=60)
 settings.register_profile("automatic", settings.get_profile("here"), derandomize=True, print_blob=True)
 settings.load_profile("automatic" if os.environ.get("CI") else "here")
 
