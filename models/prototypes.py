@@ -65,7 +65,7 @@ class Prototypes(nn.Module):
 
     def forward(self, embeddings: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (N, C) of embeddings (N, D); labels change nothing. Raises ValueError before `fit`."""
-        if not self.counts.all():
+        if not torch.compiler.is_compiling() and not self.counts.all():  # a graph cannot ask for numbers
             raise ValueError("the prototypes are empty: call fit(embeddings, labels), or load a fitted state")
         near = cosines(embeddings, self.means)
         if self.nearest:

@@ -50,3 +50,15 @@ def test_linear_head_drops_before_its_only_layer():
 def test_bad_request_is_refused(kind, settings, message):
     with pytest.raises(ValueError, match=message):
         build_head(kind, 4, 2, **settings)
+
+
+@pytest.mark.parametrize(("kind", "settings"), [*((kind, {}) for kind in HEADS), ("prototypes", {"nearest": 0.3})])
+def test_every_head_becomes_a_graph_for_any_number_of_pictures(kind, settings):
+    torch.manual_seed(0)
+    head = build_head(kind, 8, 5, **settings).eval()
+    x, labels = torch.randn(10, 8), torch.arange(10) % 5
+    if kind == "prototypes":
+        head.fit(x, labels)
+    sizes = {"embeddings": {0: torch.export.Dim("pictures", min=2)}}
+    graph = torch.export.export(head, (x,), dynamic_shapes=sizes).module()
+    torch.testing.assert_close(graph(x[:7]), head(x[:7]))
