@@ -134,7 +134,8 @@ class Transfer(Part):
     as long. embedding: numbers of a dense layer between backbone and head; none leaves the backbone's features.
     dropout: before the head. drop_block: share of the feature
     map that DropBlock blanks (arXiv 1810.12890). dense: the last stage leaves the feature map as large as it is, twice
-    as large as the network is used to, for small pictures.
+    as large as the network is used to, for small pictures. grid: the last feature map is averaged to so many cells a
+    side, not to one, so that the features of aligned faces tell the place where they were seen.
     """
 
     backbone: str
@@ -144,6 +145,7 @@ class Transfer(Part):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     drop_block: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dense: bool = False
+    grid: Annotated[int, Field(ge=2, le=16)] | None = None
 
     @property
     def name(self) -> str:

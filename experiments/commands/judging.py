@@ -147,6 +147,28 @@ def pseudo_label(
 
 
 @app.command()
+def agree(
+    submissions: Annotated[list[Path], typer.Argument(metavar="SUBMISSION ...", help="Two or more, of the same ids.")],
+    test: Annotated[Path | None, typer.Option("--test", help="Folder of the pictures, to sort them by person.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to make, a folder a person.")] = None,
+    least: Annotated[
+        int | None, typer.Option("--least", help="Submissions that must name the same person; all by default.")
+    ] = None,
+) -> None:
+    """How often submissions name the same person; with --test and --out, the pictures on which they do, by person.
+
+    Where the answers are withheld, how often a file agrees with one that is known to be good says how good it is. And
+    pictures that several files name alike are mostly named rightly: a network trained anew with them, by `faces train
+    ... --set data.further=OUT`, learns from more pictures. No run is needed, the files are enough.
+
+    Example: `faces agree first.csv second.csv both.csv --least 2 --test faces20/test --out more`
+    """
+    from experiments.outputs.agreement import agree as compare_submissions
+
+    compare_submissions(submissions, test, out, least)
+
+
+@app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Folders that `faces train` made.")],
     out: Annotated[

@@ -4,7 +4,6 @@ Trained anew with them, a network learns from pictures like those it will be ask
 """
 
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from experiments.evaluation.balance import balanced_parts, known_shares
 from experiments.evaluation.classification import confidence
 from experiments.evaluation.together import Folder, a_folder_each, logits_of_files, open_together
 from experiments.evaluation.views import Views
-from experiments.progress import say
-from experiments.run import new_folder, refuse_existing, write_csv
+from experiments.outputs.by_person import sort_by_person
+from experiments.run import refuse_existing
 
 
 def pseudo_label(
@@ -35,9 +34,8 @@ def pseudo_label(
     test: a folder for all runs, or one for each, of the same pictures aligned in another way; those of the first are
     taken. Sure is a mean probability of `least`. pseudo_labels.csv names for every picture its likeliest person, the
     probability, and whether it was taken. balance: each person is named as often as all others ("even"), or as has
-    pictures in a folder. The number taken is returned. Files are linked where the disk allows, else
-    copied. Raises FacesError where `test` is of a pack, `out` is in use, `least` is reached for fewer than two people,
-    and where the folders hold other pictures.
+    pictures in a folder. The number taken is returned. Raises FacesError where `test` is of a pack, `out` is in use,
+    `least` is reached for fewer than two people, and where the folders hold other pictures.
     """
     folders = a_folder_each(len(runs), test, "--test")
     for folder in folders:
@@ -65,17 +63,7 @@ def pseudo_label(
         {"picture": path.name, "person": names[k], "probability": f"{share:.4f}", "taken": int(chosen)}
         for path, k, share, chosen in zip(pictures, people, sure, taken, strict=True)
     ]
-    with new_folder(target) as folder:
-        for path, row in zip(pictures, rows, strict=True):
-            if row["taken"]:
-                (folder / row["person"]).mkdir(exist_ok=True)
-                _link(path, folder / row["person"] / path.name)
-        write_csv(folder / "pseudo_labels.csv", rows)
-    say(
-        f"{target}: {int(taken.sum())} of {len(pictures)} pictures, of {len(set(people[taken]))} of {len(names)} people"
-    )
-    say(f"to train on them, too: --set data.further={target}")
-    return int(taken.sum())
+    return sort_by_person(target, pictures, rows, "pseudo_labels.csv", len(names))
 
 
 def _require_same(files: Sequence[Sequence[Path]], folders: Sequence[Folder]) -> None:
@@ -86,10 +74,3 @@ def _require_same(files: Sequence[Sequence[Path]], folders: Sequence[Folder]) ->
                 f"{folder}: other pictures than {folders[0]}, such as {min(other)}, which one of them lacks: expected "
                 "the same pictures, aligned in another way"
             )
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or one without links
-        shutil.copyfile(source, target)

@@ -13,6 +13,7 @@ from experiments.training.continuation import take_over
 from models.backbones import build, find
 from models.drop_block import insert_drop_block
 from models.face_net import FaceNet, embedding_neck, parts
+from models.grid import keep_places
 from models.half_precision import keep_strided_depthwise
 from models.heads import build_head
 from models.resolution import keep_last_resolution
@@ -31,6 +32,9 @@ def build_face_net(model: Transfer, classes: int, pretrained: bool = True) -> Fa
         start = origin(model.weights) if pretrained else None
         backbone = build(model.backbone, model.weights if pretrained and not start else "none", say)
         features = find(model.backbone).features
+        if model.grid:
+            keep_places(backbone, model.grid)
+            features *= model.grid**2
         neck = embedding_neck(features, model.embedding, model.dropout) if model.embedding else _dropout(model)
         settings = _head_settings(model)
         head = build_head(settings.pop("kind"), model.embedding or features, classes, **settings)

@@ -78,6 +78,8 @@ def network(recipe: Recipe) -> Aspects:
             found["DropBlock"] = setting(model.drop_block)
         if model.dense:
             found["last maps"] = "twice as large as the network is used to"
+        if model.grid:
+            found["features"] = f"of {model.grid} by {model.grid} places in the picture"
     return found
 
 
