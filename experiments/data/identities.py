@@ -1,21 +1,18 @@
 """Who is in a folder: one folder a person, images within."""
 
-import difflib
 import os
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from experiments.data.images import IMAGE_SUFFIXES
+from experiments.data.folders import IMAGES, contents, existing_folder, folders_in, images_in, natural_key
 from experiments.errors import FacesError
 
 PARTS = frozenset({"train", "test", "dev", "val", "valid", "validation"})
 VALIDATION = ("dev", "val", "valid", "validation")
-LABELS, IMAGES, CLASSIFICATION = "labels.txt", "images", "cls_data"
-_JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+LABELS, CLASSIFICATION = "labels.txt", "cls_data"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,24 +80,6 @@ def subset(identities: Identities, count: int, seed: int) -> Identities:
     )
 
 
-def find_images(directory: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """List the images that lie directly in a folder, or in its `images/`, in natural order (1, 2, 10).
-
-    Those of a pack's test set are named as if they lay below it. Raises FacesError where there are none.
-    """
-    from experiments.data.packed import open_pack, packed_part  # which itself speaks of Identities
-
-    if part := packed_part(directory):
-        return open_pack(*part).paths
-    folder = existing_folder(directory)
-    images = images_in(folder)
-    if not images and (folder / IMAGES).is_dir():
-        images = images_in(folder / IMAGES)
-    if not images:
-        raise FacesError(f"{folder}: no images lie directly in it{_contents(folder)}: give the folder that holds them")
-    return images
-
-
 def identity_root(directory: str | os.PathLike[str]) -> Path:
     """Give the folder that holds the identity folders: `train/` where there is one, else the folder itself.
 
@@ -119,45 +98,6 @@ def validation_root(directory: str | os.PathLike[str]) -> Path | None:
         return None
     beside = (train.parent / name for name in VALIDATION)
     return next((f for f in beside if f.is_dir() and (folders_in(f) or (f / LABELS).is_file())), None)
-
-
-def existing_folder(directory: str | os.PathLike[str]) -> Path:
-    """Give the path of a folder that is there. Raises FacesError otherwise, with the name that was perhaps meant."""
-    folder = Path(directory)
-    if folder.is_dir():
-        return folder
-    if folder.exists():
-        raise FacesError(f"{folder}: is a file, expected a folder of images or of identity folders")
-    siblings = [path.name for path in folders_in(folder.parent)] if folder.parent.is_dir() else []
-    near = difflib.get_close_matches(folder.name, siblings, n=1)
-    remedy = f"did you mean {folder.parent / near[0]}?" if near else "check the path"
-    raise FacesError(f"{folder}: no such folder: {remedy}")
-
-
-def folders_in(folder: Path) -> tuple[Path, ...]:
-    """List the folders in a folder that are not hidden, sorted as plain strings."""
-    return tuple(sorted((path for path in _visible(folder) if path.is_dir()), key=lambda path: path.name))
-
-
-def images_in(folder: Path) -> tuple[Path, ...]:
-    """List the files that are images by suffix and lie directly in a folder, in natural order."""
-    return tuple(sorted((path for path in _visible(folder) if is_image(path) and path.is_file()), key=natural_key))
-
-
-def is_image(path: Path) -> bool:
-    """Whether a file's name says that it is an image."""
-    return path.suffix.lower() in IMAGE_SUFFIXES
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder is a system's litter (.DS_Store, __MACOSX, Thumbs.db) or hidden."""
-    return name.startswith(".") or name in _JUNK
-
-
-def natural_key(path: Path) -> tuple[list[str | int], str]:
-    """Sort key by which 2.jpg comes before 10.jpg; names that differ only in leading zeros keep a fixed order."""
-    pieces = re.split(r"([0-9]+)", path.name)
-    return [int(piece) if place % 2 else piece for place, piece in enumerate(pieces)], path.name
 
 
 def _listed(root: Path) -> Identities:
@@ -191,13 +131,6 @@ def _listed(root: Path) -> Identities:
     return Identities(root, tuple(names), tuple(path for _, _, path in rows), labels)
 
 
-def _visible(folder: Path) -> Iterable[Path]:
-    try:
-        return [path for path in folder.iterdir() if not is_hidden(path.name)]
-    except PermissionError as error:
-        raise FacesError(f"{folder}: permission denied: make the folder readable") from error
-
-
 def _what_is_wrong(root: Path, people: dict[str, tuple[Path, ...]]) -> str:
     """Why a folder with fewer than two people cannot be used, and what to do."""
     if people:
@@ -205,18 +138,7 @@ def _what_is_wrong(root: Path, people: dict[str, tuple[Path, ...]]) -> str:
         return f"only one identity ({name}) has images, expected at least two: add the folders of other people"
     folders = folders_in(root)
     if not folders:
-        return f"no identity folders{_contents(root)}; expected one folder per person, with images inside"
+        return f"no identity folders{contents(root)}; expected one folder per person, with images inside"
     if deeper := next((f for f in folders if any(images_in(inner) for inner in folders_in(f))), None):
         return f"its folders hold no images, but those in {deeper} do: give that folder instead"
     return f"no images in any of its {len(folders)} folders; expected one folder per person, with images inside"
-
-
-def _contents(folder: Path) -> str:
-    """What lies in a folder, as the middle of a sentence."""
-    images, folders = len(images_in(folder)), folders_in(folder)
-    found = [f"{images} {'image lies' if images == 1 else 'images lie'} directly in it"] if images else []
-    if folders:
-        found.append(f"it holds {len(folders)} folder{'s' * (len(folders) > 1)} ({folders[0].name}, ...)")
-    if not found:
-        found = ["it holds other files only" if any(_visible(folder)) else "it is empty"]
-    return ": " + " and ".join(found)

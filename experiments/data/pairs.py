@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
-from experiments.data.identities import existing_folder
+from experiments.data.folders import existing_folder
 from experiments.data.images import IMAGE_SUFFIXES
 from experiments.errors import FacesError
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.data.aligned import align_files
 from experiments.data.check import files_under
-from experiments.data.identities import existing_folder, is_image
+from experiments.data.folders import existing_folder, is_image
 from experiments.data.images import load_images
 from experiments.data.pairs import Pairs
 from experiments.errors import FacesError

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
-from experiments.data.identities import find_images
+from experiments.data.unlabelled import find_images
 from experiments.errors import FacesError
 from experiments.outputs.by_person import sort_by_person
 from experiments.outputs.matching import match

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.identities import find_images
 from experiments.data.packed import packed_part
+from experiments.data.unlabelled import find_images
 from experiments.errors import FacesError
 from experiments.evaluation.balance import balanced_parts, known_shares
 from experiments.evaluation.classification import confidence

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.data.identities import find_images
+from experiments.data.unlabelled import find_images
 from experiments.errors import FacesError
 from experiments.evaluation.balance import EVEN, balanced_parts, known_shares
 from experiments.evaluation.together import Folder, a_folder_each, logits_of_files, open_together

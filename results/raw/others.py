@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.identities import folders_in, images_in
+from experiments.data.folders import folders_in, images_in
 from experiments.evaluation.embedder import normalised, open_embedder
 from experiments.evaluation.gallery.store import read_gallery
 

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from experiments.data.align.settings import Format
 from experiments.data.check import files_under
-from experiments.data.identities import is_image
+from experiments.data.folders import is_image
 from experiments.errors import FacesError
 from mytorch.files import replacing
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.data.aligned import AlignedFace, align_files
-from experiments.data.identities import existing_folder, folders_in, images_in
+from experiments.data.folders import existing_folder, folders_in, images_in
 from experiments.data.images import load_images
 from experiments.errors import FacesError
 from experiments.evaluation.embedder import Embedder, open_embedder

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments.data.aligned import align_files
-from experiments.data.identities import folders_in, images_in
+from experiments.data.folders import folders_in, images_in
 from experiments.data.images import load_images
 from experiments.errors import FacesError
 from experiments.evaluation.embedder import Embedder, normalised

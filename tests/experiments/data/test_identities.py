@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.data.identities import find_identities, find_images, natural_key, subset
+from experiments.data.folders import natural_key
+from experiments.data.identities import find_identities, subset
+from experiments.data.unlabelled import find_images
 from experiments.errors import FacesError
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from experiments.data.faces import read_pictures, read_split
-from experiments.data.identities import find_images
+from experiments.data.unlabelled import find_images
 from experiments.errors import FacesError
 from experiments.evaluation.balance import balanced
 from experiments.evaluation.classification import confidence
