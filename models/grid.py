@@ -10,7 +10,7 @@ def keep_places(backbone: nn.Module, cells: int) -> None:
     same part of the face, which an average over the whole map forgets. ArcFace flattens its last map for that reason
     (Deng et al. 2019, arXiv 1801.07698, section 3.1). A map of any size serves, and the weights' names stay. Raises
     ValueError for fewer than two cells, and for a network that does not end in a `global_pool` as timm's ResNets and
-    EfficientNets do.
+    EfficientNets and our MobileNetV2 do.
     """
     if cells < 2:
         raise ValueError(f"grid {cells}: expected 2 cells a side or more; one is what stands without a grid")

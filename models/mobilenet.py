@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.models import MobileNetV2 as TorchvisionMobileNetV2
 
 
 class SameConv2d(nn.Conv2d):
@@ -24,15 +25,25 @@ class SameConv2d(nn.Conv2d):
             return self._conv_forward(F.pad(x.float(), pads), self.weight, self.bias)
 
 
+class MobileNetV2(TorchvisionMobileNetV2):
+    """torchvision's without its classifier, its global pooling a module of its own, as timm's networks have it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classifier = nn.Identity()
+        self.global_pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) to features (N, 1280)."""
+        return self.global_pool(self.features(x))
+
+
 def mobilenet_v2(tensorflow: bool) -> nn.Module:
     """(N, 3, H, W) to features (N, 1280), without weights. Sandler et al. 2018, arXiv 1801.04381.
 
     tensorflow: the strided convolutions pad as TensorFlow's do; the names of the weights are the same.
     """
-    from torchvision.models import mobilenet_v2 as theirs
-
-    network = theirs(weights=None)
-    network.classifier = nn.Identity()
+    network = MobileNetV2()
     if tensorflow:
         for block in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
             for name, conv in list(block.named_children()):
