@@ -23,6 +23,8 @@ def take_over(network: FaceNet, model: Transfer, start: Origin) -> list[str]:
             taken += f" and its embedding of {model.embedding}"
         else:
             theirs = f"its own of {then['embedding']} is left out" if then.get("embedding") else "it has none"
+            if then.get("embedding") == model.embedding:
+                theirs = f"its own stands on model.grid={then.get('grid') or 'none'}"
             notes.append(f"the embedding of {model.embedding} starts anew, as {theirs}")
     elif then.get("embedding"):
         notes.append(f"its embedding of {then['embedding']} is left out, as this recipe has none")

@@ -81,6 +81,17 @@ def test_an_embedding_of_another_length_starts_anew_and_says_so(classifier, smal
     assert torch.equal(network.backbone.conv1[0].weight, theirs["backbone.conv1.0.weight"])
 
 
+def test_an_embedding_on_another_grid_starts_anew_and_says_so(classifier, people, small, tmp_path, capsys):
+    recipe = margin(small, classifier.folder, "{name: cosine}", "model.grid=2", "epochs=1")
+    made = train(recipe, people, tmp_path / "run", options=ALONE)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "the embedding of 24 starts anew, as its own stands on model.grid=none" in out
+    trained = Trained.open(made.folder)
+    features = trained.network.backbone(torch.zeros(2, 3, *trained.size))
+    assert features.shape == (2, 96 * 4)
+    assert trained.embed(np.zeros((2, *trained.size, 3), np.uint8)).shape == (2, 24)
+
+
 def test_a_resumed_margin_run_needs_its_origin_no_more(classifier, people, small, tmp_path):
     origin = shutil.copytree(classifier.folder, tmp_path / "origin")
     made = train(margin(small, origin, "{name: arcface}", "epochs=1"), people, tmp_path / "run", options=ALONE)
