@@ -1,0 +1,13 @@
+"""What a report says of a network's settings."""
+
+from experiments.outputs.report.settings import network
+from experiments.recipe import load
+
+
+def test_what_is_unusual_about_a_network_is_told():
+    plain = network(load("resnet18_scratch_aligned", ["model.dense=false"]))
+    told = network(load("resnet18_scratch_aligned", ["model.grid=3", "model.drop_block=0.1"]))
+    assert {"last maps", "features", "DropBlock"} & plain.keys() == set()
+    assert told["features"] == "of 3 by 3 places in the picture"
+    assert told["last maps"] == "twice as large as the network is used to"
+    assert told["DropBlock"] == "0.1"
