@@ -12,7 +12,7 @@ from pathlib import Path
 
 from experiments.data.unlabelled import find_images
 from experiments.errors import FacesError
-from experiments.outputs.by_person import sort_by_person
+from experiments.outputs.by_person import refuse_pack, sort_by_person
 from experiments.outputs.matching import match
 from experiments.outputs.sample import Sample, read_sample
 from experiments.progress import say
@@ -29,7 +29,8 @@ def agree(
     With a folder `test` and a new folder `out`, the pictures that `least` of them (all of them unless told) name alike,
     and more than name anybody else, go into folders by person; agreement.csv tells of each the person and the votes.
     Raises FacesError for fewer than two files, files of different ids, a `least` that cannot be, labels that are no
-    names of folders, pictures that `test` lacks, and where `out` is in use or fewer than two people are agreed on.
+    names of folders, pictures that `test` lacks, a `test` of a pack, and where `out` is in use or fewer than two people
+    are agreed on.
     """
     if len(submissions) < 2:
         raise FacesError(f"{submissions[0] if submissions else 'no submission'}: expected two submissions or more")
@@ -38,7 +39,8 @@ def agree(
     least = len(submissions) if least is None else least
     if not 1 <= least <= len(submissions):
         raise FacesError(f"--least {least} of {len(submissions)} submissions: expected 1 to {len(submissions)}")
-    if out is not None:
+    if test is not None and out is not None:
+        refuse_pack(test)
         refuse_existing(Path(out), "remove it")
     files = [read_sample(path) for path in submissions]
     answers = [_answers(file, files[0]) for file in files]
@@ -53,7 +55,8 @@ def agree(
         alike = sum(number >= count for _, number in votes)
         say(f"{alike} of {len(votes)} pictures: {count}{' or more' if count < len(files) else ''} name the same person")
     if test is not None and out is not None:
-        _sort(files[0], votes, least, test, Path(out))
+        people = len({label for file in files for label in file.labels})
+        _sort(files[0], votes, least, people, test, Path(out))
     return shares
 
 
@@ -71,7 +74,8 @@ def _most_named(named: Sequence[str]) -> tuple[str, int]:
     return ("", 0) if others and others[0][1] == most else (person, most)
 
 
-def _sort(form: Sample, votes: Sequence[tuple[str, int]], least: int, test: File, out: Path) -> None:
+def _sort(form: Sample, votes: Sequence[tuple[str, int]], least: int, people: int, test: File, out: Path) -> None:
+    """The pictures on which `least` agree into folders. people: how many the submissions name together."""
     pictures = find_images(test)
     places, _ = match(form, [path.name for path in pictures], str(test))
     chosen = {person for person, number in votes if number >= least}
@@ -79,10 +83,9 @@ def _sort(form: Sample, votes: Sequence[tuple[str, int]], least: int, test: File
         if not person or person in (".", "..") or Path(person).name != person:
             raise FacesError(f"{form.path}: the label {person!r} is no name of a folder: expected people's folders")
     if len(chosen) < 2:
-        raise FacesError(f"--least {least}: {len(chosen)} people are named alike; expected two or more; lower --least")
+        raise FacesError(f"--least {least}: fewer than two people are named alike so often; lower --least")
     rows = [
         {"picture": pictures[place].name, "person": person, "votes": number, "taken": int(number >= least)}
         for place, (person, number) in zip(places, votes, strict=True)
     ]
-    people = len(set(form.labels))
     sort_by_person(out, [pictures[place] for place in places], rows, "agreement.csv", people)

@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.data.packed import packed_part
+from experiments.errors import FacesError
 from experiments.progress import say
 from experiments.run import new_folder, write_csv
+
+
+def refuse_pack(folder: str | os.PathLike[str]) -> None:
+    """Raise FacesError where the pictures of a folder are a pack's, and so no files that could be sorted."""
+    if packed_part(folder):
+        raise FacesError(f"{folder}: of a pack, which holds no files to take: give the folder it was packed from")
 
 
 def sort_by_person(

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.packed import packed_part
 from experiments.data.unlabelled import find_images
 from experiments.errors import FacesError
 from experiments.evaluation.balance import balanced_parts, known_shares
 from experiments.evaluation.classification import confidence
 from experiments.evaluation.together import Folder, a_folder_each, logits_of_files, open_together
 from experiments.evaluation.views import Views
-from experiments.outputs.by_person import sort_by_person
+from experiments.outputs.by_person import refuse_pack, sort_by_person
 from experiments.run import refuse_existing
 
 
@@ -39,8 +38,7 @@ def pseudo_label(
     """
     folders = a_folder_each(len(runs), test, "--test")
     for folder in folders:
-        if packed_part(folder):
-            raise FacesError(f"{folder}: of a pack, which holds no files to take: give the folder it was packed from")
+        refuse_pack(folder)
     if not 0 < least <= 1:
         raise FacesError(f"--least {least:g}: expected a probability above 0, at most 1, such as 0.8")
     target = Path(out)

@@ -1,10 +1,12 @@
 import csv
+import shutil
 
 import pytest
 from typer.testing import CliRunner
 
 from experiments.cli import app
 from experiments.data.identities import find_identities
+from experiments.data.pack import pack
 from experiments.errors import FacesError
 from experiments.outputs.agreement import agree
 
@@ -114,7 +116,16 @@ def test_a_label_never_leads_out_of_the_folder(files, folder, tmp_path, label):
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["people", "test"]
 
 
+def test_pictures_of_a_pack_are_no_files_to_sort(files, own_people, tmp_path):
+    contest = tmp_path / "contest"
+    shutil.copytree(own_people, contest / "train")
+    shutil.copytree(tmp_path / "test", contest / "test")
+    pack(contest, tmp_path / "pack", (16, 16))
+    with pytest.raises(FacesError, match="of a pack, which holds no files to take"):
+        agree(files, tmp_path / "pack" / "test", tmp_path / "out")
+
+
 def test_nobody_agreed_on_is_said(files, folder, tmp_path):
     files[0].write_text(files[0].read_text().replace("ben", "zoe").replace("carl", "zoe"))
-    with pytest.raises(FacesError, match="1 people are named alike"):
+    with pytest.raises(FacesError, match="fewer than two people"):
         agree(files, folder, tmp_path / "out")
