@@ -1,5 +1,7 @@
 """A network that starts with what a run has learned: its backbone and its embedding, under a head of its own."""
 
+from typing import Any
+
 from torch import Tensor
 
 from experiments.origin import Origin, origin
@@ -22,10 +24,7 @@ def take_over(network: FaceNet, model: Transfer, start: Origin) -> list[str]:
         if _take_neck(network, {key: tensor for key, tensor in state.items() if key.startswith("neck.")}):
             taken += f" and its embedding of {model.embedding}"
         else:
-            theirs = f"its own of {then['embedding']} is left out" if then.get("embedding") else "it has none"
-            if then.get("embedding") == model.embedding:
-                theirs = f"its own stands on model.grid={then.get('grid') or 'none'}"
-            notes.append(f"the embedding of {model.embedding} starts anew, as {theirs}")
+            notes.append(f"the embedding of {model.embedding} starts anew, as {_of_another_kind(then, model)}")
     elif then.get("embedding"):
         notes.append(f"its embedding of {then['embedding']} is left out, as this recipe has none")
     if bool(then.get("dense")) != model.dense:
@@ -47,6 +46,15 @@ def warning(recipe: Recipe) -> str | None:
         f"note: {start.folder} has split.train={then['train']} and split.seed={then['seed']}: of the same people, "
         "pictures that validate here may have trained there, and the figures would flatter; set them alike"
     )
+
+
+def _of_another_kind(then: dict[str, Any], model: Transfer) -> str:
+    """Why a run's embedding does not serve, in words. then: the settings of its network."""
+    if not then.get("embedding"):
+        return "it has none"
+    if then["embedding"] == model.embedding:
+        return f"its own stands on model.grid={then.get('grid') or 'none'}"
+    return f"its own of {then['embedding']} is left out"
 
 
 def _take_neck(network: FaceNet, theirs: dict[str, Tensor]) -> bool:
