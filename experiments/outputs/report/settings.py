@@ -26,6 +26,8 @@ def data_handling(recipe: Recipe) -> Aspects:
         found["split"] = f"{split.train} pictures of each person train, drawn with seed {split.seed}"
     else:
         found["split"] = f"{_percent(float(split.train))} of each person’s pictures train, seed {split.seed}"
+    if data.further:
+        found["further pictures"] = f"those of {data.further}, which only train"
     found["augmentation"] = augmentation(recipe.augment)
     if isinstance(recipe.model, Transfer):
         found["mixing"] = _mixing(recipe)

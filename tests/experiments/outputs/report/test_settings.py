@@ -1,6 +1,6 @@
 """What a report says of a network's settings."""
 
-from experiments.outputs.report.settings import network
+from experiments.outputs.report.settings import data_handling, network
 from experiments.recipe import load
 
 
@@ -11,3 +11,9 @@ def test_what_is_unusual_about_a_network_is_told():
     assert told["features"] == "of 3 by 3 places in the picture"
     assert told["last maps"] == "twice as large as the network is used to"
     assert told["DropBlock"] == "0.1"
+
+
+def test_further_pictures_that_a_run_learned_from_are_told():
+    further = data_handling(load("resnet18_scratch_aligned", ["data.further=more"]))
+    assert further["further pictures"] == "those of more, which only train"
+    assert "further pictures" not in data_handling(load("resnet18_scratch_aligned"))
