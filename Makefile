@@ -29,10 +29,10 @@ grade: $(USE) ## grade our own solution of the course's assignment; for another:
 	$(BIN)/python -m autograder grade --reference
 
 notebooks: $(DEV) ## the lessons, run from top to bottom and stored with their pictures
-	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.notebooks.execute
+	OMP_NUM_THREADS=1 $(BIN)/python -m notebooks.execute
 
-docs: $(DEV) ## the documentation site, built without a network into experiments/docs/build/site
-	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.docs
+docs: $(DEV) ## the documentation site, built without a network into docs/build/site
+	OMP_NUM_THREADS=1 $(BIN)/python -m docs
 
 lint: $(DEV) ## style and types
 	$(BIN)/ruff check .
@@ -40,7 +40,7 @@ lint: $(DEV) ## style and types
 	$(BIN)/mypy
 
 clean: ## remove what the targets made
-	rm -rf .venv demo build experiments/docs/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv demo build docs/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python 3.11 or later is needed, this is {v[0]}.{v[1]}; try: make PYTHON=python3.12" if v < (3, 11) else 0)'

@@ -16,12 +16,11 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(
         include=["mytorch*", "models*", "experiments*", "autograder*"],
-        exclude=["experiments.docs*"],  # built from the project's folder, whose files it shows
     ),
     package_data={
         "autograder": ["rubrics/*.yaml"],
         "experiments": ["recipes/*.yaml"],
-        "experiments.outputs.report": ["*.css", "*.typ"],
+        "experiments.report": ["*.css", "*.typ"],
         "mytorch.ops.cuda": ["*.cu", "*.cuh"],
     },
     install_requires=[

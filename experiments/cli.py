@@ -4,21 +4,12 @@ import sys
 
 import typer
 
-from experiments.blas import choose_kernels
-from experiments.commands import (
-    align,
-    bench,
-    data,
-    doctor,
-    gallery,
-    judging,
-    report,
-    show,
-    training,
-    tuning,
-    verification,
-)
+from experiments.commands import align, bench, data, doctor, gallery, report, show, tuning
+from experiments.commands import evaluate as judging
+from experiments.commands import train as training
+from experiments.commands import verify as verification
 from experiments.errors import FacesError
+from experiments.runtime import choose_kernels
 
 app = typer.Typer(
     name="faces",

@@ -6,16 +6,16 @@ import shutil
 import time
 from pathlib import Path
 
-from experiments import recipe as recipes
+from experiments.config import recipe as recipes
 from experiments.data.check import check_folder
 from experiments.data.synthetic import write_competition
 from experiments.errors import FacesError
 from experiments.evaluation.evaluate import evaluate
-from experiments.outputs.compare import compare
-from experiments.outputs.submission import submit
 from experiments.progress import duration, say, track
-from experiments.training.face_trainer import train as train_backbone
-from experiments.training.trainer import train
+from experiments.submission.submit import submit
+from experiments.tools.compare import compare
+from experiments.training.mytorch_trainer import train
+from experiments.training.torch_trainer import train as train_backbone
 from experiments.twin import run_twin
 
 PEOPLE, IMAGES, TEST_IMAGES, SIZE, SEED = 30, 25, 150, 96, 0

@@ -16,9 +16,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from experiments import recipe as recipes
+from experiments.config import recipe as recipes
+from experiments.config.recipe import Recipe
 from experiments.errors import FacesError, meant
-from experiments.recipe import Recipe
 from mytorch.files import replacing
 
 RUN_FILES = ("recipe.yaml", "classes.json")

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from experiments.config.recipe import Optimizer, Recipe
 from experiments.data.batches import Batch, Batches, normalised
-from experiments.data.faces import Faces, read_split
+from experiments.data.dataset import Faces, read_split
 from experiments.data.identities import identity_root
 from experiments.errors import FacesError
-from experiments.evaluation.classification import figures
-from experiments.outputs.plots import twin_curves
+from experiments.metrics.classification import figures
+from experiments.plots.training import twin_curves
 from experiments.progress import say, track
-from experiments.recipe import Optimizer, Recipe
 from experiments.run import new_folder, refuse_existing, refuse_inside, write_csv, write_json, write_text
-from experiments.training.learner import EVALUATION_BATCH, Learner, predict
+from experiments.training.mytorch_learner import EVALUATION_BATCH, Learner, predict
 from models.twin import twin
 
 DTYPES = {"float32": np.float32, "float64": np.float64}

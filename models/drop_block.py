@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 from torchvision.ops import DropBlock2d, drop_block2d
 
-from models.parts import HEAD, NECK, Part, parts
+from models.stages import HEAD, NECK, Part, parts
 
 NAME = "drop_block"
 

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.parts import keep_frozen, layers, parts, set_trainable
+from models.stages import keep_frozen, layers, parts, set_trainable
 
 __all__ = ["FaceNet", "embedding_neck", "layers", "parts", "set_trainable"]
 

@@ -101,9 +101,9 @@ def add_layer(copy: Copy, text: str) -> None:
     copy.replace("tests/mytorch/nn/test_smooth_activation.py", '("SiLU", ()), ', '("SiLU", ()), ("Softsign", ()), ')
     copy.put("tests/mytorch/nn/test_every_layer.py", rule, '    "Softmax": ')
     copy.put("experiments/bench/layers.py", timed, '    "Tanh": ')
-    copy.put("experiments/docs/pages/layers/activation.md", row, "| Identity |", 0)
+    copy.put("docs/pages/layers/activation.md", row, "| Identity |", 0)
     copy.replace(
-        "experiments/docs/pages/layers/activation.md",
+        "docs/pages/layers/activation.md",
         '"mytorch.nn.GELU", ',
         '"mytorch.nn.GELU", "mytorch.nn.Softsign", ',
     )

@@ -18,11 +18,11 @@ from experiments.bench.machine import describe, measure_peak_rate
 from experiments.bench.memory import available, measure_peak, measure_resident
 from experiments.bench.optimisers import OPTIMISERS, measure_optimiser
 from experiments.bench.plan import Plan
+from experiments.bench.report import tables
 from experiments.bench.rivals import RIVALRY, measure_rivals
 from experiments.bench.step_times import measure_growth, measure_step
 from experiments.bench.steps import NETWORKS
 from experiments.bench.summary import summarise
-from experiments.bench.table import tables
 from experiments.bench.threads import limited
 from experiments.errors import FacesError
 from experiments.progress import console, say, track

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from experiments.bench.convolutions import TOGETHER
-from experiments.outputs.plots import BLUE, GREY, ORANGE, figure, write_figure
+from experiments.plots.training import BLUE, GREY, ORANGE, figure, write_figure
 
 HEIGHT_OF_A_ROW = 0.27
 BARS = {"ratio": (BLUE, "over torch, default layout"), "ratio_channels_last": (ORANGE, "over torch, channels_last")}

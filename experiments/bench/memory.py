@@ -77,8 +77,8 @@ def _peak(network: str, side: str, batch: int, steps: int, seed: int) -> list[fl
 
 
 def _resident(network: str, batch: int, steps: int, seed: int) -> list[float]:
-    from experiments import recipe as recipes
     from experiments.bench.steps import step_of
+    from experiments.config import recipe as recipes
 
     settings = [*(f"{key}={value}" for key, value in TINY.items()), "schedule.name=constant", f"seed={seed}"]
     step, held = step_of("mytorch", recipes.load(network, settings), batch), []

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from experiments import recipe as recipes
-from experiments.recipe import Recipe
-from experiments.training.learner import Learner, build_optimizer
+from experiments.config import recipe as recipes
+from experiments.config.recipe import Recipe
+from experiments.training.mytorch_learner import Learner, build_optimizer
 from mytorch import to_device
 
 NETWORKS = {"scratch_cnn": "scratch_cnn", "small_resnet": "scratch_resnet"}

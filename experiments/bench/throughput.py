@@ -11,15 +11,15 @@ import torch
 
 from experiments.bench.machine import describe
 from experiments.bench.plan import Plan
-from experiments.data.faces import read_split
+from experiments.config.recipe import Recipe
+from experiments.data.dataset import read_split
 from experiments.data.loader import Loader, Share, Shares, normalised_on
 from experiments.data.mixing import mix
 from experiments.errors import FacesError
 from experiments.progress import say, track
-from experiments.recipe import Recipe
 from experiments.run import write_json
-from experiments.training.face_learner import FaceLearner, accelerator_for
-from experiments.training.networks import build_face_net
+from experiments.training.build_model import build_face_net
+from experiments.training.torch_learner import FaceLearner, accelerator_for
 
 NAMES = {"loader": "the loader alone", "tensors": "training on ready tensors", "together": "training from the loader"}
 

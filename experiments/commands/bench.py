@@ -57,9 +57,9 @@ def throughput(
 
     Example: `faces throughput resnet18 --data packed50 --workers 2 --json throughput.json`
     """
-    from experiments import recipe as recipes
     from experiments.allocator import keep_freed_memory
     from experiments.bench.throughput import run_throughput
+    from experiments.config import recipe as recipes
 
     keep_freed_memory()
     run_throughput(recipes.load(recipe, settings or []), data, workers, rounds, batches, json_file)

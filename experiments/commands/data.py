@@ -107,7 +107,7 @@ def data_get(
 
     Example: `faces data get olivetti --out olivetti`
     """
-    from experiments.data.get import get
+    from experiments.data.download import get
     from experiments.progress import say
 
     folder = Path(name) if out is None else out

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands.verification import Align, Flip, NetworkFolder, Zooms
+from experiments.commands.verify import Align, Flip, NetworkFolder, Zooms
 
 app = typer.Typer()
 
@@ -74,7 +74,7 @@ def calibrate(
 
     Example: `faces calibrate runs/arc strangers --each 3`
     """
-    from experiments.evaluation.gallery.searches import calibrate_by_people
+    from experiments.evaluation.gallery.calibrate import calibrate_by_people
     from experiments.evaluation.scoring import View
 
     calibrate_by_people(run, people, View(align, flip, tuple(zoom or [1.0])), each)
@@ -97,7 +97,7 @@ def leave_one_out(
 
     Example: `faces leave-one-out runs/arc friends --out tried`
     """
-    from experiments.evaluation.gallery.leave_out import try_people
+    from experiments.evaluation.gallery.leave_one_out import try_people
     from experiments.evaluation.gallery.quality import Gate
     from experiments.evaluation.scoring import View
 

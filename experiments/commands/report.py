@@ -23,6 +23,6 @@ def report(
 
     Example: `faces report runs/first runs/second --out report.pdf --out report.html`
     """
-    from experiments.outputs.report.report import report as write_report
+    from experiments.report.report import report as write_report
 
     write_report(runs, out or [Path("report.pdf")])

@@ -11,7 +11,7 @@ from experiments.commands import show_learned
 if TYPE_CHECKING:
     import numpy as np
 
-    from experiments.showing.film import Film
+    from experiments.visualize.film import Film
 
 show = typer.Typer(
     help="Layers explained by looking: an operation on a face, step by step, as GIF or PNG; a trained network's "
@@ -57,7 +57,7 @@ def show_conv(
 
     Example: `faces show conv --kernel edges --stride 2 --out conv.gif`
     """
-    from experiments.showing import convolution, kernels
+    from experiments.visualize import convolution, kernels
 
     _expect(out)
     _write(convolution.film(_face(size, picture, seed), kernels.kernel(kernel), stride, padding, frames), out, fps)
@@ -72,7 +72,7 @@ def show_im2col(
 
     Example: `faces show im2col --size 16 --out im2col.png`
     """
-    from experiments.showing import im2col
+    from experiments.visualize import im2col
 
     _expect(out)
     _write(im2col.film(_face(size, picture, seed), stride=stride, padding=padding, frames=frames), out, fps)
@@ -87,7 +87,7 @@ def show_winograd(
 
     Example: `faces show winograd --kernel outline --out winograd.gif`
     """
-    from experiments.showing import kernels, winograd
+    from experiments.visualize import kernels, winograd
 
     _expect(out)
     _write(winograd.film(_face(size, picture, seed), kernels.kernel(kernel), padding, frames), out, fps)
@@ -109,7 +109,7 @@ def show_pool(
 
     Example: `faces show pool --mode max --kernel 3 --stride 2 --out pool.gif`
     """
-    from experiments.showing import pooling
+    from experiments.visualize import resampling as pooling
 
     _expect(out)
     _write(pooling.film(_face(size, picture, seed), mode.value, kernel, stride, padding, frames), out, fps)
@@ -125,7 +125,7 @@ def show_transposed(
 
     Example: `faces show transposed --stride 2 --out transposed.gif`
     """
-    from experiments.showing import kernels, transposed
+    from experiments.visualize import kernels, transposed
 
     _expect(out)
     _write(transposed.film(_face(size, picture, seed), kernels.kernel(kernel), stride, padding, frames), out, fps)
@@ -143,7 +143,7 @@ def show_upsample(
 
     Example: `faces show upsample --mode nearest --scale 3 --out upsample.gif`
     """
-    from experiments.showing import upsampling
+    from experiments.visualize import upsampling
 
     _expect(out)
     _write(upsampling.film(_face(size, picture, seed), mode.value, scale, corners, frames), out, fps)
@@ -159,7 +159,7 @@ def show_dropout(
 
     Example: `faces show dropout --p 0.5 --out dropout.gif`
     """
-    from experiments.showing import dropout
+    from experiments.visualize import dropout
 
     _expect(out)
     _write(dropout.film(_face(size, picture, seed), p, seed, frames), out, fps)
@@ -180,8 +180,8 @@ def show_batchnorm(
     """
     import numpy as np
 
-    from experiments.showing import batch_norm
-    from experiments.showing.portrait import colour_portrait
+    from experiments.visualize import batch_norm
+    from experiments.visualize.inputs import colour_portrait
 
     _expect(out)
     if pictures:
@@ -192,21 +192,21 @@ def show_batchnorm(
 
 
 def _face(size: int, picture: Path | None, seed: int) -> "np.ndarray":
-    from experiments.showing.portrait import portrait
+    from experiments.visualize.inputs import portrait
 
     return portrait(size, picture, seed)
 
 
 def _expect(out: Path) -> None:
     """Raise FacesError for a file of another kind, or in no folder, before anything is computed."""
-    from experiments.showing.film import SUFFIXES, expect_place
+    from experiments.visualize.film import SUFFIXES, expect_place
 
     expect_place(out, SUFFIXES)
 
 
 def _write(film: "Film", out: Path, fps: float) -> None:
     from experiments.progress import say, track
-    from experiments.showing.film import write_film
+    from experiments.visualize.film import write_film
 
     with track("drawing", len(film), "steps") as advance:
         write_film(film, out, fps, advance)

@@ -29,8 +29,8 @@ def show_filters(
     Example: `faces show filters runs/first --out filters.png`
     """
     _expect(out)
-    from experiments.showing.filters import draw_filters
-    from experiments.training.trained import Trained
+    from experiments.inference.model import Trained
+    from experiments.visualize.filters import draw_filters
 
     _save(draw_filters(Trained.open(run), layer), out)
 
@@ -47,9 +47,9 @@ def show_features(
     Example: `faces show features runs/first face.jpg --out features.png`
     """
     _expect(out)
-    from experiments.showing.features import draw_features
-    from experiments.showing.insight import picture_for
-    from experiments.training.trained import Trained
+    from experiments.inference.model import Trained
+    from experiments.visualize.features import draw_features
+    from experiments.visualize.network import picture_for
 
     trained = Trained.open(run)
     _save(draw_features(trained, picture_for(trained, picture), channels), out)
@@ -69,9 +69,9 @@ def show_gradient(
     Example: `faces show gradient runs/first face.jpg --class anna --out gradient.png`
     """
     _expect(out)
-    from experiments.showing.insight import picture_for
-    from experiments.showing.saliency import draw_gradient
-    from experiments.training.trained import Trained
+    from experiments.inference.model import Trained
+    from experiments.visualize.network import picture_for
+    from experiments.visualize.saliency import draw_gradient
 
     trained = Trained.open(run)
     _save(draw_gradient(trained, picture_for(trained, picture), person, copies, seed), out)
@@ -79,15 +79,15 @@ def show_gradient(
 
 def _expect(out: Path) -> None:
     """Raise FacesError for a file of another kind, or in no folder, before anything is computed."""
-    from experiments.showing.film import expect_place
+    from experiments.visualize.film import expect_place
 
     expect_place(out, (".png",))
 
 
 def _save(drawing: "Figure", out: Path) -> None:
-    from experiments.outputs.plots import write_figure
+    from experiments.plots.training import write_figure
     from experiments.progress import say
-    from experiments.showing.film import DPI
+    from experiments.visualize.film import DPI
 
     write_figure(drawing, out, DPI)
     say(f"{out}: drawn")

@@ -28,6 +28,6 @@ def tune(
 
     Example: `faces tune scratch_cnn --data faces50 --out runs/search --trials 20 --space optimizer.lr=1e-4..1e-2:log`
     """
-    from experiments.outputs.tune import tune as run_search
+    from experiments.tools.tune import tune as run_search
 
     run_search(recipe, data, out, trials, space, all_settings(settings, identities), seed)

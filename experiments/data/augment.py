@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torchvision.transforms import v2
 
-from experiments.recipe import Augment
+from experiments.config.recipe import Augment
 
 GREY = 128
 """What fills the places that a picture was moved away from."""

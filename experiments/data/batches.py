@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.config.recipe import Data, Recipe
 from experiments.data.augment import Augmentation
-from experiments.data.faces import Faces
-from experiments.recipe import Data, Recipe
+from experiments.data.dataset import Faces
 
 
 @dataclass(frozen=True)

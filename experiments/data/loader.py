@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from experiments.config.recipe import Data, Recipe
 from experiments.data.augment import Augmentation
-from experiments.data.faces import Faces
+from experiments.data.dataset import Faces
 from experiments.data.same_person import SamePerson
 from experiments.errors import FacesError
-from experiments.recipe import Data, Recipe
 
 Step = tuple[int, int]
 """(epoch, batch): all that decides what a batch holds, beside the seed."""

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.recipe import Mixing
+from experiments.config.recipe import Mixing
 
 
 def mix(pixels: Tensor, settings: Mixing, seed: int, epoch: int, step: int) -> tuple[Tensor, float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.data.identities import Identities
-from experiments.data.pictures import Pictures, Stored
+from experiments.data.sources import Pictures, Stored
 from experiments.errors import FacesError
 from experiments.run import read_json
 

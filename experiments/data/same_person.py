@@ -7,7 +7,7 @@ Psychology 51, pp. 256-284.
 
 import numpy as np
 
-from experiments.data.faces import Faces
+from experiments.data.dataset import Faces
 from experiments.data.mixing import rectangle
 from experiments.errors import FacesError
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from experiments.data.faces import Faces
+from experiments.data.dataset import Faces
 from experiments.errors import FacesError
-from experiments.evaluation.balance import balanced, known_shares
-from experiments.evaluation.calibration import calibration
-from experiments.evaluation.classification import confidence, confusion, figures, most_confused
-from experiments.evaluation.intervals import share_interval
 from experiments.evaluation.judged import Judged, Part
-from experiments.evaluation.together import Folder
-from experiments.evaluation.views import Views
-from experiments.outputs.charts import reliability_diagram
-from experiments.outputs.plots import confusion_matrix
-from experiments.outputs.sheet import Tile, write_sheet
+from experiments.inference.class_balance import balanced, known_shares
+from experiments.inference.together import Folder
+from experiments.inference.views import Views
+from experiments.metrics.calibration import calibration
+from experiments.metrics.classification import confidence, confusion, figures, most_confused
+from experiments.metrics.intervals import share_interval
+from experiments.plots.charts import reliability_diagram
+from experiments.plots.sheets import Tile, write_sheet
+from experiments.plots.training import confusion_matrix
 from experiments.progress import say
 from experiments.run import write_csv, write_json
 

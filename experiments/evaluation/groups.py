@@ -8,9 +8,9 @@ import numpy as np
 
 from experiments.data.pairs import Pairs
 from experiments.errors import FacesError
-from experiments.evaluation.bootstrap import intervals
-from experiments.evaluation.roc import Roc, roc
 from experiments.evaluation.scoring import Scored, people_in
+from experiments.metrics.bootstrap import intervals
+from experiments.metrics.roc import Roc, roc
 
 FEWEST = 5
 """People below which a group's interval is not given."""

@@ -6,12 +6,12 @@ from typing import Literal
 
 import numpy as np
 
-from experiments.data.faces import Faces, read_split
+from experiments.data.dataset import Faces, read_split
 from experiments.errors import FacesError
-from experiments.evaluation.prediction import average, predict
-from experiments.evaluation.together import Folder, a_folder_each, open_together
-from experiments.evaluation.views import Views
-from experiments.training.trained import Trained
+from experiments.inference.model import Trained
+from experiments.inference.predict import average, predict
+from experiments.inference.together import Folder, a_folder_each, open_together
+from experiments.inference.views import Views
 
 Part = Literal["validation", "train"]
 

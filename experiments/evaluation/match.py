@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.aligned import AlignedFace, align_files
+from experiments.data.align.in_memory import AlignedFace, align_files
 from experiments.data.images import fit_image, read_image
 from experiments.errors import FacesError
-from experiments.evaluation.embedder import Embedder, open_embedder
 from experiments.evaluation.thresholds import Calibration, Threshold, read_calibration
-from experiments.outputs.pair_sheet import PairTile, write_pair_sheet
+from experiments.inference.embedder import Embedder, open_embedder
+from experiments.plots.pair_sheet import PairTile, write_pair_sheet
 from experiments.progress import say
 
 

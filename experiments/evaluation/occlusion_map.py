@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from experiments.evaluation.embedder import Embedder
-from experiments.outputs.plots import figure, write_figure
+from experiments.inference.embedder import Embedder
+from experiments.plots.training import figure, write_figure
 from experiments.progress import say
 
 GREY = 128

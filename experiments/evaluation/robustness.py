@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from experiments.errors import FacesError
-from experiments.evaluation.embedder import Embedder
-from experiments.evaluation.roc import roc
 from experiments.evaluation.scoring import Scored, View
+from experiments.inference.embedder import Embedder
+from experiments.metrics.roc import roc
 
 Picture = np.ndarray
 Damage = Callable[[Picture, float, np.random.Generator], Picture]

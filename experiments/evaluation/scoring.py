@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from experiments.data.aligned import align_files
+from experiments.data.align.in_memory import align_files
 from experiments.data.check import files_under
 from experiments.data.folders import existing_folder, is_image
 from experiments.data.images import load_images
 from experiments.data.pairs import Pairs
 from experiments.errors import FacesError
-from experiments.evaluation.bootstrap import intervals, people_of_pairs
-from experiments.evaluation.embedder import Embedder
-from experiments.evaluation.roc import Roc, roc
-from experiments.evaluation.verification_metrics import FARS, fold_accuracy, tar_at_far
-from experiments.evaluation.whitening import Whitening
+from experiments.inference.embedder import Embedder
+from experiments.inference.whitening import Whitening
+from experiments.metrics.bootstrap import intervals, people_of_pairs
+from experiments.metrics.roc import Roc, roc
+from experiments.metrics.verification_metrics import FARS, fold_accuracy, tar_at_far
 
 COHORT = 2000
 """How many pictures of a cohort are looked at."""

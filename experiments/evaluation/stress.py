@@ -8,13 +8,13 @@ import numpy as np
 
 from experiments.data.pairs import Pairs, read_pairs
 from experiments.errors import FacesError
-from experiments.evaluation.embedder import open_embedder
 from experiments.evaluation.groups import group_rates, read_attributes
 from experiments.evaluation.robustness import KINDS, robustness
-from experiments.evaluation.roc import roc
 from experiments.evaluation.scoring import View, score_pairs
 from experiments.evaluation.thresholds import read_calibration
-from experiments.outputs.verification_plots import group_plot, robustness_plot
+from experiments.inference.embedder import open_embedder
+from experiments.metrics.roc import roc
+from experiments.plots.verification import group_plot, robustness_plot
 from experiments.progress import say
 from experiments.run import write_csv
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.errors import FacesError
-from experiments.evaluation.roc import roc
+from experiments.metrics.roc import roc
 from experiments.run import read_json, write_json
 
 THRESHOLDS = "thresholds.json"

@@ -9,13 +9,13 @@ import numpy as np
 
 from experiments.data.pairs import read_pairs
 from experiments.errors import FacesError
-from experiments.evaluation.embedder import Embedder, frozen, keep_frozen, open_embedder
-from experiments.evaluation.roc import roc
 from experiments.evaluation.scoring import Scored, View, figures, score_pairs
 from experiments.evaluation.thresholds import THRESHOLDS, calibrate
-from experiments.evaluation.verification_metrics import FARS
-from experiments.outputs.pair_sheet import PairTile, write_pair_sheet
-from experiments.outputs.verification_plots import det_plot, roc_plot, score_plot
+from experiments.inference.embedder import Embedder, frozen, keep_frozen, open_embedder
+from experiments.metrics.roc import roc
+from experiments.metrics.verification_metrics import FARS
+from experiments.plots.pair_sheet import PairTile, write_pair_sheet
+from experiments.plots.verification import det_plot, roc_plot, score_plot
 from experiments.progress import say
 from experiments.run import read_json, write_csv, write_json
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from experiments.data.identities import find_identities
 from experiments.errors import FacesError
-from experiments.evaluation.blocks import all_against_all, peak_memory
-from experiments.evaluation.embedder import open_embedder
 from experiments.evaluation.scoring import View
-from experiments.evaluation.verification_metrics import tar_at_far
-from experiments.outputs.verification_plots import det_plot, roc_plot
+from experiments.inference.embedder import open_embedder
+from experiments.metrics.all_pairs import all_against_all, peak_memory
+from experiments.metrics.verification_metrics import tar_at_far
+from experiments.plots.verification import det_plot, roc_plot
 from experiments.progress import say, track
 from experiments.run import write_json
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from experiments.origin import Origin, origin
-from experiments.recipe import Recipe, Transfer
+from experiments.config.pretrained_run import Origin, origin
+from experiments.config.recipe import Recipe, Transfer
 from models.face_net import FaceNet
 from models.weights import load_weights, read_weights
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
-from experiments.outputs.plots import learning_curves
+from experiments.plots.training import learning_curves
 from experiments.progress import say
-from experiments.recipe import Recipe
 from experiments.run import Run, write_json
-from experiments.training.face_learner import FaceLearner
-from experiments.training.face_state import FaceProgress, save_state, save_tensors
+from experiments.training.checkpoint import FaceProgress, save_state, save_tensors
+from experiments.training.torch_learner import FaceLearner
 
 FIGURES = ("top1", "top5", "loss", "images_per_second", "epoch", "skipped")
 

@@ -8,21 +8,21 @@ from typing import Any
 
 import torch
 
-from experiments.data.faces import Faces, Read, read_split
+from experiments.config.recipe import Recipe
+from experiments.data.dataset import Faces, Read, read_split
 from experiments.data.identities import identity_root
 from experiments.data.images import available_processors
 from experiments.data.loader import Loader, Shares
 from experiments.progress import say
-from experiments.recipe import Recipe
 from experiments.run import Run, new_folder, refuse_existing, refuse_inside
+from experiments.training.build_model import build_face_net
+from experiments.training.checkpoint import FaceProgress, load_state, read_progress, save_state, save_tensors
 from experiments.training.continuation import warning
-from experiments.training.face_learner import FaceLearner, accelerator_for
 from experiments.training.face_record import Recorder
-from experiments.training.face_state import FaceProgress, load_state, read_progress, save_state, save_tensors
 from experiments.training.groups import count
-from experiments.training.networks import build_face_net
 from experiments.training.prototypes import start_head, wants_prototypes
-from experiments.training.rates import Place, next_place
+from experiments.training.schedule import Place, next_place
+from experiments.training.torch_learner import FaceLearner, accelerator_for
 from experiments.training.validation import refuse_unpaired
 
 SAVE_SECONDS = 600.0

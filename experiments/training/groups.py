@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from experiments.config.recipe import Optimizer, Stage
 from experiments.errors import FacesError
-from experiments.recipe import Optimizer, Stage
 from models.face_net import FaceNet, parts, set_trainable
 
 AFTER_BACKBONE = ("neck", "head")

@@ -6,8 +6,8 @@ from math import isfinite
 
 import torch
 
+from experiments.config.recipe import Recipe
 from experiments.errors import DivergenceError, FacesError
-from experiments.recipe import Recipe
 
 
 def refuse_divergence(loss: float, epoch: int, recipe: Recipe, kept: int) -> None:

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from experiments.data.faces import Faces
+from experiments.config.recipe import Recipe
+from experiments.data.dataset import Faces
 from experiments.data.loader import Loader, Shares, normalised_on
 from experiments.progress import track
-from experiments.recipe import Recipe
 from models.face_net import FaceNet
 from models.prototypes import Prototypes
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.errors import FacesError
-from experiments.training.learner import Learner
+from experiments.training.mytorch_learner import Learner
 from mytorch import CheckpointError, load, save
 
 

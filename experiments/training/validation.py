@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from experiments.data.faces import Faces
+from experiments.config.recipe import Recipe
+from experiments.data.dataset import Faces
 from experiments.errors import FacesError
-from experiments.evaluation.roc import roc
-from experiments.recipe import Recipe
+from experiments.metrics.roc import roc
 
 ALL = 1500
 """Of so many pictures, every pair counts."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from experiments.data.folders import folders_in, images_in
-from experiments.evaluation.embedder import normalised, open_embedder
 from experiments.evaluation.gallery.store import read_gallery
+from experiments.inference.embedder import normalised, open_embedder
 
 SAME = 0.5
 """Templates so alike are taken for one person's: far above look-alikes, so that these stay among the strangers."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.faces import read_split
+from experiments.data.dataset import read_split
 from experiments.run import Run
 
 

@@ -13,13 +13,13 @@ import pytest
 import yaml
 from PIL import Image
 
-from experiments import recipe as recipes
 from experiments.cli import main
-from experiments.data.faces import Faces
-from experiments.recipe import Recipe
+from experiments.config import recipe as recipes
+from experiments.config.recipe import Recipe
+from experiments.data.dataset import Faces
 from experiments.run import Run
-from experiments.training.learner import build_network
-from experiments.training.trainer import train
+from experiments.training.mytorch_learner import build_network
+from experiments.training.mytorch_trainer import train
 from mytorch import manual_seed, save
 
 PEOPLE = {"anna": (200, 40, 40), "ben": (40, 200, 40), "chloe": (40, 40, 200), "dan": (210, 210, 60)}
@@ -89,8 +89,8 @@ def trained_once(people: Path, tiny: Callable[..., Recipe], tmp_path_factory: py
 @pytest.fixture(scope="session")
 def transfer_once(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of a tiny network of PyTorch, on pictures of another size than `trained_once`. Not to be changed."""
-    from experiments.training.face_trainer import Options
-    from experiments.training.face_trainer import train as train_transfer
+    from experiments.training.torch_trainer import Options
+    from experiments.training.torch_trainer import train as train_transfer
 
     recipe = Recipe.model_validate(TRANSFER)
     return train_transfer(recipe, people, tmp_path_factory.mktemp("runs") / "transfer", options=Options(workers=0))

@@ -8,7 +8,7 @@ from itertools import combinations
 import pytest
 
 from experiments.run import Run
-from experiments.training.face_state import read_tensors, save_tensors
+from experiments.training.checkpoint import read_tensors, save_tensors
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import os
 
 import pytest
 
+from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
-from experiments.recipe import Recipe
 from experiments.run import Run, new_folder, read_json, refuse_existing, write_csv, write_json
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments import recipe as recipes
 from experiments import twin as module
+from experiments.config import recipe as recipes
 from experiments.errors import FacesError
-from experiments.training.learner import Learner, predict
+from experiments.training.mytorch_learner import Learner, predict
 from experiments.twin import TorchLearner, build_torch_optimizer, run_twin
 
 OPTIMIZERS = {

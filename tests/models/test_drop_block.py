@@ -10,7 +10,7 @@ from models.backbones import build
 from models.drop_block import DropBlock, insert_drop_block
 from models.face_net import FaceNet
 from models.heads import build_head
-from models.parts import parts, set_trainable
+from models.stages import parts, set_trainable
 
 
 def face_net(name: str = "resnet18") -> FaceNet:

@@ -15,9 +15,9 @@ from PIL import Image
 
 from experiments.data.align.detector import Detector
 from experiments.data.align.face import Face, choose
-from experiments.data.align.geometry import similarity, square, template, warp
 from experiments.data.align.records import Record
 from experiments.data.align.settings import AlignSettings
+from experiments.data.align.warp import similarity, square, template, warp
 from experiments.data.images import ImageError, read_image
 from mytorch.files import replacing
 

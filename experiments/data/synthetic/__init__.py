@@ -5,8 +5,8 @@ pixels = draw_image(identity, seed=1, image=0, size=160)
 """
 
 from experiments.data.synthetic.casting import draw_identity
-from experiments.data.synthetic.competition import Competition, write_competition
+from experiments.data.synthetic.dataset import Competition, write_competition
 from experiments.data.synthetic.identity import Identity
-from experiments.data.synthetic.portrait import draw_image
+from experiments.data.synthetic.render import draw_image
 
 __all__ = ["Competition", "Identity", "draw_identity", "draw_image", "write_competition"]

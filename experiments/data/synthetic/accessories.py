@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from experiments.data.synthetic.canvas import Layer
 from experiments.data.synthetic.curves import ellipse, mirrored, smooth, strokes
 from experiments.data.synthetic.identity import Glasses, Identity
-from experiments.data.synthetic.layer import Layer
 from experiments.data.synthetic.palettes import CLOTH, Colour, darker, lighter
 
 BEFORE = 0.66

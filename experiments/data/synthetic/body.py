@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from experiments.data.synthetic.canvas import Layer
 from experiments.data.synthetic.curves import Points, mirrored, smooth, strokes, taper
 from experiments.data.synthetic.identity import Identity
-from experiments.data.synthetic.layer import Layer
 from experiments.data.synthetic.palettes import INK, Colour, darker, lighter, mix
 
 COLLARS: dict[str, tuple[float, float]] = {"crew": (1.52, 0.95), "vee": (2.0, 0.55), "shirt": (1.8, 0.55)}

@@ -3,9 +3,9 @@
 import numpy as np
 
 from experiments.data.synthetic import palettes
-from experiments.data.synthetic.hairstyles import STYLES
 from experiments.data.synthetic.identity import Beard, Brows, Eyes, Glasses, Hair, Head, Identity, Marks, Mouth, Nose
 from experiments.data.synthetic.palettes import Colour, mix
+from experiments.data.synthetic.styles import STYLES
 
 
 def _pick(rng: np.random.Generator, weights: tuple[float, ...] | list[float]) -> int:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from experiments.data.synthetic.canvas import Layer
 from experiments.data.synthetic.curves import Points, beziers, ellipse, smooth, strokes, taper
 from experiments.data.synthetic.identity import Identity
-from experiments.data.synthetic.layer import Layer
 from experiments.data.synthetic.palettes import INK, WHITE, Colour, darker, lighter, luminance, mix
 from experiments.data.synthetic.scene import Expression
 

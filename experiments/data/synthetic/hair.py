@@ -5,13 +5,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from experiments.data.synthetic.canvas import Layer
 from experiments.data.synthetic.curves import beziers, ellipse, mirrored, smooth, strokes, taper
-from experiments.data.synthetic.hairstyles import FRINGE_KNOTS, FRINGES, STYLES
 from experiments.data.synthetic.headscarf import draw_headscarf
 from experiments.data.synthetic.identity import Identity
-from experiments.data.synthetic.layer import Layer
 from experiments.data.synthetic.locks import Locks, between
 from experiments.data.synthetic.palettes import darker, lighter, luminance, mix
+from experiments.data.synthetic.styles import FRINGE_KNOTS, FRINGES, STYLES
 
 BEHIND = -0.22
 """Depth of the hair at the back of the head, in half face heights."""

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from experiments.data.synthetic.canvas import Layer
 from experiments.data.synthetic.curves import beziers, mirrored, smooth, strokes, taper
-from experiments.data.synthetic.hairstyles import STYLES
 from experiments.data.synthetic.identity import Identity
-from experiments.data.synthetic.layer import Layer
 from experiments.data.synthetic.palettes import darker, lighter
+from experiments.data.synthetic.styles import STYLES
 
 FOLDS = np.array(
     [

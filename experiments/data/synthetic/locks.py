@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from experiments.data.synthetic.canvas import Layer
 from experiments.data.synthetic.curves import ellipse, strokes, taper
-from experiments.data.synthetic.hairstyles import Style
 from experiments.data.synthetic.identity import Hair
-from experiments.data.synthetic.layer import Layer
 from experiments.data.synthetic.palettes import Colour, darker, lighter
+from experiments.data.synthetic.styles import Style
 
 
 class Locks:

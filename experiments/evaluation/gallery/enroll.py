@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.aligned import AlignedFace, align_files
+from experiments.data.align.in_memory import AlignedFace, align_files
 from experiments.data.folders import existing_folder, folders_in, images_in
 from experiments.data.images import load_images
 from experiments.errors import FacesError
-from experiments.evaluation.embedder import Embedder, open_embedder
 from experiments.evaluation.gallery.quality import Gate
 from experiments.evaluation.gallery.store import Gallery, read_gallery, write_gallery
 from experiments.evaluation.scoring import View
+from experiments.inference.embedder import Embedder, open_embedder
 from experiments.progress import say
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.aligned import align_files
+from experiments.data.align.in_memory import align_files
 from experiments.data.images import load_images
 from experiments.errors import FacesError
-from experiments.evaluation.embedder import Embedder, open_embedder
+from experiments.evaluation.gallery.calibrate import Searches, read_searches
 from experiments.evaluation.gallery.search import Search, nearest
-from experiments.evaluation.gallery.searches import Searches, read_searches
 from experiments.evaluation.gallery.store import Gallery, read_gallery
 from experiments.evaluation.thresholds import Calibration, read_calibration
+from experiments.inference.embedder import Embedder, open_embedder
 from experiments.progress import say
 from experiments.run import write_csv
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from experiments.data.aligned import AlignedFace
+from experiments.data.align.in_memory import AlignedFace
 
 
 @dataclass(frozen=True)

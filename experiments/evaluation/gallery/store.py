@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from experiments.errors import FacesError
-from experiments.evaluation.embedder import normalised
+from experiments.inference.embedder import normalised
 from mytorch.files import replacing
 
 FORMAT = "faces gallery 1"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from experiments.evaluation.bootstrap import draws, middle, people_of_pairs
-from experiments.evaluation.roc import Roc
+from experiments.metrics.bootstrap import draws, middle, people_of_pairs
+from experiments.metrics.roc import Roc
 
 NETWORKS = {"mobilenet_v2": "MobileNetV2 from ImageNet", "resnet18": "ResNet-18 from nothing"}
 REGULARISERS = {

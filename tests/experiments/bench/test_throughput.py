@@ -8,8 +8,8 @@ import pytest
 import torch
 import yaml
 
-from experiments import recipe as recipes
 from experiments.bench.throughput import Race
+from experiments.config import recipe as recipes
 from tests.experiments.conftest import TRANSFER
 
 MIXED = {**TRANSFER, "mixing": {"mixup": 0.2}}

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.data import faces
-from experiments.data.faces import LastRead, read_split
+from experiments.data import dataset as faces
+from experiments.data.dataset import LastRead, read_split
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.data.faces import read_split
+from experiments.data.dataset import read_split
 from experiments.data.identities import find_identities, validation_root
 from experiments.data.pack import pack
 from experiments.data.unlabelled import find_images

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.data.faces import Faces
+from experiments.data.dataset import Faces
 from experiments.data.same_person import SamePerson
 from experiments.errors import FacesError
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from experiments.evaluation.embedder import Embedder, frozen, keep_frozen
+from experiments.inference.embedder import Embedder, frozen, keep_frozen
 from models.mobilefacenet import MobileFaceNet
 
 COLOURS = {"anna": (220, 40, 40), "ben": (40, 220, 40), "chloe": (40, 40, 220), "dan": (230, 230, 40)}

@@ -8,14 +8,14 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from experiments.data.faces import read_split
+from experiments.data.dataset import read_split
 from experiments.errors import FacesError
 from experiments.evaluation import evaluate as module
-from experiments.evaluation.balance import balanced
-from experiments.evaluation.classification import figures
 from experiments.evaluation.evaluate import evaluate
+from experiments.inference.class_balance import balanced
+from experiments.inference.model import Trained
+from experiments.metrics.classification import figures
 from experiments.run import Run
-from experiments.training.trained import Trained
 from mytorch import save
 
 FILES = {

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from experiments.data.align.face import Face
-from experiments.data.aligned import AlignedFace
+from experiments.data.align.in_memory import AlignedFace
 from experiments.errors import FacesError
 from experiments.evaluation.match import refuse_faceless
 from experiments.evaluation.scoring import View

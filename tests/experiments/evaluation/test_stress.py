@@ -9,10 +9,10 @@ from experiments.errors import FacesError
 from experiments.evaluation.groups import group_rates, read_attributes
 from experiments.evaluation.occlusion_map import occlusion_map
 from experiments.evaluation.robustness import KINDS, robustness
-from experiments.evaluation.roc import roc
 from experiments.evaluation.scoring import View, score_pairs
 from experiments.evaluation.stress import run_stress, some_pairs
 from experiments.evaluation.verification import verify
+from experiments.metrics.roc import roc
 
 VIEW = View(flip=False)
 

@@ -7,10 +7,10 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from experiments.errors import FacesError
-from experiments.evaluation.embedder import frozen, keep_frozen, open_embedder
 from experiments.evaluation.scoring import View
 from experiments.evaluation.thresholds import calibrate, read_calibration
 from experiments.evaluation.verification import network_for, verify
+from experiments.inference.embedder import frozen, keep_frozen, open_embedder
 
 FILES = {"verification.json", "scores.csv", "roc.png", "det.png", "scores.png", "worst.png", "thresholds.json"}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments import recipe as recipes
-from experiments.recipe import Recipe
+from experiments.config import recipe as recipes
+from experiments.config.recipe import Recipe
 
 SMALL = {
     "model": {"backbone": "test_resnet", "weights": "none", "dropout": 0.2},

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.run import Run, read_json
-from experiments.training.trainer import train
+from experiments.training.mytorch_trainer import train
 
 
 def test_it_is_called_with_each_row_once_that_is_on_disk(tiny, people, tmp_path):

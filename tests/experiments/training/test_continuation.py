@@ -11,14 +11,14 @@ import yaml
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import roc_curve
 
-from experiments.data.faces import Faces, read_split
+from experiments.config.recipe import Recipe
+from experiments.data.dataset import Faces, read_split
 from experiments.errors import FacesError
-from experiments.recipe import Recipe
+from experiments.inference.model import Trained
+from experiments.training.build_model import build_face_net
+from experiments.training.checkpoint import FaceProgress
 from experiments.training.continuation import warning
-from experiments.training.face_state import FaceProgress
-from experiments.training.face_trainer import Options, train
-from experiments.training.networks import build_face_net
-from experiments.training.trained import Trained
+from experiments.training.torch_trainer import Options, train
 from experiments.training.validation import ALL, pairs_of, refuse_unpaired, validation_eer
 from models.backbones import build
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
-from experiments.recipe import Recipe
 from experiments.run import Run
 from experiments.training import face_record, face_session
-from experiments.training.face_learner import FaceLearner
-from experiments.training.face_state import read_tensors
-from experiments.training.face_trainer import Options, train
+from experiments.training.checkpoint import read_tensors
+from experiments.training.torch_learner import FaceLearner
+from experiments.training.torch_trainer import Options, train
 
 ALONE = Options(workers=0)
 STEPS = 5
@@ -167,7 +167,7 @@ def test_a_finished_run_stays_as_it_is(people, small, tmp_path, unbroken):
 def killed(recipe: Recipe, people: Path, out: Path, after: float) -> bool:
     """Train in a process that SIGKILL ends after so many seconds; whether it was still at work."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["experiments.training.face_trainer"])
+    context.set_forkserver_preload(["experiments.training.torch_trainer"])
     options = Options(workers=0, save_seconds=0.05)
     process = context.Process(target=train, args=(recipe, people, out, out.is_dir(), options))
     process.start()

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from experiments.inference.model import Trained
 from experiments.run import Run
-from experiments.training import trainer
-from experiments.training.trained import Trained
-from experiments.training.trainer import train
+from experiments.training import mytorch_trainer as trainer
+from experiments.training.mytorch_trainer import train
 from mytorch import load
 
 EPOCHS = 30

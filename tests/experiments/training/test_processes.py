@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from experiments.run import Run
-from experiments.training.face_state import read_tensors
-from experiments.training.face_trainer import Options, train
+from experiments.training.checkpoint import read_tensors
+from experiments.training.torch_trainer import Options, train
 
 SETTINGS = [
     "model={backbone: test_efficientnet_gn, weights: none}",  # group norm: a batch's parts know nothing of each other

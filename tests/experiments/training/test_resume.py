@@ -8,9 +8,9 @@ import pytest
 
 from experiments.errors import FacesError
 from experiments.run import Run
-from experiments.training import trainer
-from experiments.training.learner import Learner
-from experiments.training.trainer import train
+from experiments.training import mytorch_trainer as trainer
+from experiments.training.mytorch_learner import Learner
+from experiments.training.mytorch_trainer import train
 from mytorch import load
 
 STEPS = 5

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from experiments.data.align.detector import Detector
-from experiments.data.align.geometry import similarity, template
+from experiments.data.align.warp import similarity, template
 from experiments.data.images import read_image
 
 pytestmark = pytest.mark.real

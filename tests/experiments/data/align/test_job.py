@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data.align.geometry import template
 from experiments.data.align.job import align_folder, usual_face
 from experiments.data.align.records import Record
 from experiments.data.align.settings import AlignSettings
+from experiments.data.align.warp import template
 from experiments.data.images import read_image
 from experiments.errors import FacesError
 

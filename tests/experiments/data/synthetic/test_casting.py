@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.data.synthetic import Identity, draw_identity
-from experiments.data.synthetic.hairstyles import FRINGES, STYLES
+from experiments.data.synthetic.styles import FRINGES, STYLES
 
 numbers = st.integers(0, 2**40)
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from experiments.errors import FacesError
-from experiments.evaluation.embedder import normalised
 from experiments.evaluation.gallery.identify import NOBODY, answers, threshold_for
-from experiments.evaluation.gallery.leave_out import leave_one_out
+from experiments.evaluation.gallery.leave_one_out import leave_one_out
 from experiments.evaluation.gallery.quality import Gate
 from experiments.evaluation.gallery.search import nearest
 from experiments.evaluation.gallery.store import Gallery, read_gallery, write_gallery
 from experiments.evaluation.scoring import View
 from experiments.evaluation.verification import verify
+from experiments.inference.embedder import normalised
 
 
 def made_up(people: int = 5, each: int = 3, noise: float = 0.2, seed: int = 0) -> Gallery:
@@ -216,7 +216,7 @@ def test_folders_without_anything_to_enroll(command, calibrated, tmp_path):
 
 def test_the_gate():
     from experiments.data.align.face import Face
-    from experiments.data.aligned import AlignedFace
+    from experiments.data.align.in_memory import AlignedFace
 
     def one(score=0.99, side=50.0, faces=1):
         face = Face(np.array([0, 0, side, side]), score, np.zeros((5, 2)))

@@ -1,0 +1,96 @@
+"""The command reference, from the commands themselves: what `--help` would say, as a page."""
+
+import subprocess
+import sys
+from typing import Any
+
+import typer
+
+from experiments.errors import FacesError
+
+GRADER = ("grade", "grade-all", "handout", "bundle-gradescope", "bundle-autolab")
+
+
+def leaves(group: Any, name: str = "faces") -> list[tuple[str, Any]]:
+    """Every command below a group that does something, with its full name, in the order in which help lists them."""
+    found = []
+    for word, command in group.commands.items():
+        inside = f"{name} {word}"
+        found += leaves(command, inside) if hasattr(command, "commands") else [(inside, command)]
+    return found
+
+
+def faces_commands() -> list[tuple[str, Any]]:
+    """All of `faces`."""
+    from experiments.cli import app
+
+    return leaves(typer.main.get_command(app))
+
+
+def anchor(name: str) -> str:
+    """Where the command stands on the page: `faces data synth` at #faces-data-synth."""
+    return name.replace(" ", "-")
+
+
+def reference() -> str:
+    """All commands of `faces`, as Markdown: a list to jump from, then a section each."""
+    commands = faces_commands()
+    rows = [f"| [`{name}`](#{anchor(name)}) | {_first_line(command)} |" for name, command in commands]
+    table = ["| command | does |", "| --- | --- |", *rows]
+    return "\n".join(table) + "\n\n" + "\n\n".join(_section(name, command) for name, command in commands)
+
+
+def grader_reference() -> str:
+    """What `python -m autograder COMMAND --help` prints, for each of its commands."""
+    return "\n\n".join(
+        f"## python -m autograder {word} {{ #autograder-{word} }}\n\n```text\n{_grader_help(word)}\n```"
+        for word in GRADER
+    )
+
+
+def _grader_help(word: str) -> str:
+    """Asked for in a process of its own, as experiments does not import the autograder."""
+    command = [sys.executable, "-m", "autograder", word, "--help"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env={"COLUMNS": "88", "TERM": "dumb"})
+    if run.returncode:
+        raise FacesError(f"python -m autograder {word} --help ended with {run.returncode}: {run.stderr.strip()[-300:]}")
+    return run.stdout.strip().replace("Usage: python -m autograder", "python -m autograder", 1)
+
+
+def _section(name: str, command: Any) -> str:
+    context = command.make_context(name, ["--help"], resilient_parsing=True)
+    usage = command.get_usage(context).removeprefix("Usage: ").replace("{", "").replace("}", "")
+    lines = [f"## {name} {{ #{anchor(name)} }}", "", _prose(command.help), "", f"```text\n{usage}\n```"]
+    records = [record for parameter in command.params if (record := parameter.get_help_record(context))]
+    if records:
+        lines += ["", "| argument or option | |", "| --- | --- |"]
+        lines += [f"| {_code(what)} | {_cell(text)} |" for what, text in records]
+    return "\n".join(lines)
+
+
+def _prose(text: str) -> str:
+    """A command's help, its example as a block that can be copied."""
+    body, found, example = text.partition("Example: `")
+    if not found:
+        return _safe(body.strip())
+    command, _, rest = example.partition("`")
+    return f"{_safe(body.strip())}\n\n```console\n$ {command}\n```\n\n{_safe(rest.strip())}".rstrip()
+
+
+def _first_line(command: Any) -> str:
+    return _cell((command.help or "").split("\n\n")[0])
+
+
+def _code(text: str) -> str:
+    return "<code>" + text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "&#124;") + "</code>"
+
+
+def _cell(text: str) -> str:
+    return _safe(" ".join(text.split())).replace("|", "&#124;")
+
+
+def _safe(text: str) -> str:
+    """Help is plain text but for its `code`: a star or a bracket in it is no Markdown."""
+    from docs.markdown import plain
+
+    return plain(text)

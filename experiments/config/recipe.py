@@ -1,0 +1,231 @@
+"""A recipe: everything that decides a training run, typed, checked, and read from a YAML file."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+from experiments.config.recipe_network import Model, Network, Stage, Transfer
+from experiments.config.recipe_problems import explain, keys_of
+from experiments.config.schema import Augment, Data, Mixing, Optimizer, Part, Schedule, Split, Training
+from experiments.errors import FacesError
+
+__all__ = ["Augment", "Data", "Mixing", "Model", "Optimizer", "Recipe", "Schedule", "Split", "Stage", "Training",
+           "Transfer", "load", "names"]  # fmt: skip
+
+FOLDER = Path(__file__).parents[1] / "recipes"
+
+
+class Recipe(Part):
+    """A training run: its parts, and how long and with what seed.
+
+    A recipe's model is mytorch's own (`model.name`) or a transfer network of PyTorch (`model.backbone`). stages, mixing
+    and training are the latter's. Without stages, all of it trains for `epochs`; with them, `epochs` is their sum.
+    """
+
+    about: str = ""
+    model: Network = Model()
+    data: Data = Data()
+    split: Split = Split()
+    augment: Augment = Augment()
+    mixing: Mixing = Mixing()
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    stages: list[Stage] = Field(default_factory=list)
+    training: Training = Training()
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    epochs: Annotated[int, Field(ge=0)] = 30
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    identities: Annotated[int, Field(ge=2)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("epochs")
+    @classmethod
+    def _something_is_learned(cls, epochs: int, info: ValidationInfo) -> int:
+        model = info.data.get("model")
+        prototypes = isinstance(model, Transfer) and model.head.name == "prototypes"
+        if not epochs and not prototypes:
+            raise ValueError("expected a number greater than or equal to 1")
+        if epochs and prototypes:
+            raise ValueError("expected 0, as class means (model.head.name=prototypes) are computed, not learned")
+        return epochs
+
+    @model_validator(mode="after")
+    def _picture_outlasts_the_pooling(self) -> Self:
+        if isinstance(self.model, Transfer) or self.model.name != "face_cnn":
+            return self
+        least = 2 ** len(self.model.widths)
+        if min(self.data.size) < least:
+            raise ValueError(
+                f"data.size={list(self.data.size)}: the {len(self.model.widths)} blocks of model.widths halve it each "
+                f"time; expected at least {least} pixels a side, or fewer widths"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _settings_fit_the_network(self) -> Self:
+        if isinstance(self.model, Transfer):
+            if (self.mixing.mixup or self.mixing.cutmix) and not self.model.mixes:
+                raise ValueError(
+                    f"mixing: a {self.model.head.name} head has a margin for one person, not for a mixture"
+                )
+            return self
+        for name, plain in (("stages", []), ("mixing", Mixing()), ("training", Training())):
+            if getattr(self, name) != plain:
+                raise ValueError(f"{name}: for transfer networks (model.backbone) alone, not for mytorch's")
+        if self.schedule.name == "one_cycle":
+            raise ValueError("schedule.name=one_cycle: for transfer networks (model.backbone) alone, not for mytorch's")
+        if self.split.train == "all" or self.data.on_bad_image == "skip" or not self.optimizer.decay_norms:
+            raise ValueError(
+                "split.train=all, data.on_bad_image=skip and optimizer.decay_norms=no: for transfer networks "
+                "(model.backbone) alone, not for mytorch's"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _epochs_are_the_stages(self) -> Self:
+        """Written past the lock, as this is still the recipe's making."""
+        if isinstance(self.model, Transfer) and self.model.head.name == "prototypes":
+            if self.stages:
+                raise ValueError(
+                    "stages: class means (model.head.name=prototypes) are computed, not learned; leave out"
+                )
+            self.__dict__["epochs"] = 0
+        elif self.stages:
+            total = sum(stage.epochs for stage in self.stages)
+            if "epochs" in self.model_fields_set and self.epochs != total:
+                raise ValueError(
+                    f"epochs={self.epochs}: the stages have {total} together; set theirs, such as stages.0.epochs=3"
+                )
+            self.__dict__["epochs"] = total
+        return self
+
+    @model_validator(mode="after")
+    def _data_is_as_the_backbone_has_it(self) -> Self:
+        """The size and statistics of the network, or of the run it starts from, wherever the recipe has none."""
+        if isinstance(self.model, Transfer):
+            from experiments.config.pretrained_run import origin
+            from models.backbones import find
+
+            start = origin(self.model.weights)
+            name, weights = self.model.backbone, self.model.weights
+            own = start.backbone(name) if start else find(name, weights)
+            self.__dict__["model"] = self.model.model_copy(update={"backbone": own.name})
+            unset = {"size", "mean", "std"} - self.data.model_fields_set
+            values: dict[str, Any] = {"size": _pair(own.size), "mean": tuple(own.mean), "std": tuple(own.std)}
+            if start:
+                then = Data.model_validate(start.recipe["data"])
+                values = {"size": then.size, "mean": then.mean, "std": then.std}
+            self.__dict__["data"] = self.data.model_copy(update={name: values[name] for name in unset})
+        return self
+
+    @property
+    def plan(self) -> list[Stage]:
+        """The stages; one of everything where the recipe has none."""
+        return self.stages or ([Stage(epochs=self.epochs)] if self.epochs else [])
+
+    @property
+    def scores_training(self) -> bool:
+        """Whether accuracy on the training batches means what it says: not under mixing, nor with a margin."""
+        mixed = self.mixing.mixup or self.mixing.cutmix
+        return not mixed and (isinstance(self.model, Model) or self.model.mixes)
+
+    @property
+    def scratch(self) -> Model:
+        """The network of mytorch. Raises FacesError for a recipe of another."""
+        if isinstance(self.model, Model):
+            return self.model
+        raise FacesError(f"{self.model.name} is PyTorch's; expected a recipe of mytorch's, such as scratch_cnn")
+
+    @property
+    def transfer(self) -> Transfer:
+        """The transfer network. Raises FacesError for a recipe of another."""
+        if isinstance(self.model, Transfer):
+            return self.model
+        raise FacesError(
+            f"{self.model.name} is a network of mytorch; expected a recipe with a model.backbone, such as mobilenet_v2"
+        )
+
+    def dump(self) -> str:
+        """All settings as YAML, which `load` reads back."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def names() -> list[str]:
+    """The recipes that come with the project."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load(source: str | Path, settings: Iterable[str] = ()) -> Recipe:
+    """Read a recipe by name or from a YAML file, with settings such as "optimizer.lr=0.01" in place of its own.
+
+    Raises FacesError for an unknown recipe, a file that is no YAML, and unknown or impossible settings.
+    """
+    path = _find(source)
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise FacesError(f"{path}: not a YAML file that can be read: {error}") from error
+    tree = {} if tree is None else tree
+    if not isinstance(tree, dict):
+        raise FacesError(f"{path}: expected settings (key: value), found {type(tree).__name__}")
+    for setting in settings:
+        _set(tree, setting)
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        problems = "".join(f"\n  {explain(problem, keys_of(Recipe))}" for problem in error.errors(include_url=False))
+        raise FacesError(f"recipe {source}:{problems}") from None
+
+
+def _find(source: str | Path) -> Path:
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise FacesError(f"{path}: no such recipe file; give a YAML file, or one of: {', '.join(names())}")
+        return path
+    if str(source) not in names():
+        near = get_close_matches(str(source), names(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known recipes: {', '.join(names())}"
+        raise FacesError(f"no recipe is called {str(source)!r}: {hint} A path to a YAML file will do, too.")
+    return FOLDER / f"{source}.yaml"
+
+
+def _set(tree: dict[str, Any], setting: str) -> None:
+    """Put "a.b=value" into the tree; the value is read as YAML."""
+    key, equals, text = setting.partition("=")
+    if not equals or not key:
+        raise FacesError(f"--set {setting}: expected KEY=VALUE, such as --set optimizer.lr=0.01")
+    *groups, name = key.strip().split(".")
+    place: Any = tree
+    for group in groups:
+        place = _inside(place, group, setting)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise FacesError(f"--set {setting}: {text!r} is no YAML value ({getattr(error, 'problem', error)})") from error
+    if isinstance(place, list):
+        place[_number(place, name, setting)] = value
+    else:
+        place[name] = value
+
+
+def _inside(place: Any, group: str, setting: str) -> Any:
+    """The group of settings, or the list, of that name."""
+    inner = place[_number(place, group, setting)] if isinstance(place, list) else place.setdefault(group, {})
+    if not isinstance(inner, dict | list):
+        raise FacesError(f"--set {setting}: {group!r} is a value, not a group of settings")
+    return inner
+
+
+def _number(items: list[Any], name: str, setting: str) -> int:
+    if not name.isdigit() or int(name) >= len(items):
+        raise FacesError(f"--set {setting}: {name!r} is none of the list's {len(items)} items, which count from 0")
+    return int(name)
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])

@@ -1,0 +1,219 @@
+"""A data set of drawn faces in the shape of a Kaggle competition: folders to train on, a flat test set, answers apart.
+
+DIRECTORY/train/n000001/0001_01.jpg ...   a folder an identity
+DIRECTORY/test/1.jpg ... K.jpg            shuffled: the number tells nothing
+DIRECTORY/sample_submission.csv           image_name,label in string order (1, 10, 100, ...), a constant label
+DIRECTORY/answers/test.csv                the same rows with the true labels
+"""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from experiments.data.synthetic.camera import LARGEST, SMALLEST
+from experiments.data.synthetic.casting import draw_identity
+from experiments.data.synthetic.render import draw_jpeg
+from experiments.errors import FacesError
+
+TEST_FROM = 1_000_000
+"""Images from this number on are test images, so that a person's do not change with the number to train on."""
+
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Competition:
+    """Where everything is, and how much of it."""
+
+    directory: Path
+    train: Path
+    test: Path
+    sample_submission: Path
+    answers: Path
+    identities: int
+    train_images: int
+    test_images: int
+    size: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Sitting:
+    """The work of one call: every image of one identity. `train` of them, and those that the test set numbers so."""
+
+    identity: int
+    train: int
+    test_numbers: tuple[int, ...]
+
+
+def write_competition(
+    directory: Path,
+    *,
+    identities: int,
+    images: int,
+    test_images: int,
+    size: int,
+    seed: int,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Competition:
+    """Draw `identities` people, `images` of each to train on and `test_images` in all to test on, `size` pixels square.
+
+    The same numbers and `seed` give the same bytes, whatever `workers` is (default: one a core available). Progress
+    is called in this process with the images done and their total. Raises FacesError for numbers out of range and
+    for a directory that is in use or cannot be written; whatever stops it, nothing half-written is left.
+    """
+    directory = Path(directory)
+    workers = _cores() if workers is None else workers
+    _check_numbers(identities, images, test_images, size, seed, workers)
+    sittings = _arrange(identities, images, test_images, seed)
+    total = identities * images + test_images
+    with _appearing(directory) as workplace:
+        (workplace / "train").mkdir()
+        (workplace / "test").mkdir()
+        done = 0
+        for count in _draw_all(partial(_draw_sitting, workplace, size, seed), sittings, min(workers, identities)):
+            done += count
+            if progress:
+                progress(done, total)
+        _write_tables(workplace, sittings)
+    return Competition(
+        directory=directory,
+        train=directory / "train",
+        test=directory / "test",
+        sample_submission=directory / "sample_submission.csv",
+        answers=directory / "answers" / "test.csv",
+        identities=identities,
+        train_images=identities * images,
+        test_images=test_images,
+        size=size,
+        seed=seed,
+    )
+
+
+def label(identity: int) -> str:
+    """The name of identity `identity`, counted from 0: the first is n000001."""
+    return f"n{identity + 1:06d}"
+
+
+def _check_numbers(identities: int, images: int, test_images: int, size: int, seed: int, workers: int) -> None:
+    for name, value, low, high, remedy in (
+        ("identities", identities, 2, 999_999, "a classifier needs at least two people to tell apart"),
+        ("images", images, 1, 9_999, "each identity needs at least one image to train on"),
+        ("test images", test_images, 0, 9_999_999, "use 0 for a competition without a test set"),
+        ("size", size, SMALLEST, LARGEST, "images are drawn at that size, in pixels: resize them afterwards"),
+        ("seed", seed, 0, 2**63 - 1, "use any whole number from 0 on"),
+        ("workers", workers, 1, 1024, "use 1 to draw everything in this process"),
+    ):
+        if not low <= value <= high:
+            raise FacesError(f"{name} = {value}: expected {low} to {high}; {remedy}")
+
+
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _arrange(identities: int, images: int, test_images: int, seed: int) -> list[_Sitting]:
+    """Deal the test numbers out evenly, and in no order."""
+    numbers = np.random.default_rng([seed, 2]).permutation(test_images) + 1
+    return [_Sitting(k, images, tuple(numbers[k::identities].tolist())) for k in range(identities)]
+
+
+def _draw_sitting(workplace: Path, size: int, seed: int, sitting: _Sitting) -> int:
+    """Write all images of one identity; returns how many."""
+    identity = draw_identity(seed, sitting.identity)
+    folder = workplace / "train" / label(sitting.identity)
+    folder.mkdir()
+    for k in range(sitting.train):
+        (folder / f"{k + 1:04d}_01.jpg").write_bytes(draw_jpeg(identity, seed, k, size))
+    for k, number in enumerate(sitting.test_numbers):
+        (workplace / "test" / f"{number}.jpg").write_bytes(draw_jpeg(identity, seed, TEST_FROM + k, size))
+    return sitting.train + len(sitting.test_numbers)
+
+
+def _draw_all(draw: Callable[[_Sitting], int], sittings: list[_Sitting], workers: int) -> Iterator[int]:
+    """Number of images written, as each sitting ends, in whatever order they do."""
+    if workers == 1:
+        yield from map(draw, sittings)
+        return
+    # Spawned, because a forked child of a process with threads (PyTorch's, say) can hang.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_to_parent)
+    try:
+        queue = iter(sittings)
+        pending = {pool.submit(draw, sitting) for sitting in islice(queue, 4 * workers)}
+        while pending:
+            finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+            pending |= {pool.submit(draw, sitting) for sitting in islice(queue, len(finished))}
+            yield from (future.result() for future in finished)
+    except BrokenProcessPool as error:
+        raise FacesError(
+            f"one of {workers} worker processes ended early, perhaps for lack of memory: expected all to finish; "
+            "try again with fewer workers, or with workers = 1"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_interrupts_to_parent() -> None:
+    """On Ctrl-C the parent alone reports and cleans up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _write_tables(workplace: Path, sittings: list[_Sitting]) -> None:
+    """The sample submission and the answers, rows in string order, as Kaggle lists files."""
+    answers = {f"{number}.jpg": label(sitting.identity) for sitting in sittings for number in sitting.test_numbers}
+    names = sorted(answers)
+    _write_table(workplace / "sample_submission.csv", [(name, label(0)) for name in names])
+    (workplace / "answers").mkdir()
+    _write_table(workplace / "answers" / "test.csv", [(name, answers[name]) for name in names])
+
+
+def _write_table(path: Path, rows: list[tuple[str, str]]) -> None:
+    lines = ["image_name,label", *(f"{name},{value}" for name, value in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def _appearing(directory: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `directory`, and move it there when the block ends well; otherwise remove it."""
+    directory = Path(os.path.abspath(directory))  # so that "." has a name and a parent
+    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
+        raise FacesError(f"{directory}: expected a folder, or nothing, but a file or a link is there; choose another")
+    try:
+        if directory.is_dir() and any(directory.iterdir()):
+            raise FacesError(f"{directory}: expected a new or an empty folder, but it holds files; choose another one")
+        workplace = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    except FileNotFoundError as error:
+        raise FacesError(
+            f"{directory.parent}: expected the folder to write into, but there is none; make it"
+        ) from error
+    except OSError as error:
+        raise FacesError(f"{directory}: cannot be written ({error.strerror}); choose a folder that is yours") from error
+    try:
+        yield workplace
+        umask = os.umask(0)
+        os.umask(umask)
+        workplace.chmod(0o777 & ~umask)
+        if directory.is_dir():
+            directory.rmdir()
+        workplace.rename(directory)
+    except OSError as error:
+        raise FacesError(
+            f"{directory}: could not be written ({error.strerror or error}); make room, or choose another folder"
+        ) from error
+    finally:
+        shutil.rmtree(workplace, ignore_errors=True)

@@ -1,0 +1,105 @@
+"""One image of one identity, from the back of its hair to the grain of the film."""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from experiments.data.synthetic.accessories import draw_glasses, draw_obstacle
+from experiments.data.synthetic.background import draw_background
+from experiments.data.synthetic.beard import draw_beard, shade_stubble
+from experiments.data.synthetic.body import draw_body
+from experiments.data.synthetic.camera import LARGEST, SMALLEST, develop, illuminate
+from experiments.data.synthetic.canvas import Layer, View
+from experiments.data.synthetic.eyes import draw_brows, draw_eyes
+from experiments.data.synthetic.face import draw_ear, draw_face, model
+from experiments.data.synthetic.features import draw_marks, draw_mouth, draw_nose
+from experiments.data.synthetic.hair import comb
+from experiments.data.synthetic.identity import Identity
+from experiments.data.synthetic.scene import Scene, draw_scene
+from experiments.errors import FacesError
+
+NEUTRAL = (128, 128, 128)
+"""A factor of one in the image of soft shadows."""
+
+
+def draw_image(identity: Identity, seed: int, image: int, size: int) -> np.ndarray:
+    """Image number `image` of `identity`: (size, size, 3) uint8, sRGB.
+
+    `seed` is the one that the identity was drawn with. Nothing else enters: not which images were drawn before.
+    """
+    scene = draw_scene(seed, identity.number, image)
+    return render(identity, scene, size)
+
+
+def draw_jpeg(identity: Identity, seed: int, image: int, size: int) -> bytes:
+    """The same image as a JPEG file of the quality that its scene asks for."""
+    scene = draw_scene(seed, identity.number, image)
+    file = io.BytesIO()
+    Image.fromarray(render(identity, scene, size)).save(file, "JPEG", quality=scene.camera.jpeg_quality)
+    return file.getvalue()
+
+
+def render(identity: Identity, scene: Scene, size: int) -> np.ndarray:
+    """Paint `identity` as `scene` shows it: (size, size, 3) uint8."""
+    if not SMALLEST <= size <= LARGEST:
+        raise FacesError(f"size = {size}: expected {SMALLEST} to {LARGEST} pixels; draw at one of these and resize")
+    rng = np.random.default_rng(scene.grain)
+    view = View(
+        scene.pose.yaw, scene.pose.pitch, scene.pose.roll, scene.camera.scale, scene.camera.centre, identity.head.width
+    )
+    finer = 2 if size >= 96 else -(-192 // size)
+    canvas = Image.new("RGBX", (size * finer, size * finer), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(canvas)
+    for layer, seen in _layers(identity, scene, view, rng):
+        layer.paint(draw, seen, size * finer)
+    # RGBX and not RGBA, which would be divided by its alpha again: outside the figure everything is zero.
+    figure = canvas.reduce(finer)
+    return develop(figure, _shading(identity, scene, view, size), draw_background(rng, size), scene, rng)
+
+
+def _layers(identity: Identity, scene: Scene, view: View, rng: np.random.Generator) -> list[tuple[Layer, View]]:
+    """Everything in painting order, and how it is seen: hair behind, body, head with the hair before it, obstacle."""
+    hair, body, head, expression = comb(identity), Layer(), Layer(), scene.expression
+    far, near = (1, -1) if view.yaw > 0 else (-1, 1)
+    draw_body(body, identity, scene.cloth, scene.collar)
+    if not hair.covers_ears:
+        draw_ear(head, identity, far)
+    draw_face(head, identity)
+    if not hair.covers_ears:
+        draw_ear(head, identity, near)
+    draw_beard(head, identity, expression.smile)
+    draw_marks(head, identity, expression)
+    draw_mouth(head, identity, expression)
+    draw_nose(head, identity)
+    draw_eyes(head, identity, expression)
+    draw_brows(head, identity, expression)
+    head.add(hair.front)
+    if identity.glasses and scene.obstacle != "sunglasses":
+        draw_glasses(head, identity, identity.glasses)
+    if scene.obstacle:
+        draw_obstacle(head, identity, scene.obstacle, rng)
+    return [(hair.back, view), (body, _body_view(view)), (head, view)]
+
+
+def _body_view(view: View) -> View:
+    """The body turns and leans less than the head, and stays where the neck meets it."""
+    lean = 0.3 * view.roll
+    pivot = 0.7 * view.scale
+    x = view.centre[0] - pivot * (np.sin(view.roll) - np.sin(lean))
+    y = view.centre[1] + pivot * (np.cos(view.roll) - np.cos(lean))
+    return View(0.25 * view.yaw, 0.0, lean, view.scale, (float(x), float(y)), view.width)
+
+
+def _shading(identity: Identity, scene: Scene, view: View, size: int) -> Image.Image:
+    """Light and soft shadows as factors, RGB, 128 for one; drawn small, for they are smooth anyway."""
+    coarse = max(48, size // 3)
+    image = Image.new("RGB", (coarse, coarse), NEUTRAL)
+    shade = Layer()
+    model(shade, identity, scene.light.direction)
+    shade_stubble(shade, identity)
+    shade.paint(ImageDraw.Draw(image), view, coarse, opaque=False)
+    image = image.filter(ImageFilter.GaussianBlur(0.055 * view.scale * coarse))
+    factors = np.asarray(image).reshape(coarse, -1) * np.repeat(illuminate(scene.light, view, coarse), 3, axis=1)
+    image = Image.fromarray(np.minimum(factors, 255).astype(np.uint8).reshape(coarse, coarse, 3))
+    return image.resize((size, size), Image.Resampling.BILINEAR)

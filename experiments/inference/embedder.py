@@ -1,0 +1,147 @@
+"""A network that turns aligned faces into embeddings: a run's, or a backbone with weights from a file, frozen.
+
+A frozen network has a folder, too, as a run has: `network.json` says what it is, and thresholds are stored beside it.
+So wherever a command takes a run, it takes that folder.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from experiments.allocator import keep_freed_memory
+from experiments.data.images import fit_image, load_images
+from experiments.errors import FacesError
+from experiments.inference.model import Trained, TrainedFaceNet
+from experiments.progress import track
+from experiments.run import read_json, write_json
+from models.backbones import build, find
+
+NETWORK = "network.json"
+BATCH = {"cpu": 16, "cuda": 256}
+"""Pictures at a time: on a processor, few enough that what passes between layers stays in its cache."""
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """title: the network in words. folder: where what belongs to it is stored. fingerprint: a hash of its weights.
+
+    size: (height, width) of its pictures. vectors: pictures (N, H, W, 3) uint8 and whether to add the mirror image's
+    embedding, to embeddings (N, D) float32 of length 1. source: of a frozen network, the backbone's name and the file.
+    """
+
+    title: str
+    folder: Path | None
+    fingerprint: str
+    size: tuple[int, int]
+    vectors: Callable[[np.ndarray, bool], np.ndarray]
+    source: tuple[str, str] | None = None
+
+    def embed(self, images: np.ndarray, flip: bool = True, zooms: Sequence[float] = (1.0,)) -> np.ndarray:
+        """Embeddings (N, D) of length 1, of pictures (N, H, W, 3) uint8.
+
+        flip: the mirror image's is added. zooms: so are those of the picture's middle, enlarged by each factor.
+        """
+        views = (images if zoom == 1 else np.stack([magnified(image, zoom) for image in images]) for zoom in zooms)
+        return normalised(np.sum([self.vectors(view, flip) for view in views], axis=0))
+
+    def embed_files(
+        self, paths: Sequence[Path], flip: bool = True, zooms: Sequence[float] = (1.0,), chunk: int = 4096
+    ) -> np.ndarray:
+        """Embeddings (N, D) of picture files of aligned faces, however many: `chunk` are in memory at a time."""
+        starts = range(0, len(paths), chunk)
+        parts = (load_images(paths[start : start + chunk], self.size, "crop") for start in starts)
+        return np.concatenate([self.embed(images, flip, zooms) for images in parts])
+
+
+def open_embedder(folder: str | os.PathLike[str]) -> Embedder:
+    """The network of a run, or of a folder that `frozen` made. Raises FacesError for any other folder or network."""
+    path = Path(folder)
+    if (path / NETWORK).is_file():
+        known = read_json(path / NETWORK)
+        embedder = frozen(known["backbone"], known["weights"], path)
+        if embedder.fingerprint != known["fingerprint"]:
+            raise FacesError(
+                f"{known['weights']}: not the weights that {path} was made with: put those back, or verify anew"
+            )
+        return embedder
+    trained = Trained.open(path)
+    if not isinstance(trained, TrainedFaceNet):
+        raise FacesError(f"{path}: a network of mytorch, without embeddings: give a run of a PyTorch backbone")
+    return Embedder(path.name, path, fingerprint(trained.network), trained.size, trained.embed)
+
+
+def frozen(backbone: str, weights: str | os.PathLike[str], folder: Path | None = None) -> Embedder:
+    """A backbone with weights, as they are. Raises FacesError where they are not to be had, or another network's."""
+    keep_freed_memory()
+    try:
+        known = find(backbone, str(weights))
+        network = build(known.name, str(weights)).to(_device()).to(memory_format=torch.channels_last).eval()
+    except ValueError as error:
+        raise FacesError(str(error)) from error
+    batch = BATCH[_device().type]
+    mean, std = (torch.tensor(values, device=_device()).view(1, 3, 1, 1) for values in (known.mean, known.std))
+
+    @torch.inference_mode()
+    def vectors(images: np.ndarray, flip: bool) -> np.ndarray:
+        parts = []
+        with track("embedding", len(images), "images") as advance:
+            for start in range(0, len(images), batch):
+                pixels = torch.from_numpy(np.ascontiguousarray(images[start : start + batch])).to(_device())
+                x = (pixels.permute(0, 3, 1, 2).float() / 255 - mean) / std
+                embedded = F.normalize(network(x).float())
+                if flip:
+                    embedded = F.normalize(embedded + F.normalize(network(x.flip(3)).float()))
+                parts.append(embedded.cpu().numpy())
+                advance(start + len(pixels), len(images))
+        return np.concatenate(parts)
+
+    source, size = (known.name, str(Path(weights).resolve())), (known.size, known.size)
+    return Embedder(f"{known.name}, frozen", folder, fingerprint(network), size, vectors, source)
+
+
+def keep_frozen(embedder: Embedder) -> None:
+    """Say in a frozen network's folder what it is, so that `open_embedder` opens it; of a run, do nothing."""
+    if embedder.source and embedder.folder:
+        backbone, weights = embedder.source
+        known = {"backbone": backbone, "weights": weights, "fingerprint": embedder.fingerprint}
+        write_json(embedder.folder / NETWORK, known)
+
+
+def fingerprint(network: nn.Module) -> str:
+    """A hash of a network's weights, by name, shape and value: the same wherever and in whatever file they lie."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(network.state_dict().items()):
+        if not name.endswith("num_batches_tracked"):
+            array = tensor.detach().cpu().float().contiguous().numpy()
+            digest.update(f"{name} {array.shape}".encode())
+            digest.update(array.data)
+    return digest.hexdigest()
+
+
+def magnified(image: np.ndarray, zoom: float) -> np.ndarray:
+    """The middle of a picture (H, W, 3) uint8, enlarged by `zoom`, at least 1, to the picture's size."""
+    if zoom == 1:
+        return image
+    height, width = image.shape[:2]
+    inner_h, inner_w = round(height / zoom), round(width / zoom)
+    top, left = (height - inner_h) // 2, (width - inner_w) // 2
+    return fit_image(image[top : top + inner_h, left : left + inner_w], (height, width), "stretch")
+
+
+def normalised(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (N, D) at length 1, float32. Raises FacesError where one is zero or no number."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not (np.isfinite(lengths).all() and (lengths > 0).all()):
+        raise FacesError("an embedding is zero or not finite: did the network diverge?")
+    return (vectors / lengths).astype(np.float32)
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

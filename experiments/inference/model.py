@@ -1,0 +1,119 @@
+"""A trained run, ready to use: its network with the best weights, and the people it knows."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from experiments.config.recipe import Recipe, Transfer
+from experiments.data.batches import normalised
+from experiments.data.loader import normalised_on
+from experiments.errors import FacesError
+from experiments.progress import track
+from experiments.run import Run
+from experiments.training.build_model import build_face_net
+from experiments.training.checkpoint import load_network
+from experiments.training.mytorch_learner import EVALUATION_BATCH, build_network, predict
+from mytorch import CheckpointError, load
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The network of a run, mytorch's or PyTorch's, its recipe, and its people by label."""
+
+    run: Run
+    recipe: Recipe
+    classes: list[str]
+    network: Any
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], device: str | None = None) -> "Trained":
+        """The best network of a run. Raises FacesError where the folder is no run, or its weights cannot be read.
+
+        device: "cpu", "cuda" or "cuda:1", of a network of PyTorch; the GPU where there is one, unless told.
+        """
+        run = Run.open(folder)
+        recipe, classes = run.recipe(), run.classes()
+        if isinstance(recipe.model, Transfer):
+            network = build_face_net(recipe.model, len(classes), pretrained=False)
+            load_network(network, run.best)
+            return TrainedFaceNet(run, recipe, classes, network.to(_device(device)).eval())
+        ours = build_network(recipe.model, len(classes)).eval()
+        try:
+            ours.load_state_dict(load(run.best)[0])
+        except CheckpointError as error:
+            raise FacesError(str(error)) from error
+        except ValueError as error:
+            raise FacesError(f"{run.best}: {error}\nwere these weights moved here from another run?") from error
+        return cls(run, recipe, classes, ours)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The (height, width) that pictures must have."""
+        return self.recipe.data.size
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Logits (N, classes) of pictures (N, H, W, 3) uint8 at the recipe's size."""
+        return self._in_chunks("predicting", images, self._logits)
+
+    def embed(self, images: np.ndarray, flip: bool = True) -> np.ndarray:
+        """Embeddings (N, D) of length one, of pictures (N, H, W, 3) uint8 at the recipe's size.
+
+        flip: each picture's is added to its mirror image's, and brought to length one again. Raises FacesError for a
+        network of mytorch, which has none.
+        """
+        raise FacesError(
+            f"{self.run.folder}: {self.recipe.model.name} is a classifier of mytorch without embeddings; expected "
+            "a run of a transfer network, such as mobilefacenet's"
+        )
+
+    def _logits(self, chunk: np.ndarray) -> np.ndarray:
+        return predict(self.network, normalised(chunk, self.recipe.data))
+
+    def _in_chunks(self, label: str, images: np.ndarray, function: Any) -> np.ndarray:
+        parts = []
+        with track(label, len(images), "images") as advance:
+            for start in range(0, len(images), EVALUATION_BATCH):
+                chunk = np.asarray(images[start : start + EVALUATION_BATCH])
+                parts.append(function(chunk))
+                advance(start + len(chunk), len(images))
+        return np.concatenate(parts)
+
+
+class TrainedFaceNet(Trained):
+    """A run's network of PyTorch."""
+
+    def embed(self, images: np.ndarray, flip: bool = True) -> np.ndarray:
+        """Embeddings (N, D), as `Trained.embed` says."""
+
+        def embed(chunk: np.ndarray) -> np.ndarray:
+            pixels = self._pixels(chunk)
+            vectors = self.network.embed(pixels)
+            if flip:
+                vectors = F.normalize(vectors + self.network.embed(pixels.flip(3)))
+            return vectors.cpu().numpy()
+
+        with torch.inference_mode():
+            return self._in_chunks("embedding", images, embed)
+
+    def _logits(self, chunk: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return self.network(self._pixels(chunk)).float().cpu().numpy()
+
+    def _pixels(self, chunk: np.ndarray) -> torch.Tensor:
+        images = torch.from_numpy(np.ascontiguousarray(chunk)).permute(0, 3, 1, 2)
+        return normalised_on(images, self.recipe.data, next(self.network.parameters()).device)
+
+
+def _device(name: str | None) -> torch.device:
+    """That device, or the GPU where there is one. Raises FacesError for one that is not there."""
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise FacesError(f"--device {name}: {reason}; expected cpu, or a GPU that is there: cuda, cuda:1") from error
+    return device

@@ -1,0 +1,90 @@
+"""How sure an error rate is: intervals by drawing people, not pairs, again.
+
+Pairs that share a person err together, so drawing pairs again would promise more than is known. Here whole people are
+drawn with replacement; a pair of two people weighs the product of how often each was drawn, a pair of one person how
+often that person was (the vertex bootstrap of Fogliato, Patil and Perona 2024, arXiv 2306.01198).
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from experiments.errors import FacesError
+from experiments.metrics.roc import Roc, descending, of_sorted
+
+Statistics = Mapping[str, Callable[[Roc], float]]
+Interval = tuple[float, float]
+
+
+def people_of_pairs(first: np.ndarray, second: np.ndarray, matches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Who is in each pair where only pictures are known: pictures joined by genuine pairs are one person.
+
+    first, second (N,): the pictures, as numbers from 0. Returns two arrays (N,) of people, numbered from 0.
+    """
+    parent = np.arange(int(max(first.max(initial=-1), second.max(initial=-1))) + 1)
+
+    def root(picture: int) -> int:
+        while parent[picture] != picture:
+            parent[picture] = parent[parent[picture]]
+            picture = parent[picture]
+        return picture
+
+    for a, b in zip(first[matches], second[matches], strict=True):
+        parent[root(int(a))] = root(int(b))
+    people = np.unique([root(int(n)) for n in range(len(parent))], return_inverse=True)[1]
+    return people[first], people[second]
+
+
+def draws(
+    scores: np.ndarray,
+    matches: np.ndarray,
+    people: tuple[np.ndarray, np.ndarray],
+    statistics: Statistics,
+    rounds: int = 1000,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Each statistic of every draw of the people, (R,).
+
+    scores, matches (N,); people: who is in each pair, two arrays (N,) of numbers from 0. Draws in which all pairs of
+    one kind fell out say nothing and are left out. The same pairs and seed are drawn alike whatever the scores, so
+    that two networks can be compared draw by draw. Raises FacesError where fewer than half of the draws are left.
+    """
+    order, ends = descending(scores)
+    scores, matches = scores[order], matches[order]
+    first, second = people[0][order], people[1][order]
+    same, count = first == second, int(max(first.max(), second.max())) + 1
+    generator = np.random.default_rng(seed)
+    drawn: dict[str, list[float]] = {name: [] for name in statistics}
+    for _ in range(rounds):
+        times = np.bincount(generator.integers(0, count, count), minlength=count)
+        weights = np.where(same, times[first], times[first] * times[second]).astype(np.float64)
+        if weights[matches].any() and weights[~matches].any():
+            curve = of_sorted(scores, matches, weights, ends)
+            for name, statistic in statistics.items():
+                drawn[name].append(statistic(curve))
+    used = min(len(values) for values in drawn.values())
+    if used < rounds / 2:
+        raise FacesError(
+            f"{count} people are too few to draw from: only {used} of {rounds} draws had pairs of both kinds"
+        )
+    return {name: np.array(values) for name, values in drawn.items()}
+
+
+def intervals(
+    scores: np.ndarray,
+    matches: np.ndarray,
+    people: tuple[np.ndarray, np.ndarray],
+    statistics: Statistics,
+    rounds: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """The middle `level` of each statistic over `rounds` draws of the people, as `draws` makes them."""
+    drawn = draws(scores, matches, people, statistics, rounds, seed)
+    return {name: middle(values, level) for name, values in drawn.items()}
+
+
+def middle(values: np.ndarray, level: float = 0.95) -> Interval:
+    """The ends of the middle `level` of values (R,)."""
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -1,0 +1,1 @@
+"""Plots of training and verification, and sheets of images."""

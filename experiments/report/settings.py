@@ -1,0 +1,193 @@
+"""A recipe in words: what it does, and nothing of the settings that have no effect in it."""
+
+from collections.abc import Sequence
+
+from experiments.config.recipe import Augment, Recipe, Stage, Transfer
+from experiments.config.recipe_network import DenseHead, Head
+from experiments.report.phrases import SPACE, listed, setting
+
+Aspects = dict[str, str]
+"""What a recipe does, by what it is about."""
+
+_FIT = {"crop": "cut to shape", "stretch": "stretched", "pad": "padded"}
+_OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
+
+
+def data_handling(recipe: Recipe) -> Aspects:
+    """What becomes of a picture before the network sees it, and which pictures train."""
+    data, split = recipe.data, recipe.split
+    found = {
+        "pictures": f"{data.size[0]} × {data.size[1]} pixels, {_FIT[data.fit]}",
+        "normalisation": f"mean {_channels(data.mean)}, standard deviation {_channels(data.std)}",
+    }
+    if split.train == "all":
+        found["split"] = "all pictures train"
+    elif isinstance(split.train, int):
+        found["split"] = f"{split.train} pictures of each person train, drawn with seed {split.seed}"
+    else:
+        found["split"] = f"{_percent(float(split.train))} of each person’s pictures train, seed {split.seed}"
+    if data.further:
+        found["further pictures"] = f"those of {data.further}, which only train"
+    found["augmentation"] = augmentation(recipe.augment)
+    if isinstance(recipe.model, Transfer):
+        found["mixing"] = _mixing(recipe)
+    return found
+
+
+def augmentation(augment: Augment) -> str:
+    """What training changes in a picture."""
+    ranges = {
+        "flip": augment.flip and f"flip {setting(augment.flip)}",
+        "crop": augment.crop < 1 and f"random crops of at least {_percent(augment.crop)} of the area",
+        "shift": augment.shift and f"shift by up to {_percent(augment.shift)}",
+        "zoom": augment.zoom and f"zoom by up to {_percent(augment.zoom)}",
+        "rotate": augment.rotate and f"rotation by up to {setting(augment.rotate)}°",
+        "perspective": augment.perspective and f"perspective {setting(augment.perspective)}",
+        "grey": augment.grey and f"grey {setting(augment.grey)}",
+        "blur": augment.blur and f"blur {setting(augment.blur)}",
+        "erase": augment.erase and f"erased rectangles {setting(augment.erase)}",
+    }
+    found = [text for text in ranges.values() if text]
+    for name in ("brightness", "contrast", "saturation", "hue"):
+        if value := getattr(augment, name):
+            found.append(f"{name} {setting(value)}")
+    if augment.policy == "randaugment":
+        found.append(f"RandAugment ({augment.operations} operations of magnitude {augment.magnitude})")
+    elif augment.policy == "trivial":
+        found.append("TrivialAugment")
+    return ", ".join(found) or "none"
+
+
+def network(recipe: Recipe) -> Aspects:
+    """What the network is, and where its weights begin."""
+    model = recipe.model
+    if not isinstance(model, Transfer):
+        found = {
+            "network": f"{model.name}, by mytorch",
+            "widths": f"{', '.join(map(str, model.widths))} channels, depth {model.depth}",
+            "starting weights": "drawn by lot",
+            "dropout": setting(model.dropout),
+        }
+    else:
+        found = {
+            "network": f"{model.backbone}, by PyTorch",
+            "starting weights": _WEIGHTS.get(model.weights, model.weights),
+            "embedding": f"{model.embedding} numbers" if model.embedding else "the backbone’s features",
+            "head": head(model.head),
+            "dropout": setting(model.dropout),
+        }
+        if model.drop_block:
+            found["DropBlock"] = setting(model.drop_block)
+        if model.dense:
+            found["last maps"] = "twice as large as the network is used to"
+        if model.grid:
+            found["features"] = f"of {model.grid} by {model.grid} places in the picture"
+    return found
+
+
+_WEIGHTS = {"none": "drawn by lot", "default": "pretrained, the backbone’s own"}
+
+
+def head(settings: Head) -> str:
+    """What names the person."""
+    if isinstance(settings, DenseHead):
+        norm = " with batch norm" if settings.batch_norm else ""
+        return f"dense {', '.join(map(str, settings.hidden))}{norm}, then linear"
+    if settings.name == "linear":
+        return "linear"
+    more = [
+        f"{name} {setting(value)}"
+        for name in ("scale", "margin", "centers", "trim", "nearest")
+        if (value := getattr(settings, name, 0))
+    ]
+    title = {"cosine": "cosine", "arcface": "ArcFace", "cosface": "CosFace", "subcenter": "sub-centre ArcFace"}
+    return f"{title.get(settings.name, 'class means')}, {', '.join(more)}"
+
+
+def hyper_parameters(recipe: Recipe) -> Aspects:
+    """How the network learns."""
+    if not recipe.epochs:
+        return {"training": "none: class means of the embeddings"}
+    optimizer, training = recipe.optimizer, recipe.training
+    name = _OPTIMIZERS[optimizer.name]
+    if optimizer.name == "sgd":
+        name += f", {'Nesterov ' if optimizer.nesterov else ''}momentum {setting(optimizer.momentum)}"
+    found = {
+        "optimiser": name,
+        "learning rate": setting(optimizer.lr),
+        "schedule": _schedule(recipe),
+        "weight decay": (
+            setting(optimizer.weight_decay) + ("" if optimizer.decay_norms else ", not of biases and norms")
+        ),
+        "label smoothing": setting(recipe.label_smoothing),
+        "epochs": str(recipe.epochs),
+        "batch size": str(recipe.batch_size),
+    }
+    if recipe.stages:
+        found["stages"] = "; then ".join(map(_stage, recipe.stages))
+    if not isinstance(recipe.model, Transfer):
+        return found
+    extras = {
+        "accumulation": training.accumulate > 1 and f"batches in {training.accumulate} parts",
+        "gradient clipping": training.clip and f"norm {setting(training.clip)}",
+        "averaged weights": training.ema and f"decay {setting(training.ema)}",
+        "early stopping": training.early_stopping and f"after {training.early_stopping} epochs without gain",
+        "precision": training.precision != "full" and training.precision,
+        "best epoch by": training.select == "eer" and "EER of validation pairs",
+    }
+    return found | {key: text for key, text in extras.items() if text}
+
+
+def _schedule(recipe: Recipe) -> str:
+    schedule = recipe.schedule
+    warmup = f"warm-up over {_percent(schedule.warmup)}"
+    match schedule.name:
+        case "cosine":
+            parts = ["cosine", warmup] if schedule.warmup else ["cosine"]
+            return ", ".join([*parts, f"down to {setting(schedule.least)} of the rate"] if schedule.least else parts)
+        case "one_cycle":
+            return f"one cycle, {warmup}"
+        case "step":
+            return f"times {setting(schedule.gamma)} every {schedule.every} epochs"
+        case "plateau":
+            return f"times {setting(schedule.gamma)} on a plateau, patience {schedule.patience}"
+    return "constant"
+
+
+def _stage(stage: Stage) -> str:
+    match stage.train:
+        case str():
+            what = "all" if stage.train == "all" else "the head alone"
+        case dict():
+            what = f"the last {stage.train['last_layers']} layers"
+        case _:
+            what = listed(stage.train)
+    text = f"{what} for {stage.epochs} epochs"
+    if isinstance(stage.lr, dict):
+        text += " at " + listed([f"{setting(rate)} ({part})" for part, rate in stage.lr.items()])
+    elif stage.lr is not None:
+        text += f" at {setting(stage.lr)}"
+    return text + (f", decaying by {setting(stage.decay)} a part" if stage.decay < 1 else "")
+
+
+def _mixing(recipe: Recipe) -> str:
+    mixing = recipe.mixing
+    kinds = [
+        f"{title} {setting(value)}" for title, value in (("MixUp", mixing.mixup), ("CutMix", mixing.cutmix)) if value
+    ]
+    said = []
+    if kinds and mixing.share:
+        said.append(listed(kinds) + (f", of {_percent(mixing.share)} of batches" if mixing.share < 1 else ""))
+    if mixing.same:
+        said.append(f"another picture of the same person, in {_percent(mixing.same)} of pictures")
+    return "; ".join(said) or "none"
+
+
+def _percent(share: float) -> str:
+    return f"{setting(100 * share)}{SPACE}%"
+
+
+def _channels(value: float | Sequence[float]) -> str:
+    values = [value] if isinstance(value, int | float) else list(value)
+    shown = [f"{v:.3g}" for v in values]
+    return shown[0] if len(set(shown)) == 1 else ", ".join(shown)

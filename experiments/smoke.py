@@ -1,0 +1,119 @@
+"""Every recipe from the pictures to a checked submission, on a few drawn people: does all of it run?"""
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from experiments.config import recipe as recipes
+from experiments.config.recipe import Recipe, Transfer
+from experiments.data.synthetic import write_competition
+from experiments.errors import FacesError
+from experiments.evaluation.evaluate import evaluate
+from experiments.progress import console, say
+from experiments.run import Run, read_json, write_json
+from experiments.submission.submission_check import check_submission
+from experiments.submission.submit import submit
+from experiments.training.mytorch_trainer import train as train_scratch
+from experiments.training.torch_trainer import train as train_transfer
+
+PEOPLE, IMAGES, TEST_IMAGES, DRAWN, SEED = 4, 10, 8, 112, 0
+TABLE, BEGUN, DONE = "rehearsal.json", "begun", "done"
+LEAST = {"inception_resnet_v1": 80, "mobilefacenet": 112}
+"""Sides below which a network's last map would be empty, by how the backbone's name begins."""
+CONTINUED = "_arcface"
+"""Recipes of such names begin from a run of the recipe without it."""
+
+
+def rehearse(
+    out: str | os.PathLike[str], chosen: Sequence[str] = (), side: int = 64, epochs: int = 1
+) -> list[dict[str, Any]]:
+    """Train, evaluate, submit and check each recipe (all of them unless `chosen`), `epochs` epochs a stage.
+
+    Weights are drawn, or a rehearsed run's where a recipe is made to begin from one; pictures are `side` pixels, or as
+    many as the network needs. What one recipe raises stands in its row of the table. The same call goes on after a
+    stop: a recipe that came to its end is not run again. Returns the rows. Raises FacesError for an unknown recipe, for
+    a folder that is no rehearsal's, and at the end where a recipe did not get through.
+    """
+    folder, names = Path(out), list(chosen) or recipes.names()
+    for name in names:
+        recipes.load(name)
+    if folder.exists() and not (folder / TABLE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FacesError(f"{folder} exists and is no rehearsal: choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    table = folder / TABLE
+    rows: dict[str, dict[str, Any]] = read_json(table) if table.is_file() else {}
+    write_json(table, rows)
+    if not (folder / "faces").is_dir():
+        write_competition(
+            folder / "faces", identities=PEOPLE, images=IMAGES, test_images=TEST_IMAGES, size=DRAWN, seed=SEED
+        )
+    for number, name in enumerate(names, 1):
+        recipe = shortened(name, folder, side, epochs)
+        earlier = rows.get(name, {"settings": None, "ended": BEGUN})
+        if earlier["settings"] == recipe.dump() and earlier["ended"] == DONE:
+            continue
+        if earlier["settings"] != recipe.dump():
+            shutil.rmtree(folder / name, ignore_errors=True)
+        say(f"\n{number} of {len(names)}: {name}")
+        row = {"network": recipe.model.name, "pixels": list(recipe.data.size), "settings": recipe.dump()}
+        rows[name] = {**row, "seconds": 0.0, "ended": BEGUN}
+        write_json(table, rows)
+        rows[name] = {**row, **_through(recipe, folder / name, folder / "faces")}
+        write_json(table, rows)
+    found = [{"recipe": name, **rows[name]} for name in names]
+    (console if console.is_terminal else Console(width=120)).print(_table(found))
+    if failed := [row["recipe"] for row in found if row["ended"] != DONE]:
+        raise FacesError(f"{len(failed)} of {len(found)} recipes did not get through: {', '.join(failed)}")
+    return found
+
+
+def shortened(name: str, folder: Path, side: int, epochs: int) -> Recipe:
+    """A recipe for the few drawn people: `epochs` epochs a stage, small batches and pictures, weights drawn."""
+    plain = recipes.load(name)
+    settings = ["split.train=0.5", "batch_size=8"]
+    if plain.stages:
+        settings += [f"stages.{number}.epochs={epochs}" for number in range(len(plain.stages))]
+    elif plain.epochs:
+        settings.append(f"epochs={epochs}")
+    if isinstance(plain.model, Transfer):
+        backbone = plain.model.backbone
+        least = next((least for start, least in LEAST.items() if backbone.startswith(start)), 0)
+        base = folder / name.removesuffix(CONTINUED)
+        begun = name.endswith(CONTINUED) and (base / "metrics.json").is_file()
+        settings.append(f"model.weights={base if begun else 'none'}")
+        settings.append(f"data.size={[max(least, min(side, *plain.data.size))] * 2}")
+    return recipes.load(name, settings)
+
+
+def _through(recipe: Recipe, out: Path, faces: Path) -> dict[str, Any]:
+    """One recipe, from the pictures to the checked submission: what its row of the table says."""
+    started, answer, sample = time.monotonic(), out / "submission.csv", faces / "sample_submission.csv"
+    try:
+        train = train_transfer if isinstance(recipe.model, Transfer) else train_scratch
+        run = train(recipe, faces, out, resume=out.exists())
+        evaluated = evaluate(run.folder, faces)
+        submit([run.folder], faces / "test", sample, answer)
+        if wrong := check_submission(answer, sample, Run.open(out).classes()):
+            raise FacesError(f"{answer}: {'; '.join(wrong)}")
+        figures = {"epochs": read_json(run.metrics)["epoch"], "loss": evaluated["loss"], "top1": evaluated["top1"]}
+        return {**figures, "seconds": round(time.monotonic() - started, 1), "ended": DONE}
+    except FacesError as error:
+        say(f"  {error}")
+        return {"seconds": round(time.monotonic() - started, 1), "ended": str(error)}
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for head in ("recipe", "network", "pixels", "epochs", "loss", "top-1", "seconds", "from pictures to submission"):
+        table.add_column(head, justify="left" if head in ("recipe", "network") else "right")
+    for row in rows:
+        figures = [f"{row['epochs']}", f"{row['loss']:.3f}", f"{row['top1']:.0%}"] if "top1" in row else [""] * 3
+        table.add_row(row["recipe"], row["network"], f"{row['pixels'][0]}", *figures, f"{row['seconds']}", row["ended"])
+    return table

@@ -1,0 +1,92 @@
+"""The competition's file: a name for every test image, by one run or several, as the sample asks."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.data.unlabelled import find_images
+from experiments.errors import FacesError
+from experiments.inference.class_balance import EVEN, balanced_parts, known_shares
+from experiments.inference.together import Folder, a_folder_each, logits_of_files, open_together
+from experiments.inference.views import Views
+from experiments.progress import say
+from experiments.run import write_csv
+from experiments.submission.format import Labels, Sample, label_style, read_sample
+from experiments.submission.matching import match
+from experiments.submission.submission_check import problems
+from experiments.submission.upload import require_kaggle, upload, upload_command
+
+
+def submit(
+    runs: Sequence[str | os.PathLike[str]],
+    test: Folder | Sequence[Folder],
+    sample: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    views: Views = "none",
+    labels: Labels | None = None,
+    competition: str | None = None,
+    device: str | None = None,
+    balance: str | None = None,
+) -> None:
+    """Predict the images of a flat folder and write them as the sample asks. An earlier file at `out` is replaced.
+
+    test: a folder for all runs, or one for each, of the same pictures aligned in another way. Several runs, and several
+    views of a picture, are averaged: the mean of their probabilities. labels: what to write for a person, told from
+    the sample where not given. competition: upload the file to that one of Kaggle's. device: as `Trained.open` has it.
+    balance: name each person as often as all others ("even"), or as has pictures in a folder.
+
+    Raises FacesError, writing nothing, where the sample names images that the folder lacks or people that the runs do
+    not know, and where the runs, or the folder to balance by, know different people.
+    """
+    if competition:
+        require_kaggle()
+    trained = open_together(runs, device)
+    people, form, out = trained[0].classes, read_sample(sample), Path(out)
+    if out.is_dir():
+        raise FacesError(f"{out} is a folder: give --out the name of a file, such as {out / 'submission.csv'}")
+    if not out.absolute().parent.is_dir():
+        raise FacesError(f"{out}: there is no folder {out.parent} to write it to; make it first")
+    style = labels or label_style(form, people)
+    folders = a_folder_each(len(runs), test, "--test")
+    found = {folder: find_images(folder) for folder in dict.fromkeys(folders)}
+    matched = {folder: match(form, [path.name for path in found[folder]], str(folder)) for folder in found}
+    written = people if style == "name" else [str(label) for label in range(len(people))]
+    files = [[found[folder][place] for place in matched[folder][0]] for folder in folders]
+    shares = known_shares(balance, people) if balance else None
+    logits = balanced_parts(logits_of_files(trained, files, views), shares)
+    named = [written[label] for some in logits for label in some.argmax(1)]
+    rows = list(zip(form.ids, named, strict=True))
+    if wrong := problems(rows, form, written):
+        raise FacesError(f"{out} is not written: {'; '.join(wrong)}")
+    write_csv(out, [dict(zip(form.columns, row, strict=True)) for row in rows])
+    say(f"{out}: {len(rows)} rows, {len(set(named))} of {len(people)} people named, each by its {_LABEL[style]}")
+    if len(trained) > 1 or views != "none":
+        say(f"the mean of probabilities: {len(trained)} {'run' if len(trained) == 1 else 'runs'}, views: {views}")
+    if balance:
+        say(f"balanced: people named {_how_often(balance)}, as a whole; each answer depends on the other pictures")
+    _remark(form, matched[folders[0]][1], len(found[folders[0]]), folders[0], style, people)
+    message = " + ".join(one.run.folder.name for one in trained)
+    if competition:
+        say(upload(out, message, competition))
+    else:
+        say(f"to upload it: {upload_command(out, message)}")
+
+
+def _how_often(balance: str) -> str:
+    return "equally often" if balance == EVEN else f"as often as they have pictures in {balance}"
+
+
+_LABEL = {"name": "folder's name", "index": "index among the folders sorted as strings, from 0"}
+
+
+def _remark(
+    form: Sample, how: str, there: int, test: str | os.PathLike[str], style: Labels, people: Sequence[str]
+) -> None:
+    """What the user may want to know of a file that is in order."""
+    if how != "file name":
+        say(f"note: {form.columns[0]} is read as the {how}")
+    if extra := there - len(form.ids):
+        say(f"note: {extra} images of {test} are not in the sample, and so not in the file")
+    strangers = set(form.labels) - set(people)
+    if style == "name" and strangers:
+        say(f"note: the sample's label {min(strangers)!r} is none of the run's people; is it the right competition?")

@@ -1,0 +1,1 @@
+"""Comparing, exporting, tuning and previewing runs."""

@@ -1,0 +1,55 @@
+"""A sheet of what a network will see: the first batch of a training, augmented, mixed and at its size."""
+
+import os
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from experiments.config.recipe import Recipe
+from experiments.data.dataset import read_split
+from experiments.data.loader import Loader, Shares, normalised_on
+from experiments.data.mixing import mix
+from experiments.errors import FacesError
+from experiments.plots.training import write_figure
+from experiments.progress import say
+
+COLUMNS, MOST = 8, 64
+
+
+def first_batch(recipe: Recipe, data: str | os.PathLike[str]) -> tuple[np.ndarray, list[str]]:
+    """Pictures (n, H, W, 3) uint8 of the first batch, brought back from the numbers that the network gets, and who
+    they show.
+    """
+    faces, _ = read_split(data, recipe)
+    share = next(Loader(Shares(faces, recipe, training=True), 0).epoch(0))
+    pixels = normalised_on(share.images, recipe.data, torch.device("cpu"))
+    pixels, kept = mix(pixels, recipe.mixing, recipe.seed, 0, 0)
+    mean, std = (torch.as_tensor(value).expand(3).reshape(3, 1, 1) for value in (recipe.data.mean, recipe.data.std))
+    images = ((pixels * std + mean) * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+    names = [faces.names[label] for label in share.labels.tolist()]
+    if kept < 1:
+        names = [f"{a} {kept:.0%}\n{b} {1 - kept:.0%}" for a, b in zip(names, names[::-1], strict=True)]
+    return images, names
+
+
+def show_batch(recipe: Recipe, data: str | os.PathLike[str], path: Path) -> None:
+    """Save the first batch as a PNG, of a large one the first pictures. Raises FacesError for another kind of file."""
+    if path.suffix.lower() != ".png":
+        raise FacesError(f"--show-batch {path}: expected the name of a file that ends in .png")
+    images, names = first_batch(recipe, data)
+    images, names, size = images[:MOST], names[:MOST], recipe.data.size
+    rows = ceil(len(images) / COLUMNS)
+    drawing = Figure(figsize=(1.5 * COLUMNS, 1.8 * rows + 0.5), layout="constrained")
+    FigureCanvasAgg(drawing)
+    drawing.suptitle(f"{recipe.model.name} sees {size[0]} x {size[1]}: the first of epoch 1, seed {recipe.seed}")
+    for place, (image, name) in enumerate(zip(images, names, strict=True), 1):
+        axis = drawing.add_subplot(rows, COLUMNS, place)
+        axis.set_axis_off()
+        axis.imshow(image, interpolation="nearest")
+        axis.set_title(name, fontsize=7)
+    write_figure(drawing, path)
+    say(f"{path}: {len(images)} pictures of {size[0]} x {size[1]}, as the network will see them")

@@ -1,0 +1,106 @@
+"""A network that learns: mytorch's, with its optimiser, schedule and loss as a recipe has them."""
+
+from typing import Any
+
+import numpy as np
+
+from experiments.config.recipe import Model, Optimizer, Recipe, Schedule
+from models.scratch.face_cnn import face_cnn
+from models.scratch.residual import small_resnet
+from mytorch import manual_seed, no_grad, optim
+from mytorch.nn import CrossEntropyLoss, Sequential
+
+EVALUATION_BATCH = 64
+
+
+def build_network(model: Model, classes: int) -> Sequential:
+    """The network that a recipe names."""
+    builder = {"face_cnn": face_cnn, "small_resnet": small_resnet}[model.name]
+    return builder(classes, model.widths, model.depth, model.dropout)
+
+
+def build_optimizer(network: Sequential, settings: Optimizer) -> optim.Optimizer:
+    """The optimiser that a recipe names, over all of a network."""
+    rates: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
+    match settings.name:
+        case "sgd":
+            return optim.SGD(network.parameters(), momentum=settings.momentum, nesterov=settings.nesterov, **rates)
+        case "adam":
+            return optim.Adam(network.parameters(), **rates)
+        case "adamw":
+            return optim.AdamW(network.parameters(), **rates)
+
+
+class LearningRate:
+    """A recipe's schedule, whatever the step it counts in."""
+
+    def __init__(self, optimizer: optim.Optimizer, settings: Schedule, steps_an_epoch: int, epochs: int):
+        self.by_step = self.by_epoch = self.by_loss = None
+        total = steps_an_epoch * epochs
+        match settings.name:
+            case "cosine":
+                self.by_step = optim.CosineWithWarmup(optimizer, total, int(settings.warmup * total), settings.least)
+            case "step":
+                self.by_epoch = optim.StepLR(optimizer, settings.every, settings.gamma)
+            case "plateau":
+                self.by_loss = optim.ReduceLROnPlateau(optimizer, "min", settings.gamma, settings.patience)
+
+    def after_step(self) -> None:
+        """A batch is done."""
+        if self.by_step:
+            self.by_step.step()
+
+    def after_epoch(self, validation_loss: float) -> None:
+        """An epoch is done."""
+        if self.by_epoch:
+            self.by_epoch.step()
+        if self.by_loss:
+            self.by_loss.step(validation_loss)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint needs."""
+        active = self.by_step or self.by_epoch or self.by_loss
+        return active.state_dict() if active else {}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from a state_dict."""
+        active = self.by_step or self.by_epoch or self.by_loss
+        if active:
+            active.load_state_dict(saved)
+
+
+class Learner:
+    """A mytorch network in training."""
+
+    def __init__(self, recipe: Recipe, classes: int, steps_an_epoch: int, dtype: type = np.float32):
+        manual_seed(recipe.seed)
+        self.network = build_network(recipe.scratch, classes).to(dtype)
+        self.network[0].needs_input_grad = False  # how to change the pixels is nobody's question
+        self.loss = CrossEntropyLoss(recipe.label_smoothing)
+        self.optimizer = build_optimizer(self.network, recipe.optimizer)
+        self.rate = LearningRate(self.optimizer, recipe.schedule, steps_an_epoch, recipe.epochs)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        return self.optimizer.param_groups[0]["lr"]
+
+    def step(self, pixels: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+        """One step of training on a batch: its loss and its logits, both from before the step."""
+        logits = self.network(pixels)
+        loss = self.loss(logits, labels)
+        self.network.zero_grad()
+        self.network.backward(self.loss.backward())
+        self.optimizer.step()
+        self.rate.after_step()
+        return loss, logits
+
+
+def predict(network: Sequential, pixels: np.ndarray) -> np.ndarray:
+    """Logits (n, classes) in evaluation mode; the network comes back in the mode it was in."""
+    training = network.training
+    network.eval()
+    with no_grad():
+        logits = [network(pixels[i : i + EVALUATION_BATCH]) for i in range(0, len(pixels), EVALUATION_BATCH)]
+    network.train(training)
+    return np.concatenate(logits)

@@ -1,0 +1,132 @@
+"""Convolution: the window slides, products are added up. Its gradients: back to the pixels, and to the kernel."""
+
+from functools import partial
+
+import numpy as np
+
+from experiments.errors import FacesError
+from experiments.plots.training import BLUE
+from experiments.visualize.film import Film, in_acts
+from experiments.visualize.stage import Panel, Shades, Window, short
+from experiments.visualize.step import SIZE, Step, only_first, place, so_far, telling
+from mytorch.geometry import pad
+from mytorch.ops.conv import conv, conv_input_grad, conv_weight_grad
+
+ONE = (1, 1)
+
+
+class Convolution:
+    """A picture x (H, W) and a kernel (KH, KW): the output y, and the gradients of the loss sum(y^2) / 2, which is y.
+
+    Every number is from mytorch.ops.conv. Raises FacesError where the kernel does not fit the picture.
+    """
+
+    def __init__(self, x: np.ndarray, kernel: np.ndarray, stride: int = 1, padding: int = 0):
+        self.x, self.kernel, self.stride, self.padding = x, kernel, stride, padding
+        self.around = pad(x[None, None], (padding, padding))[0, 0]
+        try:
+            self.y = conv(x[None, None], kernel[None, None], None, *self._steps)[0, 0]
+        except ValueError as error:
+            raise FacesError(f"--kernel, --padding, --size: {error}") from error
+
+    @property
+    def _steps(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+        return (self.stride, self.stride), (self.padding, self.padding), ONE
+
+    def window(self, number: int) -> Window:
+        """Where the window of an output stands on the padded picture."""
+        row, column = place(number, self.y.shape[1])
+        return (row * self.stride, column * self.stride, *self.kernel.shape)
+
+    def seen(self, number: int) -> np.ndarray:
+        """The pixels that an output sees, (KH, KW)."""
+        row, column, rows, columns = self.window(number)
+        return self.around[row : row + rows, column : column + columns]
+
+    def input_grad(self, done: int) -> np.ndarray:
+        """Gradient at the padded picture, of the first `done` outputs alone."""
+        grad = only_first(self.y, done)[None, None]
+        stride, _, dilation = self._steps
+        return conv_input_grad(grad, self.kernel[None, None], self.around.shape, stride, (0, 0), dilation)[0, 0]
+
+    def weight_grad(self, done: int) -> np.ndarray:
+        """Gradient at the kernel, of the first `done` outputs alone."""
+        grad = only_first(self.y, done)[None, None]
+        return conv_weight_grad(grad, self.x[None, None], self.kernel.shape, *self._steps)[0, 0]
+
+
+def film(x: np.ndarray, kernel: np.ndarray, stride: int = 1, padding: int = 0, frames: int = 48) -> Film:
+    """A picture (H, W) convolved, then the two gradients, in about so many steps."""
+    shown = Convolution(x, kernel, stride, padding)
+    acts = [partial(act, shown) for act in (_forward, _input_grad, _weight_grad)]
+    return in_acts(shown.y.size, frames, acts, telling(shown.y), SIZE)
+
+
+def _output(shown: Convolution, number: int, title: str, values: np.ndarray) -> Panel:
+    row, column = place(number, shown.y.shape[1])
+    return Panel(title, values, Shades.of(shown.y), (row, column, 1, 1), frame=BLUE)
+
+
+def _picture(shown: Convolution, number: int) -> Panel:
+    what = f"picture, {shown.x.shape[0]} x {shown.x.shape[1]}"
+    title = f"{what}, {shown.padding} of zeros around" if shown.padding else what
+    return Panel(title, shown.around, Shades.of(shown.around), shown.window(number), shown.padding)
+
+
+def _forward(shown: Convolution, number: int) -> Step:
+    seen, kernel = shown.seen(number), shown.kernel
+    row, column = place(number, shown.y.shape[1])
+    stride = f", {shown.stride} pixels at a time" if shown.stride > 1 else ""
+    return Step(
+        "Convolution",
+        f"A window slides over the picture{stride}. Its pixels times the kernel, added up, are a pixel of the output.",
+        _picture(shown, number),
+        (
+            Panel("window", seen, Shades.of(shown.around)),
+            Panel("kernel", kernel, Shades.of(kernel)),
+            Panel("products", seen * kernel, Shades.of(kernel * shown.around.max())),
+        ),
+        ("×", "="),
+        f"sum of the products: {short(float(shown.y.flat[number]))}",
+        _output(shown, number, f"output, row {row + 1}, column {column + 1}", so_far(shown.y, number + 1)),
+    )
+
+
+def _input_grad(shown: Convolution, number: int) -> Step:
+    given = shown.y.flat[number]
+    whole = shown.input_grad(shown.y.size)
+    return Step(
+        "Its gradient at the picture",
+        "Each output gives its gradient back to the pixels it saw, times the kernel; overlaps add up.",
+        _output(shown, number, "gradient of ½ Σ y² at the output", shown.y),
+        (
+            Panel("from one output", np.array([[given]]), Shades.of(shown.y)),
+            Panel("kernel", shown.kernel, Shades.of(shown.kernel)),
+            Panel("to its window", given * shown.kernel, Shades.of(shown.kernel * np.abs(shown.y).max())),
+        ),
+        ("×", "="),
+        f"{number + 1} of {shown.y.size} windows added back",
+        Panel(
+            "gradient at the picture", shown.input_grad(number + 1), Shades.of(whole, -np.abs(whole)),
+            shown.window(number), shown.padding,
+        ),
+    )  # fmt: skip
+
+
+def _weight_grad(shown: Convolution, number: int) -> Step:
+    given, seen = shown.y.flat[number], shown.seen(number)
+    parts = Shades.of(np.array([-1.0, 1.0]) * np.abs(shown.y).max() * shown.around.max())
+    total = shown.weight_grad(shown.y.size)
+    return Step(
+        "Its gradient at the kernel",
+        "Every window used the kernel: its gradient is the sum of all windows, each times its output's gradient.",
+        _picture(shown, number),
+        (
+            Panel("window", seen, Shades.of(shown.around)),
+            Panel("its output's gradient", np.array([[given]]), Shades.of(shown.y)),
+            Panel("its share", seen * given, parts),
+        ),
+        ("×", "="),
+        f"{number + 1} of {shown.y.size} windows added up",
+        Panel("gradient at the kernel", shown.weight_grad(number + 1), Shades.of(total, -np.abs(total))),
+    )

@@ -1,0 +1,165 @@
+"""Winograd's convolution: tile and kernel are transformed, multiplied element by element, and transformed back."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from experiments.errors import FacesError
+from experiments.plots.training import BLUE, GREY, ORANGE
+from experiments.visualize.film import Film, in_acts
+from experiments.visualize.stage import Panel, Shades, Stage, Window
+from experiments.visualize.step import place
+from mytorch.ops.bilinear import toom_cook
+from mytorch.ops.winograd import winograd
+
+SIZE = (12.3, 6.9)
+OUTPUTS = 4
+"""Outputs of a tile along either axis."""
+
+INPUTS, KERNEL, BACK = toom_cook(OUTPUTS, 3)
+"""B^T, G and A^T: what takes a tile and a kernel to the values of their polynomials, and the products back."""
+
+SEEN = len(INPUTS)
+"""Inputs of a tile along either axis."""
+
+PRODUCTS, BY_DEFINITION = SEEN * SEEN, OUTPUTS * OUTPUTS * 9
+"""Multiplications of a tile: Winograd's, and nine for each output."""
+
+
+class Tiles:
+    """A picture x (H, W) and a 3x3 kernel: the output y (OH, OW) of mytorch, and the tiles it was made from.
+
+    Raises FacesError where no window fits, or for a kernel of another size.
+    """
+
+    def __init__(self, x: np.ndarray, kernel: np.ndarray, padding: int = 0):
+        if kernel.shape != (3, 3):
+            raise FacesError(f"--kernel of {kernel.shape[0]} x {kernel.shape[1]}: expected 3 x 3 for Winograd's tiles")
+        if min(x.shape) + 2 * padding < 3:
+            raise FacesError(f"--size: a window of 3 does not fit {min(x.shape)} pixels")
+        self.x, self.kernel, self.padding = x, kernel, padding
+        self.y = winograd(x[None, None].astype(np.float32), kernel[None, None], None, (padding, padding))[0, 0]
+        self.grid = tuple(-(-n // OUTPUTS) for n in self.y.shape)
+        room = [OUTPUTS * n + 2 - (size + padding) for n, size in zip(self.grid, x.shape, strict=True)]
+        self.around = np.pad(x, [(padding, max(padding, more)) for more in room])
+
+    def window(self, number: int) -> Window:
+        """Where a tile's pixels begin, and how far they reach; neighbours share two rows or columns."""
+        row, column = place(number, self.grid[1])
+        return row * OUTPUTS, column * OUTPUTS, SEEN, SEEN
+
+    def tile(self, number: int) -> np.ndarray:
+        """The pixels of a tile, (6, 6)."""
+        row, column, rows, columns = self.window(number)
+        return self.around[row : row + rows, column : column + columns]
+
+    def transformed(self, number: int) -> np.ndarray:
+        """B^T d B, (6, 6)."""
+        return INPUTS @ self.tile(number) @ INPUTS.T
+
+    @property
+    def transformed_kernel(self) -> np.ndarray:
+        """G g G^T, (6, 6)."""
+        return KERNEL @ self.kernel @ KERNEL.T
+
+    def products(self, number: int) -> np.ndarray:
+        """Element by element, (6, 6)."""
+        return self.transformed(number) * self.transformed_kernel
+
+    def outputs(self, number: int) -> np.ndarray:
+        """A^T m A, (4, 4): what stands in y, and perhaps more that hangs over its edge."""
+        return BACK @ self.products(number) @ BACK.T
+
+    def so_far(self, done: int) -> np.ndarray:
+        """y, as far as the first `done` tiles make it."""
+        shown = np.full(self.y.shape, np.nan, self.y.dtype)
+        for number in range(done):
+            part = self._outputs_of(number)
+            shown[part] = self.y[part]
+        return shown
+
+    def _outputs_of(self, number: int) -> tuple[slice, slice]:
+        row, column = place(number, self.grid[1])
+        return slice(OUTPUTS * row, OUTPUTS * (row + 1)), slice(OUTPUTS * column, OUTPUTS * (column + 1))
+
+
+@dataclass(frozen=True)
+class Tiled:
+    """A tile's way through the transforms."""
+
+    picture: Panel
+    output: Panel
+    tile: Panel
+    kernel: Panel
+    transformed: Panel
+    transformed_kernel: Panel
+    products: Panel
+    outputs: Panel
+    tiles: int
+
+    def draw(self, stage: Stage) -> None:
+        """Picture and output left; the transforms right of them; below, the multiplications so far."""
+        stage.heading(
+            "Winograd's convolution, F(4x4, 3x3)",
+            "Tile and kernel become values of polynomials at six points an axis; there, a product is number by number.",
+        )
+        stage.picture((0.3, 1.15, 2.45, 2.45), self.picture)
+        stage.picture((0.3, 4.1, 2.45, 2.45), self.output)
+        up, down, side = 1.15, 3.7, 2.0
+        stage.picture((3.1, up, side, side), self.tile)
+        stage.picture((3.45, down + 0.35, 1.3, 1.3), self.kernel)
+        for middle, words in ((up + side / 2, "Bᵀ d B"), (down + side / 2, "G g Gᵀ")):
+            stage.sign(5.45, middle, "→")
+            stage.words(5.45, middle + 0.13, words, 8.5, "center")
+        stage.picture((5.8, up, side, side), self.transformed)
+        stage.picture((5.8, down, side, side), self.transformed_kernel)
+        centre = (up + down + side) / 2
+        stage.sign(5.8 + side / 2, (up + side + down) / 2 - 0.09, "×")
+        stage.sign(7.98, centre, "=")
+        stage.picture((8.15, centre - side / 2, side, side), self.products)
+        stage.sign(10.45, centre, "→")
+        stage.words(10.45, centre + 0.13, "Aᵀ m A", 8.5, "center")
+        stage.picture((10.73, centre - 0.65, 1.3, 1.3), self.outputs)
+        self._count(stage)
+
+    def _count(self, stage: Stage) -> None:
+        """Two bars: this way's multiplications so far, and the definition's."""
+        ours, theirs = self.tiles * PRODUCTS, self.tiles * BY_DEFINITION
+        stage.words(3.1, 5.92, f"Multiplications after {self.tiles} tile{'s' * (self.tiles > 1)}", 10, weight="bold")
+        axis = stage.axes((4.5, 6.18, 5.6, 0.55))
+        axis.barh([1, 0], [ours, theirs], color=[ORANGE, GREY], height=0.72)
+        axis.set(xlim=(0, theirs), ylim=(-0.5, 1.5), xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+        for row, (name, count) in enumerate((("Winograd", ours), ("by definition", theirs))):
+            stage.words(4.42, 6.23 + 0.27 * row, name, 9.5, "right")
+            where = 4.5 + 5.6 * count / theirs + 0.08
+            stage.words(where, 6.23 + 0.27 * row, f"{count:,}" + (", a quarter" if row == 0 else ""), 9.5)
+
+
+def film(x: np.ndarray, kernel: np.ndarray, padding: int = 0, frames: int = 48) -> Film:
+    """A picture (H, W) convolved, tile after tile."""
+    shown = Tiles(x, kernel, padding)
+    count = shown.grid[0] * shown.grid[1]
+    middle = min(count - 1, (shown.grid[0] // 2) * shown.grid[1] + shown.grid[1] // 2)
+    return in_acts(count, frames, [partial(_step, shown)], middle, SIZE)
+
+
+def _step(shown: Tiles, number: int) -> Tiled:
+    row, column, *_ = shown.window(number)
+    rows, columns = (min(OUTPUTS, n - first) for n, first in zip(shown.y.shape, (row, column), strict=True))
+    grey, signed = Shades.of(shown.around), Shades.of(shown.y)
+    every = [shown.transformed(n) for n in range(shown.grid[0] * shown.grid[1])]
+    transformed, kernel = Shades.of(*every), shown.transformed_kernel
+    products = Shades.of(*(some * kernel for some in every))
+    return Tiled(
+        Panel("picture: tiles overlap by two", shown.around, grey, shown.window(number)),
+        Panel("output", shown.so_far(number + 1), signed, (row, column, rows, columns), frame=BLUE),
+        Panel("tile d, 6 x 6", shown.tile(number), grey),
+        Panel("kernel g, 3 x 3", shown.kernel, Shades.of(shown.kernel)),
+        Panel("tile, transformed", shown.transformed(number), transformed),
+        Panel("kernel, transformed", kernel, Shades.of(kernel)),
+        Panel(f"m: {PRODUCTS} products", shown.products(number), products),
+        Panel(f"{OUTPUTS} x {OUTPUTS} outputs", shown.outputs(number), signed),
+        number + 1,
+    )

@@ -1,0 +1,106 @@
+"""Run the lessons from top to bottom: `python -m notebooks.execute [NAME ...] [--out FOLDER]`.
+
+Each is run in a kernel of its own, in an empty folder, and written with its outputs where it stands, or into a folder.
+Any error, any warning, and any output that depends on this machine's folders is a failure, and is not written.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
+
+from experiments.errors import FacesError
+from experiments.progress import duration, say
+from notebooks.book import faults, lessons, read, tidy, write
+from notebooks.figures_folded import shrink
+
+PATIENCE = 1800
+"""Seconds that one cell may take."""
+
+
+def execute(path: Path) -> Any:
+    """Run a notebook and return it with its outputs, tidied. Raises FacesError where a cell fails or warns."""
+    book = read(path)
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    with TemporaryDirectory(prefix="lessons-") as folder:
+        client = NotebookClient(
+            book, config=_kernels(folder), timeout=PATIENCE, kernel_name="python3",
+            resources={"metadata": {"path": folder}}, record_timing=False, coalesce_streams=True,
+        )  # fmt: skip
+        try:
+            client.execute(env=_environment(folder))
+        except CellExecutionError as error:
+            raise FacesError(f"{path.name}: {str(error).strip()}") from error
+        except (TimeoutError, RuntimeError) as error:
+            raise FacesError(f"{path.name}: the kernel did not go through with it: {error}") from error
+    tidy(book)
+    shrink(book)
+    if found := faults(book):
+        raise FacesError("\n  ".join([f"{path.name}:", *found]))
+    return book
+
+
+def _kernels(folder: str) -> Config:
+    """How a kernel is talked to: through files in `folder`, where there are such sockets, and not over a network.
+
+    A socket's name may have about 100 characters, so that `folder` is one of the system's for temporary files.
+    """
+    if sys.platform == "win32":
+        return Config()
+    return Config({"KernelManager": {"transport": "ipc", "ip": str(Path(folder, "kernel"))}})
+
+
+def _environment(folder: str) -> dict[str, str]:
+    """This process's, with `faces` as it is installed beside this Python, and temporary files where they will go."""
+    beside = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": os.pathsep.join([beside, os.environ.get("PATH", "")]), "TMPDIR": folder}
+
+
+def chosen(names: Sequence[str]) -> list[Path]:
+    """The lessons whose file names begin so; all of them without names. Raises FacesError for a name of none."""
+    there = lessons()
+    for name in names:
+        if not any(path.name.startswith(name) for path in there):
+            raise FacesError(f"no lesson is called {name!r}; there are: {', '.join(path.stem for path in there)}")
+    return [path for path in there if not names or any(path.name.startswith(name) for name in names)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line names. Returns the exit status: 1 where a lesson failed."""
+    parser = argparse.ArgumentParser(prog="python -m notebooks.execute", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="how a lesson's name begins, such as 3; else all")
+    parser.add_argument("--out", type=Path, help="folder for the executed notebooks, instead of their own places")
+    wanted = parser.parse_args(arguments)
+    failed = 0
+    try:
+        paths = chosen(wanted.names)
+        if wanted.out:
+            wanted.out.mkdir(parents=True, exist_ok=True)
+    except (FacesError, OSError) as error:
+        say(f"notebooks: {error}")
+        return 2
+    for path in paths:
+        started = time.monotonic()
+        try:
+            target = (wanted.out or path.parent) / path.name
+            write(execute(path), target)
+            size = f"{target.stat().st_size / 1000:,.0f} KB"
+            say(f"{path.name}: {duration(time.monotonic() - started)}, {size}")
+        except FacesError as error:
+            failed += 1
+            say(str(error))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

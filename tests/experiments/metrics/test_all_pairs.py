@@ -1,0 +1,94 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments.errors import FacesError
+from experiments.metrics.all_pairs import STEPS, all_against_all, drawn_people, score_of, step_of
+from experiments.metrics.roc import roc
+
+
+def direct(embeddings, labels):
+    """All scores at once, in float64, and which pairs are genuine."""
+    first, second = np.triu_indices(len(labels), 1)
+    wide = embeddings.astype(np.float64)
+    return (wide @ wide.T)[first, second], labels[first] == labels[second]
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 1000), st.integers(10, 50), st.integers(8, 60), st.integers(2, 5))
+def test_the_counts_are_those_of_all_scores_at_once(seed, block, pictures, each):
+    embeddings, labels = drawn_people(pictures, each, 16, 0.8, seed)
+    shuffled = np.random.default_rng(seed).permutation(pictures)
+    embeddings, labels = embeddings[shuffled], labels[shuffled]
+    counts = all_against_all(embeddings, labels, block)
+    scores, matches = direct(embeddings, labels)
+    for kind, wanted in ((counts.genuine, scores[matches]), (counts.impostor, scores[~matches])):
+        assert kind.sum() == len(wanted)
+        found = np.repeat(score_of(np.arange(len(kind))), kind)
+        # float32 may round a score to the next step.
+        np.testing.assert_allclose(found, np.sort(wanted), rtol=0, atol=1.5 / STEPS)
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 1000))
+def test_figures_are_those_of_the_direct_computation(seed):
+    embeddings, labels = drawn_people(300, 5, 32, 1.1, seed)
+    curve, expected = all_against_all(embeddings, labels, 128).roc(), roc(*direct(embeddings, labels))
+    assert curve.impostor[-1] == expected.impostor[-1]
+    assert curve.eer() == pytest.approx(expected.eer(), abs=2 / expected.impostor[-1] + 2 / expected.genuine[-1])
+    assert curve.auc() == pytest.approx(expected.auc(), abs=1e-5)
+    for far in (1e-4, 1e-3, 1e-2):
+        assert curve.threshold_at(far) == pytest.approx(expected.threshold_at(far), abs=1e-3)
+        assert curve.tar_at(far) == pytest.approx(expected.tar_at(far), abs=2 / expected.genuine[-1])
+
+
+def test_on_scores_that_are_steps_already_the_figures_are_exactly_those_of_the_direct_computation():
+    corners = np.array(np.meshgrid(*[[-0.25, 0.25]] * 4)).reshape(4, -1).T.astype(np.float32).repeat(4, 1)
+    embeddings = np.concatenate([corners, corners[::3]])
+    labels = np.concatenate([np.arange(16), np.arange(16)[::3]])
+    curve, expected = all_against_all(embeddings, labels, 7).roc(), roc(*direct(embeddings, labels))
+    for name in ("thresholds", "genuine", "impostor"):
+        np.testing.assert_array_equal(getattr(curve, name), getattr(expected, name))
+
+
+@given(st.floats(-1.00001, 1.00001))
+def test_a_step_stands_for_its_score(score):
+    assert abs(score_of(step_of(np.array(score))) - score) <= 0.5 / STEPS + 1e-12
+
+
+def test_the_order_of_the_pictures_does_not_matter():
+    embeddings, labels = drawn_people(90, 3, 16, 1.0, 4)
+    back = all_against_all(embeddings[::-1], labels[::-1], 32)
+    there = all_against_all(embeddings, labels, 32)
+    assert back.genuine.sum() == there.genuine.sum() == 90
+    assert abs(back.roc().auc() - there.roc().auc()) < 1e-5
+
+
+def test_progress_ends_at_all_pairs():
+    seen = []
+    all_against_all(*drawn_people(20, 2, 8, 1.0, 0), 6, lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (190, 190)
+
+
+def test_embeddings_of_another_length_and_pictures_without_people():
+    embeddings, labels = drawn_people(6, 2, 8, 1.0, 0)
+    with pytest.raises(FacesError, match="lengths of 2 to 2, expected 1"):
+        all_against_all(2 * embeddings, labels)
+    with pytest.raises(FacesError, match="6 embeddings of 5 pictures"):
+        all_against_all(embeddings, labels[:5])
+    with pytest.raises(FacesError, match="all pairs are of two people"):
+        all_against_all(embeddings, np.arange(6)).roc()
+    with pytest.raises(FacesError, match="all pairs are of one person"):
+        all_against_all(embeddings, np.zeros(6)).roc()
+
+
+def test_the_command_that_times_it_stays_far_below_two_gibibytes():
+    command = [sys.executable, "-m", "experiments.metrics.all_pairs", "--pictures", "6000", "--seed", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "6,000 pictures: 12,000 genuine and 17,985,000 impostor pairs, 17,997,000 in all" in done.stdout
+    assert float(done.stdout.split("peak memory ")[1].split()[0]) < 1
+    assert "TAR at FAR 1e-06" in done.stdout

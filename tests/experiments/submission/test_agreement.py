@@ -1,0 +1,131 @@
+import csv
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+from experiments.cli import app
+from experiments.data.identities import find_identities
+from experiments.data.pack import pack
+from experiments.errors import FacesError
+from experiments.submission.agreement import agree
+
+NAMED = {
+    "first": ["anna", "anna", "ben", "ben", "carl", "carl"],
+    "second": ["anna", "anna", "ben", "carl", "carl", "anna"],
+    "third": ["anna", "ben", "ben", "anna", "carl", "anna"],
+}
+
+
+@pytest.fixture
+def folder(own_people, tmp_path):
+    """Six pictures, 0.png to 5.png, in a flat folder."""
+    pictures = tmp_path / "test"
+    pictures.mkdir()
+    for number, path in enumerate(sorted(own_people.glob("*/*"))[:6]):
+        (pictures / f"{number}{path.suffix}").write_bytes(path.read_bytes())
+    return pictures
+
+
+@pytest.fixture
+def files(folder, tmp_path):
+    """Submissions about those pictures, the second in another order."""
+    names = sorted(path.name for path in folder.iterdir())
+    paths = []
+    for title, labels in NAMED.items():
+        rows = list(zip(names, labels, strict=True))
+        rows = rows[::-1] if title == "second" else rows
+        paths.append(tmp_path / f"{title}.csv")
+        paths[-1].write_text("image_name,label\n" + "".join(f"{name},{label}\n" for name, label in rows))
+    return paths
+
+
+def test_shares_count_the_pictures_that_two_name_alike(files):
+    assert agree(files) == {(0, 1): 4 / 6, (0, 2): 3 / 6, (1, 2): 4 / 6}
+
+
+def test_pictures_that_enough_name_alike_lie_below_their_person(files, folder, tmp_path):
+    agree(files, folder, tmp_path / "all")
+    assert {(p.parent.name, p.stem) for p in (tmp_path / "all").glob("*/*")} == {
+        ("anna", "0"),
+        ("ben", "2"),
+        ("carl", "4"),
+    }
+    agree(files, folder, tmp_path / "two", least=2)
+    found = find_identities(tmp_path / "two")
+    assert {(p.parent.name, p.stem) for p in found.paths} == {
+        ("anna", "0"), ("anna", "1"), ("ben", "2"), ("carl", "4"), ("anna", "5"),
+    }  # fmt: skip
+    with (tmp_path / "two" / "agreement.csv").open(newline="") as file:
+        rows = {row.pop("picture").partition(".")[0]: tuple(row.values()) for row in csv.DictReader(file)}
+    assert rows["0"] == ("anna", "3", "1")
+    assert rows["1"] == ("anna", "2", "1")
+    assert rows["3"] == ("", "0", "0"), "three people, one vote each: nobody"
+
+
+def test_a_tie_is_nobodys_even_where_one_vote_would_do(files, folder, tmp_path):
+    agree(files[:2], folder, tmp_path / "one", least=1)
+    assert {p.stem for p in (tmp_path / "one").glob("*/*")} == {"0", "1", "2", "4"}
+
+
+def test_the_command_tells_the_shares(files, folder, tmp_path):
+    out = tmp_path / "more"
+    arguments = ["agree", *map(str, files), "--least", "2", "--test", str(folder), "--out", str(out)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    output = result.output.replace("\n", " ")
+    for told in ("66.7%", "50.0%", "3 of 6 pictures: 3 name", "5 of 6 pictures: 2 or more name", "of 3 of 3 people"):
+        assert told in output
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda files, folder, out: agree(files[:1]), "expected two submissions or more"),
+        (lambda files, folder, out: agree(files, folder), "go together"),
+        (lambda files, folder, out: agree(files, folder, out, least=4), "expected 1 to 3"),
+        (lambda files, folder, out: agree(files, folder, out, least=0), "expected 1 to 3"),
+        (lambda files, folder, out: agree(files, folder, folder), "exists already"),
+        (lambda files, folder, out: agree([files[0], out]), "no such file"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused(files, folder, tmp_path, change, match):
+    with pytest.raises(FacesError, match=match):
+        change(files, folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_ids_are_refused(files):
+    files[1].write_text(files[1].read_text().replace("0.", "9.", 1))
+    with pytest.raises(FacesError, match=r"other ids than .*first\.csv"):
+        agree(files)
+
+
+def test_pictures_that_are_not_there_are_refused(files, folder, tmp_path):
+    next(folder.glob("3.*")).unlink()
+    with pytest.raises(FacesError, match="lacks"):
+        agree(files, folder, tmp_path / "out", least=2)
+
+
+@pytest.mark.parametrize("label", ["../anna", "..", "a/b", "/etc"])
+def test_a_label_never_leads_out_of_the_folder(files, folder, tmp_path, label):
+    for path in files:
+        path.write_text(path.read_text().replace("anna", label))
+    with pytest.raises(FacesError, match="no name of a folder"):
+        agree(files, folder, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["people", "test"]
+
+
+def test_pictures_of_a_pack_are_no_files_to_sort(files, own_people, tmp_path):
+    contest = tmp_path / "contest"
+    shutil.copytree(own_people, contest / "train")
+    shutil.copytree(tmp_path / "test", contest / "test")
+    pack(contest, tmp_path / "pack", (16, 16))
+    with pytest.raises(FacesError, match="of a pack, which holds no files to take"):
+        agree(files, tmp_path / "pack" / "test", tmp_path / "out")
+
+
+def test_nobody_agreed_on_is_said(files, folder, tmp_path):
+    files[0].write_text(files[0].read_text().replace("ben", "zoe").replace("carl", "zoe"))
+    with pytest.raises(FacesError, match="fewer than two people"):
+        agree(files, folder, tmp_path / "out")

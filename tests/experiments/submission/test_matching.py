@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+
+from experiments.errors import FacesError
+from experiments.submission.format import Sample, label_style
+from experiments.submission.matching import match
+
+IN_STRING_ORDER = ["0", "1", "10", *map(str, range(2, 10))]
+
+
+def sample(ids, labels=("0",), column="id") -> Sample:
+    full = tuple(labels) * (len(ids) if len(labels) == 1 else 1)
+    return Sample(Path("sample.csv"), (column, "label"), tuple(ids), full)
+
+
+@pytest.mark.parametrize(
+    ("ids", "files", "places", "how"),
+    [
+        (["b.jpg", "a.jpg"], ["a.jpg", "b.jpg"], [1, 0], "file name"),
+        (["2", "10"], ["1.jpg", "2.jpg", "10.jpg"], [1, 2], "file name without suffix"),
+        (["000001", "000000"], ["000000.jpg", "000001.jpg"], [1, 0], "file name without suffix"),
+        (["7", "1"], ["000001.jpg", "000007.jpg"], [1, 0], "number of the file"),
+        (["0", "1", "2"], ["1.jpg", "2.jpg", "3.jpg"], [0, 1, 2], "place, counted from 0"),
+        (IN_STRING_ORDER, [f"x{n}.jpg" for n in range(11)], [0, 1, 10, *range(2, 10)], "place, counted from 0"),
+    ],
+)
+def test_ids_are_read_the_plainest_way_that_finds_them(ids, files, places, how):
+    assert match(sample(ids), files, "test") == (places, how)
+
+
+def test_an_id_that_several_pictures_could_have_is_nobodys():
+    with pytest.raises(FacesError, match="1 of which test lacks"):
+        match(sample(["1"]), ["1.jpg", "1.png", "01.jpg"], "test")
+
+
+def test_a_missing_picture_is_not_made_up_for_by_counting():
+    with pytest.raises(FacesError, match="names 4 images, 1 of which test lacks, such as 3"):
+        match(sample(["1", "2", "3", "4"]), ["1.jpg", "2.jpg", "4.jpg"], "test")
+
+
+PEOPLE = ["0", "1", "10", "2"]
+
+
+@pytest.mark.parametrize(
+    ("people", "labels", "column", "style"),
+    [
+        (["anna", "ben"], ["0"], "id", "index"),
+        (["anna", "ben"], ["1", "0"], "ID", "index"),
+        (["anna", "ben"], ["0"], "image_name", "name"),
+        (["anna", "ben"], ["anna"], "id", "name"),
+        (["anna", "ben"], ["placeholder"], "id", "name"),
+        (PEOPLE, ["10", "2"], "id", "name"),  # folders that are called by numbers
+        (PEOPLE, ["3", "1"], "id", "index"),
+    ],
+)
+def test_labels_are_told_from_the_sample(people, labels, column, style):
+    ids = [str(n) for n in range(len(labels))]
+    assert label_style(sample(ids, labels, column), people) == style
+
+
+def test_labels_of_other_folders_are_refused():
+    with pytest.raises(FacesError, match=r"1 of its 2 labels are none of the run's 2 people, such as 'eve'"):
+        label_style(sample(["1", "2"], ["anna", "eve"]), ["anna", "ben"])

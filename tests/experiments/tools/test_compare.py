@@ -1,0 +1,89 @@
+import csv
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from experiments.errors import FacesError
+from experiments.inference.model import Trained
+from experiments.run import read_json
+from experiments.tools.compare import compare
+from experiments.tools.cost import cost, torch_flops
+from models.twin import twin
+
+
+@pytest.fixture
+def worse(trained_once, tmp_path):
+    """The same run with another name, and figures that are worse."""
+    run = shutil.copytree(trained_once.folder, tmp_path / "worse")
+    metrics = run / "metrics.json"
+    metrics.write_text(metrics.read_text().replace('"top1": 1.0', '"top1": 0.25'))
+    return run
+
+
+def test_the_table_has_the_runs_own_figures_the_best_first(trained_once, worse, tmp_path, capsys):
+    rows = compare([worse, trained_once.folder], [tmp_path / "table.csv", tmp_path / "table.md"])
+    metrics = read_json(trained_once.metrics)
+    assert [row["run"] for row in rows] == ["run", "worse"]
+    for key in ("top1", "top5", "loss", "best_top1", "parameters", "images_per_second", "seconds"):
+        assert rows[0][key] == metrics[key]
+    assert (rows[0]["epochs"], rows[1]["top1"]) == (12, 0.25)
+    with (tmp_path / "table.csv").open(newline="") as file:
+        written = list(csv.DictReader(file))
+    assert [row["run"] for row in written] == ["run", "worse"]
+    assert float(written[0]["loss"]) == metrics["loss"]
+    markdown = (tmp_path / "table.md").read_text().splitlines()
+    assert markdown[2].startswith("| run | face_cnn | 100.0% | 100.0% |")
+    assert len({line.count("|") for line in markdown}) == 1
+    out = capsys.readouterr().out
+    assert out.index(" run ") < out.index("worse")
+    assert "best top-1" in out
+
+
+def test_the_plot_shows_every_run(trained_once, worse, tmp_path):
+    compare([trained_once.folder, worse], [tmp_path / "plot.png"])
+    with Image.open(tmp_path / "plot.png") as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    assert (np.abs(pixels - [43, 108, 176]).max(-1) <= 2).sum() > 100
+
+
+def test_runs_of_other_pictures_are_told(trained_once, worse, capsys):
+    environment = worse / "environment.json"
+    environment.write_text(environment.read_text().replace(trained_once.pictures(), "other"))
+    compare([trained_once.folder, worse])
+    assert "note: these runs learned from different pictures" in capsys.readouterr().out
+
+
+def test_a_run_without_an_epoch_is_refused(trained_once, worse):
+    (worse / "metrics.json").unlink()
+    with pytest.raises(FacesError, match=r"worse: no epoch is done; go on with the run"):
+        compare([trained_once.folder, worse])
+
+
+@pytest.mark.parametrize(("name", "expected"), [("a.txt", "ends in .csv, .md or .png"), ("no/a.csv", "no folder")])
+def test_a_file_that_cannot_be_written_is_refused_first(tmp_path, name, expected):
+    with pytest.raises(FacesError, match=expected):
+        compare([tmp_path / "no run"], [tmp_path / name])
+
+
+def test_the_cost_of_our_network_is_near_that_of_its_twin_by_pytorchs_counter(trained_once):
+    """PyTorch counts convolutions and matrix products alone, so ours has the elementwise layers more."""
+    trained = Trained.open(trained_once.folder)
+    ours, theirs = cost(trained), torch_flops(twin(trained.network), (3, 16, 16))
+    assert ours.parameters == sum(p.numel() for p in twin(trained.network).parameters())
+    assert theirs < ours.flops < 1.5 * theirs
+
+
+def test_a_multiply_add_is_two_and_the_networks_mode_is_kept():
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 5, 3, bias=False), torch.nn.Flatten(), torch.nn.Linear(20, 7))
+    assert torch_flops(network, (3, 4, 4)) == 2 * (5 * 4 * 27 + 20 * 7)
+    assert network.training
+
+
+def test_runs_of_both_libraries_stand_in_one_table(trained_once, transfer_once):
+    rows = {row["run"]: row for row in compare([trained_once.folder, transfer_once.folder])}
+    assert rows["transfer"]["model"] == Trained.open(transfer_once.folder).recipe.model.name
+    assert rows["transfer"]["parameters"] == read_json(transfer_once.metrics)["parameters"]
+    assert rows["transfer"]["flops"] > rows["run"]["flops"] > 0

@@ -1,0 +1,79 @@
+import json
+
+import numpy as np
+import pytest
+
+from experiments.data.dataset import read_split
+from experiments.errors import FacesError
+from experiments.inference.model import Trained
+from experiments.tools import export as module
+from experiments.tools.export import export
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
+
+
+@pytest.fixture(scope="module")
+def exported(trained_once, tmp_path_factory):
+    """The run as ONNX, what was found, and a session to run it."""
+    file = tmp_path_factory.mktemp("export") / "model.onnx"
+    found = export(trained_once.folder, file)
+    return found, file, onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+
+
+def test_the_file_names_faces_as_the_run_does_from_plain_pictures_of_any_number(exported, trained_once, people):
+    _, _, session = exported
+    trained = Trained.open(trained_once.folder)
+    faces, _ = read_split(people, trained.recipe)
+    for count in (1, 7, 20):
+        (logits,) = session.run(["logits"], {"images": faces.images[:count]})
+        np.testing.assert_allclose(logits, trained.logits(faces.images[:count]), atol=1e-4)
+
+
+def test_the_file_alone_says_what_it_takes_and_whom_it_knows(exported):
+    found, file, session = exported
+    about = session.get_modelmeta().custom_metadata_map
+    assert json.loads(about["people"]) == ["anna", "ben", "chloe", "dan"]
+    assert json.loads(about["size"]) == [16, 16]
+    assert session.get_inputs()[0].shape[1:] == [16, 16, 3]
+    assert session.get_inputs()[0].type == "tensor(uint8)"
+    assert found.difference < 1e-5
+    assert found.onnx_ms > 0
+    assert [path.name for path in file.parent.iterdir()] == ["model.onnx"]
+
+
+def test_another_result_than_the_runs_is_refused_and_nothing_written(trained_once, tmp_path, monkeypatch):
+    statistics = module.Pixels.__init__
+    monkeypatch.setattr(module.Pixels, "__init__", lambda self, net, mean, std: statistics(self, net, mean, 0.5))
+    with pytest.raises(FacesError, match=r"is not written: ONNX differs from .*run by .* expected at most 1e-04"):
+        export(trained_once.folder, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_embedding_of_a_network_that_has_none(trained_once, tmp_path):
+    with pytest.raises(FacesError, match="face_cnn is a network of mytorch and has no embedding"):
+        export(trained_once.folder, tmp_path / "model.onnx", "embedding")
+
+
+def test_missing_packages_are_named_with_what_to_install(trained_once, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.raises(FacesError, match=r"onnx and onnxscript and onnxruntime: pip install 'mytorch-faces\[export\]'"):
+        export(trained_once.folder, tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize(("name", "expected"), [("model", "ends in .onnx"), ("no/model.onnx", "there is no folder")])
+def test_a_place_that_will_not_do(trained_once, tmp_path, name, expected):
+    with pytest.raises(FacesError, match=expected):
+        export(trained_once.folder, tmp_path / name)
+
+
+@pytest.mark.parametrize("what", ["classifier", "embedding"])
+def test_a_network_of_pytorch_gives_its_logits_or_its_embedding(transfer_once, people, tmp_path, what):
+    export(transfer_once.folder, tmp_path / "model.onnx", what)
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    trained = Trained.open(transfer_once.folder, "cpu")
+    faces, _ = read_split(people, trained.recipe)
+    (found,) = session.run(None, {"images": faces.images[:5]})
+    expected = trained.logits(faces.images[:5]) if what == "classifier" else trained.embed(faces.images[:5], flip=False)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    if what == "embedding":
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
