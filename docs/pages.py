@@ -38,7 +38,7 @@ class Page:
         try:
             text = environment.from_string(source).render(
                 api=self.api, commands=commands.reference, errors=gradients.table, figure=self.figure,
-                grader=commands.grader_reference, include=self.include, picture=self.picture, recipes=recipes.table,
+                grader=commands.grader_reference, include=self.include, picture=self.picture, recipes=recipes.recipe_table,
             )  # fmt: skip
         except (TemplateError, FacesError, OSError) as error:
             raise FacesError(f"{PAGES / self.name}: {error}") from error

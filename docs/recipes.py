@@ -5,14 +5,14 @@ from experiments.config import recipe as recipes
 from experiments.config.recipe import Model, Recipe
 
 
-def table() -> str:
+def recipe_table() -> str:
     """One row a recipe, as Markdown: name, network, head, picture size, epochs, batch, optimiser, what it is for."""
     head = "| recipe | network | head | pixels | epochs | batch | optimiser, rate | about |"
-    rows = [_row(name, recipes.load(name)) for name in recipes.names()]
+    rows = [_recipe_row(name, recipes.load(name)) for name in recipes.names()]
     return "\n".join([head, "| --- | --- | --- | --- | ---: | ---: | --- | --- |", *rows])
 
 
-def _row(name: str, recipe: Recipe) -> str:
+def _recipe_row(name: str, recipe: Recipe) -> str:
     model = recipe.model
     network, head = (model.name, "linear") if isinstance(model, Model) else (model.backbone, model.head.name)
     height, width = recipe.data.size

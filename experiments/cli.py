@@ -21,14 +21,11 @@ app = typer.Typer(
 app.add_typer(data.data, name="data")
 app.add_typer(align.app)
 app.add_typer(training.app)
-app.add_typer(tuning.app)
 app.add_typer(judging.app)
-app.add_typer(report.app)
 app.add_typer(bench.app)
 app.add_typer(verification.app)
 app.add_typer(gallery.app)
 app.add_typer(show.show, name="show")
-app.add_typer(doctor.app)
 
 
 def main() -> None:

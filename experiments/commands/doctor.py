@@ -2,7 +2,6 @@
 
 import typer
 
-app = typer.Typer()
 
 
 @app.command()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.commands import show_learned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +17,6 @@ show = typer.Typer(
     "kernels, feature maps and gradients.",
     no_args_is_help=True,
 )
-show.add_typer(show_learned.app)
 
 KERNEL = "edges, lines, outline, blur, sharpen, or rows of numbers: 1,0,-1/2,0,-2/1,0,-1."
 SOFT = "0.25,0.5,0.25/0.5,1,0.5/0.25,0.5,0.25"
@@ -109,7 +107,7 @@ def show_pool(
 
     Example: `faces show pool --mode max --kernel 3 --stride 2 --out pool.gif`
     """
-    from experiments.visualize import resampling as pooling
+    from experiments.visualize import pooling
 
     _expect(out)
     _write(pooling.film(_face(size, picture, seed), mode.value, kernel, stride, padding, frames), out, fps)

@@ -10,13 +10,12 @@ from experiments.commands.options import RunFolder
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-app = typer.Typer()
 
 Face = Annotated[Path, typer.Argument(metavar="PICTURE", help="A face, aligned if those of the run were.")]
 Sheet = Annotated[Path, typer.Option("--out", help="The PNG to write.")]
 
 
-@app.command("filters")
+@show.command("filters")
 def show_filters(
     run: RunFolder,
     out: Sheet = Path("filters.png"),
@@ -28,14 +27,14 @@ def show_filters(
 
     Example: `faces show filters runs/first --out filters.png`
     """
-    _expect(out)
+    _expect_png(out)
     from experiments.inference.model import Trained
     from experiments.visualize.filters import draw_filters
 
     _save(draw_filters(Trained.open(run), layer), out)
 
 
-@app.command("features")
+@show.command("features")
 def show_features(
     run: RunFolder,
     picture: Face,
@@ -46,7 +45,7 @@ def show_features(
 
     Example: `faces show features runs/first face.jpg --out features.png`
     """
-    _expect(out)
+    _expect_png(out)
     from experiments.inference.model import Trained
     from experiments.visualize.features import draw_features
     from experiments.visualize.network import picture_for
@@ -55,7 +54,7 @@ def show_features(
     _save(draw_features(trained, picture_for(trained, picture), channels), out)
 
 
-@app.command("gradient")
+@show.command("gradient")
 def show_gradient(
     run: RunFolder,
     picture: Face,
@@ -68,7 +67,7 @@ def show_gradient(
 
     Example: `faces show gradient runs/first face.jpg --class anna --out gradient.png`
     """
-    _expect(out)
+    _expect_png(out)
     from experiments.inference.model import Trained
     from experiments.visualize.network import picture_for
     from experiments.visualize.saliency import draw_gradient
@@ -77,7 +76,7 @@ def show_gradient(
     _save(draw_gradient(trained, picture_for(trained, picture), person, copies, seed), out)
 
 
-def _expect(out: Path) -> None:
+def _expect_png(out: Path) -> None:
     """Raise FacesError for a file of another kind, or in no folder, before anything is computed."""
     from experiments.visualize.film import expect_place
 

@@ -7,7 +7,6 @@ import typer
 
 from experiments.commands.options import DataFolder, People, RecipeName, Settings, all_settings
 
-app = typer.Typer()
 
 
 @app.command()

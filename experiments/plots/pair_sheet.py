@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from experiments.plots.sheets import RIGHT, UNKNOWN, WRONG
 from experiments.plots.training import write_figure
 
-COLUMNS = 4
+PAIR_COLUMNS = 4
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class PairTile:
     right: bool | None = None
 
 
-def write_pair_sheet(tiles: Sequence[PairTile], path: Path, title: str, columns: int = COLUMNS) -> None:
+def write_pair_sheet(tiles: Sequence[PairTile], path: Path, title: str, columns: int = PAIR_COLUMNS) -> None:
     """Draw the pairs in rows and save them as PNG."""
     columns = max(1, min(columns, len(tiles)))
     rows = max(1, ceil(len(tiles) / columns))

@@ -33,7 +33,7 @@ def subtitle(study: Study) -> Words:
 def abstract(study: Study) -> Words:
     """What was trained, how good it became, and what it is worth in verification."""
     words = _about_one(study.runs[0]) if study.single else _about_several(study)
-    return (*words, *_verification(study))
+    return (*words, *_verification_words(study))
 
 
 def _about_one(run: RunFacts) -> Words:
@@ -97,7 +97,7 @@ def _about_several(study: Study) -> Words:
     return tuple(words)
 
 
-def _verification(study: Study) -> Words:
+def _verification_words(study: Study) -> Words:
     if not study.verified:
         return ()
     run = study.verified[0]

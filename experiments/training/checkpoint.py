@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from experiments.errors import FacesError
 from experiments.training.schedule import Place
-from experiments.training.state import Progress
+from experiments.training.mytorch_checkpoint import Progress
 from experiments.training.torch_learner import FaceLearner
 from mytorch.files import replacing
 

@@ -19,7 +19,7 @@ from experiments.plots.training import learning_curves
 from experiments.progress import duration, say, track
 from experiments.run import Run, new_folder, refuse_existing, refuse_inside, write_json
 from experiments.training.mytorch_learner import Learner, predict
-from experiments.training.state import Progress, load_state, save_state
+from experiments.training.mytorch_checkpoint import Progress, load_state, save_state
 from mytorch import manual_seed, save
 from mytorch.data import prefetch
 

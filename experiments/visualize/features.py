@@ -10,8 +10,8 @@ from experiments.visualize.film import DPI
 from experiments.visualize.network import feature_maps
 from experiments.visualize.stage import Panel, Shades, Stage
 
-CHANNELS, LAYERS, SIDE, GAP = 8, 8, 1.05, 0.08
-MOST = 16
+CHANNELS, LAYERS, MAP_SIZE, MAP_GAP = 8, 8, 1.05, 0.08
+MAX_CHANNELS = 16
 
 
 def draw_features(trained: Trained, image: np.ndarray, channels: int = CHANNELS) -> Figure:
@@ -19,13 +19,13 @@ def draw_features(trained: Trained, image: np.ndarray, channels: int = CHANNELS)
 
     Raises FacesError for a number of channels that does not fit, or a network that keeps no maps.
     """
-    if not 1 <= channels <= MOST:
-        raise FacesError(f"--channels {channels}: expected 1 to {MOST}")
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise FacesError(f"--channels {channels}: expected 1 to {MAX_CHANNELS}")
     maps = evenly(feature_maps(trained, image), LAYERS)
     if not maps:
         raise FacesError(f"{trained.run.folder}: no layer of its network has a map of more than a pixel")
-    width = 0.6 + 1.45 + SIDE + 0.25 + channels * (SIDE + GAP)
-    height = 1.0 + len(maps) * (SIDE + GAP) + 0.15
+    width = 0.6 + 1.45 + MAP_SIZE + 0.25 + channels * (MAP_SIZE + MAP_GAP)
+    height = 1.0 + len(maps) * (MAP_SIZE + MAP_GAP) + 0.15
     drawing = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(drawing)
     stage = Stage(drawing, width, height)
@@ -33,18 +33,18 @@ def draw_features(trained: Trained, image: np.ndarray, channels: int = CHANNELS)
         f"What {trained.run.folder.name} makes of a face, layer by layer",
         "Of each layer the channels that differ most by place; black is a channel's least value, white its largest.",
     )
-    axis = stage.axes((0.3, 0.95, SIDE, SIDE))
+    axis = stage.axes((0.3, 0.95, MAP_SIZE, MAP_SIZE))
     axis.imshow(image)
     axis.axis("off")
     for row, (name, values) in enumerate(maps.items()):
-        top = 0.95 + row * (SIDE + GAP)
+        top = 0.95 + row * (MAP_SIZE + MAP_GAP)
         count, high, wide = values.shape
-        stage.words(0.3 + SIDE + 0.2, top + 0.25, name, 10, weight="bold")
-        stage.words(0.3 + SIDE + 0.2, top + 0.48, f"{count} channels\n{high} x {wide}", 9)
+        stage.words(0.3 + MAP_SIZE + 0.2, top + 0.25, name, 10, weight="bold")
+        stage.words(0.3 + MAP_SIZE + 0.2, top + 0.48, f"{count} channels\n{high} x {wide}", 9)
         for column, channel in enumerate(strongest(values, channels)):
-            left = 0.3 + 1.45 + SIDE + 0.25 + column * (SIDE + GAP)
+            left = 0.3 + 1.45 + MAP_SIZE + 0.25 + column * (MAP_SIZE + MAP_GAP)
             shown = values[channel] - values[channel].min()
-            stage.column((left, top, SIDE, SIDE), Panel("", shown, Shades.of(shown)))
+            stage.column((left, top, MAP_SIZE, MAP_SIZE), Panel("", shown, Shades.of(shown)))
     return drawing
 
 

@@ -13,7 +13,7 @@ from experiments.visualize.film import DPI
 from experiments.visualize.network import convolutions
 from experiments.visualize.stage import Panel, Shades, Stage
 
-COLUMNS, MOST, SIDE, GAP = 12, 96, 0.72, 0.12
+COLUMNS, MAX_FILTERS, FILTER_SIZE, FILTER_GAP = 12, 96, 0.72, 0.12
 INPUTS = 8
 """Of a deeper layer's kernels: so many filters are shown, each with so many of the channels that it sees."""
 
@@ -52,13 +52,13 @@ def in_colour(weight: np.ndarray) -> np.ndarray:
 
 
 def _in_colour(weight: np.ndarray, headline: str) -> Figure:
-    shown = in_colour(weight[:MOST])
+    shown = in_colour(weight[:MAX_FILTERS])
     rows = ceil(len(shown) / COLUMNS)
-    caption = "Of red, green and blue; grey is zero." + (f" The first {MOST}." if len(weight) > MOST else "")
+    caption = "Of red, green and blue; grey is zero." + (f" The first {MAX_FILTERS}." if len(weight) > MAX_FILTERS else "")
     stage = _stage(rows, COLUMNS, 0.0, headline, caption)
     for number, picture in enumerate(shown):
         row, column = divmod(number, COLUMNS)
-        axis = stage.axes((0.3 + column * (SIDE + GAP), 0.95 + row * (SIDE + GAP), SIDE, SIDE))
+        axis = stage.axes((0.3 + column * (FILTER_SIZE + FILTER_GAP), 0.95 + row * (FILTER_SIZE + FILTER_GAP), FILTER_SIZE, FILTER_SIZE))
         axis.imshow(picture, interpolation="nearest")
         axis.axis("off")
     return _figure(stage)
@@ -67,7 +67,7 @@ def _in_colour(weight: np.ndarray, headline: str) -> Figure:
 def _by_channel(weight: np.ndarray, headline: str) -> Figure:
     """Filters as rows, the channels they see as columns; one kernel a channel fills rows one after the other."""
     if weight.shape[1] == 1:
-        shown = weight[:MOST, 0]
+        shown = weight[:MAX_FILTERS, 0]
         shown = np.pad(shown, [(0, -len(shown) % COLUMNS), (0, 0), (0, 0)], constant_values=np.nan)
         grid, names = shown.reshape(-1, COLUMNS, *shown.shape[1:]), None
         caption = "One kernel a channel. Blue is negative, red positive."
@@ -81,18 +81,18 @@ def _by_channel(weight: np.ndarray, headline: str) -> Figure:
     for row, kernels in enumerate(grid):
         left = 0.3
         if names:
-            stage.words(left, 0.95 + row * (SIDE + GAP) + 0.27, names[row], 9.5)
+            stage.words(left, 0.95 + row * (FILTER_SIZE + FILTER_GAP) + 0.27, names[row], 9.5)
             left += 0.8
         shades = Shades.of(weight, -np.abs(weight))
         for column, values in enumerate(kernels):
             if np.isfinite(values).all():
-                area = (left + column * (SIDE + GAP), 0.95 + row * (SIDE + GAP), SIDE, SIDE)
+                area = (left + column * (FILTER_SIZE + FILTER_GAP), 0.95 + row * (FILTER_SIZE + FILTER_GAP), FILTER_SIZE, FILTER_SIZE)
                 stage.column(area, Panel("", values, shades))
     return _figure(stage)
 
 
 def _stage(rows: int, columns: int, names: float, headline: str, caption: str) -> Stage:
-    width, height = 0.6 + names + columns * (SIDE + GAP), 1.1 + rows * (SIDE + GAP)
+    width, height = 0.6 + names + columns * (FILTER_SIZE + FILTER_GAP), 1.1 + rows * (FILTER_SIZE + FILTER_GAP)
     drawing = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(drawing)
     stage = Stage(drawing, width, height)

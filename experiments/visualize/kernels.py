@@ -15,7 +15,7 @@ KERNELS = {
 }
 """Upright edges (dark left of bright) and level lines (dark above bright), Laplace's outline, a mean, contrast."""
 
-LARGEST = 5
+MAX_KERNEL_SIZE = 5
 
 
 def kernel(text: str) -> np.ndarray:
@@ -35,6 +35,6 @@ def kernel(text: str) -> np.ndarray:
         raise FacesError(f"--kernel {text}: {error}; expected rows of numbers, such as 1,0,-1/2,0,-2/1,0,-1") from error
     if len({len(row) for row in rows}) > 1:
         raise FacesError(f"--kernel {text}: rows of {[len(row) for row in rows]} numbers; expected as many in each")
-    if max(len(rows), len(rows[0])) > LARGEST or not np.isfinite(rows).all():
-        raise FacesError(f"--kernel {text}: expected finite numbers, at most {LARGEST} rows and columns of them")
+    if max(len(rows), len(rows[0])) > MAX_KERNEL_SIZE or not np.isfinite(rows).all():
+        raise FacesError(f"--kernel {text}: expected finite numbers, at most {MAX_KERNEL_SIZE} rows and columns of them")
     return np.array(rows, np.float32)

@@ -16,11 +16,11 @@ from experiments.visualize.film import DPI
 from experiments.visualize.network import logits_of, pixel_gradient
 from experiments.visualize.stage import Stage
 
-SIDE, GAP = 2.5, 0.25
+SALIENCY_SIZE, SALIENCY_GAP = 2.5, 0.25
 NOISE = 0.12
 """Standard deviation of the noise, of pixels from 0 to 1."""
 
-MOST = 256
+BATCH = 256
 
 
 def draw_gradient(
@@ -31,13 +31,13 @@ def draw_gradient(
     name: of whom, the likeliest person unless told. copies: how many noisy ones the average is of. Raises FacesError
     for a person that the run does not know.
     """
-    if not 1 <= copies <= MOST:
-        raise FacesError(f"--copies {copies}: expected 1 to {MOST} noisy copies")
+    if not 1 <= copies <= BATCH:
+        raise FacesError(f"--copies {copies}: expected 1 to {BATCH} noisy copies")
     logits = logits_of(trained, image)
     label = label_of(trained, name, logits)
     plain = pixel_gradient(trained, image, label)
     smooth = smoothed(trained, image, label, copies, seed)
-    width, height = 0.6 + 4 * SIDE + 3 * GAP, 4.15
+    width, height = 0.6 + 4 * SALIENCY_SIZE + 3 * SALIENCY_GAP, 4.15
     drawing = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(drawing)
     stage = Stage(drawing, width, height)
@@ -57,8 +57,8 @@ def draw_gradient(
             "brighter helps (red) or harms (blue)",
         )
     ):
-        axis = stage.axes((0.3 + number * (SIDE + GAP), 1.15, SIDE, SIDE))
-        stage.words(0.3 + number * (SIDE + GAP) + SIDE / 2, 0.93, title, 9.5, "center")
+        axis = stage.axes((0.3 + number * (SALIENCY_SIZE + SALIENCY_GAP), 1.15, SALIENCY_SIZE, SALIENCY_SIZE))
+        stage.words(0.3 + number * (SALIENCY_SIZE + SALIENCY_GAP) + SALIENCY_SIZE / 2, 0.93, title, 9.5, "center")
         match number:
             case 0:
                 axis.imshow(image)

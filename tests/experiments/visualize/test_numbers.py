@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from experiments.visualize import batch_norm, convolution, dropout, im2col, transposed, upsampling, winograd
-from experiments.visualize import resampling as pooling
+from experiments.visualize import pooling
 from experiments.visualize.kernels import kernel
 from experiments.visualize.step import Step
 
