@@ -7,8 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, TemplateError
 
-from docs import commands, recipes
-from docs import tables as gradients
+from docs import commands, tables
 from docs.pictures import PICTURES, save
 from experiments.errors import FacesError
 
@@ -37,8 +36,9 @@ class Page:
         source = (PAGES / self.name).read_text(encoding="utf-8")
         try:
             text = environment.from_string(source).render(
-                api=self.api, commands=commands.reference, errors=gradients.table, figure=self.figure,
-                grader=commands.grader_reference, include=self.include, picture=self.picture, recipes=recipes.recipe_table,
+                api=self.api, commands=commands.reference, errors=tables.gradient_table, figure=self.figure,
+                grader=commands.grader_reference, include=self.include, picture=self.picture,
+                recipes=tables.recipe_table,
             )  # fmt: skip
         except (TemplateError, FacesError, OSError) as error:
             raise FacesError(f"{PAGES / self.name}: {error}") from error

@@ -1,10 +1,16 @@
-"""The measured errors of layers, from the committed table of gradients: nothing is measured here, or typed."""
+"""The measured errors of layers, from the committed table of gradients: nothing is measured here, or typed.
+
+The recipes that come with the project, as a table: read from their files, so that none is forgotten.
+"""
 
 import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from docs.markdown import plain
+from experiments.config import recipe as recipes
+from experiments.config.recipe import Model, Recipe
 from experiments.errors import FacesError
 
 TABLE = Path(__file__).parents[1] / "results" / "gradcheck" / "table.json"
@@ -28,7 +34,7 @@ def rows() -> dict[str, Any]:
     return {row["layer"]: row for row in measured()["rows"]}
 
 
-def table(*names: str) -> str:
+def gradient_table(*names: str) -> str:
     """The rows of these names, or all, as HTML. Raises FacesError for a name that the table does not have."""
     known = rows()
     missing = [name for name in names if name not in known]
@@ -53,3 +59,21 @@ def _row(row: dict[str, Any]) -> str:
     figures = [row[kind].get(part) for kind, parts in COLUMNS.items() for part in parts]
     cells = "".join(f"<td>{'' if f is None else f'{f:.1e}'}</td>" for f in figures)
     return f"<tr><th>{row['layer']}</th>{cells}</tr>"
+
+
+def recipe_table() -> str:
+    """One row a recipe, as Markdown: name, network, head, picture size, epochs, batch, optimiser, what it is for."""
+    head = "| recipe | network | head | pixels | epochs | batch | optimiser, rate | about |"
+    rows = [_recipe_row(name, recipes.load(name)) for name in recipes.names()]
+    return "\n".join([head, "| --- | --- | --- | --- | ---: | ---: | --- | --- |", *rows])
+
+
+def _recipe_row(name: str, recipe: Recipe) -> str:
+    model = recipe.model
+    network, head = (model.name, "linear") if isinstance(model, Model) else (model.backbone, model.head.name)
+    height, width = recipe.data.size
+    cells = (
+        f"`{name}`", f"`{network}`", head, f"{height}×{width}", recipe.epochs, recipe.batch_size,
+        f"{recipe.optimizer.name}, {recipe.optimizer.lr:g}", plain(recipe.about.strip()).replace("|", "&#124;"),
+    )  # fmt: skip
+    return "| " + " | ".join(map(str, cells)) + " |"

@@ -4,7 +4,8 @@ import sys
 
 import typer
 
-from experiments.commands import align, bench, data, doctor, gallery, report, show, tuning
+from experiments.commands import bench, data, gallery, show
+from experiments.commands import data as align
 from experiments.commands import evaluate as judging
 from experiments.commands import train as training
 from experiments.commands import verify as verification

@@ -18,7 +18,7 @@ from experiments.errors import FacesError
 from experiments.evaluation.evaluate import evaluate
 from experiments.progress import console, say
 from experiments.run import Run, read_json, write_json
-from experiments.submission.submission_check import check_submission
+from experiments.submission.format import check_submission
 from experiments.submission.submit import submit
 from experiments.training.mytorch_trainer import train as train_scratch
 from experiments.training.torch_trainer import train as train_transfer

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from experiments.config.recipe import Optimizer, Recipe
-from experiments.data.batches import Batch, Batches, normalised
 from experiments.data.dataset import Faces, read_split
-from experiments.data.identities import identity_root
+from experiments.data.folders import identity_root
+from experiments.data.loader import Batch, Batches, normalised
 from experiments.errors import FacesError
 from experiments.metrics.classification import figures
 from experiments.plots.training import twin_curves

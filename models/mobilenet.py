@@ -21,7 +21,7 @@ class SameConv2d(nn.Conv2d):
             pads += [both // 2, both - both // 2]
         if x.device.type != "cpu" or self.groups == 1:
             return self._conv_forward(F.pad(x, pads), self.weight, self.bias)
-        with torch.autocast("cpu", enabled=False):  # see models/half_precision.py
+        with torch.autocast("cpu", enabled=False):  # see models/surgery.py
             return self._conv_forward(F.pad(x.float(), pads), self.weight, self.bias)
 
 

@@ -1,8 +1,20 @@
-"""Larger last feature maps for small pictures."""
+"""Larger last feature maps for small pictures.
 
-from torch import nn
+Features that know where in the picture they were seen.
 
-from models.stages import HEAD, NECK, parts
+What half precision is slow at on a processor, kept in float32.
+
+DropBlock: whole patches of a feature map dropped in training.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import DropBlock2d, drop_block2d
+
+from models.stages import HEAD, NECK, Part, parts
 
 
 def keep_last_resolution(net: nn.Module) -> None:
@@ -19,3 +31,93 @@ def keep_last_resolution(net: nn.Module) -> None:
             convolution.stride = (1, 1)
         return
     raise ValueError(f"{type(net).__name__} has no convolution that halves its feature map")
+
+
+def keep_places(backbone: nn.Module, cells: int) -> None:
+    """Let a backbone average its last feature map to cells x cells places a channel, not to one number.
+
+    Its features are then (N, C x cells x cells), channel by channel: in aligned faces the same place always shows the
+    same part of the face, which an average over the whole map forgets. ArcFace flattens its last map for that reason
+    (Deng et al. 2019, arXiv 1801.07698, section 3.1). A map of any size serves, and the weights' names stay. Raises
+    ValueError for fewer than two cells, and for a network that does not end in a `global_pool` as timm's ResNets and
+    EfficientNets and our MobileNetV2 do.
+    """
+    if cells < 2:
+        raise ValueError(f"grid {cells}: expected 2 cells a side or more; one is what stands without a grid")
+    if not isinstance(getattr(backbone, "global_pool", None), nn.Module):
+        raise ValueError(
+            f"model.grid={cells}: {type(backbone).__name__} does not end in a pooling that a grid could stand for; "
+            "leave it out, or take a backbone such as resnet18 or efficientnet_b0"
+        )
+    backbone.global_pool = nn.Sequential(nn.AdaptiveAvgPool2d(cells), nn.Flatten())
+
+
+class _Float32(nn.Conv2d):
+    """A convolution that computes in float32 on a processor, also inside of autocast."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if input.device.type != "cpu":
+            return super()._conv_forward(input, weight, bias)
+        with torch.autocast("cpu", enabled=False):
+            return super()._conv_forward(input.float(), weight, bias)
+
+
+def keep_strided_depthwise(net: nn.Module) -> None:
+    """Let depthwise convolutions that move by more than one pixel compute in float32 on a processor.
+
+    oneDNN has no fast backward for them in bfloat16; PyTorch's own takes several times as long as in float32. Names,
+    weights and what a GPU does stay as they are.
+    """
+    for module in net.modules():
+        if type(module) is nn.Conv2d and 1 < module.groups == module.in_channels and max(module.stride) > 1:
+            module.__class__ = _Float32
+
+
+NAME = "drop_block"
+
+
+class DropBlock(DropBlock2d):
+    """torchvision's DropBlock, on maps smaller than the block, too: the largest odd block that fits is taken there.
+
+    torchvision takes the whole of a smaller map as the block, and refuses those of an even side.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """A map (N, C, H, W) of which, in training, blocks are zero and the rest is scaled up."""
+        side = min(self.block_size, *input.shape[-2:])
+        return drop_block2d(input, self.p, side - 1 + side % 2, self.inplace, self.eps, self.training)
+
+
+def insert_drop_block(net: nn.Module, names: Iterable[str], p: float = 0.1, block_size: int = 7) -> None:
+    """Drop patches of block_size x block_size behind each named part, of any place with probability p, in training.
+
+    On a map smaller than the block, the block is the largest of an odd side that fits. The layer has no parameters and
+    changes no name in the state dict; a frozen part drops nothing. Calling it again replaces the setting. Raises
+    ValueError for an unknown part or setting. Source: Ghiasi et al. 2018, arXiv 1810.12890, algorithm 1.
+    """
+    if not 0 <= p < 1 or block_size < 1 or block_size % 2 == 0:
+        raise ValueError(f"DropBlock with p {p} and block size {block_size}: expected 0 to below 1, and an odd size")
+    known = parts(net)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"no part is called {name!r}: this network has {', '.join(known)}")
+        if name in (NECK, HEAD):
+            raise ValueError(f"there is no feature map behind {name!r}: name a part of the backbone")
+        last = _last(known[name])
+        in_line = type(last).forward is nn.Sequential.forward  # a Sequential runs whatever is added to it
+        if not in_line and NAME not in dict(last.named_children()):
+            last.register_forward_hook(_drop)
+        last.add_module(NAME, DropBlock(p, block_size))
+
+
+def _last(part: nn.Module) -> nn.Module:
+    """The module whose output is the part's."""
+    return list(part.children())[-1] if isinstance(part, Part) else part
+
+
+def _drop(module: nn.Module, _: Any, output: Tensor) -> Tensor:
+    if output.ndim != 4:
+        raise ValueError(
+            f"DropBlock stands behind {type(module).__name__}, whose output is no feature map (N, C, H, W)"
+        )
+    return getattr(module, NAME)(output)

@@ -1,12 +1,47 @@
-"""Any mytorch network as its PyTorch counterpart, with the same weights."""
+"""Any mytorch network as its PyTorch counterpart, with the same weights.
+
+Which PyTorch module computes what a mytorch layer computes: the list that `models.twin` fills.
+
+The PyTorch counterparts of mytorch's layers and losses.
+"""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn as theirs
+from torch.nn import functional as F
 
-import models.counterparts  # noqa: F401 - which fills the registry
-from models.registry import counterpart, structure
 from mytorch import nn as ours
+
+Builder = Callable[[Any], theirs.Module]
+_builders: dict[type[ours.Module], Builder] = {}
+
+
+def counterpart(kind: type[ours.Module]) -> Callable[[Builder], Builder]:
+    """Decorator: this function makes the PyTorch module for layers of `kind`, weights aside."""
+
+    def register(builder: Builder) -> Builder:
+        _builders[kind] = builder
+        return builder
+
+    return register
+
+
+def structure(model: ours.Module) -> theirs.Module:
+    """The counterpart of `model` and of all below it, with weights of PyTorch's own choosing.
+
+    Raises TypeError for a layer that has none.
+    """
+    for kind in type(model).__mro__:
+        if kind in _builders and type(model).forward is kind.forward:  # a forward of its own computes something else
+            return _builders[kind](model)
+    raise TypeError(
+        f"{type(model).__name__} has no PyTorch counterpart: register a function that makes one with "
+        f"@models.twin.counterpart({type(model).__name__})"
+    )
+
 
 __all__ = ["copy_back", "counterpart", "twin"]
 
@@ -31,3 +66,206 @@ def twin(model: ours.Module) -> theirs.Module:
 def copy_back(module: theirs.Module, model: ours.Module) -> None:
     """Copy the weights of a twin into the model that it is the twin of."""
     model.load_state_dict({name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()})
+
+
+KERNELS = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
+WINDOW = ("kernel_size", "stride", "padding")
+
+SAME: dict[type[ours.Module], tuple[Callable[..., theirs.Module], tuple[str, ...]]] = {
+    ours.AdaptiveAvgPool2d: (theirs.AdaptiveAvgPool2d, ("output_size",)),
+    ours.AdaptiveMaxPool2d: (theirs.AdaptiveMaxPool2d, ("output_size",)),
+    ours.AvgPool1d: (theirs.AvgPool1d, WINDOW),
+    ours.AvgPool2d: (theirs.AvgPool2d, WINDOW),
+    ours.BCEWithLogitsLoss: (theirs.BCEWithLogitsLoss, ("reduction",)),
+    ours.CrossEntropyLoss: (theirs.CrossEntropyLoss, ("label_smoothing", "reduction")),
+    ours.Dropout: (theirs.Dropout, ("p",)),
+    ours.Dropout2d: (theirs.Dropout2d, ("p",)),
+    ours.Flatten: (theirs.Flatten, ()),
+    ours.GELU: (theirs.GELU, ("approximate",)),
+    ours.Identity: (theirs.Identity, ()),
+    ours.L1Loss: (theirs.L1Loss, ("reduction",)),
+    ours.LeakyReLU: (theirs.LeakyReLU, ("negative_slope",)),
+    ours.LogSoftmax: (theirs.LogSoftmax, ("dim",)),
+    ours.MaxPool1d: (theirs.MaxPool1d, WINDOW),
+    ours.MaxPool2d: (theirs.MaxPool2d, WINDOW),
+    ours.MSELoss: (theirs.MSELoss, ("reduction",)),
+    ours.NLLLoss: (theirs.NLLLoss, ("reduction",)),
+    ours.PReLU: (theirs.PReLU, ("num_parameters",)),
+    ours.ReLU: (theirs.ReLU, ()),
+    ours.Sigmoid: (theirs.Sigmoid, ()),
+    ours.SiLU: (theirs.SiLU, ()),
+    ours.SmoothL1Loss: (theirs.SmoothL1Loss, ("reduction", "beta")),
+    ours.Softmax: (theirs.Softmax, ("dim",)),
+    ours.Tanh: (theirs.Tanh, ()),
+}
+"""Layers made with arguments that they keep under the same names."""
+
+
+def _same(build: Callable[..., theirs.Module], names: tuple[str, ...]) -> Callable[[ours.Module], theirs.Module]:
+    return lambda layer: build(**{name: getattr(layer, name) for name in names})
+
+
+for kind, (build, names) in SAME.items():
+    counterpart(kind)(_same(build, names))
+
+for kind, build in {ours.Conv1d: theirs.Conv1d, ours.Conv2d: theirs.Conv2d}.items():
+
+    @counterpart(kind)
+    def _conv(layer: Any, build: Callable[..., theirs.Module] = build) -> theirs.Module:
+        return build(**{name: getattr(layer, name) for name in KERNELS}, bias=layer.bias is not None)
+
+
+for kind, build in {
+    ours.ConvTranspose1d: theirs.ConvTranspose1d,
+    ours.ConvTranspose2d: theirs.ConvTranspose2d,
+}.items():
+
+    @counterpart(kind)
+    def _conv_transpose(layer: Any, build: Callable[..., theirs.Module] = build) -> theirs.Module:
+        same = {name: getattr(layer, name) for name in (*KERNELS, "output_padding")}
+        return build(**same, bias=layer.bias is not None)
+
+
+for kind, build in {ours.BatchNorm1d: theirs.BatchNorm1d, ours.BatchNorm2d: theirs.BatchNorm2d}.items():
+
+    @counterpart(kind)
+    def _batch_norm(layer: Any, build: Callable[..., theirs.Module] = build) -> theirs.Module:
+        return build(layer.num_features, layer.eps, layer.momentum, affine=layer.weight is not None)
+
+
+@counterpart(ours.LayerNorm)
+def _layer_norm(layer: ours.LayerNorm) -> theirs.Module:
+    affine = layer.weight is not None
+    return theirs.LayerNorm(layer.normalized_shape, layer.eps, affine, bias=layer.bias is not None)
+
+
+@counterpart(ours.GroupNorm)
+def _group_norm(layer: ours.GroupNorm) -> theirs.Module:
+    return theirs.GroupNorm(layer.num_groups, layer.num_channels, layer.eps, affine=layer.weight is not None)
+
+
+@counterpart(ours.Linear)
+def _linear(layer: ours.Linear) -> theirs.Module:
+    return theirs.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
+
+
+@counterpart(ours.GlobalAvgPool2d)
+def _global_avg_pool2d(layer: ours.GlobalAvgPool2d) -> theirs.Module:
+    return theirs.AdaptiveAvgPool2d(1)
+
+
+@counterpart(ours.AdaptiveAvgPool1d)
+def _adaptive_avg_pool1d(layer: ours.AdaptiveAvgPool1d) -> theirs.Module:
+    (size,) = layer.output_size
+    return theirs.Identity() if size is None else theirs.AdaptiveAvgPool1d(size)
+
+
+@counterpart(ours.Upsample)
+def _upsample(layer: ours.Upsample) -> theirs.Module:
+    given: list[Any] = [one[0] if one and len(one) == 1 else one for one in (layer.size, layer.scale_factor)]
+    size, factor = given
+    return theirs.Upsample(size, factor, layer.mode, layer.align_corners)
+
+
+@counterpart(ours.DropBlock2d)
+def _drop_block2d(layer: ours.DropBlock2d) -> theirs.Module:
+    from torchvision.ops import DropBlock2d
+
+    return DropBlock2d(layer.p, layer.block_size, eps=layer.eps)
+
+
+@counterpart(ours.SqueezeExcitation)
+def _squeeze_excitation(layer: ours.SqueezeExcitation) -> theirs.Module:
+    from torchvision.ops import SqueezeExcitation
+
+    activations = (lambda: structure(layer.activation)), (lambda: structure(layer.scale_activation))
+    return SqueezeExcitation(layer.fc1.in_channels, layer.fc1.out_channels, *activations)
+
+
+class Calculation(theirs.Module):
+    """A function as a module, where PyTorch has no layer of the kind."""
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]):
+        super().__init__()
+        self.forward = function
+
+
+def _every(factor: tuple[int, ...]) -> Any:
+    return (..., *(slice(None, None, k) for k in factor))
+
+
+def _spread(factor: tuple[int, ...]) -> Callable[[torch.Tensor], torch.Tensor]:
+    def spread(x: torch.Tensor) -> torch.Tensor:
+        y = x.new_zeros(*x.shape[:2], *(k * (n - 1) + 1 for k, n in zip(factor, x.shape[2:], strict=True)))
+        y[_every(factor)] = x
+        return y
+
+    return spread
+
+
+for kind in (ours.ZeroUpsample1d, ours.ZeroUpsample2d):
+
+    @counterpart(kind)
+    def _zero_upsample(layer: Any) -> theirs.Module:
+        return Calculation(_spread(layer.factor))
+
+
+for kind in (ours.Downsample1d, ours.Downsample2d):
+
+    @counterpart(kind)
+    def _downsample(layer: Any) -> theirs.Module:
+        return Calculation(lambda x: x[_every(layer.factor)])
+
+
+class MarginTwin(theirs.Module):
+    """ArcFace and CosFace: s times cosines, the label's with its margin."""
+
+    def __init__(self, weight: tuple[int, ...], s: float, shifted: Callable[[torch.Tensor], torch.Tensor]):
+        super().__init__()
+        self.weight, self.s, self.shifted = theirs.Parameter(torch.zeros(weight)), s, shifted
+
+    def forward(self, x: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        """Logits (N, classes) for embeddings (N, in_features) and class indices (N,)."""
+        cosine = F.linear(F.normalize(x), F.normalize(self.weight))
+        own = F.one_hot(label, cosine.shape[1]).bool()
+        return self.s * torch.where(own, self.shifted(cosine), cosine)
+
+
+@counterpart(ours.ArcFace)
+def _arc_face(layer: ours.ArcFace) -> theirs.Module:
+    m = torch.tensor(layer.m, dtype=torch.float64)
+
+    def shifted(cosine: torch.Tensor) -> torch.Tensor:
+        room = torch.finfo(cosine.dtype).eps
+        sine = ((1 - cosine) * (1 + cosine)).clamp(min=room).sqrt()
+        inside = cosine > -m.cos()
+        return torch.where(inside, cosine * m.cos() - sine * m.sin(), cosine - m * m.sin())
+
+    return MarginTwin(layer.weight.shape, layer.s, shifted)
+
+
+@counterpart(ours.CosFace)
+def _cos_face(layer: ours.CosFace) -> theirs.Module:
+    return MarginTwin(layer.weight.shape, layer.s, lambda cosine: cosine - layer.m)
+
+
+class ResidualTwin(theirs.Module):
+    """body(x) + shortcut(x), the shortcut being the identity where there is none."""
+
+    def __init__(self, body: theirs.Module, shortcut: theirs.Module | None):
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The sum of both ways."""
+        return self.body(x) + (x if self.shortcut is None else self.shortcut(x))
+
+
+@counterpart(ours.Sequential)
+def _sequential(layer: ours.Sequential) -> theirs.Module:
+    return theirs.Sequential(*map(structure, layer))
+
+
+@counterpart(ours.Residual)
+def _residual(layer: ours.Residual) -> theirs.Module:
+    return ResidualTwin(structure(layer.body), None if layer.shortcut is None else structure(layer.shortcut))

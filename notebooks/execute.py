@@ -19,8 +19,7 @@ from traitlets.config import Config
 
 from experiments.errors import FacesError
 from experiments.progress import duration, say
-from notebooks.book import faults, lessons, read, tidy, write
-from notebooks.figures_folded import shrink
+from notebooks.book import faults, lessons, read, shrink, tidy, write
 
 PATIENCE = 1800
 """Seconds that one cell may take."""

@@ -96,7 +96,7 @@ def add_layer(copy: Copy, text: str) -> None:
     copy.put("mytorch/nn/activation.py", layer)
     copy.replace("mytorch/nn/__init__.py", "SiLU, Tanh\n", "SiLU, Softsign, Tanh\n")
     copy.put("mytorch/nn/__init__.py", '"Softsign",', '    "SqueezeExcitation",')
-    copy.put("models/counterparts.py", pair, "    ours.Tanh: ")
+    copy.put("models/twin.py", pair, "    ours.Tanh: ")
     copy.replace("tests/gradients/cases.py", '"SiLU", "Identity")', '"SiLU", "Softsign", "Identity")')
     copy.replace("tests/mytorch/nn/test_smooth_activation.py", '("SiLU", ()), ', '("SiLU", ()), ("Softsign", ()), ')
     copy.put("tests/mytorch/nn/test_every_layer.py", rule, '    "Softmax": ')

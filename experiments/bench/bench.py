@@ -1,32 +1,84 @@
-"""The whole benchmark: every section, and what is made of it."""
+"""The whole benchmark: every section, and what is made of it.
 
+What a benchmark ran on: the machine, the versions, and how fast it multiplies matrices at best.
+"""
+
+import platform
 import shlex
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from experiments.bench.cases import CONVOLUTIONS
-from experiments.bench.chart import draw_ratios
-from experiments.bench.convolutions import measure_convolution
+from experiments.bench.convolutions import CONVOLUTIONS, RIVALRY, measure_convolution, measure_rivals
 from experiments.bench.devices import Device, device_called, tensor_float32
-from experiments.bench.layers import LAYERS, measure_layer
-from experiments.bench.machine import describe, measure_peak_rate
+from experiments.bench.layers import LAYERS, OPTIMISERS, measure_layer, measure_optimiser
 from experiments.bench.memory import available, measure_peak, measure_resident
-from experiments.bench.optimisers import OPTIMISERS, measure_optimiser
-from experiments.bench.plan import Plan
-from experiments.bench.report import tables
-from experiments.bench.rivals import RIVALRY, measure_rivals
-from experiments.bench.step_times import measure_growth, measure_step
-from experiments.bench.steps import NETWORKS
-from experiments.bench.summary import summarise
-from experiments.bench.threads import limited
+from experiments.bench.report import draw_ratios, summarise, tables
+from experiments.bench.steps import NETWORKS, measure_growth, measure_step
+from experiments.bench.timing import Plan, limited, processors, race
 from experiments.errors import FacesError
 from experiments.progress import console, say, track
 from experiments.run import write_json
+
+SIDE = 2048
+PACKAGES = ("mytorch-faces", "numpy", "torch", "cupy-cuda12x", "cupy-cuda13x")
+
+
+def describe(plan: Plan) -> dict[str, Any]:
+    """The processor, the GPU where it computes, the versions, and the BLAS with the kernels that it chose."""
+    from threadpoolctl import threadpool_info
+
+    blas = [
+        {key: pool.get(key) for key in ("internal_api", "version", "architecture", "num_threads")}
+        for pool in threadpool_info()
+        if pool["user_api"] == "blas"
+    ]
+    gpu = {"gpu": torch.cuda.get_device_name()} if plan.device == "cuda" else {}
+    return {
+        "processor": _processor(), "processors": processors(), "system": platform.system(),
+        "machine": platform.machine(), **gpu, "python": platform.python_version(), "packages": _versions(),
+        "blas": blas,
+    }  # fmt: skip
+
+
+def measure_peak_rate(plan: Plan, device: Device) -> dict[str, float]:
+    """GFLOP/s of a float32 matrix product of (2048, 2048) by each library; the better is what there is to hope for.
+
+    Counted as products and sums, 2 n^3.
+    """
+    n = 256 if plan.quick else SIDE
+    rng = np.random.default_rng(plan.seed)
+    a, b = (rng.standard_normal((n, n), np.float32) for _ in range(2))
+    ours, theirs = [device.ours(m) for m in (a, b)], [device.theirs(m, "torch") for m in (a, b)]
+    runners: dict[str, Callable[[], Any]] = {
+        "mytorch": lambda: ours[0] @ ours[1],
+        "torch": lambda: theirs[0] @ theirs[1],
+    }
+    return {side: 2e-6 * n**3 / time["low"] for side, time in race(runners, plan, device).items()}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def run_bench(plan: Plan, json_file: Path | None = None, chart: Path | None = None) -> dict[str, Any]:

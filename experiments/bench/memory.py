@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from experiments.bench.plan import SIDES, Plan
+from experiments.bench.timing import SIDES, Plan
 from experiments.errors import FacesError
 
 STATUS = Path("/proc/self/status")
@@ -98,7 +98,7 @@ def _read(field: str) -> float:
 def _measure(kind: str, network: str, side: str, *numbers: str) -> list[float]:
     batch, threads, steps, seed = map(int, numbers)
     os.environ.update(OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads))  # torch's and NumPy's
-    from experiments.bench.threads import limit_mytorch
+    from experiments.bench.timing import limit_mytorch
 
     limit_mytorch(threads)
     return _peak(network, side, batch, steps, seed) if kind == "peak" else _resident(network, batch, steps, seed)

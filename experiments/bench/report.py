@@ -1,11 +1,21 @@
-"""A benchmark as tables on the screen."""
+"""A benchmark as tables on the screen.
+
+A benchmark in a dozen numbers. Ratios are mytorch's time over PyTorch's: below 1, ours is faster.
+
+A benchmark as a picture: for each piece of work, how long mytorch takes where PyTorch takes 1.
+"""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from rich.table import Table
 
-from experiments.bench.plan import SIDES
+from experiments.bench.convolutions import TOGETHER
+from experiments.bench.timing import SIDES, geometric_mean
+from experiments.plots.training import BLUE, GREY, ORANGE, figure, write_figure
 
 TITLES = {"mytorch": "mytorch", "torch": "torch", "torch_channels_last": "channels last"}
 RATIOS = {"ratio": "/ torch", "ratio_channels_last": "/ ch. last"}
@@ -87,3 +97,70 @@ def _summary(summary: Mapping[str, float | None]) -> Table:
     for name, value in summary.items():
         table.add_row(name, "not measured" if value is None else f"{value:.2f}")
     return table
+
+
+Row = Mapping[str, Any]
+BOTH = {"": "ratio", "_channels_last": "ratio_channels_last"}
+"""Over torch's default layout, and over its channels_last: what a name in the summary ends in."""
+
+
+def summarise(sections: Mapping[str, Any]) -> dict[str, float | None]:
+    """The figures that the project is held to; None for what was not measured.
+
+    Convolutions count with all their gradients. Of the memory of the networks' steps the worst counts.
+    """
+    together = [row for row in sections["convolutions"] if row["part"] == TOGETHER]
+    steps = {row["name"]: row for row in sections["steps"]}
+    result: dict[str, float | None] = {}
+    for suffix, key in BOTH.items():
+        result[f"conv_geomean_ratio{suffix}"] = _mean(together, key)
+        result[f"conv_worst_ratio{suffix}"] = max(row[key] for row in together)
+        result[f"conv_float64_geomean_ratio{suffix}"] = _mean(sections["convolutions_float64"], key)
+        result[f"layers_geomean_ratio{suffix}"] = _mean(sections["layers"], key)
+        for name, row in steps.items():
+            result[f"train_step_ratio_{name}{suffix}"] = row[key]
+        result[f"train_step_memory_ratio{suffix}"] = max((row[key] for row in sections["memory"]), default=None)
+    rivals = sections["handwritten"]
+    for way in rivals[0]["slower"] if rivals else ():
+        result[f"versus_{way}_geomean_ratio"] = geometric_mean([row["slower"][way] for row in rivals])
+    slower = [ratio for row in rivals for ratio in row["slower"].values()]
+    result["versus_handwritten_geomean_ratio"] = geometric_mean(slower) if slower else None
+    result["batch_growth_power"] = sections["growth"]["power"]["mytorch"]
+    result["resident_growth_mib"] = sections["resident"]["grown_mib"] if sections["resident"] else None
+    return result
+
+
+def _mean(rows: Sequence[Row], key: str) -> float | None:
+    return geometric_mean([row[key] for row in rows]) if rows else None
+
+
+HEIGHT_OF_A_ROW = 0.27
+BARS = {"ratio": (BLUE, "over torch, default layout"), "ratio_channels_last": (ORANGE, "over torch, channels_last")}
+
+
+def draw_ratios(sections: Mapping[str, Any], title: str, path: Path) -> None:
+    """Two lists of bars side by side: convolutions and steps of training, and the other layers. Logarithmic."""
+    together = [row for row in sections["convolutions"] if row["part"] == TOGETHER]
+    steps = [{**row, "name": f"step: {row['name']}"} for row in sections["steps"]]
+    layers = sorted(sections["layers"], key=lambda row: row["ratio"])
+    longest = max(len(together) + len(steps), len(layers))
+    drawing, axes = figure(2, 7.0, 1.6 + HEIGHT_OF_A_ROW * longest)
+    _bars(axes[0], [*sorted(together, key=lambda row: row["ratio"]), *steps], "convolutions, and steps of training")
+    _bars(axes[1], layers, "other layers, optimisers")
+    axes[0].legend(frameon=False, loc="upper right")
+    drawing.suptitle(title)
+    write_figure(drawing, path)
+
+
+def _bars(axis: Axes, rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    for n, (key, (colour, label)) in enumerate(BARS.items()):
+        places = [place + 0.38 * (n - 0.5) for place in range(len(rows))]
+        widths = [row[key] - 1 for row in rows]
+        axis.barh(places, widths, 0.36, left=1, color=colour, label=label)
+    axis.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=8)
+    axis.set_xscale("log")
+    axis.axvline(1, color=GREY, linewidth=1)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set(xlabel="mytorch's time / PyTorch's (left of 1: mytorch is faster)", title=title, ylim=(len(rows), -1))

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.bench.machine import describe
-from experiments.bench.plan import Plan
+from experiments.bench.bench import describe
+from experiments.bench.timing import Plan
 from experiments.config.recipe import Recipe
+from experiments.data.augment import mix
 from experiments.data.dataset import read_split
 from experiments.data.loader import Loader, Share, Shares, normalised_on
-from experiments.data.mixing import mix
 from experiments.errors import FacesError
 from experiments.progress import say, track
 from experiments.run import write_json

@@ -1,15 +1,63 @@
-"""Timing several ways to do the same work, so that what disturbs the machine disturbs all of them alike."""
+"""Timing several ways to do the same work, so that what disturbs the machine disturbs all of them alike.
+
+How a benchmark is run: on what, how often, how large.
+
+The same number of threads for both libraries.
+"""
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.util import find_spec
 from math import ceil
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar
 
 import numpy as np
 
 from experiments.bench.devices import Device
-from experiments.bench.plan import Plan
+
+T = TypeVar("T")
+
+SIDES = ("mytorch", "torch", "torch_channels_last")
+"""Who computes: ours, PyTorch in its default layout, and PyTorch with memory channels last, its best."""
+
+FLOAT64_SHARE = 4
+"""In float64 a convolution gets a batch so many times smaller."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every part of the benchmark is told.
+
+    threads: of each side. repeats: the fewest rounds, in each of which every side has its turn. seconds: the least time
+    that each side computes. quick: batches of 2 and a few of each kind, to see that everything runs.
+    memory_steps: over which memory is watched.
+    """
+
+    device: str = "cpu"
+    threads: int = 1
+    repeats: int = 4
+    seconds: float = 0.1
+    quick: bool = False
+    seed: int = 0
+    memory_steps: int = 1000
+
+    def shorter(self) -> "Plan":
+        """The same with half the rounds, for what no figure of the summary hangs on alone."""
+        return replace(self, repeats=-(-self.repeats // 2))
+
+    def batch(self, full: int) -> int:
+        """The batch that stands for `full`."""
+        return min(full, 2) if self.quick else full
+
+    def some(self, items: Iterable[T]) -> list[T]:
+        """All of them, or when it should be quick, every fifth."""
+        return list(items)[:: 5 if self.quick else 1]
+
 
 MOST_ROUNDS = 7
 LONG = 0.2
@@ -70,3 +118,38 @@ def _no_collector() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def limited(threads: int) -> Iterator[None]:
+    """Inside, torch, NumPy's BLAS and mytorch use so many threads each; afterwards as before."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    ours, before = _mytorch_threads(), torch.get_num_threads()
+    mine = ours.get_num_threads() if ours else None
+    with threadpool_limits(threads, user_api="blas"):
+        torch.set_num_threads(threads)
+        limit_mytorch(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+            if ours:
+                ours.set_num_threads(mine)
+
+
+def limit_mytorch(threads: int) -> None:
+    """So many threads of our own, where the library has any."""
+    ours = _mytorch_threads()
+    if ours:
+        ours.set_num_threads(threads)
+
+
+def _mytorch_threads() -> ModuleType | None:
+    return import_module("mytorch.threads") if find_spec("mytorch.threads") else None

@@ -1,4 +1,7 @@
-"""`faces bench`: mytorch against PyTorch, timed; `faces throughput`: pictures a second of loading and learning."""
+"""`faces bench`: mytorch against PyTorch, timed; `faces throughput`: pictures a second of loading and learning.
+
+`faces doctor`: what is here, what is missing, how to get it.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,8 +35,7 @@ def bench(
     Example: `faces bench --json bench.json --chart bench.png`
     """
     from experiments.bench.bench import run_bench
-    from experiments.bench.plan import Plan
-    from experiments.bench.threads import processors
+    from experiments.bench.timing import Plan, processors
 
     if quick:
         repeats, seconds, memory_steps = 1, 0.0, min(memory_steps, 50)
@@ -57,9 +59,26 @@ def throughput(
 
     Example: `faces throughput resnet18 --data packed50 --workers 2 --json throughput.json`
     """
-    from experiments.allocator import keep_freed_memory
     from experiments.bench.throughput import run_throughput
     from experiments.config import recipe as recipes
+    from experiments.runtime import keep_freed_memory
 
     keep_freed_memory()
     run_throughput(recipes.load(recipe, settings or []), data, workers, rounds, batches, json_file)
+
+
+@app.command()
+def doctor() -> None:
+    """What is installed, what computes (BLAS and its kernels, threads, GPU), what is missing and how to get it.
+
+    Exit status 1 where something that every command needs is missing; what only some need is advice.
+
+    Example: `faces doctor`
+    """
+    from experiments.doctor import examine
+    from experiments.progress import say
+
+    report = examine()
+    for line in report.lines():
+        say(line)
+    raise typer.Exit(1 if report.missing else 0)

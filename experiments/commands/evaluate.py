@@ -1,4 +1,7 @@
-"""What a trained run is worth, and what can be made of it: `faces evaluate`, `submit`, `compare`, `export`."""
+"""What a trained run is worth, and what can be made of it: `faces evaluate`, `submit`, `compare`, `export`.
+
+`faces report`: runs as a short paper.
+"""
 
 from enum import StrEnum
 from pathlib import Path
@@ -112,7 +115,7 @@ def submit(
 def _check(file: Path, sample: Path) -> NoReturn:
     """Say what is wrong with a submission, and end: with status 1 if anything is."""
     from experiments.progress import say
-    from experiments.submission.submission_check import check_submission
+    from experiments.submission.format import check_submission
 
     wrong = check_submission(file, sample)
     for problem in wrong:
@@ -163,7 +166,7 @@ def agree(
 
     Example: `faces agree first.csv second.csv both.csv --least 2 --test faces20/test --out more`
     """
-    from experiments.submission.agreement import agree as compare_submissions
+    from experiments.submission.pseudo_labels import agree as compare_submissions
 
     compare_submissions(submissions, test, out, least)
 
@@ -199,3 +202,23 @@ def export(
     from experiments.tools.export import export as write_model
 
     write_model(run, out, what.value)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Folders that `faces train` made.")],
+    out: Annotated[
+        list[Path] | None,
+        typer.Option("--out", help="File to write, .pdf or .html; repeatable. report.pdf by default."),
+    ] = None,
+) -> None:
+    """Write a paper about one run or several: data, networks, settings, curves, mistakes, verification, discussion.
+
+    Every figure is read from the runs' folders. What `faces evaluate` and `faces verify` add to a run stands in the
+    paper, too; where it is missing, the paper says which command makes it.
+
+    Example: `faces report runs/first runs/second --out report.pdf --out report.html`
+    """
+    from experiments.report.report import report as write_report
+
+    write_report(runs, out or [Path("report.pdf")])

@@ -33,8 +33,8 @@ def enroll(
 
     Example: `faces enroll runs/arc friends --out friends.gallery`
     """
+    from experiments.evaluation.gallery.enroll import Gate
     from experiments.evaluation.gallery.enroll import enroll as run_enrolment
-    from experiments.evaluation.gallery.quality import Gate
     from experiments.evaluation.scoring import View
 
     view = View(align, flip, tuple(zoom or [1.0]))
@@ -97,8 +97,8 @@ def leave_one_out(
 
     Example: `faces leave-one-out runs/arc friends --out tried`
     """
+    from experiments.evaluation.gallery.enroll import Gate
     from experiments.evaluation.gallery.leave_one_out import try_people
-    from experiments.evaluation.gallery.quality import Gate
     from experiments.evaluation.scoring import View
 
     try_people(run, people, out, View(align, flip, tuple(zoom or [1.0])), Gate(score, side, alone), far)

@@ -1,4 +1,7 @@
-"""`faces show`: what an operation does to a face, step by step."""
+"""`faces show`: what an operation does to a face, step by step.
+
+`faces show filters`, `features` and `gradient`: what a trained network has learned, as pictures.
+"""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from experiments.commands.options import RunFolder
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
 
     from experiments.visualize.film import Film
 
@@ -55,7 +60,8 @@ def show_conv(
 
     Example: `faces show conv --kernel edges --stride 2 --out conv.gif`
     """
-    from experiments.visualize import convolution, kernels
+    from experiments.visualize import convolution
+    from experiments.visualize import inputs as kernels
 
     _expect(out)
     _write(convolution.film(_face(size, picture, seed), kernels.kernel(kernel), stride, padding, frames), out, fps)
@@ -85,7 +91,8 @@ def show_winograd(
 
     Example: `faces show winograd --kernel outline --out winograd.gif`
     """
-    from experiments.visualize import kernels, winograd
+    from experiments.visualize import inputs as kernels
+    from experiments.visualize import winograd
 
     _expect(out)
     _write(winograd.film(_face(size, picture, seed), kernels.kernel(kernel), padding, frames), out, fps)
@@ -123,7 +130,8 @@ def show_transposed(
 
     Example: `faces show transposed --stride 2 --out transposed.gif`
     """
-    from experiments.visualize import kernels, transposed
+    from experiments.visualize import inputs as kernels
+    from experiments.visualize import transposed
 
     _expect(out)
     _write(transposed.film(_face(size, picture, seed), kernels.kernel(kernel), stride, padding, frames), out, fps)
@@ -210,3 +218,82 @@ def _write(film: "Film", out: Path, fps: float) -> None:
         write_film(film, out, fps, advance)
     steps = len(film) if out.suffix.lower() == ".gif" else len(film.told)
     say(f"{out}: {steps} steps")
+
+
+Face = Annotated[Path, typer.Argument(metavar="PICTURE", help="A face, aligned if those of the run were.")]
+Sheet = Annotated[Path, typer.Option("--out", help="The PNG to write.")]
+
+
+@show.command("filters")
+def show_filters(
+    run: RunFolder,
+    out: Sheet = Path("filters.png"),
+    layer: Annotated[
+        str | None, typer.Option("--layer", help="A convolution by its name; the first by default.")
+    ] = None,
+) -> None:
+    """The kernels that a run's convolution has learned.
+
+    Example: `faces show filters runs/first --out filters.png`
+    """
+    _expect_png(out)
+    from experiments.inference.model import Trained
+    from experiments.visualize.network import draw_filters
+
+    _save(draw_filters(Trained.open(run), layer), out)
+
+
+@show.command("features")
+def show_features(
+    run: RunFolder,
+    picture: Face,
+    out: Sheet = Path("features.png"),
+    channels: Annotated[int, typer.Option("--channels", help="Of each layer, 1 to 16.")] = 8,
+) -> None:
+    """What the layers of a run's network make of a face: feature maps, layer by layer.
+
+    Example: `faces show features runs/first face.jpg --out features.png`
+    """
+    _expect_png(out)
+    from experiments.inference.model import Trained
+    from experiments.visualize.network import draw_features, picture_for
+
+    trained = Trained.open(run)
+    _save(draw_features(trained, picture_for(trained, picture), channels), out)
+
+
+@show.command("gradient")
+def show_gradient(
+    run: RunFolder,
+    picture: Face,
+    out: Sheet = Path("gradient.png"),
+    person: Annotated[str | None, typer.Option("--class", help="Of whom; the likeliest by default.")] = None,
+    copies: Annotated[int, typer.Option("--copies", help="Noisy copies to average over, 1 to 256.")] = 24,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws the noise.")] = 0,
+) -> None:
+    """Which pixels speak for a person: the gradient of the logit at the pixels.
+
+    Example: `faces show gradient runs/first face.jpg --class anna --out gradient.png`
+    """
+    _expect_png(out)
+    from experiments.inference.model import Trained
+    from experiments.visualize.network import draw_gradient, picture_for
+
+    trained = Trained.open(run)
+    _save(draw_gradient(trained, picture_for(trained, picture), person, copies, seed), out)
+
+
+def _expect_png(out: Path) -> None:
+    """Raise FacesError for a file of another kind, or in no folder, before anything is computed."""
+    from experiments.visualize.film import expect_place
+
+    expect_place(out, (".png",))
+
+
+def _save(drawing: "Figure", out: Path) -> None:
+    from experiments.plots.training import write_figure
+    from experiments.progress import say
+    from experiments.visualize.film import DPI
+
+    write_figure(drawing, out, DPI)
+    say(f"{out}: drawn")

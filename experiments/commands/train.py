@@ -1,4 +1,7 @@
-"""`faces train`, and the twin, the demo and the rehearsal that train, too."""
+"""`faces train`, and the twin, the demo and the rehearsal that train, too.
+
+`faces tune`: which settings of a recipe do best.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -104,3 +107,26 @@ def rehearse(
     from experiments.smoke import rehearse as run_rehearsal
 
     run_rehearsal(out, chosen or (), side, epochs)
+
+
+@app.command()
+def tune(
+    recipe: RecipeName,
+    data: DataFolder,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the search; one that stopped goes on.")],
+    space: Annotated[
+        list[str],
+        typer.Option("--space", metavar="KEY=VALUES", help="low..high, low..high:log or a,b,c; repeatable."),
+    ],
+    trials: Annotated[int, typer.Option("--trials", min=1, help="Trials in all, earlier ones counted.")] = 20,
+    settings: Settings = None,
+    identities: People = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed proposes the same settings.")] = 0,
+) -> None:
+    """Search for a recipe's best settings by validation top-1, hopeless trials being cut short.
+
+    Example: `faces tune scratch_cnn --data faces50 --out runs/search --trials 20 --space optimizer.lr=1e-4..1e-2:log`
+    """
+    from experiments.tools.tune import tune as run_search
+
+    run_search(recipe, data, out, trials, space, all_settings(settings, identities), seed)

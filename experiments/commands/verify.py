@@ -45,7 +45,7 @@ def verify(
     from experiments.evaluation import verification
     from experiments.evaluation.gallery.open_set import is_known_unknown, judge_known_unknown
     from experiments.evaluation.scoring import View
-    from experiments.metrics.verification_metrics import FARS
+    from experiments.metrics.roc import FARS
 
     view = View(align, flip, tuple(zoom or [1.0]))
     embedder, folder = verification.network_for(run, backbone, weights, out)
@@ -86,7 +86,7 @@ def verify_all(
     Example: `faces verify-all runs/arc --images faces50`
     """
     from experiments.evaluation.scoring import View
-    from experiments.evaluation.verify_all import verify_everything
+    from experiments.evaluation.verification import verify_everything
 
     verify_everything(run, images, out, View(False, flip, tuple(zoom or [1.0])))
 
@@ -110,8 +110,8 @@ def stress(
 
     Example: `faces stress runs/arc --pairs lfw/pairs.txt --images lfw/aligned_112 --damage blur --damage jpeg`
     """
+    from experiments.evaluation.robustness import run_stress
     from experiments.evaluation.scoring import View
-    from experiments.evaluation.stress import run_stress
 
     run_stress(run, pairs, images, out, View(align, flip, tuple(zoom or [1.0])), damage, attributes, most)
 
@@ -128,8 +128,7 @@ def explain(
 
     Example: `faces explain runs/arc anna1.jpg anna2.jpg --out why.png`
     """
-    from experiments.evaluation.match import faces_of
-    from experiments.evaluation.occlusion_map import explain_pair
+    from experiments.evaluation.match import explain_pair, faces_of
     from experiments.inference.embedder import open_embedder
 
     embedder = open_embedder(run)

@@ -1,4 +1,13 @@
-"""What training changes in a picture: torchvision's transforms, each picture's drawn from its own seed."""
+"""What training changes in a picture: torchvision's transforms, each picture's drawn from its own seed.
+
+MixUp and CutMix: a batch mixed with itself turned round, as (seed, epoch, batch) decide.
+
+A picture combined with another of the same person: one more picture of that person, that nobody took.
+
+For aligned pictures, in which eyes lie upon eyes and a mouth upon a mouth. Sources: parts exchanged within a class,
+Zhang et al., WACV 2021, Intra-class Part Swapping; pictures averaged within a person, Burton et al. 2005, Cognitive
+Psychology 51, pp. 256-284.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,9 +15,12 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from torch import Tensor
 from torchvision.transforms import v2
 
-from experiments.config.recipe import Augment
+from experiments.config.recipe import Augment, Mixing
+from experiments.data.dataset import Faces
+from experiments.errors import FacesError
 
 GREY = 128
 """What fills the places that a picture was moved away from."""
@@ -87,3 +99,87 @@ def _transforms(settings: Augment) -> list[torch.nn.Module]:
 def _mixed(*numbers: int) -> int:
     """One 63-bit seed of several numbers, far apart for neighbours."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def mix(pixels: Tensor, settings: Mixing, seed: int, epoch: int, step: int) -> tuple[Tensor, float]:
+    """Mix each picture of (n, 3, H, W) with the one at its mirror place; returns the mixture and its own share in it.
+
+    The loss is then share x (own label's) + (1 - share) x (partner's), the partner being at `flip(0)`. Label smoothing
+    belongs in each of the two, and so counts once. CutMix pastes one rectangle, the same for the whole batch, and its
+    share is counted in the pixels that are left. MixUp: Zhang et al., arXiv 1710.09412; CutMix: Yun et al., arXiv
+    1905.04899.
+    """
+    rng = np.random.default_rng((seed, epoch, step, 1))
+    kinds = [(name, beta) for name, beta in (("mixup", settings.mixup), ("cutmix", settings.cutmix)) if beta]
+    if not kinds or rng.random() >= settings.share:
+        return pixels, 1.0
+    name, beta = kinds[rng.integers(len(kinds))]
+    share = float(rng.beta(beta, beta))
+    partner = pixels.flip(0)
+    if name == "mixup":
+        return torch.lerp(partner, pixels, share), share
+    height, width = pixels.shape[2:]
+    rows, columns = rectangle(rng, (height, width), 1 - share)
+    mixed = pixels.clone()
+    mixed[:, :, rows, columns] = partner[:, :, rows, columns]
+    return mixed, 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
+
+
+def rectangle(rng: np.random.Generator, size: tuple[int, ...], share: float) -> tuple[slice, ...]:
+    """Rows and columns of a rectangle of that share of an area, about a centre drawn evenly, cut off at the borders."""
+    return tuple(slice(*_span(rng, length, share**0.5)) for length in size)
+
+
+def _span(rng: np.random.Generator, size: int, share: float) -> tuple[int, int]:
+    centre, half = rng.integers(size), round(size * share) / 2
+    return max(0, int(centre - half)), min(size, int(centre + half))
+
+
+class SamePerson:
+    """Combines a share of the pictures, each as (seed, epoch, picture) decide.
+
+    Half of them are averaged with the other picture, with weights drawn evenly; the other half get a rectangle of it,
+    whose share of the area is drawn evenly. A person's only picture stays as it is, as does one whose partner cannot
+    be read.
+    """
+
+    def __init__(self, faces: Faces, share: float, seed: int):
+        self.faces, self.share, self.seed = faces, share, seed
+        self.by_person = np.argsort(faces.labels, kind="stable")
+        self.counts = np.bincount(faces.labels, minlength=len(faces.names))
+        self.firsts = np.cumsum(self.counts) - self.counts
+
+    def __call__(self, images: np.ndarray, indices: np.ndarray, epoch: int) -> np.ndarray:
+        """Pictures (n, H, W, 3) uint8 of those numbers (n,), some of them combined."""
+        if not self.share:
+            return images
+        combined = np.array(images)
+        for place, index in enumerate(indices):
+            rng = np.random.default_rng((self.seed, epoch, int(index), 2))
+            if rng.random() < self.share:
+                partner = self._partner(int(index), rng)
+                if partner is not None:
+                    combined[place] = _together(combined[place], partner, rng)
+        return combined
+
+    def _partner(self, index: int, rng: np.random.Generator) -> np.ndarray | None:
+        """Another picture of the same person, if there is one that can be read."""
+        label = self.faces.labels[index]
+        own = self.by_person[self.firsts[label] :][: self.counts[label]]
+        others = own[own != index]
+        if not len(others):
+            return None
+        try:
+            return np.asarray(self.faces.images[int(rng.choice(others))])
+        except FacesError:
+            return None  # it is named and counted in its own turn
+
+
+def _together(picture: np.ndarray, partner: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    share = rng.random()
+    if rng.random() < 0.5:
+        return np.asarray((picture * share + partner * (1 - share)).round(), np.uint8)
+    rows, columns = rectangle(rng, picture.shape[:2], 1 - share)
+    picture = picture.copy()
+    picture[rows, columns] = partner[rows, columns]
+    return picture

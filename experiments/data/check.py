@@ -14,8 +14,16 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from experiments.data.folders import existing_folder, folders_in, images_in, is_hidden, is_image, natural_key
-from experiments.data.identities import PARTS, identity_root
+from experiments.data.folders import (
+    PARTS,
+    existing_folder,
+    folders_in,
+    identity_root,
+    images_in,
+    is_hidden,
+    is_image,
+    natural_key,
+)
 from experiments.data.images import ImageError, Progress, decode, in_threads
 from experiments.errors import FacesError
 

@@ -11,10 +11,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from experiments.data.identities import Identities, find_identities, validation_root
+from experiments.data.folders import Identities, find_identities, validation_root
 from experiments.data.images import Fit, ImageError, Progress, fit_image, in_threads, read_image
-from experiments.data.packed import PACK, VERSION
-from experiments.data.unlabelled import find_images
+from experiments.data.sources import PACK, VERSION, find_images
 from experiments.errors import FacesError
 from experiments.run import new_folder, refuse_existing, write_csv, write_json
 

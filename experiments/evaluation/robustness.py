@@ -1,16 +1,29 @@
-"""What a network bears: the EER where one picture of each pair is damaged, kind by kind, more and more."""
+"""What a network bears: the EER where one picture of each pair is damaged, kind by kind, more and more.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+Where a network fails: damaged pictures, and groups of people.
+
+Is a network fair? Error rates of each group of people, with intervals, where a table says who belongs to which.
+"""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
 
+from experiments.data.pairs import Pairs, read_pairs
 from experiments.errors import FacesError
-from experiments.evaluation.scoring import Scored, View
-from experiments.inference.embedder import Embedder
-from experiments.metrics.roc import roc
+from experiments.evaluation.scoring import Scored, View, people_in, score_pairs
+from experiments.evaluation.thresholds import read_calibration
+from experiments.inference.embedder import Embedder, open_embedder
+from experiments.metrics.bootstrap import intervals
+from experiments.metrics.roc import Roc, roc
+from experiments.plots.verification import group_plot, robustness_plot
+from experiments.progress import say
+from experiments.run import write_csv
 
 Picture = np.ndarray
 Damage = Callable[[Picture, float, np.random.Generator], Picture]
@@ -104,3 +117,135 @@ def robustness(
             curve = roc(scores, pairs.answers)
             rows.append({"damage": kind, "severity": step, "eer": curve.eer(), "auc": curve.auc()})
     return rows
+
+
+FEWEST = 5
+"""People below which a group's interval is not given."""
+
+
+def read_attributes(path: Path, pairs: Pairs) -> dict[str, list[str]]:
+    """A table of attributes: for each column but the first, the value of each of the pairs' pictures, "" where none is.
+
+    The first column names a picture (its path as in the pairs' file, or its file name) or a person (the name of the
+    folder the picture lies in). Raises FacesError where the table cannot be read or none of its rows fits a picture.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            titles, *rows = [row for row in csv.reader(file) if row] or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FacesError(f"{path}: cannot be read as a table ({error}): give a CSV in UTF-8") from error
+    if len(titles) < 2 or any(len(row) != len(titles) for row in rows):
+        raise FacesError(f"{path}: expected a column of pictures or people, and one an attribute, alike on all rows")
+    table = {row[0]: row[1:] for row in rows}
+    found = [_row_for(picture, table) for picture in pairs.paths]
+    if not any(found):
+        raise FacesError(f"{path}: no row names a picture or person of {pairs.file}: its first column holds {rows[:1]}")
+    return {title: [row[n] if row else "" for row in found] for n, title in enumerate(titles[1:])}
+
+
+def _row_for(picture: Path, table: Mapping[str, list[str]]) -> list[str] | None:
+    tails = ["/".join(picture.parts[-n:]) for n in range(1, len(picture.parts) + 1)]
+    return next((table[key] for key in (*reversed(tails), picture.stem, picture.parent.name) if key in table), None)
+
+
+def group_rates(
+    scored: Scored, attributes: Mapping[str, Sequence[str]], threshold: float, rounds: int = 500
+) -> list[dict[str, object]]:
+    """A row a group: FAR and FRR at the threshold, and the EER, over pairs of which both pictures are of the group.
+
+    With 95 % intervals by drawing the group's people again. What pairs or people are too few for is None.
+    """
+    pairs = scored.pairs
+    rows: list[dict[str, object]] = []
+    for attribute, values in attributes.items():
+        of = np.array(values)
+        for group in sorted(set(values) - {""}):
+            inside = (of[pairs.first] == group) & (of[pairs.second] == group)
+            rows.append({"attribute": attribute, "group": group, **_rates(scored, inside, threshold, rounds)})
+    return rows
+
+
+def _rates(scored: Scored, inside: np.ndarray, threshold: float, rounds: int) -> dict[str, object]:
+    pairs, scores = scored.pairs, scored.scores[inside]
+    matches = pairs.answers[inside]
+    first, second = (side[inside] for side in people_in(pairs))
+    known = np.unique(np.concatenate([first, second]), return_inverse=True)
+    first, second = known[1][: len(first)], known[1][len(first) :]
+    found: dict[str, object] = {"people": len(known[0]), "genuine": int(matches.sum())}
+    found["impostor"] = len(matches) - int(matches.sum())
+    statistics = {
+        "far": lambda curve: Roc.rates_at(curve, threshold)[0],
+        "frr": lambda curve: Roc.rates_at(curve, threshold)[1],
+        "eer": Roc.eer,
+    }
+    both = bool(matches.any() and not matches.all())
+    sure = {}
+    if both and len(known[0]) >= FEWEST:
+        try:
+            sure = intervals(scores, matches, (first, second), statistics, rounds)
+        except FacesError:
+            sure = {}
+    for name, statistic in statistics.items():
+        low, high = sure.get(name, (None, None))
+        value = statistic(roc(scores, matches)) if both else None
+        found |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return found
+
+
+def run_stress(
+    run: Path,
+    file: Path,
+    images: Path,
+    out: Path | None,
+    view: View,
+    kinds: Sequence[str] | None = None,
+    attributes: Path | None = None,
+    most: int | None = None,
+) -> list[dict[str, object]]:
+    """Write robustness.csv and .png into `out`, or, with a table of attributes, groups.csv and .png.
+
+    Groups are judged at the network's calibrated threshold of the EER point. most: so many pairs only, drawn by lot.
+    """
+    pairs = read_pairs(file, images)
+    embedder = open_embedder(run)
+    folder = run / "stress" if out is None else out
+    if folder.exists() and not folder.is_dir():
+        raise FacesError(f"{folder} is a file: give --out a folder, new or not")
+    if most is not None:
+        pairs = some_pairs(pairs, most)
+    answers = pairs.answers
+    if attributes is not None:
+        table, point = read_attributes(attributes, pairs), read_calibration(run, embedder.fingerprint).at()
+        scored = score_pairs(embedder, pairs, view)
+        curve = roc(scored.scores, answers)
+        rows = group_rates(scored, table, point.value)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_csv(folder / "groups.csv", rows)
+        group_plot(rows, curve.rates_at(point.value), folder / "groups.png")
+        say(
+            f"error rates of {len(rows)} groups at the threshold {point.value:.4f}: {folder / 'groups.csv'}, groups.png"
+        )
+        return rows
+    rows = robustness(embedder, score_pairs(embedder, pairs, view), view, tuple(kinds or KINDS))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_csv(folder / "robustness.csv", rows)
+    robustness_plot(rows, {name: kind.label for name, kind in KINDS.items()}, folder / "robustness.png")
+    for row in rows:
+        say(f"{row['damage']} {row['severity'] or 'none'}: EER {row['eer']:.4f}")
+    say(f"written to {folder}: robustness.csv, robustness.png")
+    return rows
+
+
+def some_pairs(pairs: Pairs, most: int, seed: int = 0) -> Pairs:
+    """`most` of the pairs, drawn by lot, and only the pictures that are in them; folds are dropped."""
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:most])
+    used, places = np.unique(np.concatenate([pairs.first[chosen], pairs.second[chosen]]), return_inverse=True)
+    return replace(
+        pairs,
+        paths=tuple(pairs.paths[n] for n in used),
+        first=places[: len(chosen)],
+        second=places[len(chosen) :],
+        matches=None if pairs.matches is None else pairs.matches[chosen],
+        folds=None,
+        names=None if pairs.names is None else tuple(pairs.names[n] for n in used),
+    )

@@ -14,11 +14,9 @@ from experiments.data.folders import existing_folder, is_image
 from experiments.data.images import load_images
 from experiments.data.pairs import Pairs
 from experiments.errors import FacesError
-from experiments.inference.embedder import Embedder
-from experiments.inference.whitening import Whitening
+from experiments.inference.embedder import Embedder, Whitening
 from experiments.metrics.bootstrap import intervals, people_of_pairs
-from experiments.metrics.roc import Roc, roc
-from experiments.metrics.verification_metrics import FARS, fold_accuracy, tar_at_far
+from experiments.metrics.roc import FARS, Roc, fold_accuracy, roc, tar_at_far
 
 COHORT = 2000
 """How many pictures of a cohort are looked at."""

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from experiments.data.identities import find_identities
-from experiments.data.packed import is_packed, open_pack
+from experiments.data.folders import find_identities
+from experiments.data.sources import is_packed, open_pack
 from experiments.errors import FacesError
 from experiments.metrics.classification import ROWS
 from experiments.progress import track

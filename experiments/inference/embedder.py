@@ -2,6 +2,13 @@
 
 A frozen network has a folder, too, as a run has: `network.json` says what it is, and thresholds are stored beside it.
 So wherever a command takes a run, it takes that folder.
+
+Embeddings made fit for another kind of picture: centred and whitened by pictures of other people, without names.
+
+A network trained on one collection spreads the faces of another unevenly: some directions tell of the collection (its
+light, its crops) and outweigh those that tell of the person. Dividing each direction by its spread over a cohort of
+that collection evens them (Jegou and Chum 2012, "Negative evidences and co-occurrences in image retrieval", section 3).
+No pair and no name is used.
 """
 
 import hashlib
@@ -15,12 +22,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from experiments.allocator import keep_freed_memory
 from experiments.data.images import fit_image, load_images
 from experiments.errors import FacesError
 from experiments.inference.model import Trained, TrainedFaceNet
 from experiments.progress import track
 from experiments.run import read_json, write_json
+from experiments.runtime import keep_freed_memory
 from models.backbones import build, find
 
 NETWORK = "network.json"
@@ -145,3 +152,34 @@ def normalised(vectors: np.ndarray) -> np.ndarray:
 
 def _device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+RIDGE = 0.5
+"""Added to the variance of each direction, as a share of the mean variance: what few pictures know of it is rough."""
+
+
+@dataclass(frozen=True, eq=False)
+class Whitening:
+    """mean: (D,); matrix: (D, D), by which centred embeddings are multiplied from the right."""
+
+    mean: np.ndarray
+    matrix: np.ndarray
+
+    @classmethod
+    def of(cls, cohort: np.ndarray, ridge: float = RIDGE) -> "Whitening":
+        """Learn from a cohort's embeddings (C, D), length 1. Raises FacesError for one smaller than D."""
+        count, length = cohort.shape
+        if count <= length:
+            raise FacesError(
+                f"a cohort of {count} pictures cannot say how {length} numbers vary: give more than {length}, better "
+                "several times that"
+            )
+        wide = cohort.astype(np.float64)
+        variances, directions = np.linalg.eigh(np.cov(wide.T))
+        if not variances[-1] > 1e-9:
+            raise FacesError("the cohort's pictures are all alike: give pictures of many people")
+        return cls(wide.mean(0), directions / np.sqrt(variances + ridge * variances.mean()))
+
+    def __call__(self, embeddings: np.ndarray) -> np.ndarray:
+        """Embeddings (N, D) centred, whitened, and brought to length 1 again."""
+        return normalised((embeddings.astype(np.float64) - self.mean) @ self.matrix)

@@ -9,8 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from experiments.config.recipe import Recipe, Transfer
-from experiments.data.batches import normalised
-from experiments.data.loader import normalised_on
+from experiments.data.loader import normalised, normalised_on
 from experiments.errors import FacesError
 from experiments.progress import track
 from experiments.run import Run

@@ -1,13 +1,68 @@
-"""What trained networks say of pictures: one network or several, each picture seen one way or several."""
+"""What trained networks say of pictures: one network or several, each picture seen one way or several.
 
-from collections.abc import Iterable
+The same picture seen several ways at test time: its mirror image, and windows of it.
+
+Several runs of the same people as one: opened together, and what they say of pictures on average.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import torch
+from torchvision.transforms.v2 import functional as F
 
+from experiments.data.dataset import read_pictures
+from experiments.errors import FacesError
 from experiments.inference.model import Trained
-from experiments.inference.views import Views, views
 from experiments.progress import track
 from mytorch.ops.softmax import log_softmax
+
+Views = Literal["none", "flip", "zooms", "crops"]
+"""none: the picture alone. flip: and its mirror image. zooms: the whole and two windows in its middle, crops: the whole
+and four windows in its corners, each and its mirror image."""
+
+SEEN = 7 / 8
+"""Share of the height and of the width that a window in a corner shows."""
+
+MIDDLES = (0.93, 0.86)
+"""The same of windows in the middle, which keep an aligned face where it was."""
+
+
+def views(images: np.ndarray, how: Views) -> Iterator[np.ndarray]:
+    """Each way of seeing pictures (N, H, W, 3) uint8, in the same shape: one ("none"), two, six or ten ("crops").
+
+    A window is enlarged to the whole's size, so that packed pictures, which have no more pixels to give, serve as well
+    as those in a folder.
+    """
+    for picture in _windows(images, how):
+        yield picture
+        if how != "none":
+            yield picture[:, :, ::-1]
+
+
+def _windows(images: np.ndarray, how: Views) -> Iterator[np.ndarray]:
+    """The pictures whole, then enlarged windows of them."""
+    yield images
+    height, width = images.shape[1:3]
+    pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+    for top, left, h, w in _boxes(height, width, how):
+        window = F.resized_crop(pixels, top, left, h, w, [height, width], antialias=True)
+        yield window.permute(0, 2, 3, 1).numpy()
+
+
+def _boxes(height: int, width: int, how: Views) -> Iterator[tuple[int, int, int, int]]:
+    """Top, left, height and width of each window."""
+    if how == "crops":
+        h, w = round(SEEN * height), round(SEEN * width)
+        yield from ((top, left, h, w) for top in (0, height - h) for left in (0, width - w))
+    if how == "zooms":
+        for share in MIDDLES:
+            h, w = round(share * height), round(share * width)
+            yield (height - h) // 2, (width - w) // 2, h, w
+
 
 CHUNK = 512
 """Pictures read and predicted together."""
@@ -42,3 +97,53 @@ def predict(trained: Trained, images: np.ndarray, how: Views = "none") -> np.nda
             scores[start : start + CHUNK] = next(logits) if how == "none" else average(logits)
             advance(start + len(chunk), len(images))
     return scores
+
+
+Folder = str | os.PathLike[str]
+
+
+def open_together(runs: Sequence[str | os.PathLike[str]], device: str | None = None) -> list[Trained]:
+    """The best networks of runs. Raises FacesError where they know different people, and as `Trained.open` does."""
+    first, *others = trained = [Trained.open(run, device) for run in runs]
+    for other in others:
+        if other.classes != first.classes:
+            lacking, more = set(first.classes) - set(other.classes), set(other.classes) - set(first.classes)
+            differ = [f"{other.run.folder} lacks {_some(lacking)}"] if lacking else []
+            differ += [f"{first.run.folder} lacks {_some(more)}"] if more else []
+            raise FacesError(
+                f"the runs know different people, and cannot be averaged: {'; '.join(differ) or 'their order differs'}"
+            )
+    return trained
+
+
+def a_folder_each(runs: int, folders: Folder | Sequence[Folder], option: str) -> list[Folder]:
+    """The folder that each of so many runs looks into: one folder is for all of them, several are theirs in order.
+
+    Runs may see the same pictures differently, such as cut out more widely. Raises FacesError for another number.
+    """
+    given = [folders] if isinstance(folders, str | os.PathLike) else list(folders)
+    if len(given) not in (1, runs):
+        raise FacesError(f"{option} is given {len(given)} times for {runs} runs: give it once, or once for each run")
+    return given * runs if len(given) == 1 else given
+
+
+def logits_of_files(trained: Sequence[Trained], paths: Sequence[Sequence[Path]], views: Views) -> Iterator[np.ndarray]:
+    """Logits (n, classes) of picture files, some at a time: of 35,000 pictures and 7,000 people all would be 1 GB.
+
+    paths: for each run, its files of the same pictures. Of several runs, the logarithm of their mean probabilities.
+    """
+    count = len(paths[0])
+    with track("predicting", count, "images") as advance:
+        for start in range(0, count, CHUNK):
+            part = slice(start, start + CHUNK)
+            each = [
+                predict(one, read_pictures(files[part], one.recipe.data), views)
+                for one, files in zip(trained, paths, strict=True)
+            ]
+            yield average(each) if len(each) > 1 else each[0]
+            advance(min(part.stop, count), count)
+
+
+def _some(names: set[str]) -> str:
+    listed = ", ".join(sorted(names)[:3])
+    return f"{listed} and {len(names) - 3} more" if len(names) > 3 else listed

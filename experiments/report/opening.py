@@ -1,9 +1,8 @@
 """The paper's title, the line below it, and the abstract: the figures that matter, drawn from the runs."""
 
 from experiments.progress import duration
-from experiments.report.document import Code, Words
+from experiments.report.document import Code, Words, between, counted, listed, number, percent, points, sentence
 from experiments.report.facts import RunFacts
-from experiments.report.phrases import between, counted, listed, number, percent, points, sentence
 from experiments.report.study import Study
 
 

@@ -6,12 +6,10 @@ from pathlib import Path
 
 from experiments.errors import FacesError
 from experiments.progress import say
-from experiments.report.discussion import discussion_section
+from experiments.report.discussion import discussion_section, limits_section
 from experiments.report.document import Document
-from experiments.report.limits import limits_section
-from experiments.report.mistakes_section import mistakes_section
 from experiments.report.opening import abstract, subtitle, title
-from experiments.report.results import comparison_section, learning_section
+from experiments.report.results import comparison_section, learning_section, mistakes_section
 from experiments.report.setup import (
     data_section,
     network_section,
@@ -19,7 +17,7 @@ from experiments.report.setup import (
     training_section,
 )
 from experiments.report.study import Study
-from experiments.report.verification_section import verification_section
+from experiments.report.verification import verification_section
 
 SUFFIXES = (".pdf", ".html")
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from experiments.config.recipe import Augment, Recipe, Stage, Transfer
-from experiments.config.recipe_network import DenseHead, Head
-from experiments.report.phrases import SPACE, listed, setting
+from experiments.config.schema import DenseHead, Head
+from experiments.report.document import SPACE, listed, setting
 
 Aspects = dict[str, str]
 """What a recipe does, by what it is about."""

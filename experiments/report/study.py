@@ -8,9 +8,8 @@ from pathlib import Path
 from statistics import stdev
 
 from experiments.errors import FacesError
-from experiments.report.document import Code, Words
+from experiments.report.document import SPACE, Code, Words, listed
 from experiments.report.facts import RunFacts, read_run
-from experiments.report.phrases import SPACE, listed
 
 
 @dataclass(frozen=True)

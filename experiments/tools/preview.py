@@ -10,9 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from experiments.config.recipe import Recipe
+from experiments.data.augment import mix
 from experiments.data.dataset import read_split
 from experiments.data.loader import Loader, Shares, normalised_on
-from experiments.data.mixing import mix
 from experiments.errors import FacesError
 from experiments.plots.training import write_figure
 from experiments.progress import say

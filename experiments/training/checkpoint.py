@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from experiments.errors import FacesError
-from experiments.training.schedule import Place
 from experiments.training.mytorch_checkpoint import Progress
+from experiments.training.schedule import Place
 from experiments.training.torch_learner import FaceLearner
 from mytorch.files import replacing
 

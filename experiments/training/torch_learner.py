@@ -1,4 +1,9 @@
-"""A transfer network that learns: on any device, in any precision, in one process or several."""
+"""A transfer network that learns: on any device, in any precision, in one process or several.
+
+Which parts of a transfer network learn in a stage, how fast, and by which optimiser.
+
+The EER of validation pictures: how well embeddings tell people apart, whatever the head.
+"""
 
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -10,18 +15,142 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import gather_object
 from timm.utils import ModelEmaV3
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from experiments.config.recipe import Recipe
+from experiments.config.recipe import Optimizer, Recipe, Stage
+from experiments.data.augment import mix
+from experiments.data.dataset import Faces
 from experiments.data.loader import Share, normalised_on
-from experiments.data.mixing import mix
 from experiments.errors import FacesError
-from experiments.seeds import step_seed
-from experiments.training.groups import build_optimizer, choose, parameter_groups
-from experiments.training.validation import validation_eer
-from models.face_net import FaceNet
+from experiments.metrics.roc import roc
+from experiments.runtime import step_seed
+from models.face_net import FaceNet, parts, set_trainable
 from models.triplet import TripletHead
+
+AFTER_BACKBONE = ("neck", "head")
+"""The parts that a recipe means by "head"."""
+
+
+def choose(network: FaceNet, stage: Stage) -> None:
+    """Let the parts of a stage train and freeze the others. Raises FacesError for a part that the network lacks."""
+    ends = [name for name in AFTER_BACKBONE if name in parts(network)]
+    try:
+        match stage.train:
+            case dict():
+                set_trainable(network, ends, stage.train["last_layers"])
+            case "head":
+                set_trainable(network, ends)
+            case str():
+                set_trainable(network, [stage.train])
+            case names:
+                set_trainable(network, names)
+    except ValueError as error:
+        raise FacesError(f"a stage with train={stage.train}: {error}") from error
+
+
+def parameter_groups(network: FaceNet, stage: Stage, settings: Optimizer) -> list[dict[str, Any]]:
+    """The parameters that train, by part and whether weight decay pulls at them; "base" is a group's highest rate."""
+    known = parts(network)
+    _refuse_unknown(stage, list(known))
+    groups = []
+    for distance, (name, part) in enumerate(reversed(known.items())):
+        rate = _rate(stage, name, settings.lr) * stage.decay**distance
+        training = [p for p in part.parameters() if p.requires_grad]
+        decayed = [p for p in training if settings.decay_norms or p.ndim > 1]
+        free = [p for p in training if not settings.decay_norms and p.ndim <= 1]
+        for members, decay in ((decayed, settings.weight_decay), (free, 0.0)):
+            if members:
+                groups.append({"params": members, "lr": rate, "base": rate, "weight_decay": decay, "part": name})
+    if not groups:
+        raise FacesError(f"a stage with train={stage.train}: nothing of it has weights; expected parts that have")
+    return groups
+
+
+def build_optimizer(groups: list[dict[str, Any]], settings: Optimizer) -> torch.optim.Optimizer:
+    """The optimiser that a recipe names, PyTorch's."""
+    match settings.name:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, nesterov=settings.nesterov)
+        case "adam":
+            return torch.optim.Adam(groups, lr=settings.lr)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=settings.lr)
+
+
+def count(network: nn.Module) -> tuple[int, int]:
+    """How many parameters there are, and how many train."""
+    sizes = [(p.numel(), p.requires_grad) for p in network.parameters()]
+    return sum(size for size, _ in sizes), sum(size for size, trains in sizes if trains)
+
+
+def _rate(stage: Stage, name: str, usual: float) -> float:
+    if not isinstance(stage.lr, dict):
+        return usual if stage.lr is None else stage.lr
+    return stage.lr.get(name, stage.lr.get("head" if name in AFTER_BACKBONE else "backbone", usual))
+
+
+def _refuse_unknown(stage: Stage, known: list[str]) -> None:
+    names = set(stage.lr if isinstance(stage.lr, dict) else ()) - {"backbone", "head", *known}
+    if names:
+        raise FacesError(
+            f"a stage with lr of {sorted(names)[0]!r}: expected backbone, head or one of {', '.join(known)}"
+        )
+
+
+ALL = 1500
+"""Of so many pictures, every pair counts."""
+
+NEXT, DRAWN, SEED = 20, 300_000, 0
+"""Of more: each picture's with the next ones of the same person, and so many pairs drawn by lot, less those."""
+
+CHUNK = 50_000
+"""Pairs scored at a time."""
+
+
+def validation_eer(vectors: np.ndarray, labels: np.ndarray) -> float | None:
+    """The EER of pairs of embeddings (N, D) of length one by labels (N,); none where there are not both kinds of pairs.
+
+    It is none for embeddings that are not finite, too: what has become of the network, its loss says.
+    """
+    if not np.isfinite(vectors).all():
+        return None
+    first, second = pairs_of(labels)
+    matches = labels[first] == labels[second]
+    if matches.all() or not matches.any():
+        return None
+    starts = range(0, len(first), CHUNK)
+    scores = [np.einsum("nd,nd->n", vectors[first[at : at + CHUNK]], vectors[second[at : at + CHUNK]]) for at in starts]
+    return roc(np.concatenate(scores), matches).eer()
+
+
+def pairs_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs that count, as places (P,) of their first and second picture: all, or of many pictures some."""
+    count = len(labels)
+    if count <= ALL:
+        return np.triu_indices(count, 1)
+    order = np.argsort(labels, kind="stable")
+    near = [(order[:-step], order[step:]) for step in range(1, NEXT + 1)]
+    first, second = (np.concatenate(side) for side in zip(*near, strict=True))
+    genuine = labels[first] == labels[second]
+    drawn = np.random.default_rng(SEED).integers(0, count, (2, DRAWN))
+    impostor = labels[drawn[0]] != labels[drawn[1]]
+    return (
+        np.concatenate([first[genuine], drawn[0][impostor]]),
+        np.concatenate([second[genuine], drawn[1][impostor]]),
+    )
+
+
+def refuse_unpaired(recipe: Recipe, validation: Faces) -> None:
+    """Raise FacesError where epochs are to be compared by an EER that the validation pictures cannot have."""
+    if recipe.training.select == "eer" and len(validation):
+        counts = np.bincount(validation.labels)
+        if counts.max() < 2 or (counts > 0).sum() < 2:
+            raise FacesError(
+                f"training.select=eer: the {len(validation)} validation pictures show nobody twice, or one person "
+                "alone; expected pairs of both kinds: set split.train lower, or training.select=top1"
+            )
+
 
 PRECISIONS = {"full": "no", "bf16": "bf16", "fp16": "fp16"}
 

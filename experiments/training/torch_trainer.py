@@ -1,18 +1,249 @@
-"""The training loop of transfer networks: stages of epochs of steps, and a folder that is usable at any time."""
+"""The training loop of transfer networks: stages of epochs of steps, and a folder that is usable at any time.
+
+A run of a transfer network, made ready: its pictures, its network, its folder, new or where it stopped.
+
+What a transfer network's training leaves on disk after each epoch.
+
+What to try when a training diverges or its memory runs out.
+"""
 
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
 
+import torch
 from accelerate.utils import gather_object
 
 from experiments.config.recipe import Recipe
-from experiments.errors import FacesError
-from experiments.progress import duration, track
-from experiments.run import Run
-from experiments.training.face_record import line
-from experiments.training.face_session import USUAL, Options, Session
-from experiments.training.guards import advice_on_memory, refuse_divergence
+from experiments.data.dataset import Faces, Read, read_split
+from experiments.data.folders import identity_root
+from experiments.data.images import available_processors
+from experiments.data.loader import Loader, Shares
+from experiments.errors import DivergenceError, FacesError
+from experiments.plots.training import learning_curves
+from experiments.progress import duration, say, track
+from experiments.run import Run, new_folder, refuse_existing, refuse_inside, write_json
+from experiments.training.build_model import build_face_net, warning
+from experiments.training.checkpoint import FaceProgress, load_state, read_progress, save_state, save_tensors
+from experiments.training.prototypes import start_head, wants_prototypes
 from experiments.training.schedule import Place, factor, next_place
+from experiments.training.torch_learner import FaceLearner, accelerator_for, count, refuse_unpaired
+
+FIGURES = ("top1", "top5", "loss", "images_per_second", "epoch", "skipped")
+
+
+class Recorder:
+    """Writes a run's files; of several processes only the first has one. parameters: how many the network has."""
+
+    def __init__(self, run: Run, recipe: Recipe, parameters: int, tensorboard: bool = False):
+        self.run, self.recipe, self.parameters = run, recipe, parameters
+        self.board = _tensorboard(run) if tensorboard else None
+
+    def epoch(self, learner: FaceLearner, progress: FaceProgress, stage: int | None) -> None:
+        """Put an epoch on disk. The checkpoint comes last: until it is there, a resumed run does the epoch again.
+
+        stage: that the next epoch belongs to, if its optimiser is to be kept; None where a new one begins.
+        """
+        last, run = progress.history[-1], self.run
+        weights = learner.to_use.state_dict()
+        if progress.best is last:
+            save_tensors(weights, run.best)
+        save_tensors(weights, run.last)
+        run.write_history(progress.history)
+        best = {f"best_{name}": progress.best[name] for name in ("top1", "eer", "epoch")}
+        metrics = {name: last[name] for name in FIGURES} | best
+        write_json(run.metrics, {**metrics, "seconds": round(progress.seconds, 1), "parameters": self.parameters})
+        save_state(run.checkpoint, learner, progress, stage)
+        run.log(line(last, self.recipe.epochs))
+        if self.board:
+            for name in ("train_loss", "loss", "top1", "top5", "eer", "lr", "images_per_second"):
+                if last[name] is not None:
+                    self.board.add_scalar(name, last[name], last["epoch"])
+            self.board.flush()
+
+    def draw(self, progress: FaceProgress) -> None:
+        """The learning curves. No room for them is worth a note, and hides no error that came before."""
+        recipe = self.recipe
+        try:
+            title = f"{recipe.model.name}, {len(self.run.classes())} people"
+            learning_curves(progress.history, self.run.curves, title, recipe.label_smoothing)
+        except OSError as error:
+            say(f"note: {self.run.curves} could not be written ({error.strerror or error})")
+
+
+def line(row: dict[str, Any], epochs: int) -> str:
+    """An epoch in a line."""
+    parts = [f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"]
+    if row["train_loss"] is not None:
+        parts.append(f"loss {row['train_loss']:.3f}")
+    if row["top1"] is not None:
+        parts.append(f"validation loss {row['loss']:.3f}  top-1 {row['top1']:.1%}  top-5 {row['top5']:.1%}")
+    if row["eer"] is not None:
+        parts.append(f"EER {row['eer']:.1%}")
+    if row["images_per_second"] is not None:
+        parts.append(f"{row['images_per_second']:,.0f} images/s")
+    if row["skipped"]:
+        parts.append(f"{row['skipped']} pictures left out")
+    return "  ".join(parts)
+
+
+def _tensorboard(run: Run) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise FacesError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
+    return SummaryWriter(str(run.folder / "tensorboard"))
+
+
+SAVE_SECONDS = 600.0
+"""A checkpoint within an epoch, so often."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What no figure depends on. workers: processes that read and augment; none: as many as suit the machine.
+
+    after_epoch: called with each epoch's row of the history once it is on disk; what it raises ends the training.
+    read: what gives the pictures, as read_split does.
+    """
+
+    workers: int | None = None
+    tensorboard: bool = False
+    save_seconds: float = SAVE_SECONDS
+    after_epoch: Callable[[dict[str, Any]], object] | None = None
+    read: Read = read_split
+
+
+USUAL = Options()
+"""Options where nobody asks for any."""
+
+
+class Session:
+    """What a training works with: its learner, its pictures, and its folder, which the first process alone writes."""
+
+    def __init__(self, recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[str], options: Options):
+        self.recipe, self.options, self.data = recipe, options, Path(data)
+        self.accelerator = accelerator_for(recipe)
+        self.main = self.accelerator.is_main_process
+        self.run = Run(out)
+        self.say: Callable[[str], None] = say if self.main else lambda text: None
+        self.progress = FaceProgress(select=recipe.training.select)
+
+    def prepare(self, resume: bool) -> Place | None:
+        """Read the pictures, build the network, and begin the run or find where it stopped: the epoch to do next."""
+        recipe, out = self.recipe, self.run.folder
+        if resume:
+            self.run = Run.reopen(out, recipe)
+        elif self.main:
+            refuse_existing(out, "go on with it by --resume")
+            refuse_inside(out, identity_root(self.data))
+        self.faces, self.validation = self.options.read(self.data, recipe)
+        refuse_unpaired(recipe, self.validation)
+        if not resume and (remark := warning(recipe)):
+            self.say(remark)
+        torch.manual_seed(recipe.seed)
+        network = build_face_net(recipe.transfer, len(self.faces.names), pretrained=not resume)
+        self.learner = FaceLearner(recipe, network, self.accelerator)
+        workers = self.workers
+        self.batches = self._loader(self.faces, True, workers)
+        self.checks = self._loader(self.validation, False, workers)
+        place = self._go_on() if resume else self._begin()
+        self.recorder = Recorder(self.run, recipe, count(network)[0], self.options.tensorboard) if self.main else None
+        return place
+
+    @property
+    def workers(self) -> int:
+        """As many processes as a GPU's hunger or a processor's leisure wants, unless told."""
+        if self.options.workers is not None:
+            return self.options.workers
+        processors = available_processors() // self.accelerator.num_processes
+        return max(1, min(16, processors)) if self.accelerator.device.type == "cuda" else min(1, processors - 1)
+
+    def _loader(self, faces: Faces, training: bool, workers: int) -> Loader:
+        rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+        shares = Shares(faces, self.recipe, training, rank, processes)
+        return Loader(shares, workers, pin=self.accelerator.device.type == "cuda")
+
+    def _begin(self) -> Place | None:
+        """Make the folder of a new run: whole, or not at all."""
+        learner, faces, place = self.learner, self.faces, next_place(self.recipe, [])
+        if wants_prototypes(self.recipe):
+            start_head(learner.to_use, faces, self.recipe, self.workers)
+            learner.network.load_state_dict(learner.to_use.state_dict())
+        if place is not None:
+            learner.begin(place.stage)
+        if self.main:
+            with new_folder(self.run.folder) as folder:
+                begun = Run.create(folder, self.recipe, faces.names, self.data, faces.fingerprint)
+                save_tensors(learner.to_use.state_dict(), begun.best)
+                save_state(begun.checkpoint, learner, self.progress, None if place is None else place.stage)
+        self.accelerator.wait_for_everyone()
+        return place
+
+    def _go_on(self) -> Place | None:
+        """Put the learner where the run stopped."""
+        self.run.refuse_others(self.faces.names, self.faces.fingerprint)
+        place = next_place(self.recipe, read_progress(self.run.checkpoint).history)
+        self.progress = load_state(self.run.checkpoint, self.learner, place)
+        return place
+
+    def note(self, bad: list[str]) -> None:
+        """Name the pictures that could not be read, each once."""
+        for problem in set(bad) - set(self.progress.bad):
+            self.progress.bad.append(problem)
+            say(f"note: left out: {problem}")
+
+    def save_within(self, step: int, sums: tuple[float, float, int], seconds: float, place: Place) -> None:
+        """A checkpoint in the middle of an epoch."""
+        self.progress.step, self.progress.totals = step, [float(value) for value in sums]
+        self.progress.seconds += seconds
+        save_state(self.run.checkpoint, self.learner, self.progress, place.stage)
+
+    def describe(self, stage: int) -> None:
+        """A line about a stage: what trains in it."""
+        settings, plan = self.recipe.plan[stage], self.recipe.plan
+        everything, trains = count(self.learner.network)
+        self.say(f"stage {stage + 1} of {len(plan)}, {settings.epochs} epochs: {trains:,} of {everything:,} parameters")
+
+
+def refuse_divergence(loss: float, epoch: int, recipe: Recipe, kept: int) -> None:
+    """Raise FacesError for a loss that is no number. kept: the epochs that the run's files hold."""
+    if isfinite(loss):
+        return
+    lower = min(recipe.optimizer.lr / 10, 0.01)
+    stands = f"The run stands as after epoch {kept}" if kept else "Nothing was learned: the run may be removed"
+    ways = [f"a lower learning rate, such as --set optimizer.lr={lower:.2g} (and in stages, by stages.0.lr)"]
+    if recipe.training.clip is None:
+        ways.append("--set training.clip=1")
+    if recipe.training.precision == "fp16":
+        ways.append("--set training.precision=bf16")
+    raise DivergenceError(
+        f"the loss became {loss} in epoch {epoch + 1}: training diverged. {stands}; start another, in another --out, "
+        f"with {' or '.join(ways)}"
+    )
+
+
+@contextmanager
+def advice_on_memory(recipe: Recipe, processes: int) -> Iterator[None]:
+    """Turn memory that runs out, the GPU's or the machine's, into a FacesError that says what to set."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        said = "can't allocate memory" in str(error) or "out of memory" in str(error)
+        if not said and not isinstance(error, torch.OutOfMemoryError | MemoryError):
+            raise
+        share = max(1, recipe.batch_size // processes // recipe.training.accumulate)
+        half = max(2, recipe.batch_size // 2)
+        raise FacesError(
+            f"out of memory with {share} pictures of {recipe.data.size[0]} x {recipe.data.size[1]} at a time: try "
+            f"--set training.accumulate={recipe.training.accumulate * 2}, which learns from the same batches in "
+            f"smaller parts, or --set batch_size={half}; in another --out, as that is another recipe"
+        ) from error
 
 
 def train(

@@ -7,8 +7,7 @@ import numpy as np
 
 from experiments.errors import FacesError
 from experiments.plots.training import GREY
-from experiments.visualize.film import Film
-from experiments.visualize.stage import Stage, short
+from experiments.visualize.film import Film, Stage, short
 from mytorch import nn
 from mytorch.ops.norm import batch_norm, batch_norm_grad, moments
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from experiments.errors import FacesError
 from experiments.plots.training import BLUE
-from experiments.visualize.film import Film
-from experiments.visualize.stage import Panel, Shades, Stage, short
+from experiments.visualize.film import Film, Panel, Shades, Stage, short
 from mytorch import nn
 from mytorch.random import seeded
 

@@ -1,20 +1,179 @@
-"""A film: the steps of an operation, each drawn on a stage of its own; as figures, as one page, as an animation."""
+"""A film: the steps of an operation, each drawn on a stage of its own; as figures, as one page, as an animation.
+
+A canvas for one step: pictures, small tables of numbers, signs between them. Places in inches from the top left.
+
+A step that several operations share: pixels of a source, a small sum, pixels of a target.
+"""
 
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from experiments.errors import FacesError
-from experiments.plots.training import write_figure
-from experiments.visualize.stage import Stage
+from experiments.plots.training import BLUE, GREY, ORANGE, write_figure
 from mytorch.files import replacing
+
+INK, NOTHING = "#1a202c", "#edf2f7"
+"""Of text; and of pixels that are not computed yet."""
+
+READABLE = 5
+"""Pictures of at most so many pixels a side show their numbers."""
+
+Area = tuple[float, float, float, float]
+"""Left, top, width and height, in inches."""
+
+Window = tuple[int, int, int, int]
+"""First row, first column, rows and columns of pixels."""
+
+
+@dataclass(frozen=True)
+class Shades:
+    """How numbers become colours: from `low` to `high`, grey where all are of one sign, blue to red about zero."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, *values: np.ndarray) -> "Shades":
+        """Shades for these arrays; what is not a number does not count."""
+        seen = np.concatenate([np.ravel(v)[np.isfinite(np.ravel(v))] for v in values])
+        low, high = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 1.0)
+        if low < 0:
+            return cls(-max(-low, high), max(-low, high))
+        return cls(low, high) if high > low else cls(min(low, 0.0), max(high, low + 1e-6))
+
+    @property
+    def colours(self) -> Colormap:
+        """matplotlib's table of colours, with pale blue for what is not there."""
+        return colormaps["RdBu_r" if self.low < 0 else "gray"].with_extremes(bad=NOTHING)
+
+    def ink(self, value: float) -> str:
+        """What can be read on a value's colour."""
+        share = (value - self.low) / (self.high - self.low)
+        red, green, blue, _ = self.colours(float(np.clip(share, 0, 1)))
+        return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture (H, W) with a title. window: framed pixels; padding: how many rows at its edges are padding.
+
+    marks: pixels (row, column) that are ringed.
+    """
+
+    title: str
+    values: np.ndarray
+    shades: Shades
+    window: Window | None = None
+    padding: int = 0
+    marks: Sequence[tuple[int, int]] = ()
+    frame: str = ORANGE
+
+
+class Stage:
+    """A figure, or a part of one, of `width` by `height` inches."""
+
+    def __init__(self, canvas: FigureBase, width: float, height: float):
+        self.canvas, self.width, self.height = canvas, width, height
+
+    def axes(self, area: Area) -> Axes:
+        """An empty plot there."""
+        left, top, width, height = area
+        share = (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height)
+        return self.canvas.add_axes(share)
+
+    def words(self, left: float, top: float, text: str, size: float = 10, align: str = "left", **style: Any) -> None:
+        """Text whose first line begins there; align: left, center or right of `left`."""
+        self.canvas.text(
+            left / self.width, 1 - top / self.height, text, fontsize=size, ha=align, va="top",
+            parse_math=False, **{"color": INK, **style},
+        )  # fmt: skip
+
+    def heading(self, headline: str, caption: str) -> None:
+        """What this step is, and what happens in it."""
+        self.words(0.3, 0.14, headline, 13, weight="bold")
+        self.words(0.3, 0.44, caption, 10, color="#4a5568")
+
+    def sign(self, left: float, middle: float, sign: str) -> None:
+        """A large ×, = or arrow, about a point."""
+        self.canvas.text(
+            left / self.width, 1 - middle / self.height, sign, fontsize=17, ha="center", va="center", color=GREY
+        )
+
+    def picture(self, area: Area, panel: Panel) -> Axes:
+        """A panel, as large as the area allows; with its numbers where they are few."""
+        values = panel.values
+        rows, columns = values.shape
+        cell = min(area[2] / columns, area[3] / rows)
+        left, top = area[0] + (area[2] - cell * columns) / 2, area[1] + (area[3] - cell * rows) / 2
+        axis = self.axes((left, top, cell * columns, cell * rows))
+        self._pixels(axis, panel)
+        if max(rows, columns) <= READABLE or cell >= 0.28:
+            self._numbers(axis, panel, cell)
+        self.words(area[0] + area[2] / 2, top - 0.22, panel.title, 9.5, "center")
+        return axis
+
+    def column(self, area: Area, panel: Panel) -> Axes:
+        """A panel stretched over the area, whatever its proportions: for long matrices."""
+        axis = self.axes(area)
+        self._pixels(axis, panel)
+        self.words(area[0] + area[2] / 2, area[1] - 0.22, panel.title, 9.5, "center")
+        return axis
+
+    @staticmethod
+    def _pixels(axis: Axes, panel: Panel) -> None:
+        shades, (rows, columns) = panel.shades, panel.values.shape
+        axis.imshow(
+            np.ma.masked_invalid(panel.values), cmap=shades.colours, vmin=shades.low, vmax=shades.high,
+            aspect="auto", interpolation="nearest",
+        )  # fmt: skip
+        axis.set(xticks=[], yticks=[])
+        for spine in axis.spines.values():
+            spine.set(edgecolor=GREY, linewidth=0.8)
+        if p := panel.padding:
+            inner = Rectangle((p - 0.5, p - 0.5), columns - 2 * p, rows - 2 * p, fill=False)
+            inner.set(edgecolor=BLUE, linestyle=":", linewidth=1.5)
+            axis.add_patch(inner)
+        if panel.window:
+            frame_pixels(axis, panel.window, panel.frame)
+        for row, column in panel.marks:
+            frame_pixels(axis, (row, column, 1, 1), panel.frame)
+
+    @staticmethod
+    def _numbers(axis: Axes, panel: Panel, cell: float) -> None:
+        texts = {place: short(value) for place, value in np.ndenumerate(panel.values) if np.isfinite(value)}
+        longest = max(map(len, texts.values()), default=1)
+        size = min(11.0, 0.88 * cell * 72 / (0.62 * longest))
+        for (row, column), text in texts.items():
+            ink = panel.shades.ink(float(panel.values[row, column]))
+            axis.text(column, row, text, fontsize=size, ha="center", va="center", color=ink)
+
+
+def frame_pixels(axis: Axes, window: Window, colour: str = ORANGE) -> None:
+    """A frame around some pixels of a picture, drawn to be seen at its edges, too."""
+    row, column, rows, columns = window
+    frame = Rectangle((column - 0.5, row - 0.5), columns, rows, fill=False, clip_on=False, zorder=5)
+    frame.set(edgecolor=colour, linewidth=2.2)
+    axis.add_patch(frame)
+
+
+def short(value: float) -> str:
+    """A number in two decimals and few signs: 0.50, −1.25, 12.3; whole ones without decimals."""
+    digits = 0 if abs(value) >= 99.95 or float(value).is_integer() else 1 if abs(value) >= 9.995 else 2
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
 
 DPI = 100
 SUFFIXES = (".png", ".gif")
@@ -144,3 +303,65 @@ def in_acts(
         told += [len(drawn) + index] + ([len(drawn) + len(steps) - 1] if number == 0 else [])
         drawn += [act(step) for step in steps]
     return Film(drawn, size, told)
+
+
+SIZE = (11.0, 4.0)
+SIDE, TERM, GAP = 2.6, 1.28, 0.34
+TOP = 1.1
+MIDDLE = TOP + SIDE / 2
+
+
+@dataclass(frozen=True)
+class Step:
+    """source and target: pictures left and right. terms: small tables between them, `signs` between those.
+
+    total: in words, what comes out.
+    """
+
+    headline: str
+    caption: str
+    source: Panel
+    terms: Sequence[Panel]
+    signs: Sequence[str]
+    total: str
+    target: Panel
+
+    def draw(self, stage: Stage) -> None:
+        """Source, terms and target in a row, the total below the terms."""
+        stage.heading(self.headline, self.caption)
+        stage.picture((0.3, TOP, SIDE, SIDE), self.source)
+        stage.picture((stage.width - 0.3 - SIDE, TOP, SIDE, SIDE), self.target)
+        wide = len(self.terms) * TERM + (len(self.terms) - 1) * GAP
+        left = (stage.width - wide) / 2
+        middle = MIDDLE - 0.15
+        for number, term in enumerate(self.terms):
+            stage.picture((left + number * (TERM + GAP), middle - TERM / 2, TERM, TERM), term)
+        for number, sign in enumerate(self.signs):
+            stage.sign(left + (number + 1) * (TERM + GAP) - GAP / 2, middle, sign)
+        stage.words(stage.width / 2, middle + TERM / 2 + 0.2, self.total, 11, "center", weight="bold")
+
+
+def so_far(values: np.ndarray, done: int) -> np.ndarray:
+    """The first `done` values in reading order, the others not a number."""
+    shown = np.full(values.shape, np.nan, values.dtype)
+    shown.flat[:done] = values.flat[:done]
+    return shown
+
+
+def only_first(values: np.ndarray, done: int) -> np.ndarray:
+    """The first `done` values in reading order, the others zero."""
+    return np.where(np.arange(values.size).reshape(values.shape) < done, values, 0).astype(values.dtype)
+
+
+def place(number: int, columns: int) -> tuple[int, int]:
+    """Row and column of a value by its number in reading order."""
+    return divmod(number, columns)
+
+
+def telling(values: np.ndarray) -> int:
+    """The number of the value that stands out most, of those about the middle: there a face has its eyes."""
+    rows, columns = values.shape
+    shown = np.full(values.shape, -1.0)
+    middle = (slice(int(0.45 * rows), int(0.6 * rows) + 1), slice(columns // 4, 3 * columns // 4 + 1))
+    shown[middle] = np.abs(values - values.mean())[middle]
+    return int(np.argmax(shown))

@@ -8,10 +8,8 @@ import numpy as np
 
 from experiments.errors import FacesError
 from experiments.plots.training import BLUE
-from experiments.visualize.film import Film, in_acts
-from experiments.visualize.kernels import kernel
-from experiments.visualize.stage import Panel, Shades, Stage, Window
-from experiments.visualize.step import only_first, place, so_far, telling
+from experiments.visualize.film import Film, Panel, Shades, Stage, Window, in_acts, only_first, place, so_far, telling
+from experiments.visualize.inputs import kernel
 from mytorch.geometry import output_size, pad, taps
 from mytorch.ops.im2col import im2col, im2col_input_grad
 

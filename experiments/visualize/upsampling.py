@@ -7,9 +7,20 @@ import numpy as np
 
 from experiments.errors import FacesError
 from experiments.plots.training import BLUE
-from experiments.visualize.film import Film, in_acts
-from experiments.visualize.stage import Panel, Shades, Window, short
-from experiments.visualize.step import SIZE, Step, only_first, place, so_far, telling
+from experiments.visualize.film import (
+    SIZE,
+    Film,
+    Panel,
+    Shades,
+    Step,
+    Window,
+    in_acts,
+    only_first,
+    place,
+    short,
+    so_far,
+    telling,
+)
 from mytorch.ops import resample as ops
 
 Mode = Literal["nearest", "bilinear"]

@@ -7,9 +7,7 @@ import numpy as np
 
 from experiments.errors import FacesError
 from experiments.plots.training import BLUE, GREY, ORANGE
-from experiments.visualize.film import Film, in_acts
-from experiments.visualize.stage import Panel, Shades, Stage, Window
-from experiments.visualize.step import place
+from experiments.visualize.film import Film, Panel, Shades, Stage, Window, in_acts, place
 from mytorch.ops.bilinear import toom_cook
 from mytorch.ops.winograd import winograd
 

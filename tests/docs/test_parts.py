@@ -7,8 +7,7 @@ import markdown
 import pytest
 
 from docs import links
-from docs.formulae import block, inline
-from docs.markdown import plain
+from docs.markdown import block, inline, plain
 from docs.pictures import save, windows
 from docs.pictures.rooms import between_rooms, groups, imported, reach
 from mytorch import nn, optim

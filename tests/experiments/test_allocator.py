@@ -7,7 +7,7 @@ FAULTS = """
 import resource
 import sys
 import numpy as np
-from experiments.allocator import keep_freed_memory
+from experiments.runtime import keep_freed_memory
 
 if sys.argv[1] == "kept":
     assert keep_freed_memory()

@@ -7,10 +7,10 @@ import torch
 from torchvision.ops import drop_block2d
 
 from models.backbones import build
-from models.drop_block import DropBlock, insert_drop_block
 from models.face_net import FaceNet
 from models.heads import build_head
 from models.stages import parts, set_trainable
+from models.surgery import DropBlock, insert_drop_block
 
 
 def face_net(name: str = "resnet18") -> FaceNet:

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from models.backbones import build
-from models.grid import keep_places
+from models.surgery import keep_places
 
 
 @pytest.mark.parametrize(("size", "last"), [(64, 2), (96, 3), (160, 5)])

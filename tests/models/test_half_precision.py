@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from models.backbones import build
-from models.half_precision import keep_strided_depthwise
+from models.surgery import keep_strided_depthwise
 
 
 def network():

@@ -5,7 +5,7 @@ import nbformat
 import numpy as np
 from PIL import Image
 
-from notebooks.figures_folded import shrink
+from notebooks.book import shrink
 
 
 def book(image):

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.align.detector import Detector
-from experiments.data.align.face import Face, choose
-from experiments.data.align.picture import aligned
+from experiments.data.align.detector import Detector, Face, choose
 from experiments.data.align.settings import AlignSettings
+from experiments.data.align.warp import aligned
 from experiments.data.images import fit_image, read_image
 from experiments.errors import FacesError
 from experiments.progress import track

@@ -11,12 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.align.face import Face
-from experiments.data.align.listing import copy_tables, list_pictures
-from experiments.data.align.picture import align_pictures, begin_worker, cut_usual
-from experiments.data.align.records import FAILURES, SETTINGS, TABLE, Record, Table
+from experiments.data.align.detector import Face
+from experiments.data.align.records import FAILURES, SETTINGS, TABLE, Record, Table, copy_tables, list_pictures
 from experiments.data.align.settings import AlignSettings
-from experiments.data.align.warp import template
+from experiments.data.align.warp import align_pictures, begin_worker, cut_usual, template
 from experiments.data.folders import existing_folder
 from experiments.data.images import Progress, available_processors
 from experiments.errors import FacesError

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.data.synthetic.camera import LARGEST, SMALLEST
-from experiments.data.synthetic.casting import draw_identity
+from experiments.data.synthetic.identity import draw_identity
 from experiments.data.synthetic.render import draw_jpeg
 from experiments.errors import FacesError
 

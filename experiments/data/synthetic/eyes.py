@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from experiments.data.synthetic.canvas import Layer
-from experiments.data.synthetic.curves import Points, beziers, ellipse, smooth, strokes, taper
+from experiments.data.synthetic.canvas import Layer, Points, beziers, ellipse, smooth, strokes, taper
 from experiments.data.synthetic.identity import Identity
-from experiments.data.synthetic.palettes import INK, WHITE, Colour, darker, lighter, luminance, mix
 from experiments.data.synthetic.scene import Expression
+from experiments.data.synthetic.styles import INK, WHITE, Colour, darker, lighter, luminance, mix
 
 SPAN = np.linspace(-1, 1, 13)
 """Positions along an eye from its inner to its outer corner."""

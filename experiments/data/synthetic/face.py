@@ -1,11 +1,16 @@
-"""The head itself: outline, ears, and the soft shadows and blushes that model the face."""
+"""The head itself: outline, ears, and the soft shadows and blushes that model the face.
+
+Nose, mouth, and the marks of a skin.
+
+Facial hair: a soft shadow for stubble, a body and hairs for what is longer.
+"""
 
 import numpy as np
 
-from experiments.data.synthetic.canvas import Layer
-from experiments.data.synthetic.curves import ellipse, mirrored, smooth
+from experiments.data.synthetic.canvas import Layer, beziers, ellipse, mirrored, smooth, strokes, taper
 from experiments.data.synthetic.identity import Head, Identity
-from experiments.data.synthetic.palettes import darker
+from experiments.data.synthetic.scene import Expression
+from experiments.data.synthetic.styles import INK, WHITE, darker, lighter, mix
 
 EAR = np.array([(-0.3, -1.0), (0.35, -1.12), (0.75, -0.75), (0.72, -0.1), (0.42, 0.45), (0.2, 0.95), (-0.25, 0.9)])
 EAR_HOLLOW = np.array([(-0.1, -0.6), (0.3, -0.78), (0.48, -0.45), (0.38, 0.0), (0.12, 0.3), (-0.1, 0.1)])
@@ -92,3 +97,179 @@ def _model_nose(shade: Layer, identity: Identity, away: int) -> None:
     shade.fill(smooth(below, closed=True), DEEP, 0.08)
     top, bottom = 0.45 * ridge, 0.4 * ridge
     shade.fill(np.array([(-top, brow), (top, brow), (bottom, base - 0.1), (-bottom, base - 0.1)]), BRIGHT, 0.12)
+
+
+SPAN = np.linspace(-1, 1, 13)
+"""Positions along a mouth, from left to right."""
+
+UNDERSIDE = np.array(
+    [(-0.8, -0.005), (-0.35, -0.022), (0, 0.012), (0.35, -0.022), (0.8, -0.005), (0.4, 0.03), (0, 0.04), (-0.4, 0.03)]
+)
+WING = np.array([(0.78, -0.10), (1.04, -0.045), (0.97, 0.008), (0.66, 0.012)])
+NOSTRIL = np.array([(0.22, 0.010), (0.48, -0.016), (0.74, 0.002), (0.45, 0.020)])
+"""Parts of a nose about the middle of its base; x in half widths of the nose, y in half face heights."""
+
+
+def draw_nose(layer: Layer, identity: Identity) -> None:
+    """Nostrils, wings and the shadow under the tip; the bridge is modelled by the soft shadows."""
+    nose, skin = identity.nose, identity.skin
+    base, out = np.array((0, nose.y)), 0.5 * nose.tip
+    under = UNDERSIDE * (nose.width, 1) + base
+    under[[2, 6], 1] += nose.droop
+    layer.fill(smooth(under, closed=True), darker(skin, 0.24), out)
+    for side in (-1, 1):
+        scale = (side * nose.width, 1)
+        wing = smooth(WING * scale + base)
+        layer.fill(strokes(wing, 0.011 * taper(len(wing), 0.1, 0.3, 0.6)), darker(skin, 0.40), out * 0.5)
+        layer.fill(smooth(NOSTRIL * scale + base, closed=True), darker(skin, 0.70), out)
+
+
+def draw_mouth(layer: Layer, identity: Identity, expression: Expression) -> None:
+    """Lips, and between them teeth and dark where the mouth is open."""
+    mouth, skin = identity.mouth, identity.skin
+    smile, gap = expression.smile, expression.open * 0.11
+    half = mouth.width * (1 + 0.22 * max(smile, 0) - 0.12 * expression.open)
+    bulge = 1 - SPAN**2
+    x = SPAN * half
+    middle = mouth.y + 0.01 - (mouth.corners + 0.075 * smile) * (SPAN**2 - 0.35)
+    bow = mouth.bow * 0.4 * np.exp(-((SPAN / 0.16) ** 2))
+    top = middle - gap * 0.25 * bulge - mouth.upper * (1 - 0.25 * max(smile, 0)) * (1 - np.abs(SPAN) ** 1.7) * (1 - bow)
+    line_up = middle - gap * 0.25 * bulge + 0.008 * np.cos(SPAN * 2 * np.pi) * bulge
+    line_low = line_up + gap * bulge**0.7
+    bottom = line_low + mouth.lower * (1 - 0.2 * max(smile, 0)) * (1 - SPAN**2) ** 0.8
+
+    def path(upper: np.ndarray, lower: np.ndarray, trim: int = 0) -> np.ndarray:
+        part = slice(trim, len(SPAN) - trim)
+        return np.concatenate([np.stack([x, upper], 1)[part], np.stack([x, lower], 1)[part][::-1]])
+
+    lip = mouth.colour
+    if gap:
+        layer.fill(path(line_up, line_low), (84, 26, 32), 0.02)
+        layer.fill(path(line_up, np.minimum(line_up + 0.052 * bulge**0.5, line_low), 1), mix(WHITE, skin, 0.08), 0.02)
+        layer.fill(path(np.maximum(line_low - 0.03, line_up), line_low, 3), (176, 84, 88), 0.02)
+    layer.fill(path(top, line_up), darker(lip, 0.12), 0.03)
+    layer.fill(path(line_low, bottom), lip, 0.04)
+    shine = np.stack([x, line_low + 0.36 * (bottom - line_low)], 1)[4:-4]
+    layer.fill(strokes(shine, 0.2 * mouth.lower * taper(5, 0.2, 0.2)), lighter(lip, 0.22), 0.045)
+    seam = np.stack([x, line_up], 1)
+    layer.fill(strokes(seam, 0.011 * taper(13, 0.5, 0.5, 0.5)), darker(lip, 0.62), 0.03)
+    for side in (-1, 1):
+        corner = np.array((side * half, middle[0]))
+        crease = smooth(corner + np.array([(side * 0.012, -0.02), (side * 0.03, 0.004), (side * 0.02, 0.03)]))
+        layer.fill(strokes(crease, 0.008 * taper(len(crease))), darker(skin, 0.35))
+
+
+def draw_marks(layer: Layer, identity: Identity, expression: Expression) -> None:
+    """Freckles, moles, a scar, and the lines of age and laughter."""
+    marks, skin, head = identity.marks, identity.skin, identity.head
+    if marks.freckles:
+        rng = np.random.default_rng(identity.hair.grain)
+        across = rng.uniform(-0.72, 0.72, marks.freckles) * head.width
+        down = 0.24 + rng.normal(0, 0.07, marks.freckles)
+        radii = rng.uniform(0.006, 0.013, marks.freckles)
+        dots = ellipse(0, 0, 1, 1, 6) * radii[:, None, None] + np.stack([across, down], 1)[:, None]
+        layer.fill_all(dots, [mix(skin, (150, 84, 44), 0.5)] * marks.freckles)
+    for x, y, radius in marks.moles:
+        layer.fill(ellipse(x, y, radius, radius, 10), mix(darker(skin, 0.6), INK, 0.4))
+    if marks.scar:
+        x, y, angle = marks.scar
+        dx, dy = 0.12 * np.cos(angle), 0.12 * np.sin(angle)
+        line = smooth([(x - dx, y - dy), (x + 0.01, y), (x + dx, y + dy)])
+        layer.fill(strokes(line, 0.013 * taper(len(line))), mix(lighter(skin, 0.4), (220, 130, 130), 0.35))
+    laugh = max(marks.lines * 0.8, 0.5 * max(expression.smile, 0) - 0.1)
+    if laugh > 0.1:
+        _draw_laugh_lines(layer, identity, laugh)
+    if marks.lines > 0.15:
+        for y in (-0.40, -0.31)[: 1 + (marks.lines > 0.4)]:
+            line = smooth(
+                [(-0.36 * head.width, y), (-0.1, y - 0.02), (0.12, y - 0.015), (0.36 * head.width, y + 0.005)]
+            )
+            layer.fill(strokes(line, 0.008 * taper(len(line), peak=0.5)), darker(skin, 0.10 + 0.16 * marks.lines))
+
+
+def _draw_laugh_lines(layer: Layer, identity: Identity, strength: float) -> None:
+    """From the wings of the nose around the corners of the mouth."""
+    nose, mouth = identity.nose, identity.mouth
+    start, end = (1.25 * nose.width, nose.y - 0.02), (mouth.width + 0.09, mouth.y)
+    line = smooth([start, (mouth.width + 0.05, nose.y + 0.11), end])
+    for side in (-1, 1):
+        shape = strokes(line * (side, 1), 0.010 * taper(len(line)))
+        layer.fill(shape, darker(identity.skin, 0.08 + 0.22 * min(strength, 1)))
+
+
+def shade_stubble(shade: Layer, identity: Identity) -> None:
+    """Darken the jaw and the upper lip, as factors with 128 for one."""
+    strength = identity.beard.stubble
+    if not strength:
+        return
+    w, mouth = identity.head.width, identity.mouth
+    tone = (128 - 34 * strength, 128 - 30 * strength, 128 - 26 * strength)
+    cheek = [(0, mouth.y + 0.12), (mouth.width + 0.1, mouth.y + 0.04), (0.80 * w, 0.30), (0.95 * w, 0.25)]
+    jaw = [(0.9 * w, 0.6), (0.45 * w, 0.96), (0, 1.02)]
+    shade.fill(smooth(mirrored([*cheek, *jaw]), closed=True), tone)
+    shade.fill(ellipse(0, mouth.y - 0.075, mouth.width, 0.05), tone)
+
+
+def draw_beard(layer: Layer, identity: Identity, smile: float) -> None:
+    """Beard and moustache; drawn before the lips, which lie on top."""
+    beard = identity.beard
+    rng = np.random.default_rng(identity.hair.grain)  # the same hairs in every image of this face
+    wide = identity.mouth.width * (1 + 0.2 * max(smile, 0))
+    if beard.full:
+        _draw_full(layer, identity, wide, rng)
+    if beard.chin:
+        _draw_goatee(layer, identity, wide, rng)
+    if beard.moustache:
+        _draw_moustache(layer, identity, wide, smile, rng)
+
+
+def _draw_full(layer: Layer, identity: Identity, wide: float, rng: np.random.Generator) -> None:
+    beard, y, w = identity.beard, identity.mouth.y, identity.head.width
+    drop = 1.02 + 0.13 * beard.full
+    lip = [(0, y - 0.02), (0.9 * wide, y - 0.03), (wide + 0.10, y - 0.06)]
+    cheek = [(0.78 * w, 0.36), (0.90 * w, 0.10), (0.985 * w, 0.08)]
+    jaw = [(0.93 * w, 0.5), (0.68 * w, 0.88), (0.34 * w, drop), (0, drop + 0.05)]
+    layer.fill(mirrored(smooth([*lip, *cheek, *jaw])), beard.colour)
+    x = w * np.concatenate([np.linspace(-0.9, -0.4, 9), np.linspace(-0.33, 0.33, 9), np.linspace(0.4, 0.9, 9)])
+    edge = np.interp(np.abs(x), (0.3 * w, wide + 0.1, 0.78 * w, 0.95 * w), (y + 0.13, y + 0.02, 0.42, 0.2))
+    starts, ends = edge + rng.uniform(0, 0.1, len(x)), edge + rng.uniform(0.18, 0.32, len(x))
+    _draw_hairs(layer, identity, np.stack([x, starts], axis=1), np.stack([0.9 * x, ends], axis=1), rng)
+
+
+def _draw_goatee(layer: Layer, identity: Identity, wide: float, rng: np.random.Generator) -> None:
+    """A tuft on the chin; a strong one is joined to the moustache."""
+    beard, y = identity.beard, identity.mouth.y
+    tuft = [(0, y + 0.11), (0.11, y + 0.13), (0.20, 0.88), (0.14, 1.03), (0, 1.08)]
+    layer.fill(smooth(mirrored(tuft), closed=True), beard.colour)
+    starts = np.linspace((-0.14, 0.82), (0.14, 0.82), 9)
+    ends = starts * (0.9, 1) + np.stack([np.zeros(9), 0.20 + 0.03 * rng.random(9)], axis=1)
+    _draw_hairs(layer, identity, starts, ends, rng)
+    if beard.chin > 0.75:
+        line = smooth([(wide + 0.02, y - 0.02), (wide + 0.03, y + 0.12), (0.18, 0.92)])
+        for side in (-1, 1):
+            layer.fill(strokes(line * (side, 1), np.full(len(line), 0.03)), beard.colour)
+
+
+def _draw_moustache(layer: Layer, identity: Identity, wide: float, smile: float, rng: np.random.Generator) -> None:
+    beard, y = identity.beard, identity.mouth.y
+    top, tip = y - 0.115 + 0.02 * smile, y + 0.03 + 0.06 * beard.moustache - 0.06 * smile
+    upper = [(0, top + 0.015), (0.4 * wide, top), (0.9 * wide, top + 0.055), (1.12 * wide, tip)]
+    lower = [(0.8 * wide, y - 0.012), (0.3 * wide, y - 0.035), (0, y - 0.03)]
+    layer.fill(mirrored(smooth([*upper, *lower])), beard.colour, 0.03)
+    t = np.linspace(-0.9, 0.9, 12)
+    starts = np.stack([0.7 * wide * t, top + 0.015 + 0.04 * t**2], axis=1)
+    ends = np.stack([1.1 * wide * t, y - 0.02 + 0.04 * t**2], axis=1)
+    _draw_hairs(layer, identity, starts, ends, rng)
+
+
+def _draw_hairs(
+    layer: Layer, identity: Identity, starts: np.ndarray, ends: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Single hairs over the body of a beard, some lit and some in shadow."""
+    colour = identity.beard.colour
+    hairs = beziers(starts, (starts + ends) / 2 + rng.normal(0, 0.012, starts.shape), ends, 5)
+    tones = [
+        lighter(colour, 0.22 * v) if v > 0 else darker(colour, -0.35 * v)
+        for v in rng.uniform(-1, 1, len(hairs)).tolist()
+    ]
+    layer.fill_all(strokes(hairs, 0.012 * taper(5)), tones, raised=0.03)

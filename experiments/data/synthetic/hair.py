@@ -1,17 +1,120 @@
-"""Hair: what hangs behind the head, the cap over the skull, and what falls before the ears."""
+"""Hair: what hangs behind the head, the cap over the skull, and what falls before the ears.
+
+How hair falls: its tones, its waves, its scalloped edges and its tufts.
+
+A headscarf in place of hair: cloth around the face, and its folds.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from experiments.data.synthetic.canvas import Layer
-from experiments.data.synthetic.curves import beziers, ellipse, mirrored, smooth, strokes, taper
-from experiments.data.synthetic.headscarf import draw_headscarf
-from experiments.data.synthetic.identity import Identity
-from experiments.data.synthetic.locks import Locks, between
-from experiments.data.synthetic.palettes import darker, lighter, luminance, mix
-from experiments.data.synthetic.styles import FRINGE_KNOTS, FRINGES, STYLES
+from experiments.data.synthetic.canvas import Layer, beziers, ellipse, mirrored, smooth, strokes, taper
+from experiments.data.synthetic.identity import Hair, Identity
+from experiments.data.synthetic.styles import (
+    FRINGE_KNOTS,
+    FRINGES,
+    STYLES,
+    Colour,
+    Style,
+    darker,
+    lighter,
+    luminance,
+    mix,
+)
+
+FOLDS = np.array(
+    [
+        [(-0.80, -0.2), (-0.86, 0.3), (-0.5, 0.95), (0.82, 0.0), (0.7, 0.8), (-0.3, -0.72), (0.1, 1.1)],
+        [(0.2, -1.1), (-1.05, 0.9), (0.7, 1.7), (0.95, 0.9), (-0.9, 1.5), (0.8, -0.85), (0.95, 1.9)],
+    ]
+)
+"""Where folds start and end; x in half widths of the head."""
+
+
+def draw_headscarf(back: Layer, front: Layer, identity: Identity) -> None:
+    """The cloth behind the head, and the same cloth before it with an opening for the face."""
+    style, cloth, w = STYLES["headscarf"], identity.hair.scarf, identity.head.width
+    wide, top = w + style.side * identity.hair.volume, style.top * identity.hair.volume
+    head = [(0, -1 - top), (wide * 0.62, -0.9 - top * 0.7), (wide, -0.4), (wide * 1.02, 0.3)]
+    shoulders = [(wide, 0.9), (wide * 1.45, 1.6), (wide * 1.3, 2.6), (0, 2.7)]
+    around = smooth(mirrored([*head, *shoulders]), closed=True)
+    back.fill(around, darker(cloth, 0.3), flat=0.0)
+    face = [(0, -0.66), (0.55 * w, -0.56), (0.86 * w, -0.15), (0.87 * w, 0.35), (0.62 * w, 0.84), (0, 1.02)]
+    opening = smooth(mirrored(face), closed=True)
+    hem = np.concatenate([opening, opening[:1]])
+    front.fill(np.concatenate([around, around[:1], hem[::-1]]), cloth)
+    front.fill(strokes(hem, np.full(len(hem), 0.03)), darker(cloth, 0.22))
+    starts, ends = FOLDS * (w, 1)
+    folds = beziers(starts, (starts + ends) / 2 + (0.04, 0.12), ends)
+    tones = [lighter(cloth, 0.10) if k % 2 else darker(cloth, 0.13) for k in range(len(folds))]
+    front.fill_all(strokes(folds, 0.03 * taper(7)), tones)
+
+
+class Locks:
+    """The hair of one head as a material. Its random numbers are the head's own: the same in every image."""
+
+    def __init__(self, hair: Hair, style: Style):
+        self.rng = np.random.default_rng(hair.grain)
+        self.colour = hair.colour
+        self.style = style
+        self.phase = 9 * hair.part
+
+    def tones(self, count: int, contrast: float) -> list[Colour]:
+        """Shades of the hair, some lit and some in shadow."""
+        return [
+            lighter(self.colour, 0.55 * contrast * v) if v > 0 else darker(self.colour, -contrast * v)
+            for v in self.rng.uniform(-1, 1, count).tolist()
+        ]
+
+    def waved(self, locks: np.ndarray) -> np.ndarray:
+        """Bend strands (M, S, 2) sideways, more towards their ends."""
+        many, steps = locks.shape[:2]
+        phase = self.rng.uniform(0, 2, (many, 1)) + np.linspace(0, 9, steps)
+        sideways = 0.6 * self.style.wave * np.sin(phase) * np.linspace(0, 1, steps)
+        return locks + np.stack([sideways, np.zeros_like(sideways)], axis=-1)
+
+    def edged(self, outline: np.ndarray) -> np.ndarray:
+        """Scallop an outline as deeply as the style has it: curls deeply, straight hair hardly."""
+        if self.style.bumps:
+            return self.scalloped(outline, self.style.bumps, 13 if self.style.fine else 9)
+        return self.scalloped(outline, 0.35 * self.style.wave, 6)
+
+    def scalloped(self, outline: np.ndarray, depth: float, count: int) -> np.ndarray:
+        """Push `count` scallops of `depth` out of an outline (N, 2)."""
+        if not depth:
+            return outline
+        phase = np.linspace(0, count * np.pi, len(outline)) + self.phase
+        away = outline - (0, -0.2)
+        away /= np.sqrt((away**2).sum(axis=1, keepdims=True)) + 1e-9
+        return outline + away * (depth * np.abs(np.sin(phase)))[:, None]
+
+    def draw_tufts(self, layer: Layer, at: np.ndarray, scale: float, flat: float | None = None) -> None:
+        """Rounded tufts about the points `at` (M, 2), each with a lit or a shaded crescent."""
+        many, at = len(at), at[:, None]
+        radius = self.rng.uniform(0.075, 0.125, many)[:, None, None] * scale
+        tones = self.tones(many, 0.15)
+        layer.fill_all(at + ellipse(0, 0, 1, 0.92, 9) * radius, tones, 0.02, flat)
+        lit = self.rng.random(many) < 0.5
+        start = np.where(lit, 3.5, 0.3) + self.rng.uniform(-0.5, 0.5, many)
+        turn = start[:, None] + np.linspace(0, 2.4, 6)
+        crescents = at + 0.78 * radius * np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+        inks = [
+            lighter(tone, 0.16) if bright else darker(tone, 0.26)
+            for tone, bright in zip(tones, lit.tolist(), strict=True)
+        ]
+        layer.fill_all(strokes(crescents, 0.015 * taper(6)), inks, 0.03, flat)
+
+
+def between(outer: np.ndarray, inner: np.ndarray, along: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """Points (M, 2) of the band between two curves: `along` them and `down` from one to the other, 0 to 1."""
+    high, low = (
+        np.stack([np.interp(along * (len(curve) - 1), np.arange(len(curve)), curve[:, k]) for k in (0, 1)], axis=1)
+        for curve in (outer, inner)
+    )
+    return high + (low - high) * down[:, None]
+
 
 BEHIND = -0.22
 """Depth of the hair at the back of the head, in half face heights."""

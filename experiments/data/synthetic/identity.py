@@ -2,11 +2,16 @@
 
 Lengths are in half face heights: the crown of the skull lies at y = -1, the chin at y = 1, and x = 0 runs between the
 eyes. Angles are in radians.
+
+Who there is: identities drawn from a seed, with features that go together about as often as they do.
 """
 
 from dataclasses import dataclass
 
-from experiments.data.synthetic.palettes import Colour
+import numpy as np
+
+from experiments.data.synthetic import styles as palettes
+from experiments.data.synthetic.styles import STYLES, Colour, mix
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +151,169 @@ class Identity:
     marks: Marks
     glasses: Glasses | None
     earrings: Colour | None
+
+
+def _pick(rng: np.random.Generator, weights: tuple[float, ...] | list[float]) -> int:
+    cumulative = np.cumsum(weights)
+    return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+
+
+def _jitter(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
+    red, green, blue = np.clip(np.array(colour) * rng.uniform(1 - amount, 1 + amount) + rng.normal(0, 3, 3), 12, 253)
+    return float(red), float(green), float(blue)
+
+
+def draw_identity(seed: int, number: int) -> Identity:
+    """Person `number` of `seed`, whoever else is drawn: the same two numbers are the same person."""
+    rng = np.random.default_rng([seed, 0, number])
+    between = rng.uniform
+    feminine = rng.random()  # a tendency, so that features go together as often as not
+    age = between(0, 1) ** 1.3
+    tone = int(rng.integers(len(palettes.SKIN)))
+    skin = _jitter(rng, palettes.SKIN[tone], 0.05)
+    dark = tone >= 5
+    head = _draw_head(rng, feminine)
+    hair = _draw_hair(rng, feminine, age, dark)
+    return Identity(
+        number=number,
+        skin=skin,
+        head=head,
+        eyes=_draw_eyes(rng, feminine, age, dark, head.width),
+        brows=Brows(
+            lift=between(0.15, 0.23),
+            arch=between(0.0, 0.055) + 0.02 * feminine,
+            slope=between(-0.04, 0.05),
+            length=between(0.17, 0.25),
+            thickness=between(0.016, 0.032) + 0.016 * (1 - feminine),
+            inset=between(-0.03, 0.03),
+        ),
+        nose=Nose(
+            y=between(0.36, 0.48),
+            width=between(0.10, 0.155) + (0.035 if dark else 0) * rng.random(),
+            bridge=between(0.035, 0.07),
+            tip=between(0.12, 0.28),
+            droop=between(-0.03, 0.04),
+        ),
+        mouth=Mouth(
+            y=between(0.615, 0.69),
+            width=between(0.20, 0.30),
+            upper=between(0.03, 0.06) + 0.012 * feminine,
+            lower=between(0.045, 0.085) + 0.012 * feminine,
+            bow=between(0.1, 0.9),
+            corners=between(-0.02, 0.025),
+            colour=mix(_lips(skin, feminine), (200, 70, 80), 0.35 * feminine * rng.random()),
+        ),
+        hair=hair,
+        beard=_draw_beard(rng, feminine if STYLES[hair.style].masculine else 1.0, hair.colour),
+        marks=_draw_marks(rng, age, tone, head.width),
+        glasses=_draw_glasses(rng) if rng.random() < 0.22 else None,
+        earrings=_pick_earrings(rng) if rng.random() < 0.5 * feminine else None,
+    )
+
+
+def _lips(skin: Colour, feminine: float) -> Colour:
+    """Lips of a face: its skin, redder and darker."""
+    return (skin[0] * 0.86, skin[1] * (0.66 - 0.06 * feminine), skin[2] * 0.68)
+
+
+def _draw_head(rng: np.random.Generator, feminine: float) -> Head:
+    between = rng.uniform
+    return Head(
+        width=between(0.66, 0.79),
+        temple=between(0.93, 1.0),
+        cheek=between(0.95, 1.04),
+        jaw=between(0.76, 0.95) - 0.05 * feminine,
+        jaw_y=between(0.48, 0.62),
+        chin=between(0.30, 0.52) - 0.05 * feminine,
+        ear_size=between(0.17, 0.25),
+        ear_lobe=between(0.5, 1.0),
+        neck=between(0.50, 0.62) - 0.08 * feminine,
+    )
+
+
+def _draw_eyes(rng: np.random.Generator, feminine: float, age: float, dark: bool, head_width: float) -> Eyes:
+    between = rng.uniform
+    names = list(palettes.IRIS)
+    weights = palettes.IRIS_ON_DARK_SKIN if dark else palettes.IRIS_ON_LIGHT_SKIN
+    width = between(0.165, 0.215)
+    return Eyes(
+        spacing=head_width * between(0.45, 0.54),
+        y=between(0.02, 0.11),
+        width=width,
+        height=width * between(0.40, 0.62),
+        tilt=between(-0.10, 0.16),
+        peak=between(-0.3, 0.2),
+        iris=between(0.090, 0.112),
+        colour=_jitter(rng, palettes.IRIS[names[_pick(rng, weights)]], 0.1),
+        fold=between(0.0, 0.055) if rng.random() < 0.8 else 0.0,
+        lashes=0.05 * feminine * between(0.4, 1),
+        bags=max(0.0, between(-0.4, 0.4) + 0.6 * age),
+    )
+
+
+def _draw_hair(rng: np.random.Generator, feminine: float, age: float, dark: bool) -> Hair:
+    weights = palettes.HAIR_ON_DARK_SKIN if dark else palettes.HAIR_ON_LIGHT_SKIN
+    colour = _jitter(rng, list(palettes.HAIR.values())[_pick(rng, weights)], 0.12)
+    if age > 0.55 and rng.random() < 0.6:
+        colour = mix(colour, palettes.HAIR["white" if rng.random() < 0.4 else "grey"], min(1.0, rng.random() + 0.3))
+    names = list(STYLES)
+    weight = [
+        (style.feminine * feminine + style.masculine * (1 - feminine)) * (style.on_dark if dark else 1)
+        for style in STYLES.values()
+    ]
+    name = names[_pick(rng, weight)]
+    fringes = [fringe for fringe in STYLES[name].fringes if fringe != "receding" or age > 0.3] or ["natural"]
+    return Hair(
+        style=name,
+        fringe=fringes[int(rng.integers(len(fringes)))],
+        colour=colour,
+        hairline=rng.uniform(-0.06, 0.07),
+        volume=rng.uniform(0.75, 1.35),
+        length=rng.uniform(-0.2, 0.25),
+        part=rng.uniform(-0.55, 0.55),
+        scarf=_jitter(rng, palettes.CLOTH[int(rng.integers(len(palettes.CLOTH)))], 0.1),
+        grain=int(rng.integers(2**31)),
+    )
+
+
+def _draw_beard(rng: np.random.Generator, feminine: float, hair: Colour) -> Beard:
+    colour = mix(palettes.darker(hair, 0.3), hair, rng.random())
+    kind = rng.choice(("none", "stubble", "moustache", "goatee", "full"), p=(0.4, 0.2, 0.1, 0.12, 0.18))
+    if feminine > 0.42 or kind == "none":
+        return Beard(0, 0, 0, 0, colour)
+    strength = rng.uniform(0.5, 1)
+    return Beard(
+        stubble=strength if kind == "stubble" else 0.25 * strength,
+        moustache=strength if kind in ("moustache", "goatee", "full") else 0.0,
+        chin=strength if kind == "goatee" else 0.0,
+        full=strength if kind == "full" else 0.0,
+        colour=colour,
+    )
+
+
+def _draw_marks(rng: np.random.Generator, age: float, tone: int, width: float) -> Marks:
+    count = int(rng.choice((0, 1, 2, 3), p=(0.5, 0.28, 0.15, 0.07)))
+    spots = [(rng.uniform(-0.7, 0.7) * width, rng.uniform(0.12, 0.8), rng.uniform(0.014, 0.028)) for _ in range(count)]
+    moles = tuple((x, y, r) for x, y, r in spots if abs(x) > 0.17 and (x / width) ** 2 + y**2 < 0.8)
+    scarred = rng.random() < 0.07
+    return Marks(
+        moles=moles,
+        freckles=int(rng.integers(18, 46)) if rng.random() < (0.22 if tone < 5 else 0.05) else 0,
+        scar=(rng.choice((-1, 1)) * 0.55 * width, rng.uniform(-0.25, 0.45), rng.uniform(0.3, 2.8)) if scarred else None,
+        lines=max(0.0, age - 0.45) * 1.6,
+        blush=rng.uniform(0.2, 1),
+    )
+
+
+def _draw_glasses(rng: np.random.Generator) -> Glasses:
+    return Glasses(
+        width=rng.uniform(0.21, 0.27),
+        height=rng.uniform(0.13, 0.21),
+        square=rng.uniform(0, 1),
+        rim=rng.uniform(0.010, 0.028),
+        colour=palettes.FRAMES[int(rng.integers(len(palettes.FRAMES)))],
+    )
+
+
+def _pick_earrings(rng: np.random.Generator) -> Colour:
+    return palettes.JEWELS[int(rng.integers(len(palettes.JEWELS)))]

@@ -5,18 +5,23 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from experiments.data.synthetic.accessories import draw_glasses, draw_obstacle
-from experiments.data.synthetic.background import draw_background
-from experiments.data.synthetic.beard import draw_beard, shade_stubble
-from experiments.data.synthetic.body import draw_body
+from experiments.data.synthetic.accessories import draw_body, draw_glasses, draw_obstacle
 from experiments.data.synthetic.camera import LARGEST, SMALLEST, develop, illuminate
 from experiments.data.synthetic.canvas import Layer, View
 from experiments.data.synthetic.eyes import draw_brows, draw_eyes
-from experiments.data.synthetic.face import draw_ear, draw_face, model
-from experiments.data.synthetic.features import draw_marks, draw_mouth, draw_nose
+from experiments.data.synthetic.face import (
+    draw_beard,
+    draw_ear,
+    draw_face,
+    draw_marks,
+    draw_mouth,
+    draw_nose,
+    model,
+    shade_stubble,
+)
 from experiments.data.synthetic.hair import comb
 from experiments.data.synthetic.identity import Identity
-from experiments.data.synthetic.scene import Scene, draw_scene
+from experiments.data.synthetic.scene import Scene, draw_background, draw_scene
 from experiments.errors import FacesError
 
 NEUTRAL = (128, 128, 128)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from experiments.data.align.in_memory import align_files
-from experiments.data.identities import find_identities
+from experiments.data.folders import find_identities
 from experiments.errors import FacesError
 from experiments.evaluation.scoring import View
 from experiments.inference.embedder import normalised, open_embedder

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 
 from experiments.errors import FacesError
-from experiments.evaluation.gallery.enroll import enrolled
+from experiments.evaluation.gallery.enroll import Gate, enrolled
 from experiments.evaluation.gallery.identify import threshold_for
-from experiments.evaluation.gallery.quality import Gate
 from experiments.evaluation.gallery.store import Gallery
 from experiments.evaluation.scoring import View
 from experiments.inference.embedder import normalised, open_embedder
+from experiments.metrics.bootstrap import people_interval
 from experiments.metrics.identification import NOBODY, OpenSet, cmc, open_set, rank_k, ranks
-from experiments.metrics.intervals import people_interval
 from experiments.plots.verification import cmc_plot, open_set_plot
 from experiments.progress import say
 from experiments.run import write_csv, write_json

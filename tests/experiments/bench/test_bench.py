@@ -11,8 +11,7 @@ from PIL import Image
 from threadpoolctl import threadpool_info
 
 from experiments.bench import memory
-from experiments.bench.plan import Plan
-from experiments.bench.threads import limited
+from experiments.bench.timing import Plan, limited
 from mytorch.device import require_cuda
 
 PLAIN = [

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.bench.cases import CONVOLUTIONS, Convolution
-from experiments.bench.convolutions import TOGETHER, all_runners
+from experiments.bench.convolutions import CONVOLUTIONS, RIVALRY, TOGETHER, Convolution, all_runners
 from experiments.bench.devices import Cpu
-from experiments.bench.rivals import RIVALRY
 
 
 def largest_difference(ours, theirs):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.bench.handwritten import WAYS
+from experiments.bench.convolutions import WAYS
 from mytorch.ops import conv as ops
 
 

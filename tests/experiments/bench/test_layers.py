@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.bench.devices import Cpu
-from experiments.bench.layers import LAYERS, layer_runners
-from experiments.bench.optimisers import OPTIMISERS
+from experiments.bench.layers import LAYERS, OPTIMISERS, layer_runners
 from mytorch import nn, optim
 
 ELSEWHERE = {"Conv1d", "Conv2d", "Module", "Parameter", "Sequential", "Residual", "Identity", "Flatten"}

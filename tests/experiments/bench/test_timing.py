@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from experiments.bench.devices import Device
-from experiments.bench.plan import Plan
-from experiments.bench.timing import geometric_mean, race, ratios
+from experiments.bench.timing import Plan, geometric_mean, race, ratios
 
 
 class Told(Device):

@@ -6,8 +6,8 @@ import torch
 
 from experiments.config.recipe import Augment, Data, Recipe
 from experiments.data.augment import Augmentation
-from experiments.data.batches import Batches, normalised
 from experiments.data.dataset import read_split
+from experiments.data.loader import Batches, normalised
 
 EVERYTHING = Augment(
     flip=0.5, crop=0.7, shift=0.1, zoom=0.2, rotate=20, perspective=0.2, brightness=0.2, contrast=0.2, saturation=0.2,

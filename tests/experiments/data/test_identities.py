@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.data.folders import natural_key
-from experiments.data.identities import find_identities, subset
-from experiments.data.unlabelled import find_images
+from experiments.data.folders import find_identities, natural_key, subset
+from experiments.data.sources import find_images
 from experiments.errors import FacesError
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from experiments.data.dataset import read_split
-from experiments.data.identities import find_identities, validation_root
+from experiments.data.folders import find_identities, validation_root
 from experiments.data.pack import pack
-from experiments.data.unlabelled import find_images
+from experiments.data.sources import find_images
 from experiments.errors import FacesError
 
 

@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.config.recipe import Augment, Data, Recipe
-from experiments.data.batches import Batches
 from experiments.data.dataset import Faces
 from experiments.data.images import ImageError
-from experiments.data.loader import Loader, Shares, in_groups, normalised_on
+from experiments.data.loader import Batches, Loader, Shares, in_groups, normalised_on
 from experiments.errors import FacesError
 
 AUGMENT = Augment(flip=0.5, crop=0.7, brightness=0.2, erase=0.5)

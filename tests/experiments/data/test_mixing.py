@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from experiments.config.recipe import Mixing
-from experiments.data.mixing import mix
+from experiments.data.augment import mix
 
 PIXELS = torch.rand(6, 3, 16, 12, generator=torch.Generator().manual_seed(0))
 

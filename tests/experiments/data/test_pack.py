@@ -11,12 +11,11 @@ from PIL import Image
 
 from experiments.data import dataset as reading
 from experiments.data import pack as packing
-from experiments.data import packed as packs
+from experiments.data import sources as packs
 from experiments.data.dataset import read_pictures, read_split
 from experiments.data.images import ImageError, load_images
 from experiments.data.pack import pack
-from experiments.data.sources import Files, Pictures
-from experiments.data.unlabelled import find_images
+from experiments.data.sources import Files, Pictures, find_images
 from experiments.errors import FacesError
 
 SIZE = (16, 16)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.data.augment import SamePerson
 from experiments.data.dataset import Faces
-from experiments.data.same_person import SamePerson
 from experiments.errors import FacesError
 
 LABELS = np.array([0, 1, 0, 2, 1, 0, 1, 0])

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.data.identities import find_identities
-from experiments.data.splits import SplitError, split
+from experiments.data.dataset import SplitError, split
+from experiments.data.folders import find_identities
 from experiments.errors import FacesError
 
 seeds = st.integers(0, 2**32)

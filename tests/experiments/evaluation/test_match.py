@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data.align.face import Face
+from experiments.data.align.detector import Face
 from experiments.data.align.in_memory import AlignedFace
 from experiments.errors import FacesError
 from experiments.evaluation.match import refuse_faceless

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from experiments.data.pairs import read_pairs
+from experiments.evaluation.gallery.enroll import Gate
 from experiments.evaluation.gallery.leave_one_out import try_people
-from experiments.evaluation.gallery.quality import Gate
+from experiments.evaluation.robustness import some_pairs
 from experiments.evaluation.scoring import View, figures, score_pairs
-from experiments.evaluation.stress import some_pairs
 from experiments.evaluation.thresholds import calibrate
 from experiments.evaluation.verification import verify
 from experiments.inference.embedder import frozen, keep_frozen

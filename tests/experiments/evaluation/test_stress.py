@@ -6,11 +6,9 @@ from PIL import Image
 
 from experiments.data.pairs import read_pairs
 from experiments.errors import FacesError
-from experiments.evaluation.groups import group_rates, read_attributes
-from experiments.evaluation.occlusion_map import occlusion_map
-from experiments.evaluation.robustness import KINDS, robustness
+from experiments.evaluation.match import occlusion_map
+from experiments.evaluation.robustness import KINDS, group_rates, read_attributes, robustness, run_stress, some_pairs
 from experiments.evaluation.scoring import View, score_pairs
-from experiments.evaluation.stress import run_stress, some_pairs
 from experiments.evaluation.verification import verify
 from experiments.metrics.roc import roc
 

@@ -4,8 +4,7 @@ import torch
 
 from experiments.inference import predict as prediction
 from experiments.inference.model import Trained
-from experiments.inference.predict import average, predict
-from experiments.inference.views import views
+from experiments.inference.predict import average, predict, views
 
 
 def test_the_average_is_of_probabilities():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from experiments.inference.views import views
+from experiments.inference.predict import views
 
 FACES = np.random.default_rng(0).integers(0, 256, (3, 21, 16, 3), np.uint8)
 

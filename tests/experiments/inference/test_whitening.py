@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from experiments.errors import FacesError
-from experiments.inference.embedder import normalised
-from experiments.inference.whitening import Whitening
+from experiments.inference.embedder import Whitening, normalised
 from experiments.metrics.roc import roc
 
 

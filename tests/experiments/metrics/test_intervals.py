@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap
 
-from experiments.metrics.intervals import people_interval, share_interval
+from experiments.metrics.bootstrap import people_interval, share_interval
 
 
 def answers(right: int, count: int) -> np.ndarray:

@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, roc_curve
 
 from experiments.errors import FacesError
-from experiments.metrics.roc import roc
-from experiments.metrics.verification_metrics import fold_accuracy, tar_at_far
+from experiments.metrics.roc import fold_accuracy, roc, tar_at_far
 
 
 def pairs(count: int, seed: int, gap: float = 1.5):

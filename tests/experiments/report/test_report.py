@@ -10,8 +10,7 @@ import yaml
 
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
-from experiments.report.document import Figure, Table
-from experiments.report.phrases import counted, large, listed, percent
+from experiments.report.document import Figure, Table, counted, large, listed, percent
 from experiments.report.report import report
 from experiments.report.study import Study
 from experiments.run import read_json

@@ -5,10 +5,10 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments.cli import app
-from experiments.data.identities import find_identities
+from experiments.data.folders import find_identities
 from experiments.data.pack import pack
 from experiments.errors import FacesError
-from experiments.submission.agreement import agree
+from experiments.submission.pseudo_labels import agree
 
 NAMED = {
     "first": ["anna", "anna", "ben", "ben", "carl", "carl"],

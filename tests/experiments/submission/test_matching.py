@@ -3,8 +3,7 @@ from pathlib import Path
 import pytest
 
 from experiments.errors import FacesError
-from experiments.submission.format import Sample, label_style
-from experiments.submission.matching import match
+from experiments.submission.format import Sample, label_style, match
 
 IN_STRING_ORDER = ["0", "1", "10", *map(str, range(2, 10))]
 

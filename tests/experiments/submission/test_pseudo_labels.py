@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from experiments.data.dataset import read_pictures, read_split
-from experiments.data.unlabelled import find_images
+from experiments.data.sources import find_images
 from experiments.errors import FacesError
 from experiments.inference.class_balance import balanced
 from experiments.inference.model import Trained

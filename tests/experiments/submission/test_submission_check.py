@@ -1,7 +1,7 @@
 import pytest
 
 from experiments.errors import FacesError
-from experiments.submission.submission_check import check_submission
+from experiments.submission.format import check_submission
 
 SAMPLE = "image_name,label\n10.jpg,a\n2.jpg,a\n1.jpg,a\n"
 SWAPPED = "image_name,label\n1.jpg,a\n2.jpg,b\n10.jpg,a\n"

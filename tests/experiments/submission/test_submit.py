@@ -12,8 +12,7 @@ from experiments.errors import FacesError
 from experiments.inference.class_balance import balanced
 from experiments.inference.model import Trained
 from experiments.run import Run
-from experiments.submission.format import read_sample
-from experiments.submission.submission_check import check_submission
+from experiments.submission.format import check_submission, read_sample
 from experiments.submission.submit import submit
 
 ORDER = ["10.png", "1.png", "3.png", "2.png"]

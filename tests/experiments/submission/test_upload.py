@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from experiments.errors import FacesError
-from experiments.submission import upload as module
-from experiments.submission.upload import require_kaggle, upload, upload_command
+from experiments.submission import submit as module
+from experiments.submission.submit import require_kaggle, upload, upload_command
 
 VARIABLES = ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_CONFIG_DIR", "XDG_CONFIG_HOME")
 

@@ -9,8 +9,7 @@ from PIL import Image
 from experiments.errors import FacesError
 from experiments.inference.model import Trained
 from experiments.run import read_json
-from experiments.tools.compare import compare
-from experiments.tools.cost import cost, torch_flops
+from experiments.tools.compare import compare, cost, torch_flops
 from models.twin import twin
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from experiments.errors import FacesError
-from experiments.tools.space import Dimension, chosen, fitted, read_space
+from experiments.tools.tune import Dimension, chosen, fitted, read_space
 
 
 class Highest:

@@ -15,11 +15,10 @@ from experiments.config.recipe import Recipe
 from experiments.data.dataset import Faces, read_split
 from experiments.errors import FacesError
 from experiments.inference.model import Trained
-from experiments.training.build_model import build_face_net
+from experiments.training.build_model import build_face_net, warning
 from experiments.training.checkpoint import FaceProgress
-from experiments.training.continuation import warning
+from experiments.training.torch_learner import ALL, pairs_of, refuse_unpaired, validation_eer
 from experiments.training.torch_trainer import Options, train
-from experiments.training.validation import ALL, pairs_of, refuse_unpaired, validation_eer
 from models.backbones import build
 
 ALONE = Options(workers=0)

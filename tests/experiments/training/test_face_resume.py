@@ -16,7 +16,8 @@ import torch
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 from experiments.run import Run
-from experiments.training import face_record, face_session
+from experiments.training import torch_trainer as face_record
+from experiments.training import torch_trainer as face_session
 from experiments.training.checkpoint import read_tensors
 from experiments.training.torch_learner import FaceLearner
 from experiments.training.torch_trainer import Options, train

@@ -6,11 +6,8 @@ from PIL import Image
 
 from experiments.errors import FacesError
 from experiments.visualize import convolution
-from experiments.visualize.film import chosen_steps, in_acts, write_film
-from experiments.visualize.inputs import colour_portrait, portrait
-from experiments.visualize.kernels import kernel
-from experiments.visualize.stage import Shades, short
-from experiments.visualize.step import telling
+from experiments.visualize.film import Shades, chosen_steps, in_acts, short, telling, write_film
+from experiments.visualize.inputs import colour_portrait, kernel, portrait
 
 
 @pytest.fixture(scope="module")

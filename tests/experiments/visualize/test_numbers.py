@@ -5,10 +5,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from experiments.visualize import batch_norm, convolution, dropout, im2col, transposed, upsampling, winograd
-from experiments.visualize import pooling
-from experiments.visualize.kernels import kernel
-from experiments.visualize.step import Step
+from experiments.visualize import batch_norm, convolution, dropout, im2col, pooling, transposed, upsampling, winograd
+from experiments.visualize.film import Step
+from experiments.visualize.inputs import kernel
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 

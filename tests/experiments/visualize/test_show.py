@@ -10,8 +10,7 @@ from typer.main import get_command
 
 from experiments.commands.show import show
 from experiments.inference.model import Trained
-from experiments.visualize.features import strongest
-from experiments.visualize.network import convolutions, feature_maps, logits_of, picture_for, pixel_gradient
+from experiments.visualize.network import convolutions, feature_maps, logits_of, picture_for, pixel_gradient, strongest
 
 
 @pytest.mark.parametrize(

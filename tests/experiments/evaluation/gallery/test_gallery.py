@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from experiments.errors import FacesError
-from experiments.evaluation.gallery.identify import NOBODY, answers, threshold_for
+from experiments.evaluation.gallery.enroll import Gate
+from experiments.evaluation.gallery.identify import NOBODY, answers, nearest, threshold_for
 from experiments.evaluation.gallery.leave_one_out import leave_one_out
-from experiments.evaluation.gallery.quality import Gate
-from experiments.evaluation.gallery.search import nearest
 from experiments.evaluation.gallery.store import Gallery, read_gallery, write_gallery
 from experiments.evaluation.scoring import View
 from experiments.evaluation.verification import verify
@@ -215,7 +214,7 @@ def test_folders_without_anything_to_enroll(command, calibrated, tmp_path):
 
 
 def test_the_gate():
-    from experiments.data.align.face import Face
+    from experiments.data.align.detector import Face
     from experiments.data.align.in_memory import AlignedFace
 
     def one(score=0.99, side=50.0, faces=1):

@@ -1,7 +1,8 @@
 """The section on verification: error rates, ROC, DET and similarities, for the runs that were verified."""
 
-from experiments.report import pair_curves
+from experiments.report import figures as pair_curves
 from experiments.report.document import (
+    NONE,
     Block,
     Code,
     Column,
@@ -11,11 +12,14 @@ from experiments.report.document import (
     Section,
     Table,
     Words,
+    between,
     cells,
+    decimal,
+    percent,
     say,
+    sentence,
 )
 from experiments.report.facts import RunFacts
-from experiments.report.phrases import NONE, between, decimal, percent, sentence
 from experiments.report.study import Study
 
 
