@@ -19,8 +19,6 @@ import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 
-import numpy as np
-
 VARIABLE = "OPENBLAS_CORETYPE"
 CORE = "SKYLAKEX"
 NEEDS = {"avx512f", "avx512dq", "avx512cd", "avx512bw", "avx512vl"}
@@ -70,5 +68,7 @@ def keep_freed_memory() -> bool:
 
 
 def step_seed(*numbers: int) -> int:
-    """One 63-bit seed of several numbers (the run's seed, epoch, step, process), far apart for neighbours."""
+    """Return a 63-bit seed made of several numbers (seed of the run, epoch, step, process), unrelated for neighbors."""
+    import numpy as np  # not at the top: choose_kernels must run before NumPy is loaded
+
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))

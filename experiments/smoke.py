@@ -16,8 +16,9 @@ from experiments.config.recipe import Recipe, Transfer
 from experiments.data.synthetic import write_competition
 from experiments.errors import FacesError
 from experiments.evaluation.evaluate import evaluate
+from experiments.files import read_json, write_json
 from experiments.progress import console, say
-from experiments.run import Run, read_json, write_json
+from experiments.run import Run
 from experiments.submission.format import check_submission
 from experiments.submission.submit import submit
 from experiments.training.mytorch_trainer import train as train_scratch

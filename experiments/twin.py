@@ -15,10 +15,10 @@ from experiments.data.dataset import Faces, read_split
 from experiments.data.folders import identity_root
 from experiments.data.loader import Batch, Batches, normalised
 from experiments.errors import FacesError
+from experiments.files import new_folder, refuse_existing, refuse_inside, write_csv, write_json, write_text
 from experiments.metrics.classification import figures
 from experiments.plots.training import twin_curves
 from experiments.progress import say, track
-from experiments.run import new_folder, refuse_existing, refuse_inside, write_csv, write_json, write_text
 from experiments.training.mytorch_learner import EVALUATION_BATCH, Learner, predict
 from models.twin import twin
 

@@ -28,6 +28,20 @@ FLOORS = [
 ]
 """Inside mytorch: a module imports from its own floor and those before it."""
 
+EXPERIMENTS_FLOORS = [
+    "errors runtime progress",
+    "metrics files config",
+    "data plots run",
+    "training",
+    "inference twin",
+    "evaluation submission visualize tools bench doctor",
+    "report",
+    "demo smoke",
+    "commands",
+    "cli",
+]
+"""Inside experiments: a file or folder imports from its own floor and those before it, also inside functions."""
+
 LAZY_IN_MYTORCH = {"cupy", "safetensors", "threadpoolctl"}
 """What mytorch imports inside functions alone, beside NumPy and the standard library."""
 
@@ -68,13 +82,45 @@ def imports(name: str, path: Path, known: dict[str, Path]) -> Iterator[tuple[str
 
 def floor(name: str) -> int:
     """The floor of a module of mytorch; the package itself stands on the roof."""
-    part = [*name.split("."), ""][1]
-    return next((index for index, names in enumerate(FLOORS) if part in names.split()), len(FLOORS))
+    return next((index for index, names in enumerate(FLOORS) if part(name) in names.split()), len(FLOORS))
+
+
+def part(name: str) -> str:
+    """The file or folder directly inside a package that a module belongs to: `data` for experiments.data.pack."""
+    return [*name.split("."), ""][1]
+
+
+def experiments_floor(name: str) -> int | None:
+    """The floor of a module of experiments, or None where EXPERIMENTS_FLOORS does not name its part."""
+    return next((floor for floor, parts in enumerate(EXPERIMENTS_FLOORS) if part(name) in parts.split()), None)
+
+
+def experiments_violations(root: Path) -> list[str]:
+    """Every import inside experiments that runs upward, and every two parts that import each other."""
+    known, wrong = modules(root), []
+    edges: dict[tuple[str, str], str] = {}
+    for name, path in known.items():
+        if not name.startswith("experiments."):
+            continue
+        if experiments_floor(name) is None:
+            wrong.append(f"{name}: EXPERIMENTS_FLOORS does not name {part(name)}")
+            continue
+        for target, _ in imports(name, path, known):
+            if target.startswith("experiments.") and part(target) != part(name):
+                edges.setdefault((part(name), part(target)), f"{name} imports {target}")
+                if (experiments_floor(target) or 0) > (experiments_floor(name) or 0):
+                    wrong.append(f"{name} imports {target}, which is on a higher floor")
+    wrong += [
+        f"{one} and {other} import each other: {edges[one, other]}, {edges[other, one]}"
+        for one, other in edges
+        if one < other and (other, one) in edges
+    ]
+    return wrong
 
 
 def violations(root: Path) -> list[str]:
-    """Every import that breaks a rule, said in words."""
-    known, wrong = modules(root), []
+    """Every import that breaks a rule, in words."""
+    known, wrong = modules(root), experiments_violations(root)
     for name, path in known.items():
         room = name.partition(".")[0]
         for target, top in imports(name, path, known):
@@ -136,6 +182,17 @@ def test_no_modules_import_one_another_in_a_circle():
         ("models/a.py", "from experiments import recipe", "models may import ['models', 'mytorch'] alone"),
         ("experiments/a.py", "import autograder.checks", "experiments.a imports autograder.checks"),
         ("autograder/a.py", "import experiments", "autograder.a imports experiments"),
+        (
+            "experiments/data/a.py",
+            "import experiments.training.b",
+            "experiments.training.b, which is on a higher floor",
+        ),
+        (
+            "experiments/data/a.py",
+            "def f():\n    from experiments import cli",
+            "imports experiments.cli, which is on a",
+        ),
+        ("experiments/outputs/a.py", "import json", "EXPERIMENTS_FLOORS does not name outputs"),
     ],
 )
 def test_planted_violation_is_found(tmp_path, file, line, message):
@@ -144,10 +201,24 @@ def test_planted_violation_is_found(tmp_path, file, line, message):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     path = tmp_path / file
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True, parents=True)
+    for name in ("cli", "training/b"):
+        (tmp_path / "experiments" / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / "experiments" / f"{name}.py").touch()
     assert violations(tmp_path) == []
     path.write_text(f"{line}\n")
     assert any(message in found for found in violations(tmp_path)), violations(tmp_path)
+
+
+def test_two_folders_that_import_each_other_are_found(tmp_path):
+    for name, line in {"data/a": "import experiments.plots.b", "plots/b": "", "plots/c": "", "data/d": ""}.items():
+        path = tmp_path / "experiments" / f"{name}.py"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(f"{line}\n")
+    assert violations(tmp_path) == []
+    (tmp_path / "experiments/plots/c.py").write_text("def f():\n    from experiments.data import d\n")
+    (found,) = violations(tmp_path)
+    assert found.startswith("data and plots import each other: experiments.data.a imports experiments.plots.b")
 
 
 def test_planted_circle_is_found_behind_a_lazy_import_too(tmp_path):

@@ -23,8 +23,8 @@ from experiments.bench.report import draw_ratios, summarise, tables
 from experiments.bench.steps import NETWORKS, measure_growth, measure_step
 from experiments.bench.timing import Plan, limited, processors, race
 from experiments.errors import FacesError
+from experiments.files import write_json
 from experiments.progress import console, say, track
-from experiments.run import write_json
 
 SIDE = 2048
 PACKAGES = ("mytorch-faces", "numpy", "torch", "cupy-cuda12x", "cupy-cuda13x")

@@ -16,8 +16,8 @@ from experiments.data.augment import mix
 from experiments.data.dataset import read_split
 from experiments.data.loader import Loader, Share, Shares, normalised_on
 from experiments.errors import FacesError
+from experiments.files import write_json
 from experiments.progress import say, track
-from experiments.run import write_json
 from experiments.training.build_model import build_face_net
 from experiments.training.torch_learner import FaceLearner, accelerator_for
 

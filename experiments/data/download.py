@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from experiments.errors import FacesError
-from experiments.run import new_folder, refuse_existing
+from experiments.files import new_folder, refuse_existing
 
 Labelled = Iterator[tuple[str, np.ndarray]]
 """A person's name and a picture, (H, W) or (H, W, 3), of 0 to 1."""

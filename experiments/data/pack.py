@@ -15,7 +15,7 @@ from experiments.data.folders import Identities, find_identities, validation_roo
 from experiments.data.images import Fit, ImageError, Progress, fit_image, in_threads, read_image
 from experiments.data.sources import PACK, VERSION, find_images
 from experiments.errors import FacesError
-from experiments.run import new_folder, refuse_existing, write_csv, write_json
+from experiments.files import new_folder, refuse_existing, write_csv, write_json
 
 
 class Part:

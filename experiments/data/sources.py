@@ -18,7 +18,7 @@ import numpy as np
 from experiments.data.folders import IMAGES, Identities, contents, existing_folder, images_in
 from experiments.data.images import Fit, fit_image, read_image
 from experiments.errors import FacesError
-from experiments.run import read_json
+from experiments.files import read_json
 
 IN_MEMORY = 2 * 1024**3
 """Bytes of pixels up to which a folder's pictures are decoded once and kept; above, each is read when it is wanted."""

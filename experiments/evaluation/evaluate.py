@@ -12,6 +12,7 @@ import numpy as np
 
 from experiments.data.dataset import Faces, read_split
 from experiments.errors import FacesError
+from experiments.files import write_csv, write_json
 from experiments.inference.class_balance import balanced, known_shares
 from experiments.inference.model import Trained
 from experiments.inference.predict import Folder, Views, a_folder_each, average, open_together, predict
@@ -21,7 +22,6 @@ from experiments.metrics.classification import confidence, confusion, figures, m
 from experiments.plots.sheets import Tile, write_sheet
 from experiments.plots.training import confusion_matrix, reliability_diagram
 from experiments.progress import say
-from experiments.run import write_csv, write_json
 
 Part = Literal["validation", "train"]
 

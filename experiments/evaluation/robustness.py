@@ -18,12 +18,12 @@ from experiments.data.pairs import Pairs, read_pairs
 from experiments.errors import FacesError
 from experiments.evaluation.scoring import Scored, View, people_in, score_pairs
 from experiments.evaluation.thresholds import read_calibration
+from experiments.files import write_csv
 from experiments.inference.embedder import Embedder, open_embedder
 from experiments.metrics.bootstrap import intervals
 from experiments.metrics.roc import Roc, roc
 from experiments.plots.verification import group_plot, robustness_plot
 from experiments.progress import say
-from experiments.run import write_csv
 
 Picture = np.ndarray
 Damage = Callable[[Picture, float, np.random.Generator], Picture]

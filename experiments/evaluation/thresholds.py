@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from experiments.errors import FacesError
+from experiments.files import read_json, write_json
 from experiments.metrics.roc import roc
-from experiments.run import read_json, write_json
 
 THRESHOLDS = "thresholds.json"
 STEPS = 400

@@ -15,13 +15,13 @@ from experiments.data.pairs import read_pairs
 from experiments.errors import FacesError
 from experiments.evaluation.scoring import Scored, View, figures, score_pairs
 from experiments.evaluation.thresholds import THRESHOLDS, calibrate
+from experiments.files import read_json, write_csv, write_json
 from experiments.inference.embedder import Embedder, frozen, keep_frozen, open_embedder
 from experiments.metrics.all_pairs import all_against_all, peak_memory
 from experiments.metrics.roc import FARS, roc, tar_at_far
 from experiments.plots.sheets import PairTile, write_pair_sheet
 from experiments.plots.verification import det_plot, roc_plot, score_plot
 from experiments.progress import say, track
-from experiments.run import read_json, write_csv, write_json
 
 WORST = 12
 

@@ -24,9 +24,9 @@ from torch.nn import functional as F
 
 from experiments.data.images import fit_image, load_images
 from experiments.errors import FacesError
+from experiments.files import read_json, write_json
 from experiments.inference.model import Trained, TrainedFaceNet
 from experiments.progress import track
-from experiments.run import read_json, write_json
 from experiments.runtime import keep_freed_memory
 from models.backbones import build, find
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from experiments.config.recipe import Recipe, Transfer
 from experiments.errors import FacesError
-from experiments.run import Run, read_json
+from experiments.files import read_json
+from experiments.run import Run
 from experiments.training.schedule import next_place
 
 

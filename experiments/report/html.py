@@ -4,8 +4,8 @@ from base64 import b64encode
 from html import escape
 from pathlib import Path
 
+from experiments.files import write_text
 from experiments.report.document import Block, Code, Document, Figure, Paragraph, Ref, Table, Words
-from experiments.run import write_text
 
 STYLE = Path(__file__).with_name("paper.css")
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg"}

@@ -22,11 +22,11 @@ import numpy as np
 
 from experiments.data.sources import find_images, packed_part
 from experiments.errors import FacesError
+from experiments.files import new_folder, refuse_existing, write_csv
 from experiments.inference.class_balance import balanced_parts, known_shares
 from experiments.inference.predict import Folder, Views, a_folder_each, logits_of_files, open_together
 from experiments.metrics.classification import confidence
 from experiments.progress import say
-from experiments.run import new_folder, refuse_existing, write_csv
 from experiments.submission.format import Sample, match, read_sample
 
 

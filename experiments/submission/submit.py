@@ -13,10 +13,10 @@ from pathlib import Path
 
 from experiments.data.sources import find_images
 from experiments.errors import FacesError
+from experiments.files import write_csv
 from experiments.inference.class_balance import EVEN, balanced_parts, known_shares
 from experiments.inference.predict import Folder, Views, a_folder_each, logits_of_files, open_together
 from experiments.progress import say
-from experiments.run import write_csv
 from experiments.submission.format import Labels, Sample, label_style, match, problems, read_sample
 
 PROGRAM = "from kaggle.cli import main; main()"

@@ -17,10 +17,10 @@ from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from experiments.errors import FacesError
+from experiments.files import read_json, write_csv, write_text
 from experiments.inference.model import Trained
 from experiments.plots.training import trade_offs
 from experiments.progress import console, duration, say
-from experiments.run import read_json, write_csv, write_text
 from mytorch import nn as ours
 from mytorch import summary
 

@@ -19,9 +19,10 @@ from experiments.config.recipe import Recipe, Transfer
 from experiments.data.dataset import LastRead, Read
 from experiments.data.folders import identity_root
 from experiments.errors import DivergenceError, FacesError
+from experiments.files import read_json, refuse_inside, write_csv, write_text
 from experiments.plots.training import importances, search_history
 from experiments.progress import say
-from experiments.run import Run, read_json, refuse_inside, write_csv, write_text
+from experiments.run import Run
 
 EXAMPLE = "such as optimizer.lr=1e-4..1e-2:log, batch_size=16..64 or schedule.name=cosine,step"
 

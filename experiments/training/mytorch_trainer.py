@@ -14,10 +14,11 @@ from experiments.data.dataset import Faces, Read, read_split
 from experiments.data.folders import identity_root
 from experiments.data.loader import Batches, normalised
 from experiments.errors import DivergenceError, FacesError
+from experiments.files import new_folder, refuse_existing, refuse_inside, write_json
 from experiments.metrics.classification import figures, rank_of_truth
 from experiments.plots.training import learning_curves
 from experiments.progress import duration, say, track
-from experiments.run import Run, new_folder, refuse_existing, refuse_inside, write_json
+from experiments.run import Run
 from experiments.training.mytorch_checkpoint import Progress, load_state, save_state
 from experiments.training.mytorch_learner import Learner, predict
 from mytorch import manual_seed, save

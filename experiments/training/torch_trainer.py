@@ -25,9 +25,10 @@ from experiments.data.folders import identity_root
 from experiments.data.images import available_processors
 from experiments.data.loader import Loader, Shares
 from experiments.errors import DivergenceError, FacesError
+from experiments.files import new_folder, refuse_existing, refuse_inside, write_json
 from experiments.plots.training import learning_curves
 from experiments.progress import duration, say, track
-from experiments.run import Run, new_folder, refuse_existing, refuse_inside, write_json
+from experiments.run import Run
 from experiments.training.build_model import build_face_net, warning
 from experiments.training.checkpoint import FaceProgress, load_state, read_progress, save_state, save_tensors
 from experiments.training.prototypes import start_head, wants_prototypes

@@ -5,7 +5,8 @@ import pytest
 
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
-from experiments.run import Run, new_folder, read_json, refuse_existing, write_csv, write_json
+from experiments.files import new_folder, read_json, refuse_existing, write_csv, write_json
+from experiments.run import Run
 
 
 def test_a_run_knows_its_recipe_people_and_pictures(tmp_path):

@@ -18,7 +18,7 @@ from experiments.data.align.warp import align_pictures, begin_worker, cut_usual,
 from experiments.data.folders import existing_folder
 from experiments.data.images import Progress, available_processors
 from experiments.errors import FacesError
-from experiments.run import read_json, write_json
+from experiments.files import read_json, write_json
 
 CHUNK = 32
 """Pictures of one errand to a process: what a kill can cost each of them."""

@@ -16,7 +16,7 @@ from experiments.data.align.settings import Format
 from experiments.data.check import files_under
 from experiments.data.folders import is_image
 from experiments.errors import FacesError
-from experiments.run import write_csv
+from experiments.files import write_csv
 from mytorch.files import replacing
 
 TABLE, FAILURES, SETTINGS = "aligned.csv", "failures.csv", "align.json"

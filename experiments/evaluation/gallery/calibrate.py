@@ -17,9 +17,9 @@ from experiments.data.align.in_memory import align_files
 from experiments.data.folders import find_identities
 from experiments.errors import FacesError
 from experiments.evaluation.scoring import View
+from experiments.files import read_json, write_json
 from experiments.inference.embedder import normalised, open_embedder
 from experiments.progress import say
-from experiments.run import read_json, write_json
 
 SEARCHES = "searches.json"
 STEPS = 400

@@ -17,9 +17,9 @@ from experiments.errors import FacesError
 from experiments.evaluation.gallery.calibrate import Searches, read_searches
 from experiments.evaluation.gallery.store import Gallery, read_gallery
 from experiments.evaluation.thresholds import Calibration, read_calibration
+from experiments.files import write_csv
 from experiments.inference.embedder import Embedder, open_embedder
 from experiments.progress import say
-from experiments.run import write_csv
 
 Search = Literal["exact", "faiss"]
 CHUNK = 4096

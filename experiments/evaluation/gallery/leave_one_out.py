@@ -11,12 +11,12 @@ from experiments.evaluation.gallery.enroll import Gate, enrolled
 from experiments.evaluation.gallery.identify import threshold_for
 from experiments.evaluation.gallery.store import Gallery
 from experiments.evaluation.scoring import View
+from experiments.files import write_csv, write_json
 from experiments.inference.embedder import normalised, open_embedder
 from experiments.metrics.bootstrap import people_interval
 from experiments.metrics.identification import NOBODY, OpenSet, cmc, open_set, rank_k, ranks
 from experiments.plots.verification import cmc_plot, open_set_plot
 from experiments.progress import say
-from experiments.run import write_csv, write_json
 
 
 @dataclass(frozen=True, eq=False)

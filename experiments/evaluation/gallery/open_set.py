@@ -15,11 +15,11 @@ from experiments.data.folders import folders_in, images_in
 from experiments.data.images import load_images
 from experiments.errors import FacesError
 from experiments.evaluation.scoring import View
+from experiments.files import write_csv, write_json
 from experiments.inference.embedder import Embedder, normalised
 from experiments.metrics.identification import NOBODY, cmc, open_set, rank_k, ranks
 from experiments.plots.verification import cmc_plot
 from experiments.progress import say
-from experiments.run import write_csv, write_json
 
 KNOWN, DEV, TEST = "known", "unknown_dev", "unknown_test"
 NOBODYS_LABEL = "n000000"

@@ -10,10 +10,10 @@ import yaml
 
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
+from experiments.files import read_json
 from experiments.report.document import Figure, Table, counted, large, listed, percent
 from experiments.report.report import report
 from experiments.report.study import Study
-from experiments.run import read_json
 from experiments.training.torch_trainer import Options
 from experiments.training.torch_trainer import train as train_transfer
 

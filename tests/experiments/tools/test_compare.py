@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 
 from experiments.errors import FacesError
+from experiments.files import read_json
 from experiments.inference.model import Trained
-from experiments.run import read_json
 from experiments.tools.compare import compare, cost, torch_flops
 from models.twin import twin
 

@@ -6,7 +6,8 @@ import pytest
 from experiments.config import recipe as recipes
 from experiments.data import dataset as faces
 from experiments.errors import FacesError
-from experiments.run import Run, read_json
+from experiments.files import read_json
+from experiments.run import Run
 from experiments.tools import tune as module
 from experiments.tools.tune import TRIALS_TO_COMPARE, tune
 

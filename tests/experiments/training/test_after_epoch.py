@@ -2,7 +2,8 @@
 
 import pytest
 
-from experiments.run import Run, read_json
+from experiments.files import read_json
+from experiments.run import Run
 from experiments.training.mytorch_trainer import train
 
 
