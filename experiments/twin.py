@@ -17,7 +17,7 @@ from experiments.data.loader import Batch, Batches, normalised
 from experiments.errors import FacesError
 from experiments.files import new_folder, refuse_existing, refuse_inside, write_csv, write_json, write_text
 from experiments.metrics.classification import figures
-from experiments.plots.training import twin_curves
+from experiments.plots.training import plot_twin_curves
 from experiments.progress import say, track
 from experiments.training.mytorch_learner import EVALUATION_BATCH, Learner, predict
 from models.twin import twin
@@ -105,7 +105,7 @@ def run_twin(
         write_text(made / "recipe.yaml", recipe.dump())
         write_csv(made / "twin.csv", comparison.rows())
         write_json(made / "twin.json", result)
-        twin_curves(comparison.ours, comparison.theirs, comparison.difference, made / "twin.png", dtype)
+        plot_twin_curves(comparison.ours, comparison.theirs, comparison.difference, made / "twin.png", dtype)
     say(
         f"largest relative difference of the losses: {result['largest_difference']:.1e} "
         f"(first five steps: {result['largest_difference_first_5']:.1e})"

@@ -17,9 +17,9 @@ import torch
 
 from experiments.bench.convolutions import CONVOLUTIONS, RIVALRY, measure_convolution, measure_rivals
 from experiments.bench.devices import Device, device_called, tensor_float32
-from experiments.bench.layers import LAYERS, OPTIMISERS, measure_layer, measure_optimiser
+from experiments.bench.layers import LAYERS, OPTIMIZERS, measure_layer, measure_optimizer
 from experiments.bench.memory import available, measure_peak, measure_resident
-from experiments.bench.report import draw_ratios, summarise, tables
+from experiments.bench.report import draw_ratios, summarize, tables
 from experiments.bench.steps import NETWORKS, measure_growth, measure_step
 from experiments.bench.timing import Plan, limited, processors, race
 from experiments.errors import FacesError
@@ -98,7 +98,7 @@ def run_bench(plan: Plan, json_file: Path | None = None, chart: Path | None = No
             with tensor_float32(bool(name)) if plan.device == "cuda" else nullcontext():
                 peak = measure_peak_rate(plan, device)
                 sections = measure_sections(plan, device)
-            summary = summarise(sections)
+            summary = summarize(sections)
             result |= {f"summary{name}": summary, f"peak_gflops{name}": peak, f"sections{name}": sections}
             if name:
                 say("with TF32:")
@@ -137,7 +137,7 @@ def measure_sections(plan: Plan, device: Device) -> dict[str, Any]:
         ),
         "layers": [
             *each("layers", LAYERS, lambda name: measure_layer(name, plan, device)),
-            *each("optimisers", OPTIMISERS, lambda name: measure_optimiser(name, plan, device)),
+            *each("optimisers", OPTIMIZERS, lambda name: measure_optimizer(name, plan, device)),
         ],
         "steps": [measure_step(name, plan, device) for name in NETWORKS],
         "growth": measure_growth(plan, device),

@@ -29,7 +29,7 @@ from mytorch.ops import conv as ops
 
 
 @dataclass(frozen=True)
-class Convolution:
+class ConvolutionCase:
     """A convolution of `batch` images (or sequences) of `size`, padded so that the size stays but for the stride.
 
     found_in: a network that has it. first: it sees pixels, so nobody asks for the gradient of its input.
@@ -91,24 +91,24 @@ class Convolution:
 
 
 CONVOLUTIONS = (
-    Convolution("ArcFace's IR-ResNets", 3, 64, 3, (112, 112), batch=32),
-    Convolution("ResNet-18 and 50 at 112 px", 3, 64, 7, (112, 112), stride=2),
-    Convolution("the scratch CNN at 64 px", 32, 64, 3, (32, 32)),
-    Convolution("ArcFace's IR-ResNets", 64, 64, 3, (112, 112), stride=2, batch=16),
-    Convolution("ResNet-18, IR-ResNets", 64, 64, 3, (56, 56), batch=32),
-    Convolution("VGG, IR-ResNets", 64, 128, 3, (28, 28)),
-    Convolution("ResNet-18, IR-ResNets", 128, 128, 3, (28, 28), batch=32),
-    Convolution("ResNet-18", 128, 256, 3, (28, 28), stride=2),
-    Convolution("the scratch CNN", 128, 256, 3, (14, 14)),
-    Convolution("IR-ResNets", 256, 256, 3, (14, 14), batch=32),
-    Convolution("ResNet-18, IR-ResNets", 256, 512, 3, (14, 14), stride=2),
-    Convolution("ResNet-18, IR-ResNets", 512, 512, 3, (7, 7), batch=32),
-    Convolution("ResNet-50", 64, 256, 1, (56, 56), batch=32),
-    Convolution("ResNet-50", 1024, 256, 1, (14, 14)),
-    Convolution("Inception", 32, 96, 5, (28, 28)),
-    Convolution("MobileFaceNet", 128, 128, 3, (56, 56), groups=128, batch=32),
-    Convolution("MobileFaceNet", 256, 256, 3, (28, 28), stride=2, groups=256),
-    Convolution("a scanning network of sequences", 64, 128, 5, (256,)),
+    ConvolutionCase("ArcFace's IR-ResNets", 3, 64, 3, (112, 112), batch=32),
+    ConvolutionCase("ResNet-18 and 50 at 112 px", 3, 64, 7, (112, 112), stride=2),
+    ConvolutionCase("the scratch CNN at 64 px", 32, 64, 3, (32, 32)),
+    ConvolutionCase("ArcFace's IR-ResNets", 64, 64, 3, (112, 112), stride=2, batch=16),
+    ConvolutionCase("ResNet-18, IR-ResNets", 64, 64, 3, (56, 56), batch=32),
+    ConvolutionCase("VGG, IR-ResNets", 64, 128, 3, (28, 28)),
+    ConvolutionCase("ResNet-18, IR-ResNets", 128, 128, 3, (28, 28), batch=32),
+    ConvolutionCase("ResNet-18", 128, 256, 3, (28, 28), stride=2),
+    ConvolutionCase("the scratch CNN", 128, 256, 3, (14, 14)),
+    ConvolutionCase("IR-ResNets", 256, 256, 3, (14, 14), batch=32),
+    ConvolutionCase("ResNet-18, IR-ResNets", 256, 512, 3, (14, 14), stride=2),
+    ConvolutionCase("ResNet-18, IR-ResNets", 512, 512, 3, (7, 7), batch=32),
+    ConvolutionCase("ResNet-50", 64, 256, 1, (56, 56), batch=32),
+    ConvolutionCase("ResNet-50", 1024, 256, 1, (14, 14)),
+    ConvolutionCase("Inception", 32, 96, 5, (28, 28)),
+    ConvolutionCase("MobileFaceNet", 128, 128, 3, (56, 56), groups=128, batch=32),
+    ConvolutionCase("MobileFaceNet", 256, 256, 3, (28, 28), stride=2, groups=256),
+    ConvolutionCase("a scanning network of sequences", 64, 128, 5, (256,)),
 )
 
 
@@ -120,7 +120,7 @@ Runners = dict[str, dict[str, Callable[[], Any]]]
 
 
 def measure_convolution(
-    case: Convolution, plan: Plan, device: Device, dtype: type = np.float32
+    case: ConvolutionCase, plan: Plan, device: Device, dtype: type = np.float32
 ) -> list[dict[str, Any]]:
     """A row a part: its times by side, their ratios, and each side's GFLOP/s. In float64 all together is the one."""
     share = FLOAT64_SHARE if dtype is np.float64 else 1
@@ -141,7 +141,7 @@ def measure_convolution(
     return rows
 
 
-def all_runners(case: Convolution, batch: int, device: Device, dtype: type, seed: int) -> Runners:
+def all_runners(case: ConvolutionCase, batch: int, device: Device, dtype: type, seed: int) -> Runners:
     """What each side runs for each part, on the same values in the side's own layout."""
     arrays = case.arrays(batch, dtype, seed)
     layer = _layer(case, arrays[1])
@@ -154,7 +154,7 @@ def all_runners(case: Convolution, batch: int, device: Device, dtype: type, seed
     return {part: {side: runs[part] for side, runs in parts.items()} for part in parts["mytorch"]}
 
 
-def _layer(case: Convolution, weight: np.ndarray) -> Any:
+def _layer(case: ConvolutionCase, weight: np.ndarray) -> Any:
     """mytorch's layer with that weight."""
     kind = nn.Conv2d if len(case.size) == 2 else nn.Conv1d
     stride, padding, _ = case.geometry
@@ -166,7 +166,7 @@ def _layer(case: Convolution, weight: np.ndarray) -> Any:
     return layer
 
 
-def _ours(case: Convolution, layer: Any, x: Any, weight: Any, grad: Any) -> dict[str, Callable[[], Any]]:
+def _ours(case: ConvolutionCase, layer: Any, x: Any, weight: Any, grad: Any) -> dict[str, Callable[[], Any]]:
     stride, padding, dilation = case.geometry
     geometry = (stride, padding, dilation, case.groups)
     kernel = tuple(weight.shape[2:])
@@ -188,7 +188,7 @@ def _ours(case: Convolution, layer: Any, x: Any, weight: Any, grad: Any) -> dict
 
 
 def _theirs(
-    case: Convolution, layer: torch.nn.Module, x: torch.Tensor, weight: torch.Tensor, grad: torch.Tensor
+    case: ConvolutionCase, layer: torch.nn.Module, x: torch.Tensor, weight: torch.Tensor, grad: torch.Tensor
 ) -> dict[str, Callable[[], Any]]:
     geometry = (*map(list, case.geometry), False, [0] * len(case.size), case.groups)
     needing = x.clone().requires_grad_(not case.first)
@@ -254,7 +254,7 @@ def by_windows(x: np.ndarray, weight: np.ndarray, grad: np.ndarray, stride: Pair
     return y, _cropped(x_grad, padding), weight_grad
 
 
-WAYS = {"im2col": by_index_arrays, "tensordot": by_windows}
+HANDWRITTEN_CONVOLUTIONS = {"im2col": by_index_arrays, "tensordot": by_windows}
 
 
 def _padded(x: np.ndarray, padding: Pair) -> np.ndarray:
@@ -275,17 +275,17 @@ RIVALRY = tuple(case for case in CONVOLUTIONS if case.groups == 1)
 """The convolutions that every way can do. Nobody asks for the gradient of pixels, but these ways give it always."""
 
 
-def measure_rivals(case: Convolution, plan: Plan, device: Device) -> dict[str, Any]:
+def measure_rivals(case: ConvolutionCase, plan: Plan, device: Device) -> dict[str, Any]:
     """Forward and both gradients by us and by each way: the times, and theirs over ours."""
     batch = plan.batch(case.batch)
     x, weight, grad = map(_image, case.arrays(batch, np.float32, plan.seed))
     stride, padding, _ = case.geometry
     geometry = ((1, *stride)[-2:], (0, *padding)[-2:])
     runners = {"mytorch": all_runners(case, batch, device, np.float32, plan.seed)[TOGETHER]["mytorch"]}
-    for name, way in WAYS.items():
+    for name, way in HANDWRITTEN_CONVOLUTIONS.items():
         runners[name] = lambda way=way: way(x, weight, grad, *geometry)  # type: ignore[misc]
     times = race(runners, replace(plan, repeats=1), device)  # what takes seconds need not be timed often
-    slower = {name: times[name]["ms"] / times["mytorch"]["ms"] for name in WAYS}
+    slower = {name: times[name]["ms"] / times["mytorch"]["ms"] for name in HANDWRITTEN_CONVOLUTIONS}
     return {"name": case.name, "batch": batch, **times, "slower": slower}
 
 

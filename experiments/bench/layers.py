@@ -21,7 +21,7 @@ EMBEDDINGS, LOGITS, SEQUENCES = (64, 512), (64, 7000), (64, 128, 256)
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerCase:
     """A layer, the shape of its input, and what else it is called with."""
 
     build: Callable[[], nn.Module]
@@ -35,50 +35,50 @@ class Layer:
 
 
 LAYERS = {
-    "BatchNorm2d": Layer(lambda: nn.BatchNorm2d(64), IMAGES),
-    "BatchNorm1d": Layer(lambda: nn.BatchNorm1d(512), EMBEDDINGS),
-    "LayerNorm": Layer(lambda: nn.LayerNorm(512), EMBEDDINGS),
-    "GroupNorm": Layer(lambda: nn.GroupNorm(8, 64), IMAGES),
-    "ReLU": Layer(nn.ReLU, IMAGES),
-    "LeakyReLU": Layer(nn.LeakyReLU, IMAGES),
-    "PReLU": Layer(lambda: nn.PReLU(64), IMAGES),
-    "GELU": Layer(nn.GELU, IMAGES),
-    "SiLU": Layer(nn.SiLU, IMAGES),
-    "Sigmoid": Layer(nn.Sigmoid, IMAGES),
-    "Tanh": Layer(nn.Tanh, IMAGES),
-    "Softmax": Layer(lambda: nn.Softmax(1), LOGITS),
-    "LogSoftmax": Layer(lambda: nn.LogSoftmax(1), LOGITS),
-    "MaxPool2d": Layer(lambda: nn.MaxPool2d(2), IMAGES),
-    "MaxPool2d 3x3 s2": Layer(lambda: nn.MaxPool2d(3, 2, 1), LARGE),
-    "MaxPool1d": Layer(lambda: nn.MaxPool1d(2), SEQUENCES),
-    "AvgPool2d": Layer(lambda: nn.AvgPool2d(2), IMAGES),
-    "AvgPool1d": Layer(lambda: nn.AvgPool1d(2), SEQUENCES),
-    "GlobalAvgPool2d": Layer(nn.GlobalAvgPool2d, SMALL),
-    "AdaptiveAvgPool2d": Layer(lambda: nn.AdaptiveAvgPool2d(7), IMAGES),
-    "AdaptiveMaxPool2d": Layer(lambda: nn.AdaptiveMaxPool2d(7), IMAGES),
-    "AdaptiveAvgPool1d": Layer(lambda: nn.AdaptiveAvgPool1d(40), SEQUENCES),
-    "Upsample nearest": Layer(lambda: nn.Upsample(scale_factor=2), SMALL),
-    "Upsample bilinear": Layer(lambda: nn.Upsample(scale_factor=2, mode="bilinear"), SMALL),
-    "Upsample linear": Layer(lambda: nn.Upsample(scale_factor=2, mode="linear"), SEQUENCES),
-    "Downsample2d": Layer(lambda: nn.Downsample2d(2), IMAGES),
-    "Downsample1d": Layer(lambda: nn.Downsample1d(2), SEQUENCES),
-    "ZeroUpsample2d": Layer(lambda: nn.ZeroUpsample2d(2), SMALL),
-    "ZeroUpsample1d": Layer(lambda: nn.ZeroUpsample1d(2), SEQUENCES),
-    "ConvTranspose2d": Layer(lambda: nn.ConvTranspose2d(128, 64, 4, 2, 1), (64, 128, 8, 8)),
-    "ConvTranspose1d": Layer(lambda: nn.ConvTranspose1d(128, 64, 4, 2, 1), (64, 128, 64)),
-    "Dropout": Layer(lambda: nn.Dropout(0.3), EMBEDDINGS),
-    "Dropout2d": Layer(lambda: nn.Dropout2d(0.3), IMAGES),
-    "DropBlock2d": Layer(lambda: nn.DropBlock2d(0.1, 5), SMALL),
-    "Linear": Layer(lambda: nn.Linear(512, 7000), EMBEDDINGS),
-    "SqueezeExcitation": Layer(lambda: nn.SqueezeExcitation(64, 16), IMAGES),
-    "ArcFace": Layer(lambda: nn.ArcFace(512, 7000), EMBEDDINGS, "classes"),
-    "CosFace": Layer(lambda: nn.CosFace(512, 7000), EMBEDDINGS, "classes"),
-    "CrossEntropyLoss": Layer(lambda: nn.CrossEntropyLoss(0.1), LOGITS, "classes"),
-    "NLLLoss": Layer(nn.NLLLoss, LOGITS, "classes"),
-    "MSELoss": Layer(nn.MSELoss, LOGITS, "values"),
-    "L1Loss": Layer(nn.L1Loss, LOGITS, "values"),
-    "SmoothL1Loss": Layer(nn.SmoothL1Loss, LOGITS, "values"),
-    "BCEWithLogitsLoss": Layer(nn.BCEWithLogitsLoss, LOGITS, "shares"),
+    "BatchNorm2d": LayerCase(lambda: nn.BatchNorm2d(64), IMAGES),
+    "BatchNorm1d": LayerCase(lambda: nn.BatchNorm1d(512), EMBEDDINGS),
+    "LayerNorm": LayerCase(lambda: nn.LayerNorm(512), EMBEDDINGS),
+    "GroupNorm": LayerCase(lambda: nn.GroupNorm(8, 64), IMAGES),
+    "ReLU": LayerCase(nn.ReLU, IMAGES),
+    "LeakyReLU": LayerCase(nn.LeakyReLU, IMAGES),
+    "PReLU": LayerCase(lambda: nn.PReLU(64), IMAGES),
+    "GELU": LayerCase(nn.GELU, IMAGES),
+    "SiLU": LayerCase(nn.SiLU, IMAGES),
+    "Sigmoid": LayerCase(nn.Sigmoid, IMAGES),
+    "Tanh": LayerCase(nn.Tanh, IMAGES),
+    "Softmax": LayerCase(lambda: nn.Softmax(1), LOGITS),
+    "LogSoftmax": LayerCase(lambda: nn.LogSoftmax(1), LOGITS),
+    "MaxPool2d": LayerCase(lambda: nn.MaxPool2d(2), IMAGES),
+    "MaxPool2d 3x3 s2": LayerCase(lambda: nn.MaxPool2d(3, 2, 1), LARGE),
+    "MaxPool1d": LayerCase(lambda: nn.MaxPool1d(2), SEQUENCES),
+    "AvgPool2d": LayerCase(lambda: nn.AvgPool2d(2), IMAGES),
+    "AvgPool1d": LayerCase(lambda: nn.AvgPool1d(2), SEQUENCES),
+    "GlobalAvgPool2d": LayerCase(nn.GlobalAvgPool2d, SMALL),
+    "AdaptiveAvgPool2d": LayerCase(lambda: nn.AdaptiveAvgPool2d(7), IMAGES),
+    "AdaptiveMaxPool2d": LayerCase(lambda: nn.AdaptiveMaxPool2d(7), IMAGES),
+    "AdaptiveAvgPool1d": LayerCase(lambda: nn.AdaptiveAvgPool1d(40), SEQUENCES),
+    "Upsample nearest": LayerCase(lambda: nn.Upsample(scale_factor=2), SMALL),
+    "Upsample bilinear": LayerCase(lambda: nn.Upsample(scale_factor=2, mode="bilinear"), SMALL),
+    "Upsample linear": LayerCase(lambda: nn.Upsample(scale_factor=2, mode="linear"), SEQUENCES),
+    "Downsample2d": LayerCase(lambda: nn.Downsample2d(2), IMAGES),
+    "Downsample1d": LayerCase(lambda: nn.Downsample1d(2), SEQUENCES),
+    "ZeroUpsample2d": LayerCase(lambda: nn.ZeroUpsample2d(2), SMALL),
+    "ZeroUpsample1d": LayerCase(lambda: nn.ZeroUpsample1d(2), SEQUENCES),
+    "ConvTranspose2d": LayerCase(lambda: nn.ConvTranspose2d(128, 64, 4, 2, 1), (64, 128, 8, 8)),
+    "ConvTranspose1d": LayerCase(lambda: nn.ConvTranspose1d(128, 64, 4, 2, 1), (64, 128, 64)),
+    "Dropout": LayerCase(lambda: nn.Dropout(0.3), EMBEDDINGS),
+    "Dropout2d": LayerCase(lambda: nn.Dropout2d(0.3), IMAGES),
+    "DropBlock2d": LayerCase(lambda: nn.DropBlock2d(0.1, 5), SMALL),
+    "Linear": LayerCase(lambda: nn.Linear(512, 7000), EMBEDDINGS),
+    "SqueezeExcitation": LayerCase(lambda: nn.SqueezeExcitation(64, 16), IMAGES),
+    "ArcFace": LayerCase(lambda: nn.ArcFace(512, 7000), EMBEDDINGS, "classes"),
+    "CosFace": LayerCase(lambda: nn.CosFace(512, 7000), EMBEDDINGS, "classes"),
+    "CrossEntropyLoss": LayerCase(lambda: nn.CrossEntropyLoss(0.1), LOGITS, "classes"),
+    "NLLLoss": LayerCase(nn.NLLLoss, LOGITS, "classes"),
+    "MSELoss": LayerCase(nn.MSELoss, LOGITS, "values"),
+    "L1Loss": LayerCase(nn.L1Loss, LOGITS, "values"),
+    "SmoothL1Loss": LayerCase(nn.SmoothL1Loss, LOGITS, "values"),
+    "BCEWithLogitsLoss": LayerCase(nn.BCEWithLogitsLoss, LOGITS, "shares"),
 }
 """By name: the class's, and what else tells two of a class apart."""
 
@@ -92,7 +92,7 @@ def measure_layer(name: str, plan: Plan, device: Device) -> dict[str, Any]:
 
 
 def layer_runners(
-    layer: Layer, shape: tuple[int, ...], seed: int, device: Device
+    layer: LayerCase, shape: tuple[int, ...], seed: int, device: Device
 ) -> dict[str, Callable[[], list[Any]]]:
     """For each side, a function that returns the output, the gradient at the input and those of the parameters."""
     rng = np.random.default_rng(seed)
@@ -150,16 +150,16 @@ CLASSES = 500
 RATE = 1e-6
 """Small, so that a thousand steps along one gradient lead nowhere."""
 
-OPTIMISERS: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, Any]]] = {
+OPTIMIZERS: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, Any]]] = {
     "SGD": (optim.SGD, torch.optim.SGD, {"momentum": 0.9, "weight_decay": 1e-4}),
     "Adam": (optim.Adam, torch.optim.Adam, {"weight_decay": 1e-4}),
     "AdamW": (optim.AdamW, torch.optim.AdamW, {"weight_decay": 0.05}),
 }
 
 
-def measure_optimiser(name: str, plan: Plan, device: Device) -> dict[str, Any]:
+def measure_optimizer(name: str, plan: Plan, device: Device) -> dict[str, Any]:
     """A step over the small ResNet's parameters: the times by side, and their ratios. Layout is no matter here."""
-    ours, theirs, settings = OPTIMISERS[name]
+    ours, theirs, settings = OPTIMIZERS[name]
     manual_seed(plan.seed)
     network = small_resnet(CLASSES)
     parameters = device.module(twin(network), "torch").parameters()

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from experiments.bench.convolutions import TOGETHER
 from experiments.bench.timing import SIDES, geometric_mean
-from experiments.plots.training import BLUE, GREY, ORANGE, figure, write_figure
+from experiments.plots.training import BLUE, GREY, ORANGE, new_plot, write_plot
 
 TITLES = {"mytorch": "mytorch", "torch": "torch", "torch_channels_last": "channels last"}
 RATIOS = {"ratio": "/ torch", "ratio_channels_last": "/ ch. last"}
@@ -104,7 +104,7 @@ BOTH = {"": "ratio", "_channels_last": "ratio_channels_last"}
 """Over torch's default layout, and over its channels_last: what a name in the summary ends in."""
 
 
-def summarise(sections: Mapping[str, Any]) -> dict[str, float | None]:
+def summarize(sections: Mapping[str, Any]) -> dict[str, float | None]:
     """The figures that the project is held to; None for what was not measured.
 
     Convolutions count with all their gradients. Of the memory of the networks' steps the worst counts.
@@ -144,12 +144,12 @@ def draw_ratios(sections: Mapping[str, Any], title: str, path: Path) -> None:
     steps = [{**row, "name": f"step: {row['name']}"} for row in sections["steps"]]
     layers = sorted(sections["layers"], key=lambda row: row["ratio"])
     longest = max(len(together) + len(steps), len(layers))
-    drawing, axes = figure(2, 7.0, 1.6 + HEIGHT_OF_A_ROW * longest)
+    drawing, axes = new_plot(2, 7.0, 1.6 + HEIGHT_OF_A_ROW * longest)
     _bars(axes[0], [*sorted(together, key=lambda row: row["ratio"]), *steps], "convolutions, and steps of training")
     _bars(axes[1], layers, "other layers, optimisers")
     axes[0].legend(frameon=False, loc="upper right")
     drawing.suptitle(title)
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
 def _bars(axis: Axes, rows: Sequence[Mapping[str, Any]], title: str) -> None:

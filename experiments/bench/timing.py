@@ -120,7 +120,7 @@ def _no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def processors() -> int:
+def available_processors() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -35,11 +35,11 @@ def bench(
     Example: `faces bench --json bench.json --chart bench.png`
     """
     from experiments.bench.bench import run_bench
-    from experiments.bench.timing import Plan, processors
+    from experiments.bench.timing import Plan, available_processors
 
     if quick:
         repeats, seconds, memory_steps = 1, 0.0, min(memory_steps, 50)
-    plan = Plan(device, threads or processors(), repeats, seconds, quick, seed, memory_steps)
+    plan = Plan(device, threads or available_processors(), repeats, seconds, quick, seed, memory_steps)
     run_bench(plan, json_file, chart)
 
 

@@ -60,11 +60,12 @@ def show_conv(
 
     Example: `faces show conv --kernel edges --stride 2 --out conv.gif`
     """
-    from experiments.visualize import convolution
-    from experiments.visualize import inputs as kernels
+    from experiments.visualize import convolution, inputs
 
     _expect(out)
-    _write(convolution.film(_face(size, picture, seed), kernels.kernel(kernel), stride, padding, frames), out, fps)
+    _write(
+        convolution.make_film(_face(size, picture, seed), inputs.read_kernel(kernel), stride, padding, frames), out, fps
+    )
 
 
 @show.command("im2col")
@@ -79,7 +80,7 @@ def show_im2col(
     from experiments.visualize import im2col
 
     _expect(out)
-    _write(im2col.film(_face(size, picture, seed), stride=stride, padding=padding, frames=frames), out, fps)
+    _write(im2col.make_film(_face(size, picture, seed), stride=stride, padding=padding, frames=frames), out, fps)
 
 
 @show.command("winograd")
@@ -91,11 +92,10 @@ def show_winograd(
 
     Example: `faces show winograd --kernel outline --out winograd.gif`
     """
-    from experiments.visualize import inputs as kernels
-    from experiments.visualize import winograd
+    from experiments.visualize import inputs, winograd
 
     _expect(out)
-    _write(winograd.film(_face(size, picture, seed), kernels.kernel(kernel), padding, frames), out, fps)
+    _write(winograd.make_film(_face(size, picture, seed), inputs.read_kernel(kernel), padding, frames), out, fps)
 
 
 @show.command("pool")
@@ -117,7 +117,7 @@ def show_pool(
     from experiments.visualize import pooling
 
     _expect(out)
-    _write(pooling.film(_face(size, picture, seed), mode.value, kernel, stride, padding, frames), out, fps)
+    _write(pooling.make_film(_face(size, picture, seed), mode.value, kernel, stride, padding, frames), out, fps)
 
 
 @show.command("transposed")
@@ -130,11 +130,12 @@ def show_transposed(
 
     Example: `faces show transposed --stride 2 --out transposed.gif`
     """
-    from experiments.visualize import inputs as kernels
-    from experiments.visualize import transposed
+    from experiments.visualize import inputs, transposed
 
     _expect(out)
-    _write(transposed.film(_face(size, picture, seed), kernels.kernel(kernel), stride, padding, frames), out, fps)
+    _write(
+        transposed.make_film(_face(size, picture, seed), inputs.read_kernel(kernel), stride, padding, frames), out, fps
+    )
 
 
 @show.command("upsample")
@@ -152,7 +153,7 @@ def show_upsample(
     from experiments.visualize import upsampling
 
     _expect(out)
-    _write(upsampling.film(_face(size, picture, seed), mode.value, scale, corners, frames), out, fps)
+    _write(upsampling.make_film(_face(size, picture, seed), mode.value, scale, corners, frames), out, fps)
 
 
 @show.command("dropout")
@@ -168,7 +169,7 @@ def show_dropout(
     from experiments.visualize import dropout
 
     _expect(out)
-    _write(dropout.film(_face(size, picture, seed), p, seed, frames), out, fps)
+    _write(dropout.make_film(_face(size, picture, seed), p, seed, frames), out, fps)
 
 
 @show.command("batchnorm")
@@ -187,27 +188,27 @@ def show_batchnorm(
     import numpy as np
 
     from experiments.visualize import batch_norm
-    from experiments.visualize.inputs import colour_portrait
+    from experiments.visualize.inputs import load_color_face
 
     _expect(out)
     if pictures:
-        faces = [colour_portrait(size, picture) for picture in pictures]
+        faces = [load_color_face(size, picture) for picture in pictures]
     else:
-        faces = [colour_portrait(size, seed=seed, number=number) for number in range(images)]
-    _write(batch_norm.film(np.stack(faces)), out, fps)
+        faces = [load_color_face(size, seed=seed, number=number) for number in range(images)]
+    _write(batch_norm.make_film(np.stack(faces)), out, fps)
 
 
 def _face(size: int, picture: Path | None, seed: int) -> "np.ndarray":
-    from experiments.visualize.inputs import portrait
+    from experiments.visualize.inputs import load_gray_face
 
-    return portrait(size, picture, seed)
+    return load_gray_face(size, picture, seed)
 
 
 def _expect(out: Path) -> None:
     """Raise FacesError for a file of another kind, or in no folder, before anything is computed."""
-    from experiments.visualize.film import SUFFIXES, expect_place
+    from experiments.visualize.film import SUFFIXES, check_output_path
 
-    expect_place(out, SUFFIXES)
+    check_output_path(out, SUFFIXES)
 
 
 def _write(film: "Film", out: Path, fps: float) -> None:
@@ -216,7 +217,7 @@ def _write(film: "Film", out: Path, fps: float) -> None:
 
     with track("drawing", len(film), "steps") as advance:
         write_film(film, out, fps, advance)
-    steps = len(film) if out.suffix.lower() == ".gif" else len(film.told)
+    steps = len(film) if out.suffix.lower() == ".gif" else len(film.story)
     say(f"{out}: {steps} steps")
 
 
@@ -256,10 +257,10 @@ def show_features(
     """
     _expect_png(out)
     from experiments.inference.model import Trained
-    from experiments.visualize.network import draw_features, picture_for
+    from experiments.visualize.network import draw_features, load_image_for
 
     trained = Trained.open(run)
-    _save(draw_features(trained, picture_for(trained, picture), channels), out)
+    _save(draw_features(trained, load_image_for(trained, picture), channels), out)
 
 
 @show.command("gradient")
@@ -277,23 +278,23 @@ def show_gradient(
     """
     _expect_png(out)
     from experiments.inference.model import Trained
-    from experiments.visualize.network import draw_gradient, picture_for
+    from experiments.visualize.network import draw_gradient, load_image_for
 
     trained = Trained.open(run)
-    _save(draw_gradient(trained, picture_for(trained, picture), person, copies, seed), out)
+    _save(draw_gradient(trained, load_image_for(trained, picture), person, copies, seed), out)
 
 
 def _expect_png(out: Path) -> None:
     """Raise FacesError for a file of another kind, or in no folder, before anything is computed."""
-    from experiments.visualize.film import expect_place
+    from experiments.visualize.film import check_output_path
 
-    expect_place(out, (".png",))
+    check_output_path(out, (".png",))
 
 
 def _save(drawing: "Figure", out: Path) -> None:
-    from experiments.plots.training import write_figure
+    from experiments.plots.training import write_plot
     from experiments.progress import say
     from experiments.visualize.film import DPI
 
-    write_figure(drawing, out, DPI)
+    write_plot(drawing, out, DPI)
     say(f"{out}: drawn")

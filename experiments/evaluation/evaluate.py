@@ -20,7 +20,7 @@ from experiments.metrics.bootstrap import share_interval
 from experiments.metrics.calibration import calibration
 from experiments.metrics.classification import confidence, confusion, figures, most_confused
 from experiments.plots.sheets import Tile, write_sheet
-from experiments.plots.training import confusion_matrix, reliability_diagram
+from experiments.plots.training import plot_confusion_matrix, plot_reliability
 from experiments.progress import say
 
 Part = Literal["validation", "train"]
@@ -133,12 +133,12 @@ def evaluate(
         **({"balance": balance} if balance else {}),
     }
     write_json(folder / "evaluation.json", {**about, **result})
-    reliability_diagram(found, folder / "reliability.png")
+    plot_reliability(found, folder / "reliability.png")
     counts = confusion(logits, faces.labels)
     write_csv(folder / "identities.csv", _identities(counts, trained.classes))
     pairs = most_confused(counts, trained.classes)
     write_csv(folder / "confused.csv", pairs, columns=("true", "taken_for", "times", "of"))
-    confusion_matrix(counts, trained.classes, folder / "confusion.png")
+    plot_confusion_matrix(counts, trained.classes, folder / "confusion.png")
     _sheets(faces, logits, folder)
     low, high = result["top1_interval"]
     say(

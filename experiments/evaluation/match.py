@@ -17,7 +17,7 @@ from experiments.errors import FacesError
 from experiments.evaluation.thresholds import Calibration, Threshold, read_calibration
 from experiments.inference.embedder import Embedder, open_embedder
 from experiments.plots.sheets import PairTile, write_pair_sheet
-from experiments.plots.training import figure, write_figure
+from experiments.plots.training import new_plot, write_plot
 from experiments.progress import say
 
 
@@ -120,7 +120,7 @@ def draw_occlusion_maps(
     first: np.ndarray, second: np.ndarray, maps: tuple[np.ndarray, np.ndarray], path: Path, title: str
 ) -> None:
     """Both faces, each beside itself with its map over it: red where covering makes them less alike, blue more."""
-    drawing, axes = figure(4, 2.5, 2.9)
+    drawing, axes = new_plot(4, 2.5, 2.9)
     most = max(float(np.abs(values).max()) for values in maps) or 1.0
     shades = None
     for place, (image, values) in enumerate(zip((first, second), maps, strict=True)):
@@ -133,7 +133,7 @@ def draw_occlusion_maps(
         axis.spines[:].set_visible(False)
     drawing.colorbar(shades, ax=axes[-1], shrink=0.7, label="fall of the similarity")  # type: ignore[arg-type]
     drawing.suptitle(title)
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
 def explain_pair(embedder: Embedder, first: np.ndarray, second: np.ndarray, out: Path) -> None:

@@ -22,7 +22,7 @@ from experiments.files import write_csv
 from experiments.inference.embedder import Embedder, open_embedder
 from experiments.metrics.bootstrap import intervals
 from experiments.metrics.roc import Roc, roc
-from experiments.plots.verification import group_plot, robustness_plot
+from experiments.plots.verification import plot_groups, plot_robustness
 from experiments.progress import say
 
 Picture = np.ndarray
@@ -221,7 +221,7 @@ def run_stress(
         rows = group_rates(scored, table, point.value)
         folder.mkdir(parents=True, exist_ok=True)
         write_csv(folder / "groups.csv", rows)
-        group_plot(rows, curve.rates_at(point.value), folder / "groups.png")
+        plot_groups(rows, curve.rates_at(point.value), folder / "groups.png")
         say(
             f"error rates of {len(rows)} groups at the threshold {point.value:.4f}: {folder / 'groups.csv'}, groups.png"
         )
@@ -229,7 +229,7 @@ def run_stress(
     rows = robustness(embedder, score_pairs(embedder, pairs, view), view, tuple(kinds or KINDS))
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(folder / "robustness.csv", rows)
-    robustness_plot(rows, {name: kind.label for name, kind in KINDS.items()}, folder / "robustness.png")
+    plot_robustness(rows, {name: kind.label for name, kind in KINDS.items()}, folder / "robustness.png")
     for row in rows:
         say(f"{row['damage']} {row['severity'] or 'none'}: EER {row['eer']:.4f}")
     say(f"written to {folder}: robustness.csv, robustness.png")

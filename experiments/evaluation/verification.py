@@ -20,7 +20,7 @@ from experiments.inference.embedder import Embedder, frozen, keep_frozen, open_e
 from experiments.metrics.all_pairs import all_against_all, peak_memory
 from experiments.metrics.roc import FARS, roc, tar_at_far
 from experiments.plots.sheets import PairTile, write_pair_sheet
-from experiments.plots.verification import det_plot, roc_plot, score_plot
+from experiments.plots.verification import plot_det, plot_roc, plot_scores
 from experiments.progress import say, track
 
 WORST = 12
@@ -124,9 +124,9 @@ def _pictures(scored: Scored, threshold: float, out: Path, title: str) -> None:
     write_csv(out / "scores.csv", rows)
     curves = {"": roc(scores, pairs.answers)}
     about = f"{title}, {len(pairs):,} pairs"
-    roc_plot(curves, out / "roc.png", about)
-    det_plot(curves, out / "det.png", about)
-    score_plot(scores, pairs.answers, threshold, out / "scores.png", about)
+    plot_roc(curves, out / "roc.png", about)
+    plot_det(curves, out / "det.png", about)
+    plot_scores(scores, pairs.answers, threshold, out / "scores.png", about)
     sheet = f"The pairs most wrongly judged; threshold {threshold:.3f}"
     write_pair_sheet(worst_pairs(scored, threshold), out / "worst.png", sheet)
 
@@ -186,8 +186,8 @@ def verify_everything(run: Path, images: Path, out: Path | None, view: View) -> 
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "everything.json", result)
     title = f"{embedder.title}, {result['genuine'] + result['impostor']:,} pairs"
-    roc_plot({"": curve}, folder / "roc.png", title)
-    det_plot({"": curve}, folder / "det.png", title)
+    plot_roc({"": curve}, folder / "roc.png", title)
+    plot_det({"": curve}, folder / "det.png", title)
     say(f"{result['genuine']:,} genuine and {result['impostor']:,} impostor pairs: EER {result['eer']:.4f}")
     for far, tar in tars.items():
         say(f"TAR {tar:.4f} at FAR {far}")

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from experiments.plots.training import write_figure
+from experiments.plots.training import write_plot
 
 COLUMNS = 6
 RIGHT, WRONG, UNKNOWN = "#2f855a", "#c53030", "#2d3748"
@@ -58,7 +58,7 @@ def write_sheet(tiles: Sequence[Tile], path: Path, title: str) -> None:
         axis.set_title(tile.caption, fontsize=9, color=tile.colour, parse_math=False)
         for spine in axis.spines.values():
             spine.set(edgecolor=tile.colour, linewidth=2.5)
-    write_figure(drawing, path, dpi=100)
+    write_plot(drawing, path, dpi=100)
 
 
 def _short(name: str) -> str:
@@ -99,7 +99,7 @@ def write_pair_sheet(tiles: Sequence[PairTile], path: Path, title: str, columns:
         axis.set_title(tile.caption, fontsize=8, color=colour, parse_math=False)
         for spine in axis.spines.values():
             spine.set(edgecolor=colour, linewidth=2)
-    write_figure(drawing, path, dpi=110)
+    write_plot(drawing, path, dpi=110)
 
 
 def _side_by_side(first: np.ndarray, second: np.ndarray) -> np.ndarray:

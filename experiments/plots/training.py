@@ -20,7 +20,7 @@ from mytorch.files import replacing
 BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
 
 
-def figure(columns: int, width: float = 5.0, height: float = 3.6) -> tuple[Figure, list[Axes]]:
+def new_plot(columns: int, width: float = 5.0, height: float = 3.6) -> tuple[Figure, list[Axes]]:
     """An empty figure with plots side by side; inches. Not pyplot's: nothing global, any thread."""
     drawing = Figure(figsize=(width * columns, height), layout="constrained")
     FigureCanvasAgg(drawing)
@@ -31,16 +31,16 @@ def figure(columns: int, width: float = 5.0, height: float = 3.6) -> tuple[Figur
     return drawing, axes
 
 
-def write_figure(drawing: Figure, path: Path, dpi: int = 150) -> None:
+def write_plot(drawing: Figure, path: Path, dpi: int = 150) -> None:
     """Save as PNG, whole or not at all."""
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name in a script that the font lacks
         drawing.savefig(temporary, format="png", dpi=dpi)
 
 
-def learning_curves(history: Sequence[dict[str, Any]], path: Path, title: str, smoothing: float = 0.0) -> None:
+def plot_learning_curves(history: Sequence[dict[str, Any]], path: Path, title: str, smoothing: float = 0.0) -> None:
     """Loss and accuracy by epoch, of training (on augmented pictures, with label smoothing) and validation."""
-    drawing, (losses, accuracy) = figure(2)
+    drawing, (losses, accuracy) = new_plot(2)
     epochs = [row["epoch"] for row in history]
     dot = "o" if len(epochs) < 10 else None
     training = f"training, label smoothing {smoothing:g}" if smoothing else "training"
@@ -58,16 +58,16 @@ def learning_curves(history: Sequence[dict[str, Any]], path: Path, title: str, s
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(frameon=False)
     drawing.suptitle(title)
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
-def confusion_matrix(counts: np.ndarray, names: Sequence[str], path: Path, most: int = 20) -> None:
+def plot_confusion_matrix(counts: np.ndarray, names: Sequence[str], path: Path, most: int = 20) -> None:
     """Who is taken for whom, (classes, classes) counts; of many people, those `most` with the most mistakes."""
     mistakes = counts.sum(0) + counts.sum(1) - 2 * np.diag(counts)
     chosen = np.sort(np.argsort(-mistakes, kind="stable")[:most])
     shown = counts[np.ix_(chosen, chosen)]
     side = 2.2 + 0.32 * len(chosen)
-    drawing, (axis,) = figure(1, side + 0.6, side)
+    drawing, (axis,) = new_plot(1, side + 0.6, side)
     axis.grid(False)
     picture = axis.imshow(shown, cmap="Blues", vmin=0)
     labels = [names[i] for i in chosen]
@@ -80,12 +80,14 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str], path: Path, most:
     bar = drawing.colorbar(picture, ax=axis, shrink=0.7, label="pictures")
     bar.locator = MaxNLocator(integer=True)
     bar.update_ticks()
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
-def twin_curves(ours: Sequence[float], theirs: Sequence[float], difference: np.ndarray, path: Path, dtype: str) -> None:
+def plot_twin_curves(
+    ours: Sequence[float], theirs: Sequence[float], difference: np.ndarray, path: Path, dtype: str
+) -> None:
     """Two loss curves in one plot, and how far they lie apart."""
-    drawing, (losses, apart) = figure(2)
+    drawing, (losses, apart) = new_plot(2)
     steps = np.arange(1, len(ours) + 1)
     losses.plot(steps, theirs, color=ORANGE, linewidth=4, alpha=0.5, label="PyTorch")
     losses.plot(steps, ours, color=BLUE, linewidth=1, label="mytorch")
@@ -97,12 +99,12 @@ def twin_curves(ours: Sequence[float], theirs: Sequence[float], difference: np.n
     apart.axhline(exact, color=BLUE, linestyle=":", label=f"rounding of {dtype}: {exact:.0e}")
     apart.set(xlabel="step", ylabel="relative difference", title="difference of the losses, where there is one")
     apart.legend(loc="lower right", framealpha=0.9)
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
-def reliability_diagram(found: Calibration, path: Path) -> None:
+def plot_reliability(found: Calibration, path: Path) -> None:
     """How often the network is right when it is so sure, and how many pictures it is so sure of."""
-    drawing, (shares, images) = figure(2, 4.4, 4.2)
+    drawing, (shares, images) = new_plot(2, 4.4, 4.2)
     left = [b.low for b in found.bins]
     width = [b.high - b.low for b in found.bins]
     shares.bar(left, [b.right for b in found.bins], width, align="edge", color=BLUE, edgecolor="white", label="right")
@@ -118,12 +120,12 @@ def reliability_diagram(found: Calibration, path: Path) -> None:
     for axis in (shares, images):
         axis.xaxis.set_major_formatter(PercentFormatter(1))
     drawing.legend(loc="outside lower left", ncols=3, frameon=False, fontsize=8)  # bars may stand anywhere in the plot
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
-def trade_offs(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def plot_trade_offs(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Top-1 of runs against their FLOPs and against their parameters. rows: run, top1, flops, parameters."""
-    drawing, axes = figure(2, 5.2, 4.0)
+    drawing, axes = new_plot(2, 5.2, 4.0)
     for axis, key, label in zip(axes, ("flops", "parameters"), ("FLOPs a picture", "parameters"), strict=True):
         for number, row in enumerate(sorted(rows, key=lambda row: row[key])):
             axis.plot(row[key], row["top1"], "o", color=BLUE)
@@ -139,12 +141,12 @@ def trade_offs(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         axis.margins(0.25)
         axis.set(xlabel=label, ylabel="validation top-1")
         axis.yaxis.set_major_formatter(PercentFormatter(1))
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
-def search_history(values: Sequence[float | None], path: Path, title: str) -> None:
+def plot_search_history(values: Sequence[float | None], path: Path, title: str) -> None:
     """Top-1 of a search's trials in their order, and the best so far; None for trials cut short."""
-    drawing, (axis,) = figure(1, 6.4, 3.8)
+    drawing, (axis,) = new_plot(1, 6.4, 3.8)
     numbers = np.arange(1, len(values) + 1)
     reached = np.array([np.nan if value is None else value for value in values])
     cut = np.isnan(reached)
@@ -163,15 +165,15 @@ def search_history(values: Sequence[float | None], path: Path, title: str) -> No
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.yaxis.set_major_formatter(PercentFormatter(1))
     axis.legend(frameon=False, loc="lower right")
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
-def importances(shares: Mapping[str, float], path: Path) -> None:
+def plot_importances(shares: Mapping[str, float], path: Path) -> None:
     """Which settings decided a search's results: share of the variance that each explains."""
     names = sorted(shares, key=lambda name: shares[name])
-    drawing, (axis,) = figure(1, 6.4, 1.2 + 0.4 * len(names))
+    drawing, (axis,) = new_plot(1, 6.4, 1.2 + 0.4 * len(names))
     axis.barh(range(len(names)), [shares[name] for name in names], color=BLUE)
     axis.set_yticks(range(len(names)), names, parse_math=False)
     axis.set(xlabel="share of the variance of top-1 that it explains", xlim=(0, 1))
     axis.xaxis.set_major_formatter(PercentFormatter(1))
-    write_figure(drawing, path)
+    write_plot(drawing, path)

@@ -10,15 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from experiments.metrics.roc import Roc
-from experiments.plots.training import BLUE, GREY, ORANGE, figure, write_figure
+from experiments.plots.training import BLUE, GREY, ORANGE, new_plot, write_plot
 
 RED = "#c53030"
 DET_TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 
 
-def roc_plot(curves: Mapping[str, Roc], path: Path, title: str) -> None:
+def plot_roc(curves: Mapping[str, Roc], path: Path, title: str) -> None:
     """TAR over FAR on a logarithmic axis, down to one impostor pair."""
-    drawing, (axis,) = figure(1, 5.4, 4.2)
+    drawing, (axis,) = new_plot(1, 5.4, 4.2)
     for colour, (name, curve) in zip(_colours(), curves.items(), strict=False):
         axis.step(
             np.maximum(curve.far, _least(curve)), curve.tar, where="post", color=colour, label=_label(name, curve)
@@ -28,12 +28,12 @@ def roc_plot(curves: Mapping[str, Roc], path: Path, title: str) -> None:
     axis.set(xlabel="FAR: different people accepted", ylabel="TAR: the same person accepted", title=title)
     axis.yaxis.set_major_formatter(PercentFormatter(1))
     axis.legend(loc="lower right", frameon=False)
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
-def det_plot(curves: Mapping[str, Roc], path: Path, title: str) -> None:
+def plot_det(curves: Mapping[str, Roc], path: Path, title: str) -> None:
     """FRR over FAR, both on probit axes: normally distributed scores make a straight line (Martin et al. 1997)."""
-    drawing, (axis,) = figure(1, 4.8, 4.6)
+    drawing, (axis,) = new_plot(1, 4.8, 4.6)
     shown = [(max(_least(c), 1e-7), max(1 / c.genuine[-1], 1e-5)) for c in curves.values()]
     for colour, (name, curve) in zip(_colours(), curves.items(), strict=False):
         inside = (curve.far > 0) & (curve.far < 1) & (curve.frr > 0) & (curve.frr < 1)
@@ -45,12 +45,12 @@ def det_plot(curves: Mapping[str, Roc], path: Path, title: str) -> None:
     axis.plot(ends, ends, color=GREY, linestyle=":", linewidth=1)
     axis.set(xlabel="FAR: different people accepted", ylabel="FRR: the same person refused", title=title)
     axis.legend(loc="upper right", framealpha=0.9)
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
-def score_plot(scores: np.ndarray, matches: np.ndarray, threshold: float, path: Path, title: str) -> None:
+def plot_scores(scores: np.ndarray, matches: np.ndarray, threshold: float, path: Path, title: str) -> None:
     """Histograms of the similarities of genuine and impostor pairs, and the threshold between them."""
-    drawing, (axis,) = figure(1, 5.8, 3.6)
+    drawing, (axis,) = new_plot(1, 5.8, 3.6)
     bins = np.linspace(scores.min(), scores.max(), 70).tolist() if np.ptp(scores) else 10
     for kind, colour, label in ((~matches, ORANGE, "different people"), (matches, BLUE, "the same person")):
         axis.hist(scores[kind], bins, color=colour, alpha=0.6, density=True, label=f"{label}: {kind.sum():,} pairs")
@@ -58,37 +58,37 @@ def score_plot(scores: np.ndarray, matches: np.ndarray, threshold: float, path: 
     axis.set(xlabel="similarity", ylabel="density", title=title)
     axis.set_ylim(0, 1.3 * axis.get_ylim()[1])
     axis.legend(frameon=False, fontsize=8)
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
-def cmc_plot(curve: np.ndarray, path: Path, title: str) -> None:
+def plot_cmc(curve: np.ndarray, path: Path, title: str) -> None:
     """The share of probes whose right person is among the first k, over k."""
-    drawing, (axis,) = figure(1, 5.0, 3.6)
+    drawing, (axis,) = new_plot(1, 5.0, 3.6)
     places = np.arange(1, len(curve) + 1)
     axis.plot(places, curve, color=BLUE, marker="o" if len(curve) <= 30 else None, markersize=4)
     axis.set(xlabel="rank", ylabel="right person among them", title=title)
     axis.set_ylim(min(0.9, float(curve[0]) - 0.02), 1.002)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.yaxis.set_major_formatter(PercentFormatter(1))
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
-def open_set_plot(far: np.ndarray, dir_rate: np.ndarray, path: Path, title: str) -> None:
+def plot_open_set(far: np.ndarray, dir_rate: np.ndarray, path: Path, title: str) -> None:
     """DIR over the share of strangers who are given a name."""
-    drawing, (axis,) = figure(1, 5.0, 3.6)
+    drawing, (axis,) = new_plot(1, 5.0, 3.6)
     axis.plot(far, dir_rate, color=BLUE)
     axis.set(xlabel="FAR: strangers given a name", ylabel="DIR: the known named rightly", title=title)
     axis.set(xlim=(0, 1), ylim=(min(0.9, float(dir_rate.min()) - 0.02), 1.002))
     axis.yaxis.set_major_formatter(PercentFormatter(1))
     axis.xaxis.set_major_formatter(PercentFormatter(1))
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
-def robustness_plot(rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str], path: Path) -> None:
+def plot_robustness(rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str], path: Path) -> None:
     """The EER over the severity of each damage. rows: damage, severity (None: none) and eer, in rising order."""
     names = list(dict.fromkeys(row["damage"] for row in rows))
     columns = min(4, len(names))
-    drawing, (empty,) = figure(1)
+    drawing, (empty,) = new_plot(1)
     empty.remove()
     drawing.set_size_inches(max(3.0 * columns, 4.0), 2.6 * -(-len(names) // columns))
     top = 1.05 * max(row["eer"] for row in rows)
@@ -104,12 +104,12 @@ def robustness_plot(rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str]
         axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         if (number - 1) % columns == 0:
             axis.set_ylabel("EER")
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
-def group_plot(rows: Sequence[Mapping[str, Any]], overall: tuple[float, float], path: Path) -> None:
+def plot_groups(rows: Sequence[Mapping[str, Any]], overall: tuple[float, float], path: Path) -> None:
     """FAR and FRR of each group with intervals, beside those of everybody (dotted)."""
-    drawing, axes = figure(2, 4.6, 1.2 + 0.32 * len(rows))
+    drawing, axes = new_plot(2, 4.6, 1.2 + 0.32 * len(rows))
     names = [f"{row['attribute']}: {row['group']}" for row in rows]
     for axis, rate, everybody in zip(axes, ("far", "frr"), overall, strict=True):
         for place, row in enumerate(rows):
@@ -123,7 +123,7 @@ def group_plot(rows: Sequence[Mapping[str, Any]], overall: tuple[float, float], 
         axis.set(xlabel=rate.upper(), ylim=(len(rows) - 0.5, -0.5))
         axis.set_xlim(left=0)
         axis.xaxis.set_major_formatter(PercentFormatter(1))
-    write_figure(drawing, path)
+    write_plot(drawing, path)
 
 
 def _colours() -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from experiments.errors import FacesError
 from experiments.files import read_json, write_csv, write_text
 from experiments.inference.model import Trained
-from experiments.plots.training import trade_offs
+from experiments.plots.training import plot_trade_offs
 from experiments.progress import console, duration, say
 from mytorch import nn as ours
 from mytorch import summary
@@ -43,10 +43,10 @@ def cost(trained: Trained) -> Cost:
     if isinstance(network, ours.Module):
         counted = summary(network, shape)
         return Cost(counted.parameters, counted.flops)
-    return Cost(sum(prod(p.shape) for p in network.parameters()), torch_flops(network, shape))
+    return Cost(sum(prod(p.shape) for p in network.parameters()), count_torch_flops(network, shape))
 
 
-def torch_flops(network: torch.nn.Module, shape: tuple[int, ...]) -> int:
+def count_torch_flops(network: torch.nn.Module, shape: tuple[int, ...]) -> int:
     """FLOPs of a PyTorch network in evaluation for one picture of that shape, (3, H, W)."""
     training, like = network.training, next(network.parameters())
     try:
@@ -111,7 +111,7 @@ def _write(rows: Sequence[dict[str, Any]], out: Path) -> None:
         case ".md":
             write_text(out, _markdown(rows))
         case _:
-            trade_offs([row for row in rows if row["top1"] is not None], out)
+            plot_trade_offs([row for row in rows if row["top1"] is not None], out)
 
 
 def _shown(key: str, value: Any) -> str:

@@ -21,7 +21,7 @@ from models.twin import twin
 from mytorch import nn as ours
 from mytorch.files import replacing
 
-What = Literal["classifier", "embedding"]
+ExportTarget = Literal["classifier", "embedding"]
 
 TOLERANCE = 1e-4
 """Largest difference from the run, as a share of its largest output: float32 in another order of summation."""
@@ -66,7 +66,7 @@ class Embedding(nn.Module):
         return self.network.embed(x)
 
 
-def export(run: str | os.PathLike[str], out: str | os.PathLike[str], what: What = "classifier") -> Exported:
+def export(run: str | os.PathLike[str], out: str | os.PathLike[str], what: ExportTarget = "classifier") -> Exported:
     """Write a run's best network as ONNX, and compare it with the run before it takes its place.
 
     The graph takes "images" (N, H, W, 3), uint8 RGB at the run's size, for any N, and normalises them itself. It gives
@@ -114,7 +114,7 @@ def _refuse(out: Path) -> None:
         raise FacesError(f"{out}: there is no folder {out.parent} to write it to; make it first")
 
 
-def _network(trained: Trained, what: What) -> nn.Module:
+def _network(trained: Trained, what: ExportTarget) -> nn.Module:
     """What to export, on normalised pixels."""
     network: Any = trained.network
     if isinstance(network, ours.Module):

@@ -14,7 +14,7 @@ from experiments.data.augment import mix
 from experiments.data.dataset import read_split
 from experiments.data.loader import Loader, Shares, normalised_on
 from experiments.errors import FacesError
-from experiments.plots.training import write_figure
+from experiments.plots.training import write_plot
 from experiments.progress import say
 
 COLUMNS, MOST = 8, 64
@@ -51,5 +51,5 @@ def show_batch(recipe: Recipe, data: str | os.PathLike[str], path: Path) -> None
         axis.set_axis_off()
         axis.imshow(image, interpolation="nearest")
         axis.set_title(name, fontsize=7)
-    write_figure(drawing, path)
+    write_plot(drawing, path)
     say(f"{path}: {len(images)} pictures of {size[0]} x {size[1]}, as the network will see them")

@@ -20,7 +20,7 @@ from experiments.data.dataset import LastRead, Read
 from experiments.data.folders import identity_root
 from experiments.errors import DivergenceError, FacesError
 from experiments.files import read_json, refuse_inside, write_csv, write_text
-from experiments.plots.training import importances, search_history
+from experiments.plots.training import plot_importances, plot_search_history
 from experiments.progress import say
 from experiments.run import Run
 
@@ -258,9 +258,9 @@ class Search:
         done = self.done
         write_csv(self.out / "trials.csv", [_row(trial) for trial in done])
         values = [trial.value if trial.state.name == "COMPLETE" else None for trial in done]
-        search_history(values, self.out / "history.png", f"{self.recipe.model.name}, {len(done)} trials")
+        plot_search_history(values, self.out / "history.png", f"{self.recipe.model.name}, {len(done)} trials")
         if shares := self._importances():
-            importances(shares, self.out / "importances.png")
+            plot_importances(shares, self.out / "importances.png")
 
     def _importances(self) -> dict[str, float]:
         """How much of top-1's variance each setting explains; nothing while too few trials tell."""

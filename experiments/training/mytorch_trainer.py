@@ -16,7 +16,7 @@ from experiments.data.loader import Batches, normalised
 from experiments.errors import DivergenceError, FacesError
 from experiments.files import new_folder, refuse_existing, refuse_inside, write_json
 from experiments.metrics.classification import figures, rank_of_truth
-from experiments.plots.training import learning_curves
+from experiments.plots.training import plot_learning_curves
 from experiments.progress import duration, say, track
 from experiments.run import Run
 from experiments.training.mytorch_checkpoint import Progress, load_state, save_state
@@ -145,7 +145,7 @@ def _draw(run: Run, progress: Progress, recipe: Recipe) -> None:
     """The learning curves. No room for them is worth a note, and hides no error that came before."""
     try:
         title = f"{recipe.model.name}, {len(run.classes())} people"
-        learning_curves(progress.history, run.curves, title, recipe.label_smoothing)
+        plot_learning_curves(progress.history, run.curves, title, recipe.label_smoothing)
     except OSError as error:
         say(f"note: {run.curves} could not be written ({error.strerror or error})")
 

@@ -26,7 +26,7 @@ from experiments.data.images import available_processors
 from experiments.data.loader import Loader, Shares
 from experiments.errors import DivergenceError, FacesError
 from experiments.files import new_folder, refuse_existing, refuse_inside, write_json
-from experiments.plots.training import learning_curves
+from experiments.plots.training import plot_learning_curves
 from experiments.progress import duration, say, track
 from experiments.run import Run
 from experiments.training.build_model import build_face_net, warning
@@ -72,7 +72,7 @@ class Recorder:
         recipe = self.recipe
         try:
             title = f"{recipe.model.name}, {len(self.run.classes())} people"
-            learning_curves(progress.history, self.run.curves, title, recipe.label_smoothing)
+            plot_learning_curves(progress.history, self.run.curves, title, recipe.label_smoothing)
         except OSError as error:
             say(f"note: {self.run.curves} could not be written ({error.strerror or error})")
 

@@ -84,7 +84,7 @@ class Spread:
             stage.words(9.5, 1.49 + channel * 1.15, self.facts[channel], 9.5, color=colour)
 
 
-def film(
+def make_film(
     faces: np.ndarray, weight: Sequence[float] = (0.5, 1.0, 1.5), bias: Sequence[float] = (0.0, 0.5, -0.5)
 ) -> Film:
     """Faces (N, H, W, 3) uint8, normalised colour by colour in five steps, with the gradient as the last.

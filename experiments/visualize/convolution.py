@@ -11,8 +11,8 @@ from experiments.visualize.film import (
     Film,
     Panel,
     Shades,
-    Step,
     Window,
+    WindowStep,
     in_acts,
     only_first,
     place,
@@ -26,7 +26,7 @@ from mytorch.ops.conv import conv, conv_input_grad, conv_weight_grad
 ONE = (1, 1)
 
 
-class Convolution:
+class ShownConvolution:
     """A picture x (H, W) and a kernel (KH, KW): the output y, and the gradients of the loss sum(y^2) / 2, which is y.
 
     Every number is from mytorch.ops.conv. Raises FacesError where the kernel does not fit the picture.
@@ -66,29 +66,29 @@ class Convolution:
         return conv_weight_grad(grad, self.x[None, None], self.kernel.shape, *self._steps)[0, 0]
 
 
-def film(x: np.ndarray, kernel: np.ndarray, stride: int = 1, padding: int = 0, frames: int = 48) -> Film:
+def make_film(x: np.ndarray, kernel: np.ndarray, stride: int = 1, padding: int = 0, frames: int = 48) -> Film:
     """A picture (H, W) convolved, then the two gradients, in about so many steps."""
-    shown = Convolution(x, kernel, stride, padding)
+    shown = ShownConvolution(x, kernel, stride, padding)
     acts = [partial(act, shown) for act in (_forward, _input_grad, _weight_grad)]
     return in_acts(shown.y.size, frames, acts, telling(shown.y), SIZE)
 
 
-def _output(shown: Convolution, number: int, title: str, values: np.ndarray) -> Panel:
+def _output(shown: ShownConvolution, number: int, title: str, values: np.ndarray) -> Panel:
     row, column = place(number, shown.y.shape[1])
     return Panel(title, values, Shades.of(shown.y), (row, column, 1, 1), frame=BLUE)
 
 
-def _picture(shown: Convolution, number: int) -> Panel:
+def _picture(shown: ShownConvolution, number: int) -> Panel:
     what = f"picture, {shown.x.shape[0]} x {shown.x.shape[1]}"
     title = f"{what}, {shown.padding} of zeros around" if shown.padding else what
     return Panel(title, shown.around, Shades.of(shown.around), shown.window(number), shown.padding)
 
 
-def _forward(shown: Convolution, number: int) -> Step:
+def _forward(shown: ShownConvolution, number: int) -> WindowStep:
     seen, kernel = shown.seen(number), shown.kernel
     row, column = place(number, shown.y.shape[1])
     stride = f", {shown.stride} pixels at a time" if shown.stride > 1 else ""
-    return Step(
+    return WindowStep(
         "Convolution",
         f"A window slides over the picture{stride}. Its pixels times the kernel, added up, are a pixel of the output.",
         _picture(shown, number),
@@ -103,10 +103,10 @@ def _forward(shown: Convolution, number: int) -> Step:
     )
 
 
-def _input_grad(shown: Convolution, number: int) -> Step:
+def _input_grad(shown: ShownConvolution, number: int) -> WindowStep:
     given = shown.y.flat[number]
     whole = shown.input_grad(shown.y.size)
-    return Step(
+    return WindowStep(
         "Its gradient at the picture",
         "Each output gives its gradient back to the pixels it saw, times the kernel; overlaps add up.",
         _output(shown, number, "gradient of ½ Σ y² at the output", shown.y),
@@ -124,11 +124,11 @@ def _input_grad(shown: Convolution, number: int) -> Step:
     )  # fmt: skip
 
 
-def _weight_grad(shown: Convolution, number: int) -> Step:
+def _weight_grad(shown: ShownConvolution, number: int) -> WindowStep:
     given, seen = shown.y.flat[number], shown.seen(number)
     parts = Shades.of(np.array([-1.0, 1.0]) * np.abs(shown.y).max() * shown.around.max())
     total = shown.weight_grad(shown.y.size)
-    return Step(
+    return WindowStep(
         "Its gradient at the kernel",
         "Every window used the kernel: its gradient is the sum of all windows, each times its output's gradient.",
         _picture(shown, number),

@@ -48,7 +48,7 @@ class Dropped:
             stage.picture((0.3 + number * (SIDE + gap), TOP + SIDE + 0.45, SIDE, 0.3), line)
 
 
-def film(x: np.ndarray, p: float = 0.4, seed: int = 0, frames: int = 24) -> Film:
+def make_film(x: np.ndarray, p: float = 0.4, seed: int = 0, frames: int = 24) -> Film:
     """A picture (H, W) through dropout, a draw a step; last, evaluation. Raises FacesError for p outside of 0 to 1."""
     if not 0 <= p < 1:
         raise FacesError(f"--p {p:g}: expected the share that is dropped, from 0 to below 1")

@@ -21,7 +21,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from experiments.errors import FacesError
-from experiments.plots.training import BLUE, GREY, ORANGE, write_figure
+from experiments.plots.training import BLUE, GREY, ORANGE, write_plot
 from mytorch.files import replacing
 
 INK, NOTHING = "#1a202c", "#edf2f7"
@@ -192,12 +192,12 @@ class Frame(Protocol):
 class Film:
     """Steps in their order, drawn on stages of `size` inches (width, height).
 
-    told: the numbers of the steps that tell the story on one page.
+    story: the numbers of the steps that tell the story on one page.
     """
 
     frames: Sequence[Frame]
     size: tuple[float, float]
-    told: Sequence[int]
+    story: Sequence[int]
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -212,10 +212,10 @@ class Film:
     def poster(self) -> Figure:
         """The steps that tell the story, below one another."""
         width, height = self.size
-        drawing = Figure(figsize=(width, height * len(self.told)), dpi=DPI, facecolor="white")
+        drawing = Figure(figsize=(width, height * len(self.story)), dpi=DPI, facecolor="white")
         FigureCanvasAgg(drawing)
-        parts = drawing.subfigures(len(self.told), 1, squeeze=False)
-        for part, step in zip(parts[:, 0], self.told, strict=True):
+        parts = drawing.subfigures(len(self.story), 1, squeeze=False)
+        for part, step in zip(parts[:, 0], self.story, strict=True):
             self.frames[step].draw(Stage(part, width, height))
         return drawing
 
@@ -229,7 +229,7 @@ class Film:
             pictures.append(pixels(self.figure(step)))
             if progress:
                 progress(step + 1, len(self))
-        shown = [*self.told, -1]
+        shown = [*self.story, -1]
         palette = Image.fromarray(np.concatenate([pictures[step] for step in shown])).quantize(256)
         frames = [Image.fromarray(p).quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
         each = round(1000 / fps)
@@ -249,7 +249,7 @@ def pixels(drawing: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def expect_place(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
+def check_output_path(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
     """Raise FacesError for a file of another kind than those, or in no folder, before anything is drawn."""
     if path.suffix.lower() not in suffixes:
         better = path.with_suffix(suffixes[0]).name
@@ -260,9 +260,9 @@ def expect_place(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
 
 def write_film(film: Film, path: Path, fps: float = 3.0, progress: Callable[[int, int], None] | None = None) -> None:
     """Save as .gif, all steps, or as .png, those that tell the story; whole or not at all."""
-    expect_place(path)
+    check_output_path(path)
     if path.suffix.lower() == ".png":
-        write_figure(film.poster(), path, DPI)
+        write_plot(film.poster(), path, DPI)
         return
     animation = film.gif(fps, progress)
     with replacing(path) as temporary:
@@ -312,7 +312,7 @@ MIDDLE = TOP + SIDE / 2
 
 
 @dataclass(frozen=True)
-class Step:
+class WindowStep:
     """source and target: pictures left and right. terms: small tables between them, `signs` between those.
 
     total: in words, what comes out.

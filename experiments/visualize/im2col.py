@@ -9,7 +9,7 @@ import numpy as np
 from experiments.errors import FacesError
 from experiments.plots.training import BLUE
 from experiments.visualize.film import Film, Panel, Shades, Stage, Window, in_acts, only_first, place, so_far, telling
-from experiments.visualize.inputs import kernel
+from experiments.visualize.inputs import read_kernel
 from mytorch.geometry import output_size, pad, taps
 from mytorch.ops.im2col import im2col, im2col_input_grad
 
@@ -106,9 +106,9 @@ class Unfolded:
             stage.picture((at[0] + (1.6 - width) / 2, at[1] - high / 2, width, high), panel)
 
 
-def film(x: np.ndarray, names: Sequence[str] = NAMES, stride: int = 1, padding: int = 0, frames: int = 48) -> Film:
+def make_film(x: np.ndarray, names: Sequence[str] = NAMES, stride: int = 1, padding: int = 0, frames: int = 48) -> Film:
     """A picture (H, W) and three 3x3 kernels at once: unfolded, multiplied; then the gradient, folded back."""
-    shown = Columns(x, np.stack([kernel(name) for name in names]), stride, padding)
+    shown = Columns(x, np.stack([read_kernel(name) for name in names]), stride, padding)
     acts = [partial(_forward, shown, names), partial(_backward, shown, names)]
     return in_acts(len(shown.rows), frames, acts, telling(shown.y[0]), SIZE)
 

@@ -21,16 +21,16 @@ DRAWN = 96
 """Pixels a side at which a face is drawn before it is made small."""
 
 
-def portrait(size: int = 24, picture: Path | None = None, seed: int = 1) -> np.ndarray:
+def load_gray_face(size: int = 24, picture: Path | None = None, seed: int = 1) -> np.ndarray:
     """A face in grey, (size, size) float32 from 0 to 1: a picture's middle, or a drawn face that looks at us.
 
     seed: draws the face. Raises FacesError for a picture that cannot be read, or a size that cannot be shown.
     """
-    grey = Image.fromarray(colour_portrait(size, picture, seed)).convert("L")
+    grey = Image.fromarray(load_color_face(size, picture, seed)).convert("L")
     return (np.asarray(grey) / 255).astype(np.float32)
 
 
-def colour_portrait(size: int = 24, picture: Path | None = None, seed: int = 1, number: int = 0) -> np.ndarray:
+def load_color_face(size: int = 24, picture: Path | None = None, seed: int = 1, number: int = 0) -> np.ndarray:
     """The same in colour, (size, size, 3) uint8. number: which of the people that a seed draws."""
     if not SMALLEST <= size <= LARGEST:
         raise FacesError(f"--size {size}: expected {SMALLEST} to {LARGEST} pixels a side, few enough to be seen")
@@ -58,7 +58,7 @@ KERNELS = {
 MAX_KERNEL_SIZE = 5
 
 
-def kernel(text: str) -> np.ndarray:
+def read_kernel(text: str) -> np.ndarray:
     """A kernel (KH, KW) float32: a name, or rows of numbers such as "1,0,-1/2,0,-2/1,0,-1".
 
     Raises FacesError for another name, and for rows that are not numbers, or not as long as one another.

@@ -28,7 +28,7 @@ from experiments.visualize.film import DPI, Panel, Shades, Stage
 from models.stages import HEAD, Part, parts
 
 
-def picture_for(trained: Trained, path: Path) -> np.ndarray:
+def load_image_for(trained: Trained, path: Path) -> np.ndarray:
     """A picture as the network takes it, (H, W, 3) uint8. Raises ImageError for one that cannot be read."""
     return fit_image(read_image(path), trained.size, trained.recipe.data.fit)
 

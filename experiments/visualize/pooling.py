@@ -12,8 +12,8 @@ from experiments.visualize.film import (
     Film,
     Panel,
     Shades,
-    Step,
     Window,
+    WindowStep,
     in_acts,
     only_first,
     place,
@@ -76,7 +76,7 @@ class Pooling:
         return around[row : row + rows, column : column + columns]
 
 
-def film(
+def make_film(
     x: np.ndarray,
     mode: Mode = "max",
     kernel: int = 2,
@@ -108,13 +108,13 @@ def _output(shown: Pooling, number: int, title: str, values: np.ndarray) -> Pane
     return Panel(title, values, _shades(shown), (row, column, 1, 1), frame=BLUE)
 
 
-def _forward(shown: Pooling, number: int) -> Step:
+def _forward(shown: Pooling, number: int) -> WindowStep:
     largest = shown.mode == "max"
     row, column = place(number, shown.y.shape[1])
     answer = short(float(shown.y.flat[number]))
     around = np.where(np.isfinite(shown.around), shown.around, np.nan)
     what = f"picture, {shown.x.shape[0]} x {shown.x.shape[1]}"
-    return Step(
+    return WindowStep(
         "Max pooling" if largest else "Average pooling",
         f"Of each window of {shown.kernel} x {shown.kernel} pixels, {shown.stride} apart, "
         + ("only the largest stays." if largest else "the mean stays."),
@@ -130,12 +130,12 @@ def _forward(shown: Pooling, number: int) -> Step:
     )  # fmt: skip
 
 
-def _input_grad(shown: Pooling, number: int) -> Step:
+def _input_grad(shown: Pooling, number: int) -> WindowStep:
     largest, whole = shown.mode == "max", shown.input_grad(0, shown.y.size)
     row, column, rows, columns = shown.window(number)
     window = (row - shown.padding, column - shown.padding, rows, columns)
     shares = shown.shares(number)
-    return Step(
+    return WindowStep(
         "Its gradient",
         "All of it goes to the pixel that won; the others had no say." if largest
         else f"Each pixel of the window gets an equal share, one part in {shown.kernel**2}.",

@@ -11,8 +11,8 @@ from experiments.visualize.film import (
     Film,
     Panel,
     Shades,
-    Step,
     Window,
+    WindowStep,
     in_acts,
     only_first,
     place,
@@ -58,16 +58,16 @@ class Transposed:
         return top, left, bottom - top, right - left
 
 
-def film(x: np.ndarray, kernel: np.ndarray, stride: int = 2, padding: int = 0, frames: int = 48) -> Film:
+def make_film(x: np.ndarray, kernel: np.ndarray, stride: int = 2, padding: int = 0, frames: int = 48) -> Film:
     """A picture (H, W) enlarged, then the gradient, in about so many steps."""
     shown = Transposed(x, kernel, stride, padding)
     return in_acts(x.size, frames, [partial(_forward, shown), partial(_input_grad, shown)], telling(shown.x), SIZE)
 
 
-def _forward(shown: Transposed, number: int) -> Step:
+def _forward(shown: Transposed, number: int) -> WindowStep:
     row, column = place(number, shown.x.shape[1])
     pixel, kernel = shown.x.flat[number], shown.kernel
-    return Step(
+    return WindowStep(
         "Transposed convolution",
         f"Each pixel times the kernel is stamped onto a larger picture, {shown.stride} further each time; "
         "where stamps overlap, they add up.",
@@ -86,13 +86,13 @@ def _forward(shown: Transposed, number: int) -> Step:
     )  # fmt: skip
 
 
-def _input_grad(shown: Transposed, number: int) -> Step:
+def _input_grad(shown: Transposed, number: int) -> WindowStep:
     top, left, rows, columns = shown.window(number)
     seen = shown.y[top : top + rows, left : left + columns]
     row, column = place(number, shown.x.shape[1])
     first = (top - (row * shown.stride - shown.padding), left - (column * shown.stride - shown.padding))
     kernel = shown.kernel[first[0] : first[0] + rows, first[1] : first[1] + columns]
-    return Step(
+    return WindowStep(
         "Its gradient is a convolution",
         "A pixel is responsible for its whole stamp: what the stamp sees of the gradient, times the kernel, added up.",
         Panel("gradient of ½ Σ y² at the output", shown.y, Shades.of(shown.y), shown.window(number), frame=BLUE),

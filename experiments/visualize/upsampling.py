@@ -12,8 +12,8 @@ from experiments.visualize.film import (
     Film,
     Panel,
     Shades,
-    Step,
     Window,
+    WindowStep,
     in_acts,
     only_first,
     place,
@@ -75,7 +75,7 @@ class Upsampling:
         return tuple(table[n] for table, n in zip(tables, places, strict=True))
 
 
-def film(
+def make_film(
     x: np.ndarray, mode: Mode = "bilinear", scale: float = 2.0, align_corners: bool = False, frames: int = 48
 ) -> Film:
     """A picture (H, W) enlarged, then the gradient, in about so many steps."""
@@ -96,11 +96,11 @@ def _output(shown: Upsampling, number: int, title: str, values: np.ndarray) -> P
     return Panel(title, values, Shades.of(shown.x), (row, column, 1, 1), frame=BLUE)
 
 
-def _forward(shown: Upsampling, number: int) -> Step:
+def _forward(shown: Upsampling, number: int) -> WindowStep:
     top, left, rows, columns = window = shown.window(number)
     seen, weights = shown.x[top : top + rows, left : left + columns], shown.weights(number)
     grey, row = Shades.of(shown.x), place(number, shown.y.shape[1])
-    return Step(
+    return WindowStep(
         f"Upsampling, {shown.mode}",
         f"Each output {_says(shown)}: the nearer, the more it counts." if shown.mode == "bilinear"
         else f"Each output {_says(shown)}.",
@@ -119,9 +119,9 @@ def _forward(shown: Upsampling, number: int) -> Step:
     )  # fmt: skip
 
 
-def _input_grad(shown: Upsampling, number: int) -> Step:
+def _input_grad(shown: Upsampling, number: int) -> WindowStep:
     given, weights, whole = shown.y.flat[number], shown.weights(number), shown.input_grad(shown.y.size)
-    return Step(
+    return WindowStep(
         "Its gradient",
         "Each output gives its gradient back to the pixels it took, with the same weights.",
         _output(shown, number, "gradient of ½ Σ y² at the output", shown.y),

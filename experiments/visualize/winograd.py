@@ -135,7 +135,7 @@ class Tiled:
             stage.words(where, 6.23 + 0.27 * row, f"{count:,}" + (", a quarter" if row == 0 else ""), 9.5)
 
 
-def film(x: np.ndarray, kernel: np.ndarray, padding: int = 0, frames: int = 48) -> Film:
+def make_film(x: np.ndarray, kernel: np.ndarray, padding: int = 0, frames: int = 48) -> Film:
     """A picture (H, W) convolved, tile after tile."""
     shown = Tiles(x, kernel, padding)
     count = shown.grid[0] * shown.grid[1]

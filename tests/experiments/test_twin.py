@@ -24,7 +24,7 @@ OPTIMIZERS = {
 @pytest.fixture
 def quick(monkeypatch):
     """A plot that takes no time to draw."""
-    monkeypatch.setattr(module, "twin_curves", lambda ours, theirs, difference, path, dtype: path.touch())
+    monkeypatch.setattr(module, "plot_twin_curves", lambda ours, theirs, difference, path, dtype: path.touch())
 
 
 @pytest.mark.parametrize("network", ["face_cnn", "small_resnet"])
@@ -136,7 +136,7 @@ def test_an_interrupt_while_the_results_are_written_leaves_nothing(people, tiny,
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "twin_curves", interrupted)
+    monkeypatch.setattr(module, "plot_twin_curves", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_twin(tiny(), people, tmp_path / "twin", 2)
     assert contents(tmp_path) == set()

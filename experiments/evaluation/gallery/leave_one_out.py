@@ -15,7 +15,7 @@ from experiments.files import write_csv, write_json
 from experiments.inference.embedder import normalised, open_embedder
 from experiments.metrics.bootstrap import people_interval
 from experiments.metrics.identification import NOBODY, OpenSet, cmc, open_set, rank_k, ranks
-from experiments.plots.verification import cmc_plot, open_set_plot
+from experiments.plots.verification import plot_cmc, plot_open_set
 from experiments.progress import say
 
 
@@ -107,7 +107,7 @@ def _write(out: Path, gallery: Gallery, left: LeftOut, result: dict[str, Any]) -
     ]
     write_csv(out / "answers.csv", rows)
     title = f"{len(left.places)} pictures of {len(names)} people, each left out in turn"
-    cmc_plot(cmc(left.places, min(20, len(names))), out / "cmc.png", title)
+    plot_cmc(cmc(left.places, min(20, len(names))), out / "cmc.png", title)
     shares = np.linspace(0, 1, 201)
-    open_set_plot(shares, np.array([left.open_set.dir_at(share) for share in shares]), out / "open_set.png", title)
+    plot_open_set(shares, np.array([left.open_set.dir_at(share) for share in shares]), out / "open_set.png", title)
     say(f"written to {out}: identification.json, answers.csv, cmc.png, open_set.png")

@@ -18,7 +18,7 @@ from experiments.evaluation.scoring import View
 from experiments.files import write_csv, write_json
 from experiments.inference.embedder import Embedder, normalised
 from experiments.metrics.identification import NOBODY, cmc, open_set, rank_k, ranks
-from experiments.plots.verification import cmc_plot
+from experiments.plots.verification import plot_cmc
 from experiments.progress import say
 
 KNOWN, DEV, TEST = "known", "unknown_dev", "unknown_test"
@@ -71,7 +71,7 @@ def judge_known_unknown(embedder: Embedder, file: Path, images: Path, out: Path,
     }
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "identification.json", result)
-    cmc_plot(cmc(places, min(20, len(names))), out / "cmc.png", f"{len(places)} pictures, {len(names)} people")
+    plot_cmc(cmc(places, min(20, len(names))), out / "cmc.png", f"{len(places)} pictures, {len(names)} people")
     say(f"rank-1 {result['rank1']:.4f} of the known; of all, with nobody below {threshold:.4f}, right are "
         f"{result['open_set_accuracy']:.4f}")  # fmt: skip
     if (images / TEST).is_dir():

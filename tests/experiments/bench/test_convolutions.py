@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.bench.convolutions import CONVOLUTIONS, RIVALRY, TOGETHER, Convolution, all_runners
+from experiments.bench.convolutions import CONVOLUTIONS, RIVALRY, TOGETHER, ConvolutionCase, all_runners
 from experiments.bench.devices import Cpu
 
 
@@ -54,7 +54,7 @@ def test_a_first_layer_has_no_input_gradient():
 
 
 def test_operations_are_counted_as_products_and_sums():
-    case = Convolution("here", 8, 16, 3, (10, 6), stride=2)
+    case = ConvolutionCase("here", 8, 16, 3, (10, 6), stride=2)
     assert case.out == (5, 3)
     assert case.gflop(4, passes=3) == pytest.approx(3 * 2 * 4 * 16 * 15 * 8 * 9 / 1e9)
-    assert Convolution("here", 8, 8, 3, (10, 6), groups=8).gflop(1) == pytest.approx(2 * 8 * 60 * 9 / 1e9)
+    assert ConvolutionCase("here", 8, 8, 3, (10, 6), groups=8).gflop(1) == pytest.approx(2 * 8 * 60 * 9 / 1e9)

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.bench.convolutions import WAYS
+from experiments.bench.convolutions import HANDWRITTEN_CONVOLUTIONS
 from mytorch.ops import conv as ops
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", HANDWRITTEN_CONVOLUTIONS)
 @given(
     kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
@@ -24,7 +24,7 @@ def test_a_hand_written_convolution_is_mytorchs(way, kernel, stride, padding, ex
     geometry = (stride, padding, (1, 1))
     y = ops.conv(x, weight, None, *geometry)
     grad = rng.standard_normal(y.shape)
-    theirs = WAYS[way](x, weight, grad, stride, padding)
+    theirs = HANDWRITTEN_CONVOLUTIONS[way](x, weight, grad, stride, padding)
     ours = (
         y,
         ops.conv_input_grad(grad, weight, size, *geometry),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.bench.devices import Cpu
-from experiments.bench.layers import LAYERS, OPTIMISERS, layer_runners
+from experiments.bench.layers import LAYERS, OPTIMIZERS, layer_runners
 from mytorch import nn, optim
 
 ELSEWHERE = {"Conv1d", "Conv2d", "Module", "Parameter", "Sequential", "Residual", "Identity", "Flatten"}
@@ -18,7 +18,7 @@ def test_every_layer_and_optimiser_is_timed():
     timed = {type(layer.build()).__name__ for layer in LAYERS.values()}
     assert timed | ELSEWHERE == set(nn.__all__)
     kinds = {name for name in optim.__all__ if isinstance(getattr(optim, name), type)}
-    assert set(OPTIMISERS) == {name for name in kinds if issubclass(getattr(optim, name), optim.Optimizer)} - {
+    assert set(OPTIMIZERS) == {name for name in kinds if issubclass(getattr(optim, name), optim.Optimizer)} - {
         "Optimizer"
     }
 

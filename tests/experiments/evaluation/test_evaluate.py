@@ -39,7 +39,7 @@ def evaluated(untrained, people, tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch):
     """Pictures that take no time to draw."""
-    for name, place in (("confusion_matrix", 2), ("write_sheet", 1), ("reliability_diagram", 1)):
+    for name, place in (("plot_confusion_matrix", 2), ("write_sheet", 1), ("plot_reliability", 1)):
         monkeypatch.setattr(module, name, lambda *arguments, place=place: arguments[place].touch())
 
 

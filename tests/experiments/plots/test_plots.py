@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from experiments.plots.sheets import RIGHT, UNKNOWN, WRONG, Tile, write_sheet
-from experiments.plots.training import confusion_matrix, learning_curves, twin_curves
+from experiments.plots.training import plot_confusion_matrix, plot_learning_curves, plot_twin_curves
 
 ROW = {"train_loss": 1.0, "train_top1": 0.5, "top1": 0.4, "top5": 0.9, "loss": 1.2}
 FACE = np.random.default_rng(0).integers(0, 256, (20, 16, 3), np.uint8)
@@ -23,7 +23,7 @@ def has_colour(pixels: np.ndarray, colour: str) -> bool:
 @pytest.mark.parametrize("epochs", [1, 3, 30])
 def test_learning_curves_of_any_length(tmp_path, epochs):
     history = [{"epoch": n, **{key: value / n for key, value in ROW.items()}} for n in range(1, epochs + 1)]
-    learning_curves(history, tmp_path / "curves.png", "title", 0.1)
+    plot_learning_curves(history, tmp_path / "curves.png", "title", 0.1)
     pixels = shown(tmp_path / "curves.png")
     assert has_colour(pixels, "#2b6cb0")
     assert has_colour(pixels, "#dd6b20")
@@ -33,19 +33,19 @@ def test_learning_curves_of_any_length(tmp_path, epochs):
 @pytest.mark.parametrize("classes", [2, 20, 60])
 def test_a_confusion_matrix_of_few_and_of_many_people(tmp_path, classes):
     counts = np.random.default_rng(0).integers(0, 5, (classes, classes))
-    confusion_matrix(counts, [f"person {n}" for n in range(classes)], tmp_path / "confusion.png")
+    plot_confusion_matrix(counts, [f"person {n}" for n in range(classes)], tmp_path / "confusion.png")
     height, width, _ = shown(tmp_path / "confusion.png").shape
     assert max(height, width) < 2500
 
 
 def test_a_confusion_matrix_without_a_single_mistake(tmp_path):
-    confusion_matrix(np.diag([3, 4]), ["a", "b"], tmp_path / "confusion.png")
+    plot_confusion_matrix(np.diag([3, 4]), ["a", "b"], tmp_path / "confusion.png")
     shown(tmp_path / "confusion.png")
 
 
 @pytest.mark.parametrize("difference", [np.full(5, 1e-16), np.zeros(5), np.array([0, 1e-15, 0, 1e-12, 1e-3])])
 def test_twin_curves_of_any_difference_even_of_none(tmp_path, difference):
-    twin_curves([2.0, 1.5, 1.2, 1.1, 1.0], [2.0, 1.5, 1.2, 1.1, 1.0], difference, tmp_path / "twin.png", "float64")
+    plot_twin_curves([2.0, 1.5, 1.2, 1.1, 1.0], [2.0, 1.5, 1.2, 1.1, 1.0], difference, tmp_path / "twin.png", "float64")
     assert has_colour(shown(tmp_path / "twin.png"), "#2b6cb0")
 
 
@@ -70,4 +70,4 @@ def test_a_sheet_of_any_number_of_faces(tmp_path, count):
 def test_names_with_dollars_underscores_and_other_scripts_are_drawn_as_they_are(tmp_path):
     names = ["cash$^$money", "under_score", "明"]
     write_sheet([Tile(FACE, name, "x", 0.5) for name in names], tmp_path / "sheet.png", "title")
-    confusion_matrix(np.ones((3, 3), int), names, tmp_path / "confusion.png")
+    plot_confusion_matrix(np.ones((3, 3), int), names, tmp_path / "confusion.png")

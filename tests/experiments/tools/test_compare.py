@@ -9,7 +9,7 @@ from PIL import Image
 from experiments.errors import FacesError
 from experiments.files import read_json
 from experiments.inference.model import Trained
-from experiments.tools.compare import compare, cost, torch_flops
+from experiments.tools.compare import compare, cost, count_torch_flops
 from models.twin import twin
 
 
@@ -70,14 +70,14 @@ def test_a_file_that_cannot_be_written_is_refused_first(tmp_path, name, expected
 def test_the_cost_of_our_network_is_near_that_of_its_twin_by_pytorchs_counter(trained_once):
     """PyTorch counts convolutions and matrix products alone, so ours has the elementwise layers more."""
     trained = Trained.open(trained_once.folder)
-    ours, theirs = cost(trained), torch_flops(twin(trained.network), (3, 16, 16))
+    ours, theirs = cost(trained), count_torch_flops(twin(trained.network), (3, 16, 16))
     assert ours.parameters == sum(p.numel() for p in twin(trained.network).parameters())
     assert theirs < ours.flops < 1.5 * theirs
 
 
 def test_a_multiply_add_is_two_and_the_networks_mode_is_kept():
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 5, 3, bias=False), torch.nn.Flatten(), torch.nn.Linear(20, 7))
-    assert torch_flops(network, (3, 4, 4)) == 2 * (5 * 4 * 27 + 20 * 7)
+    assert count_torch_flops(network, (3, 4, 4)) == 2 * (5 * 4 * 27 + 20 * 7)
     assert network.training
 
 

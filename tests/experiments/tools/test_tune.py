@@ -26,7 +26,7 @@ def searched(people, recipe_file, tmp_path_factory):
 def quick(monkeypatch):
     """Pictures that take no time to draw."""
     monkeypatch.setattr(module, "search_history", lambda *arguments: None)
-    monkeypatch.setattr(module, "importances", lambda *arguments: None)
+    monkeypatch.setattr(module, "plot_importances", lambda *arguments: None)
 
 
 def rows(out) -> list[dict]:

@@ -7,12 +7,12 @@ from PIL import Image
 from experiments.errors import FacesError
 from experiments.visualize import convolution
 from experiments.visualize.film import Shades, chosen_steps, in_acts, short, telling, write_film
-from experiments.visualize.inputs import colour_portrait, kernel, portrait
+from experiments.visualize.inputs import load_color_face, load_gray_face, read_kernel
 
 
 @pytest.fixture(scope="module")
 def film() -> convolution.Film:
-    return convolution.film(portrait(8), kernel("edges"), frames=8)
+    return convolution.make_film(load_gray_face(8), read_kernel("edges"), frames=8)
 
 
 def test_a_gif_has_every_step_and_stops_at_the_last(film, tmp_path):
@@ -35,7 +35,7 @@ def test_a_png_has_the_steps_that_tell_the_story(film, tmp_path):
     write_film(film, tmp_path / "film.PNG")
     with Image.open(tmp_path / "film.PNG") as poster:
         assert poster.format == "PNG"
-        assert poster.size == (1100, 400 * len(film.told))
+        assert poster.size == (1100, 400 * len(film.story))
         assert len(poster.convert("RGB").getcolors(1 << 20) or ()) > 50
 
 
@@ -70,13 +70,13 @@ def test_the_telling_step_is_about_the_middle():
 
 
 def test_a_drawn_face_is_the_seeds_and_a_picture_is_the_pictures(tmp_path):
-    np.testing.assert_array_equal(portrait(16, seed=3), portrait(16, seed=3))
-    assert not np.array_equal(portrait(16, seed=3), portrait(16, seed=4))
+    np.testing.assert_array_equal(load_gray_face(16, seed=3), load_gray_face(16, seed=3))
+    assert not np.array_equal(load_gray_face(16, seed=3), load_gray_face(16, seed=4))
     pixels = np.zeros((16, 16, 3), np.uint8)
     pixels[:8] = (255, 255, 255)
     Image.fromarray(pixels).save(tmp_path / "half.png")
-    np.testing.assert_array_equal(colour_portrait(16, tmp_path / "half.png"), pixels)
-    np.testing.assert_array_equal(portrait(16, tmp_path / "half.png")[:, 0], [1] * 8 + [0] * 8)
+    np.testing.assert_array_equal(load_color_face(16, tmp_path / "half.png"), pixels)
+    np.testing.assert_array_equal(load_gray_face(16, tmp_path / "half.png")[:, 0], [1] * 8 + [0] * 8)
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,4 @@ def test_shades_are_about_zero_where_signs_differ_and_text_can_be_read_on_them()
 )
 def test_a_kernel_that_is_none_is_refused_with_the_remedy(text, message):
     with pytest.raises(FacesError, match=message):
-        kernel(text)
+        read_kernel(text)

@@ -6,8 +6,8 @@ import torch
 from torch.nn import functional as F
 
 from experiments.visualize import batch_norm, convolution, dropout, im2col, pooling, transposed, upsampling, winograd
-from experiments.visualize.film import Step
-from experiments.visualize.inputs import kernel
+from experiments.visualize.film import WindowStep
+from experiments.visualize.inputs import read_kernel
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -28,13 +28,13 @@ def backward(y: torch.Tensor) -> None:
 
 @pytest.mark.parametrize(("name", "stride", "padding"), [("edges", 1, 0), ("sharpen", 2, 1), ("1,2/3,4/5,6", 2, 0)])
 def test_convolutions_numbers_are_pytorchs(x, name, stride, padding):
-    weight, pixels = leaf(kernel(name)), leaf(x)
+    weight, pixels = leaf(read_kernel(name)), leaf(x)
     around = F.pad(pixels, [padding] * 4)
     around.retain_grad()
     y = F.conv2d(around[None, None], weight[None, None], stride=stride)[0, 0]
     backward(y)
-    film = convolution.film(x, kernel(name), stride, padding, frames=400)
-    steps = [step for step in film.frames if isinstance(step, Step)]
+    film = convolution.make_film(x, read_kernel(name), stride, padding, frames=400)
+    steps = [step for step in film.frames if isinstance(step, WindowStep)]
     forward = [step for step in steps if step.headline == "Convolution"]
     assert len(forward) == y.numel()
     np.testing.assert_allclose(forward[-1].target.values, y.detach(), **CLOSE)
@@ -45,16 +45,16 @@ def test_convolutions_numbers_are_pytorchs(x, name, stride, padding):
 
 
 def test_a_step_of_convolution_shows_what_is_done_so_far_and_no_more(x):
-    film = convolution.film(x, kernel("blur"), frames=400)
+    film = convolution.make_film(x, read_kernel("blur"), frames=400)
     fifth = film.frames[4]
-    assert isinstance(fifth, Step)
+    assert isinstance(fifth, WindowStep)
     assert np.isfinite(fifth.target.values).sum() == 5
     row, column, rows, columns = fifth.source.window
     np.testing.assert_array_equal(fifth.terms[0].values, x[row : row + rows, column : column + columns])
 
 
 def test_the_parts_of_a_gradient_add_up_to_it(x):
-    shown = convolution.Convolution(x, kernel("lines"), 2, 1)
+    shown = convolution.ShownConvolution(x, read_kernel("lines"), 2, 1)
     parts = []
     for number in range(shown.y.size):
         row, column, rows, columns = shown.window(number)
@@ -66,7 +66,7 @@ def test_the_parts_of_a_gradient_add_up_to_it(x):
 
 @pytest.mark.parametrize(("stride", "padding"), [(1, 0), (2, 1)])
 def test_im2cols_rows_are_pytorchs_unfold_and_its_gradient_folds_them(x, stride, padding):
-    weight = np.stack([kernel(name) for name in im2col.NAMES])
+    weight = np.stack([read_kernel(name) for name in im2col.NAMES])
     shown = im2col.Columns(x, weight, stride, padding)
     around = F.pad(torch.tensor(x), [padding] * 4)
     rows = F.unfold(around[None, None], 3, stride=stride)[0].T
@@ -80,8 +80,10 @@ def test_im2cols_rows_are_pytorchs_unfold_and_its_gradient_folds_them(x, stride,
 
 @pytest.mark.parametrize("padding", [0, 1])
 def test_winograds_tiles_give_the_convolution(x, padding):
-    shown = winograd.Tiles(x, kernel("edges"), padding)
-    y = F.conv2d(torch.tensor(x)[None, None], torch.tensor(kernel("edges"))[None, None], padding=padding)[0, 0].numpy()
+    shown = winograd.Tiles(x, read_kernel("edges"), padding)
+    y = F.conv2d(torch.tensor(x)[None, None], torch.tensor(read_kernel("edges"))[None, None], padding=padding)[
+        0, 0
+    ].numpy()
     count = shown.grid[0] * shown.grid[1]
     np.testing.assert_allclose(shown.so_far(count), y, rtol=1e-4, atol=1e-4)
     for number in range(count):
@@ -103,8 +105,8 @@ def test_poolings_numbers_are_pytorchs(x, mode, size, stride, padding):
     shown = pooling.Pooling(x, mode, size, stride, padding)
     np.testing.assert_allclose(shown.y, y.detach(), **CLOSE)
     np.testing.assert_allclose(shown.input_grad(0, y.numel()), pixels.grad, **CLOSE)
-    for step in pooling.film(x, mode, size, stride, padding, frames=400).frames[y.numel() :]:
-        assert isinstance(step, Step)
+    for step in pooling.make_film(x, mode, size, stride, padding, frames=400).frames[y.numel() :]:
+        assert isinstance(step, WindowStep)
         receives = step.terms[1].values
         if mode == "max" and receives.any():
             assert [tuple(place) for place in np.argwhere(receives)] == list(step.terms[1].marks)
@@ -112,14 +114,14 @@ def test_poolings_numbers_are_pytorchs(x, mode, size, stride, padding):
 
 @pytest.mark.parametrize(("stride", "padding"), [(2, 0), (1, 1), (3, 1)])
 def test_transposed_convolutions_numbers_are_pytorchs(x, stride, padding):
-    pixels, weight = leaf(x), kernel("1,2,3/4,5,6")
+    pixels, weight = leaf(x), read_kernel("1,2,3/4,5,6")
     y = F.conv_transpose2d(pixels[None, None], torch.tensor(weight)[None, None], stride=stride, padding=padding)[0, 0]
     backward(y)
     shown = transposed.Transposed(x, weight, stride, padding)
     np.testing.assert_allclose(shown.y, y.detach(), **CLOSE)
     np.testing.assert_allclose(shown.x_grad, pixels.grad, rtol=1e-5, atol=1e-3)
-    back = transposed.film(x, weight, stride, padding, frames=800).frames[x.size :]
-    sums = [float(step.terms[2].values.sum()) for step in back if isinstance(step, Step)]
+    back = transposed.make_film(x, weight, stride, padding, frames=800).frames[x.size :]
+    sums = [float(step.terms[2].values.sum()) for step in back if isinstance(step, WindowStep)]
     np.testing.assert_allclose(sums, pixels.grad.flatten(), rtol=1e-5, atol=1e-3)
 
 
@@ -142,7 +144,7 @@ def test_upsamplings_numbers_are_pytorchs(x, mode, scale, corners):
 
 def test_dropout_keeps_its_share_scales_it_and_does_nothing_in_evaluation():
     x = np.random.default_rng(0).random((40, 40), np.float32) + 0.1
-    first, *_, gradient, evaluation = dropout.film(x, 0.3, seed=4).frames
+    first, *_, gradient, evaluation = dropout.make_film(x, 0.3, seed=4).frames
     assert isinstance(first, dropout.Dropped)
     _, mask, y, _ = (panel.values for panel in first.panels)
     np.testing.assert_allclose(y, x * mask, rtol=1e-6)
@@ -156,7 +158,7 @@ def test_dropout_keeps_its_share_scales_it_and_does_nothing_in_evaluation():
 def test_batch_norms_steps_are_pytorchs():
     faces = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
     weight, bias = [0.5, 1.0, 1.5], [0.0, 0.5, -0.5]
-    _, _, normalised, scaled, gradient, evaluation = batch_norm.film(faces, weight, bias).frames
+    _, _, normalised, scaled, gradient, evaluation = batch_norm.make_film(faces, weight, bias).frames
     x = leaf(np.moveaxis((faces / 255).astype(np.float32), -1, 1))
     layer = torch.nn.BatchNorm2d(3, momentum=None)
     np.testing.assert_allclose(normalised.batch, layer(x).detach(), rtol=1e-4, atol=1e-4)

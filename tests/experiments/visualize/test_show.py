@@ -10,7 +10,14 @@ from typer.main import get_command
 
 from experiments.commands.show import show
 from experiments.inference.model import Trained
-from experiments.visualize.network import convolutions, feature_maps, logits_of, picture_for, pixel_gradient, strongest
+from experiments.visualize.network import (
+    convolutions,
+    feature_maps,
+    load_image_for,
+    logits_of,
+    pixel_gradient,
+    strongest,
+)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +112,7 @@ def trained(request) -> Trained:
 
 @pytest.fixture
 def image(trained, people) -> np.ndarray:
-    return picture_for(trained, people / "anna" / "0.png")
+    return load_image_for(trained, people / "anna" / "0.png")
 
 
 def test_sheets_of_a_run(command, trained, people, tmp_path):
