@@ -21,7 +21,7 @@ from experiments.bench.layers import LAYERS, OPTIMIZERS, measure_layer, measure_
 from experiments.bench.memory import available, measure_peak, measure_resident
 from experiments.bench.report import draw_ratios, summarize, tables
 from experiments.bench.steps import NETWORKS, measure_growth, measure_step
-from experiments.bench.timing import Plan, limited, processors, race
+from experiments.bench.timing import Plan, available_processors, limited, race
 from experiments.errors import FacesError
 from experiments.files import write_json
 from experiments.progress import console, say, track
@@ -41,7 +41,7 @@ def describe(plan: Plan) -> dict[str, Any]:
     ]
     gpu = {"gpu": torch.cuda.get_device_name()} if plan.device == "cuda" else {}
     return {
-        "processor": _processor(), "processors": processors(), "system": platform.system(),
+        "processor": _processor(), "processors": available_processors(), "system": platform.system(),
         "machine": platform.machine(), **gpu, "python": platform.python_version(), "packages": _versions(),
         "blas": blas,
     }  # fmt: skip
