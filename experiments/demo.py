@@ -8,7 +8,7 @@ from pathlib import Path
 
 from experiments.config import recipe as recipes
 from experiments.data.check import check_folder
-from experiments.data.synthetic import write_competition
+from experiments.data.synthetic import write_dataset
 from experiments.errors import FacesError
 from experiments.evaluation.evaluate import evaluate
 from experiments.progress import duration, say, track
@@ -35,7 +35,7 @@ def run_demo(out: str | os.PathLike[str]) -> None:
 
     _head(1, f"Draw {PEOPLE} people")
     with track("drawing", PEOPLE * IMAGES + TEST_IMAGES, "images") as advance:
-        write_competition(
+        write_dataset(
             faces, identities=PEOPLE, images=IMAGES, test_images=TEST_IMAGES, size=SIZE, seed=SEED, progress=advance
         )
     for line in check_folder(faces).summary():

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from experiments.config import recipe as recipes
 from experiments.config.recipe import Recipe, Transfer
-from experiments.data.synthetic import write_competition
+from experiments.data.synthetic import write_dataset
 from experiments.errors import FacesError
 from experiments.evaluation.evaluate import evaluate
 from experiments.files import read_json, write_json
@@ -52,7 +52,7 @@ def rehearse(
     rows: dict[str, dict[str, Any]] = read_json(table) if table.is_file() else {}
     write_json(table, rows)
     if not (folder / "faces").is_dir():
-        write_competition(
+        write_dataset(
             folder / "faces", identities=PEOPLE, images=IMAGES, test_images=TEST_IMAGES, size=DRAWN, seed=SEED
         )
     for number, name in enumerate(names, 1):

@@ -13,7 +13,7 @@ import torch
 from experiments.config.recipe import Optimizer, Recipe
 from experiments.data.dataset import Faces, read_split
 from experiments.data.folders import identity_root
-from experiments.data.loader import Batch, Batches, normalised
+from experiments.data.loader import Batch, Batches, normalize_images
 from experiments.errors import FacesError
 from experiments.files import new_folder, refuse_existing, refuse_inside, write_csv, write_json, write_text
 from experiments.metrics.classification import figures
@@ -170,7 +170,7 @@ def _figures(comparison: Comparison, dtype: str, recipe: Recipe) -> dict[str, An
 
 
 def _accuracies(ours: Learner, theirs: TorchLearner, validation: Faces, recipe: Recipe) -> dict[str, float]:
-    pixels = normalised(validation.images, recipe.data, next(ours.network.parameters()).dtype.type)
+    pixels = normalize_images(validation.images, recipe.data, next(ours.network.parameters()).dtype.type)
     pairs = {"mytorch": predict(ours.network, pixels), "torch": theirs.predict(pixels)}
     return {f"{name}_top1": figures(logits, validation.labels)["top1"] for name, logits in pairs.items()}
 

@@ -12,9 +12,9 @@ import torch
 from experiments.bench.bench import describe
 from experiments.bench.timing import Plan
 from experiments.config.recipe import Recipe
-from experiments.data.augment import mix
+from experiments.data.augment import mix_batch
 from experiments.data.dataset import read_split
-from experiments.data.loader import Loader, Share, Shares, normalised_on
+from experiments.data.loader import BatchShard, EpochLoader, ShardedBatches, normalize_tensor
 from experiments.errors import FacesError
 from experiments.files import write_json
 from experiments.progress import say, track
@@ -34,7 +34,7 @@ class Race:
         self.recipe, self.learner = recipe, FaceLearner(recipe, network, accelerator_for(recipe))
         self.device = self.learner.accelerator.device
         self.learner.begin(0)
-        self.loader = Loader(Shares(faces, recipe, training=True), workers, pin=self.device.type == "cuda")
+        self.loader = EpochLoader(ShardedBatches(faces, recipe, training=True), workers, pin=self.device.type == "cuda")
         self.ready = next(self.shares())
         for name in ("images", "labels", "weights"):
             setattr(self.ready, name, getattr(self.ready, name).to(self.device))
@@ -42,16 +42,16 @@ class Race:
             "loader": self.load, "tensors": self.train_on_tensors, "together": self.train,
         }  # fmt: skip
 
-    def shares(self) -> Iterator[Share]:
+    def shares(self) -> Iterator[BatchShard]:
         """Batches without end, epoch after epoch."""
         return (share for epoch in count() for share in self.loader.epoch(epoch))
 
     def load(self, batches: int) -> float:
         """Pictures a second, augmented, normalised and mixed, on the device; nobody learns from them."""
 
-        def take(share: Share) -> None:
-            pixels = normalised_on(share.images, self.recipe.data, self.device, self.recipe.training.channels_last)
-            mix(pixels, self.recipe.mixing, self.recipe.seed, 0, 0)
+        def take(share: BatchShard) -> None:
+            pixels = normalize_tensor(share.images, self.recipe.data, self.device, self.recipe.training.channels_last)
+            mix_batch(pixels, self.recipe.mixing, self.recipe.seed, 0, 0)
 
         return self._rate(self.shares(), take, batches)
 
@@ -63,10 +63,10 @@ class Race:
         """Pictures a second that are learned from as they are loaded."""
         return self._rate(self.shares(), self._learn, batches)
 
-    def _learn(self, share: Share) -> None:
+    def _learn(self, share: BatchShard) -> None:
         self.learner.step(share, 0, 0, 0.01)
 
-    def _rate(self, shares: Iterator[Share], use: Callable[[Share], None], batches: int) -> float:
+    def _rate(self, shares: Iterator[BatchShard], use: Callable[[BatchShard], None], batches: int) -> float:
         """The clock starts after the first batch, when all that is ahead of it is under way."""
         use(next(shares))
         self._wait()

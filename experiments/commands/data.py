@@ -35,12 +35,12 @@ def data_synth(
     import shlex
     from time import monotonic
 
-    from experiments.data.synthetic import write_competition
+    from experiments.data.synthetic import write_dataset
     from experiments.progress import duration, say, track
 
     started, drawn = monotonic(), identities * images + test_images
     with track("drawing", drawn, "images") as advance:
-        write_competition(
+        write_dataset(
             directory, identities=identities, images=images, test_images=test_images,
             size=size, seed=seed, workers=workers, progress=advance,
         )  # fmt: skip
@@ -83,12 +83,12 @@ def data_pack(
     """
     from time import monotonic
 
-    from experiments.data.pack import pack
+    from experiments.data.pack import pack_folder
     from experiments.progress import duration, say, track
 
     started = monotonic()
     with track("packing", 1, "images") as advance:
-        counts, bad = pack(directory, out, (size, size), fit, on_bad, workers, progress=advance)
+        counts, bad = pack_folder(directory, out, (size, size), fit, on_bad, workers, progress=advance)
     took, total = monotonic() - started, sum(counts.values())
     held = ", ".join(f"{part} {count:,}" for part, count in counts.items())
     say(f"{out}: {held}, {total * size * size * 3 / 1e9:,.2f} GB")
@@ -112,11 +112,11 @@ def data_get(
 
     Example: `faces data get olivetti --out olivetti`
     """
-    from experiments.data.download import get
+    from experiments.data.download import download_dataset
     from experiments.progress import say
 
     folder = Path(name) if out is None else out
-    people, pictures = get(name, folder, cache, least)
+    people, pictures = download_dataset(name, folder, cache, least)
     say(f"{folder}: {people:,} people, {pictures:,} pictures")
 
 

@@ -22,7 +22,7 @@ from experiments.config.recipe import Augment, Mixing
 from experiments.data.dataset import Faces
 from experiments.errors import FacesError
 
-GREY = 128
+FILL_GRAY = 128
 """What fills the places that a picture was moved away from."""
 
 
@@ -78,13 +78,15 @@ def _transforms(settings: Augment) -> list[torch.nn.Module]:
     if settings.shift or settings.zoom or settings.rotate:
         zoom = (1 - settings.zoom, 1 + settings.zoom)
         shift = (settings.shift, settings.shift)
-        transforms.append(v2.RandomAffine(settings.rotate, shift, zoom, interpolation=bilinear, fill=GREY))
+        transforms.append(v2.RandomAffine(settings.rotate, shift, zoom, interpolation=bilinear, fill=FILL_GRAY))
     if settings.perspective:
-        transforms.append(v2.RandomPerspective(settings.perspective, interpolation=bilinear, fill=GREY))
+        transforms.append(v2.RandomPerspective(settings.perspective, interpolation=bilinear, fill=FILL_GRAY))
     if settings.policy == "randaugment":
-        transforms.append(v2.RandAugment(settings.operations, settings.magnitude, interpolation=bilinear, fill=GREY))
+        transforms.append(
+            v2.RandAugment(settings.operations, settings.magnitude, interpolation=bilinear, fill=FILL_GRAY)
+        )
     elif settings.policy == "trivial":
-        transforms.append(v2.TrivialAugmentWide(interpolation=bilinear, fill=GREY))
+        transforms.append(v2.TrivialAugmentWide(interpolation=bilinear, fill=FILL_GRAY))
     if settings.brightness or settings.contrast or settings.saturation or settings.hue:
         transforms.append(v2.ColorJitter(settings.brightness, settings.contrast, settings.saturation, settings.hue))
     if settings.grey:
@@ -92,7 +94,7 @@ def _transforms(settings: Augment) -> list[torch.nn.Module]:
     if settings.blur:
         transforms.append(v2.RandomApply([v2.GaussianBlur(5, (0.1, 2.0))], settings.blur))
     if settings.erase:
-        transforms.append(v2.RandomErasing(settings.erase, value=GREY))
+        transforms.append(v2.RandomErasing(settings.erase, value=FILL_GRAY))
     return transforms
 
 
@@ -101,7 +103,7 @@ def _mixed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def mix(pixels: Tensor, settings: Mixing, seed: int, epoch: int, step: int) -> tuple[Tensor, float]:
+def mix_batch(pixels: Tensor, settings: Mixing, seed: int, epoch: int, step: int) -> tuple[Tensor, float]:
     """Mix each picture of (n, 3, H, W) with the one at its mirror place; returns the mixture and its own share in it.
 
     The loss is then share x (own label's) + (1 - share) x (partner's), the partner being at `flip(0)`. Label smoothing
@@ -126,13 +128,13 @@ def mix(pixels: Tensor, settings: Mixing, seed: int, epoch: int, step: int) -> t
 
 
 def rectangle(rng: np.random.Generator, size: tuple[int, ...], share: float) -> tuple[slice, ...]:
-    """Rows and columns of a rectangle of that share of an area, about a centre drawn evenly, cut off at the borders."""
+    """Rows and columns of a rectangle of that share of an area, about a center drawn evenly, cut off at the borders."""
     return tuple(slice(*_span(rng, length, share**0.5)) for length in size)
 
 
 def _span(rng: np.random.Generator, size: int, share: float) -> tuple[int, int]:
-    centre, half = rng.integers(size), round(size * share) / 2
-    return max(0, int(centre - half)), min(size, int(centre + half))
+    center, half = rng.integers(size), round(size * share) / 2
+    return max(0, int(center - half)), min(size, int(center + half))
 
 
 class SamePerson:

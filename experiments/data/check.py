@@ -17,15 +17,14 @@ from typing import NamedTuple
 from experiments.data.folders import (
     PARTS,
     existing_folder,
+    files_under,
     folders_in,
     identity_root,
     images_in,
-    is_hidden,
     is_image,
     natural_key,
 )
 from experiments.data.images import ImageError, Progress, decode, in_threads
-from experiments.errors import FacesError
 
 SAMPLE = "sample_submission.csv"
 
@@ -155,22 +154,6 @@ def _inspect(path: Path) -> _Seen | ImageError:
         return error
     height, width = pixels.shape[:2]
     return _Seen((width, height), mode, hashlib.blake2b(pixels.data, salt=f"{height}x{width}".encode()).digest())
-
-
-def files_under(folder: Path) -> Iterator[Path]:
-    """Every file that is not hidden, in natural order; a folder that links lead to twice is entered once."""
-
-    def stop(error: OSError) -> None:
-        raise FacesError(f"{error.filename}: cannot be listed ({error.strerror}): make the folder readable") from error
-
-    entered = set()
-    for here, folders, files in os.walk(folder, onerror=stop, followlinks=True):
-        if (real := os.path.realpath(here)) in entered:
-            folders.clear()
-            continue
-        entered.add(real)
-        folders[:] = sorted(name for name in folders if not is_hidden(name))
-        yield from sorted((Path(here, name) for name in files if not is_hidden(name)), key=natural_key)
 
 
 def _misplaced(layout: _Layout, images: list[Path]) -> Iterator[Finding]:

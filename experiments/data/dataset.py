@@ -92,7 +92,7 @@ def _shuffled(count: int, key: str) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Labelled pictures. images: (N, H, W, 3) uint8; labels: (N,) int64; names: the people; paths: where from.
+    """Labeled pictures. images: (N, H, W, 3) uint8; labels: (N,) int64; names: the people; paths: where from.
 
     images are in memory, or `Pictures` that read what is indexed from a pack or from files.
     """
@@ -118,7 +118,7 @@ class Faces:
         return hashlib.blake2b(listed.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
-Read = Callable[[str | os.PathLike[str], Recipe], tuple[Faces, Faces]]
+SplitReader = Callable[[str | os.PathLike[str], Recipe], tuple[Faces, Faces]]
 """Gives training and validation pictures, as read_split does."""
 
 
@@ -135,14 +135,14 @@ def read_split(directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces
         wanted = subset(people, recipe.identities, recipe.split.seed)
     faces = pixels(wanted)
     if official is not None and recipe.split.train != "all":
-        training, validation = faces, pixels(_labelled_as(official, wanted, people))
+        training, validation = faces, pixels(_labeled_as(official, wanted, people))
     else:
         parts = split(wanted.labels, recipe.split.train, recipe.split.seed, wanted.names)
         training, validation = (faces.pick(part) for part in parts)
     return _with_further(training, people, recipe.data), validation
 
 
-class LastRead:
+class CachedSplitReader:
     """read_split that remembers: pictures are read anew only where another folder, size, fit or split is asked for.
 
     For trainings of one process that share their pictures, such as a search's trials.
@@ -162,7 +162,7 @@ class LastRead:
         return self._held
 
 
-def read_pictures(paths: Sequence[Path], data: Data, label: str = "reading") -> np.ndarray:
+def read_images(paths: Sequence[Path], data: Data, label: str = "reading") -> np.ndarray:
     """Pictures (N, H, W, 3) uint8 at the size and fit of a recipe, of files or of a pack's test set."""
     packed = read_packed(paths, data.size, data.fit)
     if packed is not None:
@@ -191,7 +191,7 @@ def _find(
     return parts[0].people, parts[1].people if len(parts) > 1 else None, pixels
 
 
-def _labelled_as(official: Identities, wanted: Identities, people: Identities) -> Identities:
+def _labeled_as(official: Identities, wanted: Identities, people: Identities) -> Identities:
     """The pictures of an official validation set that show those people, under their labels."""
     if strangers := set(official.names) - set(people.names):
         raise FacesError(
@@ -229,5 +229,5 @@ def _with_further(faces: Faces, people: Identities, data: Data) -> Faces:
 
 def _read(people: Identities, data: Data) -> Faces:
     files = Pictures(Files(people.paths, data.size, data.fit))
-    images = files if files.nbytes > IN_MEMORY else read_pictures(people.paths, data)
+    images = files if files.nbytes > IN_MEMORY else read_images(people.paths, data)
     return Faces(images, people.labels, people.names, people.paths)

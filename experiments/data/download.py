@@ -10,11 +10,11 @@ from PIL import Image
 from experiments.errors import FacesError
 from experiments.files import new_folder, refuse_existing
 
-Labelled = Iterator[tuple[str, np.ndarray]]
+Labeled = Iterator[tuple[str, np.ndarray]]
 """A person's name and a picture, (H, W) or (H, W, 3), of 0 to 1."""
 
 
-def get(name: str, target: Path, cache: Path | None = None, least: int = 1) -> tuple[int, int]:
+def download_dataset(name: str, target: Path, cache: Path | None = None, least: int = 1) -> tuple[int, int]:
     """Make a folder of a public set, whole or not at all: how many people, how many pictures.
 
     `cache` keeps what was downloaded; `least` leaves out people of LFW with fewer images. Raises FacesError for a set
@@ -40,16 +40,16 @@ def get(name: str, target: Path, cache: Path | None = None, least: int = 1) -> t
     return len(counts), sum(counts.values())
 
 
-def _olivetti(cache: Path | None, least: int) -> Labelled:
-    """40 people, 10 images each, 64x64 grey (AT&T Laboratories Cambridge)."""
+def _olivetti(cache: Path | None, least: int) -> Labeled:
+    """40 people, 10 images each, 64x64 gray (AT&T Laboratories Cambridge)."""
     from sklearn.datasets import fetch_olivetti_faces
 
     found = fetch_olivetti_faces(data_home=cache)
     return ((f"s{label + 1:02d}", image) for label, image in zip(found.target, found.images, strict=True))
 
 
-def _lfw(cache: Path | None, least: int) -> Labelled:
-    """Labeled Faces in the Wild, funneled, 250x250 in colour."""
+def _lfw(cache: Path | None, least: int) -> Labeled:
+    """Labeled Faces in the Wild, funneled, 250x250 in color."""
     from sklearn.datasets import fetch_lfw_people
 
     found = fetch_lfw_people(
@@ -60,4 +60,4 @@ def _lfw(cache: Path | None, least: int) -> Labelled:
     return ((names[label], image / scale) for label, image in zip(found.target, found.images, strict=True))
 
 
-SETS: dict[str, Callable[[Path | None, int], Labelled]] = {"olivetti": _olivetti, "lfw": _lfw}
+SETS: dict[str, Callable[[Path | None, int], Labeled]] = {"olivetti": _olivetti, "lfw": _lfw}

@@ -6,7 +6,7 @@ Who is in a folder: one folder a person, images within.
 import difflib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,22 @@ def folders_in(folder: Path) -> tuple[Path, ...]:
 def images_in(folder: Path) -> tuple[Path, ...]:
     """List the files that are images by suffix and lie directly in a folder, in natural order."""
     return tuple(sorted((path for path in _visible(folder) if is_image(path) and path.is_file()), key=natural_key))
+
+
+def files_under(folder: Path) -> Iterator[Path]:
+    """Every file that is not hidden, in natural order; a folder that links lead to twice is entered once."""
+
+    def stop(error: OSError) -> None:
+        raise FacesError(f"{error.filename}: cannot be listed ({error.strerror}): make the folder readable") from error
+
+    entered = set()
+    for here, folders, files in os.walk(folder, onerror=stop, followlinks=True):
+        if (real := os.path.realpath(here)) in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        yield from sorted((Path(here, name) for name in files if not is_hidden(name)), key=natural_key)
 
 
 def is_image(path: Path) -> bool:
@@ -85,7 +101,7 @@ LABELS, CLASSIFICATION = "labels.txt", "cls_data"
 
 @dataclass(frozen=True, eq=False)
 class Identities:
-    """Labelled images: paths[i] shows the person names[labels[i]].
+    """Labeled images: paths[i] shows the person names[labels[i]].
 
     names: folders' sorted as plain strings, so a label is a name's place among them; numbers of a labels.txt sorted as
     numbers, so that 0, 1, 2 ... are their own labels. paths: identity by identity, in natural
@@ -129,7 +145,7 @@ def find_identities(directory: str | os.PathLike[str]) -> Identities:
 
 
 def subset(identities: Identities, count: int, seed: int) -> Identities:
-    """Keep `count` of the people, drawn by `seed`, labelled anew from 0. A larger count keeps all of a smaller one's.
+    """Keep `count` of the people, drawn by `seed`, labeled anew from 0. A larger count keeps all of a smaller one's.
 
     Raises FacesError for a count that is not between 2 and all of them.
     """
@@ -184,7 +200,7 @@ def _listed(root: Path) -> Identities:
         if not name or name not in there:
             raise FacesError(f"{file}, line {number}: {line.strip()!r}: expected an image of {IMAGES}/ and its label")
         if seen.setdefault(name, label) != label:
-            raise FacesError(f"{file}, line {number}: {name} is labelled {label} here and {seen[name]} above: mend it")
+            raise FacesError(f"{file}, line {number}: {name} is labeled {label} here and {seen[name]} above: mend it")
     if missing := [name for name in there if name not in seen]:
         raise FacesError(
             f"{file}: lacks {len(missing)} images of {IMAGES}/, such as {missing[0]}: label or remove them"

@@ -73,7 +73,7 @@ def decode(path: str | os.PathLike[str], at_least: int | None = None) -> tuple[n
 def fit_image(image: np.ndarray, size: tuple[int, int], fit: Fit) -> np.ndarray:
     """Bring (H, W, 3) uint8 to (h, w, 3) uint8, size = (h, w), by antialiased bicubic resizing.
 
-    "crop" covers the size and keeps the centre; "pad" fits inside it and repeats the edge pixels, which puts no
+    "crop" covers the size and keeps the center; "pad" fits inside it and repeats the edge pixels, which puts no
     artificial border before the network; "stretch" does not keep the proportions. Raises FacesError for another
     `fit` or a size that is not positive, ValueError for an array that is not an image.
     """
@@ -219,20 +219,20 @@ def _upright(image: Image.Image) -> Image.Image:
 def _to_rgb(image: Image.Image, path: Path) -> np.ndarray:
     """Any mode to a fresh (H, W, 3) uint8 array."""
     if image.mode == "F" or image.mode.startswith("I"):
-        grey = _grey8(np.asarray(image), path)
-        return np.repeat(grey[..., None], 3, axis=2)
+        gray = _to_gray8(np.asarray(image), path)
+        return np.repeat(gray[..., None], 3, axis=2)
     if image.mode in {"LA", "PA", "RGBA", "RGBa"} or "transparency" in image.info:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return np.array(image.convert("RGB"))
 
 
-def _grey8(grey: np.ndarray, path: Path) -> np.ndarray:
+def _to_gray8(gray: np.ndarray, path: Path) -> np.ndarray:
     """Integers of 0 to 65535, or floats of 0 to 1 or of 0 to 255, as uint8."""
-    low, high = grey.min(), grey.max()
-    if grey.dtype.kind in "iu" and low >= 0 and high <= 65535:
-        return ((grey.astype(np.int64) + 128) // 257).astype(np.uint8)
-    if grey.dtype.kind == "f" and low >= 0 and high <= 255:
-        return np.rint(grey * 255 if high <= 1 else grey).astype(np.uint8)
+    low, high = gray.min(), gray.max()
+    if gray.dtype.kind in "iu" and low >= 0 and high <= 65535:
+        return ((gray.astype(np.int64) + 128) // 257).astype(np.uint8)
+    if gray.dtype.kind == "f" and low >= 0 and high <= 255:
+        return np.rint(gray * 255 if high <= 1 else gray).astype(np.uint8)
     raise ImageError(
         f"{path}: its pixels run from {low} to {high}, expected integers of 0 to 65535, or floats of 0 to 1 or "
         "of 0 to 255: save it with 8 bits a channel"

@@ -25,7 +25,7 @@ AHEAD = 2
 
 
 @dataclass
-class Share:
+class BatchShard:
     """What one process computes of a batch.
 
     images: (n, 3, H, W) uint8, channels last in memory; labels, indices: (n,) int64, indices being the pictures'
@@ -40,13 +40,13 @@ class Share:
     total: int
     bad: list[str] = field(default_factory=list)
 
-    def pin_memory(self) -> "Share":
+    def pin_memory(self) -> "BatchShard":
         """The same in memory that a GPU reads from directly."""
         images, labels, indices = self.images.pin_memory(), self.labels.pin_memory(), self.indices.pin_memory()
-        return Share(images, labels, indices, self.weights.pin_memory(), self.total, self.bad)
+        return BatchShard(images, labels, indices, self.weights.pin_memory(), self.total, self.bad)
 
 
-class Shares(Dataset):
+class ShardedBatches(Dataset):
     """A process's shares of batches by (epoch, batch): shuffled and augmented as seed and epoch decide, or neither.
 
     A last batch of a single picture joins the one before, as batch norm needs two. Of several processes each takes a
@@ -70,7 +70,7 @@ class Shares(Dataset):
         """Batches an epoch."""
         return len(self.bounds)
 
-    def __getitem__(self, step: Step) -> Share:
+    def __getitem__(self, step: Step) -> BatchShard:
         epoch, number = step
         chosen = self.order(epoch)[slice(*self.bounds[number])]
         places = np.arange(len(chosen))
@@ -84,7 +84,7 @@ class Shares(Dataset):
             images = self.augment(self.same_person(images, mine, epoch), mine, epoch)
         pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
         labels = torch.from_numpy(self.faces.labels[mine])
-        return Share(pixels, labels, torch.from_numpy(mine), torch.from_numpy(weights), len(chosen), bad)
+        return BatchShard(pixels, labels, torch.from_numpy(mine), torch.from_numpy(weights), len(chosen), bad)
 
     def order(self, epoch: int) -> np.ndarray:
         """The pictures' numbers as an epoch shows them."""
@@ -143,14 +143,14 @@ class _Steps(Sampler[Step]):
         return ((self.epoch, number) for number in range(self.start, self.count))
 
 
-class Loader:
+class EpochLoader:
     """Epochs of shares, made by `workers` processes ahead of the training, or by none when they are asked for.
 
     Threads will not do: torchvision draws from the one generator of the process, in which dropout draws, too. Workers
     are started as PyTorch does on the system: on Linux forked, so that pictures in memory are shared and not sent.
     """
 
-    def __init__(self, shares: Shares, workers: int, pin: bool = False):
+    def __init__(self, shares: ShardedBatches, workers: int, pin: bool = False):
         self.shares, self.steps = shares, _Steps(len(shares))
         options: dict[str, Any] = {"persistent_workers": True, "prefetch_factor": AHEAD} if workers else {}
         self.loader = DataLoader(
@@ -162,7 +162,7 @@ class Loader:
         """Batches an epoch."""
         return len(self.shares)
 
-    def epoch(self, number: int, start: int = 0) -> Iterator[Share]:
+    def epoch(self, number: int, start: int = 0) -> Iterator[BatchShard]:
         """An epoch's shares from batch `start` on. Raises FacesError at a bad picture, unless such are skipped."""
         self.steps.epoch, self.steps.start = number, start
         for share in self.loader:
@@ -175,7 +175,7 @@ def _as_it_is(share: Any) -> Any:
     return share
 
 
-def normalised_on(images: Tensor, data: Data, device: torch.device, channels_last: bool = False) -> Tensor:
+def normalize_tensor(images: Tensor, data: Data, device: torch.device, channels_last: bool = False) -> Tensor:
     """(n, 3, H, W) uint8 to float32 on `device`: pixels from 0 to 1, less the recipe's mean, over its deviation."""
     mean = torch.as_tensor(data.mean, device=device).expand(3).reshape(3, 1, 1) * 255
     std = torch.as_tensor(data.std, device=device).expand(3).reshape(3, 1, 1) * 255
@@ -185,7 +185,7 @@ def normalised_on(images: Tensor, data: Data, device: torch.device, channels_las
 
 @dataclass(frozen=True)
 class Batch:
-    """pixels: (n, 3, H, W) floating, normalised; labels: (n,) int64."""
+    """pixels: (n, 3, H, W) floating, normalized; labels: (n,) int64."""
 
     pixels: np.ndarray
     labels: np.ndarray
@@ -216,10 +216,10 @@ class Batches:
         for start, end in self.bounds:
             chosen = order[start:end]
             images = self.augment(self.faces.images[chosen], chosen, number)
-            yield Batch(normalised(images, self.data, self.dtype), self.faces.labels[chosen])
+            yield Batch(normalize_images(images, self.data, self.dtype), self.faces.labels[chosen])
 
 
-def normalised(images: np.ndarray, data: Data, dtype: type = np.float32) -> np.ndarray:
+def normalize_images(images: np.ndarray, data: Data, dtype: type = np.float32) -> np.ndarray:
     """(n, H, W, 3) uint8 to (n, 3, H, W): pixels from 0 to 1, less the recipe's mean, over its deviation,
     of all channels or each.
 

@@ -33,7 +33,7 @@ class Part:
         return rows
 
 
-def pack(
+def pack_folder(
     source: Path,
     target: Path,
     size: tuple[int, int],

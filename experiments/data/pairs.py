@@ -42,7 +42,7 @@ class Pairs:
     def answers(self) -> np.ndarray:
         """The matches. Raises FacesError where they are withheld."""
         if self.matches is None:
-            raise FacesError(f"{self.file}: without answers there are no error rates: give labelled pairs")
+            raise FacesError(f"{self.file}: without answers there are no error rates: give labeled pairs")
         return self.matches
 
     @property

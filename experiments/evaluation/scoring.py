@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from experiments.data.align.in_memory import align_files
-from experiments.data.check import files_under
-from experiments.data.folders import existing_folder, is_image
+from experiments.data.folders import existing_folder, files_under, is_image
 from experiments.data.images import load_images
 from experiments.data.pairs import Pairs
 from experiments.errors import FacesError

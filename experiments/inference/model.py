@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from experiments.config.recipe import Recipe, Transfer
-from experiments.data.loader import normalised, normalised_on
+from experiments.data.loader import normalize_images, normalize_tensor
 from experiments.errors import FacesError
 from experiments.progress import track
 from experiments.run import Run
@@ -70,7 +70,7 @@ class Trained:
         )
 
     def _logits(self, chunk: np.ndarray) -> np.ndarray:
-        return predict(self.network, normalised(chunk, self.recipe.data))
+        return predict(self.network, normalize_images(chunk, self.recipe.data))
 
     def _in_chunks(self, label: str, images: np.ndarray, function: Any) -> np.ndarray:
         parts = []
@@ -104,7 +104,7 @@ class TrainedFaceNet(Trained):
 
     def _pixels(self, chunk: np.ndarray) -> torch.Tensor:
         images = torch.from_numpy(np.ascontiguousarray(chunk)).permute(0, 3, 1, 2)
-        return normalised_on(images, self.recipe.data, next(self.network.parameters()).device)
+        return normalize_tensor(images, self.recipe.data, next(self.network.parameters()).device)
 
 
 def _device(name: str | None) -> torch.device:

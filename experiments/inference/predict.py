@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torchvision.transforms.v2 import functional as F
 
-from experiments.data.dataset import read_pictures
+from experiments.data.dataset import read_images
 from experiments.errors import FacesError
 from experiments.inference.model import Trained
 from experiments.progress import track
@@ -137,7 +137,7 @@ def logits_of_files(trained: Sequence[Trained], paths: Sequence[Sequence[Path]],
         for start in range(0, count, CHUNK):
             part = slice(start, start + CHUNK)
             each = [
-                predict(one, read_pictures(files[part], one.recipe.data), views)
+                predict(one, read_images(files[part], one.recipe.data), views)
                 for one, files in zip(trained, paths, strict=True)
             ]
             yield average(each) if len(each) > 1 else each[0]

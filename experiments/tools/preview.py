@@ -10,9 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from experiments.config.recipe import Recipe
-from experiments.data.augment import mix
+from experiments.data.augment import mix_batch
 from experiments.data.dataset import read_split
-from experiments.data.loader import Loader, Shares, normalised_on
+from experiments.data.loader import EpochLoader, ShardedBatches, normalize_tensor
 from experiments.errors import FacesError
 from experiments.plots.training import write_plot
 from experiments.progress import say
@@ -25,9 +25,9 @@ def first_batch(recipe: Recipe, data: str | os.PathLike[str]) -> tuple[np.ndarra
     they show.
     """
     faces, _ = read_split(data, recipe)
-    share = next(Loader(Shares(faces, recipe, training=True), 0).epoch(0))
-    pixels = normalised_on(share.images, recipe.data, torch.device("cpu"))
-    pixels, kept = mix(pixels, recipe.mixing, recipe.seed, 0, 0)
+    share = next(EpochLoader(ShardedBatches(faces, recipe, training=True), 0).epoch(0))
+    pixels = normalize_tensor(share.images, recipe.data, torch.device("cpu"))
+    pixels, kept = mix_batch(pixels, recipe.mixing, recipe.seed, 0, 0)
     mean, std = (torch.as_tensor(value).expand(3).reshape(3, 1, 1) for value in (recipe.data.mean, recipe.data.std))
     images = ((pixels * std + mean) * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
     names = [faces.names[label] for label in share.labels.tolist()]

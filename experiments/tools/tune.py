@@ -16,7 +16,7 @@ import yaml
 
 from experiments.config import recipe as recipes
 from experiments.config.recipe import Recipe, Transfer
-from experiments.data.dataset import LastRead, Read
+from experiments.data.dataset import CachedSplitReader, SplitReader
 from experiments.data.folders import identity_root
 from experiments.errors import DivergenceError, FacesError
 from experiments.files import read_json, refuse_inside, write_csv, write_text
@@ -170,7 +170,7 @@ class Search:
     ):
         self.source, self.settings, self.space = source, list(settings), list(space)
         self.data, self.out, self.seed = data, out, seed
-        self.recipe, self.read = recipes.load(source, settings), LastRead()
+        self.recipe, self.read = recipes.load(source, settings), CachedSplitReader()
         self.study = self._opened()
 
     def _opened(self) -> Any:
@@ -313,7 +313,7 @@ def tune(
     return dict(best.params)
 
 
-def _train(recipe: Recipe, data: Path, out: Path, report: Any, read: Read) -> Run:
+def _train(recipe: Recipe, data: Path, out: Path, report: Any, read: SplitReader) -> Run:
     """Train by the library that a recipe is for."""
     if isinstance(recipe.model, Transfer):
         from experiments.training.torch_trainer import Options

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from experiments.config.recipe import Recipe
-from experiments.data.dataset import Faces, Read, read_split
+from experiments.data.dataset import Faces, SplitReader, read_split
 from experiments.data.folders import identity_root
-from experiments.data.loader import Batches, normalised
+from experiments.data.loader import Batches, normalize_images
 from experiments.errors import DivergenceError, FacesError
 from experiments.files import new_folder, refuse_existing, refuse_inside, write_json
 from experiments.metrics.classification import figures, rank_of_truth
@@ -33,7 +33,7 @@ def train(
     out: str | os.PathLike[str],
     resume: bool = False,
     after_epoch: AfterEpoch | None = None,
-    read: Read = read_split,
+    read: SplitReader = read_split,
 ) -> Run:
     """Train a recipe on a folder of identities, into a run's folder; with `resume`, go on where it stopped.
 
@@ -118,7 +118,7 @@ def _epoch(number: int, learner: Learner, batches: Batches, validation: Faces, r
             right += int((rank_of_truth(logits, batch.labels) == 0).sum())
             advance(seen, len(batches.faces))
     rate = seen / (time.monotonic() - started)
-    after = figures(predict(learner.network, normalised(validation.images, recipe.data)), validation.labels)
+    after = figures(predict(learner.network, normalize_images(validation.images, recipe.data)), validation.labels)
     _refuse_divergence(after["loss"], number, recipe)
     learner.rate.after_epoch(after["loss"])
     return {

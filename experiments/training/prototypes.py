@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from experiments.config.recipe import Recipe
 from experiments.data.dataset import Faces
-from experiments.data.loader import Loader, Shares, normalised_on
+from experiments.data.loader import EpochLoader, ShardedBatches, normalize_tensor
 from experiments.progress import track
 from models.face_net import FaceNet
 from models.prototypes import Prototypes
@@ -19,11 +19,11 @@ def embeddings(network: FaceNet, faces: Faces, recipe: Recipe, workers: int) -> 
     Pictures that cannot be read are left out where the recipe skips them; else FacesError names the first.
     """
     device, found, labels = next(network.parameters()).device, [], []
-    loader = Loader(Shares(faces, recipe, training=False), workers)
+    loader = EpochLoader(ShardedBatches(faces, recipe, training=False), workers)
     network.eval()
     with track("embedding", len(faces), "images") as advance:
         for share in loader.epoch(0):
-            pixels = normalised_on(share.images, recipe.data, device, recipe.training.channels_last)
+            pixels = normalize_tensor(share.images, recipe.data, device, recipe.training.channels_last)
             both = F.normalize(network.embed(pixels) + network.embed(pixels.flip(3)))
             good = share.weights > 0
             found.append(both[good.to(device)])

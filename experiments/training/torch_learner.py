@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from experiments.config.recipe import Optimizer, Recipe, Stage
-from experiments.data.augment import mix
+from experiments.data.augment import mix_batch
 from experiments.data.dataset import Faces
-from experiments.data.loader import Share, normalised_on
+from experiments.data.loader import BatchShard, normalize_tensor
 from experiments.errors import FacesError
 from experiments.metrics.roc import roc
 from experiments.runtime import step_seed
@@ -208,14 +208,14 @@ class FaceLearner:
         self.model, self.optimizer = self.accelerator.prepare(self.network, optimizer)
         self.model.train()
 
-    def step(self, share: Share, epoch: int, number: int, factor: float) -> None:
+    def step(self, share: BatchShard, epoch: int, number: int, factor: float) -> None:
         """Learn from a process's share of a batch, at `factor` times the highest learning rates."""
         recipe, device = self.recipe, self.accelerator.device
         torch.manual_seed(step_seed(recipe.seed, epoch, number, self.accelerator.process_index))
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * factor
-        pixels = normalised_on(share.images, recipe.data, device, recipe.training.channels_last)
-        pixels, kept = mix(pixels, recipe.mixing, recipe.seed, epoch, number)
+        pixels = normalize_tensor(share.images, recipe.data, device, recipe.training.channels_last)
+        pixels, kept = mix_batch(pixels, recipe.mixing, recipe.seed, epoch, number)
         labels, weights = share.labels.to(device), share.weights.to(device)
         batch = (pixels, labels, labels.flip(0), weights)
         parts = list(zip(*(tensor.chunk(recipe.training.accumulate) for tensor in batch), strict=True))
@@ -255,7 +255,7 @@ class FaceLearner:
         return (loss / seen, right / seen, round(seen)) if seen else (0.0, 0.0, 0)
 
     @torch.inference_mode()
-    def validate(self, shares: Iterable[Share]) -> tuple[dict[str, float | None], list[str]]:
+    def validate(self, shares: Iterable[BatchShard]) -> tuple[dict[str, float | None], list[str]]:
         """top1, top5 (shares), loss (nats, no smoothing) and eer over all processes, and what ails bad pictures.
 
         A tie counts against the network, so that constant logits earn nothing.
@@ -266,7 +266,7 @@ class FaceLearner:
         for share in shares:
             device, data = self.accelerator.device, self.recipe.data
             with self.accelerator.autocast():
-                pixels = normalised_on(share.images, data, device, self.recipe.training.channels_last)
+                pixels = normalize_tensor(share.images, data, device, self.recipe.training.channels_last)
                 features = network.features(pixels)
                 logits = network.head(features).float()
             labels, weights = share.labels.to(device), share.weights.to(device)

@@ -20,10 +20,10 @@ import torch
 from accelerate.utils import gather_object
 
 from experiments.config.recipe import Recipe
-from experiments.data.dataset import Faces, Read, read_split
+from experiments.data.dataset import Faces, SplitReader, read_split
 from experiments.data.folders import identity_root
 from experiments.data.images import available_processors
-from experiments.data.loader import Loader, Shares
+from experiments.data.loader import EpochLoader, ShardedBatches
 from experiments.errors import DivergenceError, FacesError
 from experiments.files import new_folder, refuse_existing, refuse_inside, write_json
 from experiments.plots.training import plot_learning_curves
@@ -117,7 +117,7 @@ class Options:
     tensorboard: bool = False
     save_seconds: float = SAVE_SECONDS
     after_epoch: Callable[[dict[str, Any]], object] | None = None
-    read: Read = read_split
+    read: SplitReader = read_split
 
 
 USUAL = Options()
@@ -165,10 +165,10 @@ class Session:
         processors = available_processors() // self.accelerator.num_processes
         return max(1, min(16, processors)) if self.accelerator.device.type == "cuda" else min(1, processors - 1)
 
-    def _loader(self, faces: Faces, training: bool, workers: int) -> Loader:
+    def _loader(self, faces: Faces, training: bool, workers: int) -> EpochLoader:
         rank, processes = self.accelerator.process_index, self.accelerator.num_processes
-        shares = Shares(faces, self.recipe, training, rank, processes)
-        return Loader(shares, workers, pin=self.accelerator.device.type == "cuda")
+        shares = ShardedBatches(faces, self.recipe, training, rank, processes)
+        return EpochLoader(shares, workers, pin=self.accelerator.device.type == "cuda")
 
     def _begin(self) -> Place | None:
         """Make the folder of a new run: whole, or not at all."""

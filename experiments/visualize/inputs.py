@@ -41,7 +41,7 @@ def load_color_face(size: int = 24, picture: Path | None = None, seed: int = 1, 
 def _drawn(seed: int, number: int) -> np.ndarray:
     """A face from the front, in the middle, sharp."""
     scene = draw_scene(seed, number, 0)
-    camera = replace(scene.camera, scale=0.38, centre=(0.5, 0.52), blur=0.0, noise=0.0, contrast=1.1)
+    camera = replace(scene.camera, scale=0.38, center=(0.5, 0.52), blur=0.0, noise=0.0, contrast=1.1)
     front = replace(scene, pose=Pose(0.15, 0.0, 0.0), obstacle=None, camera=camera)
     return render(draw_identity(seed, number), front, DRAWN)
 

@@ -21,7 +21,7 @@ from PIL import Image
 from torch import nn
 
 from experiments.data.images import fit_image, read_image
-from experiments.data.loader import normalised
+from experiments.data.loader import normalize_images
 from experiments.errors import FacesError
 from experiments.inference.model import Trained
 from experiments.visualize.film import DPI, Panel, Shades, Stage
@@ -93,7 +93,7 @@ def pixel_gradient(trained: Trained, image: np.ndarray, label: int, noise: np.nd
 
 def _pixels(trained: Trained, image: np.ndarray) -> np.ndarray:
     """The picture as the network's input, (1, 3, H, W)."""
-    return normalised(image[None], trained.recipe.data)
+    return normalize_images(image[None], trained.recipe.data)
 
 
 def _outputs_of_stages(network: nn.Module, pixels: torch.Tensor) -> dict[str, np.ndarray]:

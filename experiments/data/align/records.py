@@ -13,8 +13,7 @@ import numpy as np
 
 from experiments.data.align.detector import Face
 from experiments.data.align.settings import Format
-from experiments.data.check import files_under
-from experiments.data.folders import is_image
+from experiments.data.folders import files_under, is_image
 from experiments.errors import FacesError
 from experiments.files import write_csv
 from mytorch.files import replacing

@@ -20,7 +20,7 @@ class AlignSettings:
     the template, or than the box's longer side, as a share of that. choice: which of several faces, see `choose`.
     missing: what becomes of a picture without a face: "crop" cuts where the faces of its folder usually are, "skip"
     leaves it out. format: "same" keeps a file's name and stores JPEG as JPEG, anything else as PNG; `quality` is
-    JPEG's, its colours never halved.
+    JPEG's, its colors never halved.
     """
 
     size: int = 112

@@ -1,6 +1,6 @@
 """Where a face's landmarks are, where they should be, and the picture in between.
 
-Points are (x, y) in pixels, the centre of the first pixel being (0, 0), and are arrays of shape (K, 2). A transform is
+Points are (x, y) in pixels, the center of the first pixel being (0, 0), and are arrays of shape (K, 2). A transform is
 a (2, 3) matrix: the linear part and, last, the shift.
 
 Pictures in, aligned pictures out: reading, cutting out the chosen face, storing it.
@@ -61,9 +61,9 @@ def square(box: np.ndarray, margin: float, size: int) -> np.ndarray:
 
     box: left, top, right, bottom. The square's side is the box's longer one plus `margin` times that.
     """
-    centre = (np.asarray(box[:2], float) + box[2:4]) / 2
+    center = (np.asarray(box[:2], float) + box[2:4]) / 2
     scale = size / (max(box[2] - box[0], box[3] - box[1]) * (1 + margin))
-    return np.column_stack([scale * np.eye(2), (size - 1) / 2 - scale * centre])
+    return np.column_stack([scale * np.eye(2), (size - 1) / 2 - scale * center])
 
 
 def moved(points: np.ndarray, transform: np.ndarray) -> np.ndarray:
@@ -92,7 +92,7 @@ def warp(picture: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
         image = image.resize(smaller, Image.Resampling.BICUBIC)
         inverse[:, 2] = (inverse[:, 2] + 0.5) * factors - 0.5
         inverse[:, :2] *= factors[:, None]
-    inverse[:, 2] += 0.5 - 0.5 * inverse[:, :2].sum(1)  # Pillow counts from a pixel's corner, not its centre
+    inverse[:, 2] += 0.5 - 0.5 * inverse[:, :2].sum(1)  # Pillow counts from a pixel's corner, not its center
     coefficients = tuple(inverse.ravel().tolist())
     return np.array(image.transform((size, size), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC))
 
@@ -162,7 +162,7 @@ def aligned(picture: np.ndarray, face: Face, settings: AlignSettings) -> np.ndar
 
 
 def save(picture: np.ndarray, path: Path, quality: int) -> None:
-    """Store a picture whole or not at all, as its name says: PNG, or JPEG with colours at full resolution."""
+    """Store a picture whole or not at all, as its name says: PNG, or JPEG with colors at full resolution."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         if path.suffix.lower() == ".png":

@@ -1,18 +1,18 @@
-"""What stands before the face: the glasses that belong to a person, and the obstacles that belong to a photograph.
+"""What stands before the face: the glasses that belong to a person, and the occlusions that belong to a photograph.
 
 Neck, shoulders and clothes: they belong to the photograph more than to the person.
 """
 
 import numpy as np
 
-from experiments.data.synthetic.canvas import Layer, Points, ellipse, mirrored, smooth, strokes, taper
+from experiments.data.synthetic.canvas import Points, ShapeLayer, ellipse, mirrored, smooth, strokes, taper
 from experiments.data.synthetic.identity import Glasses, Identity
-from experiments.data.synthetic.styles import CLOTH, INK, Colour, darker, lighter, mix
+from experiments.data.synthetic.styles import CLOTH, INK, Color, darker, lighter, mix
 
-BEFORE = 0.66
+GLASSES_DEPTH = 0.66
 """Depth of a pair of glasses: a little before the eyes."""
 
-GLINT = np.array([(-0.55, -0.5), (-0.3, -0.62), (-0.52, 0.1), (-0.66, 0.1)])
+LENS_REFLECTION = np.array([(-0.55, -0.5), (-0.3, -0.62), (-0.52, 0.1), (-0.66, 0.1)])
 """A reflection on a lens, in its half sizes."""
 
 
@@ -26,11 +26,11 @@ def _lens(width: float, height: float, square: float, count: int = 28) -> np.nda
 
 def _curved(points: np.ndarray) -> np.ndarray:
     """Bend a pair of glasses around the face."""
-    depth = BEFORE - 0.22 * points[:, 0] ** 2
+    depth = GLASSES_DEPTH - 0.22 * points[:, 0] ** 2
     return np.concatenate([points, depth[:, None]], axis=1)
 
 
-def draw_glasses(layer: Layer, identity: Identity, glasses: Glasses, dark: bool = False) -> None:
+def draw_glasses(layer: ShapeLayer, identity: Identity, glasses: Glasses, dark: bool = False) -> None:
     """Frame, bridge and temples; the lenses are clear, with a glint, or `dark`."""
     eyes, w = identity.eyes, identity.head.width
     rim = max(glasses.rim, 0.012)
@@ -42,19 +42,19 @@ def draw_glasses(layer: Layer, identity: Identity, glasses: Glasses, dark: bool 
         if dark:
             layer.fill(_curved(shape + at), (34, 32, 40))
             layer.fill(_curved(shape[15:27] * 0.88 + at), (66, 66, 82))
-        layer.fill(_curved(strokes(closed + at, np.full(len(closed), rim))), glasses.colour)
+        layer.fill(_curved(strokes(closed + at, np.full(len(closed), rim))), glasses.color)
         hinge = at + np.array((side * glasses.width, -0.3 * glasses.height))
-        arm = np.array([(*hinge, BEFORE - 0.22 * hinge[0] ** 2), (side * w * 1.02, eyes.y - 0.02, -0.05)])
-        thick = np.array((0, rim * 1.1, 0))
-        layer.fill(np.concatenate([arm + thick, arm[::-1] - thick]), glasses.colour)
+        arm = np.array([(*hinge, GLASSES_DEPTH - 0.22 * hinge[0] ** 2), (side * w * 1.02, eyes.y - 0.02, -0.05)])
+        half_thickness = np.array((0, rim * 1.1, 0))
+        layer.fill(np.concatenate([arm + half_thickness, arm[::-1] - half_thickness]), glasses.color)
         if not dark:
-            layer.fill(_curved(GLINT * (glasses.width, glasses.height) + at), lighter(identity.skin, 0.55))
+            layer.fill(_curved(LENS_REFLECTION * (glasses.width, glasses.height) + at), lighter(identity.skin, 0.55))
     gap = reach - glasses.width
     bridge = smooth([(-gap, eyes.y - 0.01), (0, eyes.y - 0.05), (gap, eyes.y - 0.01)])
-    layer.fill(_curved(strokes(bridge, np.full(len(bridge), rim * 1.1))), glasses.colour)
+    layer.fill(_curved(strokes(bridge, np.full(len(bridge), rim * 1.1))), glasses.color)
 
 
-def draw_obstacle(layer: Layer, identity: Identity, kind: str, rng: np.random.Generator) -> None:
+def draw_occlusion(layer: ShapeLayer, identity: Identity, kind: str, rng: np.random.Generator) -> None:
     """Something that hides a part of the face in this photograph only."""
     cloth = CLOTH[int(rng.integers(len(CLOTH)))]
     if kind == "sunglasses":
@@ -70,7 +70,7 @@ def draw_obstacle(layer: Layer, identity: Identity, kind: str, rng: np.random.Ge
         _draw_board(layer, cloth, rng)
 
 
-def _draw_mask(layer: Layer, identity: Identity, cloth: Colour) -> None:
+def _draw_mask(layer: ShapeLayer, identity: Identity, cloth: Color) -> None:
     w, nose = identity.head.width, identity.nose
     for side in (-1, 1):
         loop = smooth([(side * 0.72 * w, nose.y - 0.02), (side * 0.98 * w, 0.12)])
@@ -94,7 +94,7 @@ def _draw_mask(layer: Layer, identity: Identity, cloth: Colour) -> None:
         layer.fill(strokes(pleat, np.full(len(pleat), 0.010)), darker(cloth, 0.16), 0.08)
 
 
-def _draw_scarf(layer: Layer, identity: Identity, cloth: Colour) -> None:
+def _draw_scarf(layer: ShapeLayer, identity: Identity, cloth: Color) -> None:
     w, y = identity.head.width, identity.mouth.y
     body = smooth(
         [
@@ -117,7 +117,7 @@ def _draw_scarf(layer: Layer, identity: Identity, cloth: Colour) -> None:
     )
 
 
-def _draw_hand(layer: Layer, identity: Identity, side: int, lift: float) -> None:
+def _draw_hand(layer: ShapeLayer, identity: Identity, side: int, lift: float) -> None:
     """A hand at the cheek: the palm below the jaw, four fingers up along the face."""
     skin = identity.skin
     at = np.array((side * 0.42, 0.95 - lift))
@@ -138,7 +138,7 @@ def _draw_hand(layer: Layer, identity: Identity, side: int, lift: float) -> None
         layer.fill(ellipse(tip[0], tip[1] - 0.01, 0.034, 0.04, 10), lighter(skin, 0.3), flat=0.62)
 
 
-def _draw_board(layer: Layer, cloth: Colour, rng: np.random.Generator) -> None:
+def _draw_board(layer: ShapeLayer, cloth: Color, rng: np.random.Generator) -> None:
     """A book, a shelf, somebody's shoulder: a straight edge across one corner of the face."""
     angle, offset = rng.uniform(0, 2 * np.pi), rng.uniform(0.42, 0.75)
     across = np.array((np.cos(angle), np.sin(angle)))
@@ -155,7 +155,7 @@ COLLARS: dict[str, tuple[float, float]] = {"crew": (1.52, 0.95), "vee": (2.0, 0.
 """How low the neckline hangs (y), and how wide it is half way down, in half widths of the neck."""
 
 
-def draw_body(layer: Layer, identity: Identity, cloth: Colour, collar: str) -> None:
+def draw_body(layer: ShapeLayer, identity: Identity, cloth: Color, collar: str) -> None:
     """Neck and shoulders in `cloth`, cut as one of COLLARS or as a "turtle" neck."""
     neck, skin = identity.head.neck * identity.head.width * 1.12, identity.skin
     _draw_neck(layer, neck, skin)
@@ -178,7 +178,7 @@ def draw_body(layer: Layer, identity: Identity, cloth: Colour, collar: str) -> N
         layer.fill(strokes(fold, 0.03 * taper(len(fold))), darker(cloth, 0.3))
 
 
-def _draw_neck(layer: Layer, neck: float, skin: Colour) -> None:
+def _draw_neck(layer: ShapeLayer, neck: float, skin: Color) -> None:
     """The neck, and the shadow of the chin on it."""
     side = [(0, 0.3), (neck, 0.35), (neck * 0.96, 1.0), (neck * 1.2, 1.42), (1.0, 1.62), (0, 2.4)]
     layer.fill(mirrored(smooth(side)), skin)

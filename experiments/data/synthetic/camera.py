@@ -5,20 +5,20 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageFilter
 
-from experiments.data.synthetic.canvas import View
+from experiments.data.synthetic.canvas import HeadView
 from experiments.data.synthetic.scene import Light, Scene
 
-SMALLEST, LARGEST = 16, 512
+MIN_SIZE, MAX_SIZE = 16, 512
 """Sizes that are drawn, in pixels a side."""
 
-GRAIN = 768
+NOISE_SIDE = 768
 """Pixels a side of the film that every image's noise is cut from."""
 
 
-def illuminate(light: Light, view: View, size: int) -> np.ndarray:
+def light_map(light: Light, view: HeadView, size: int) -> np.ndarray:
     """Brightness (size, size) of a head-shaped ball under `light`: ambience, and Lambert's cosine."""
     at = (np.arange(size, dtype=np.float32) + 0.5) / size
-    x, y = (at - view.centre[0])[None] / view.scale, (at - view.centre[1])[:, None] / view.scale
+    x, y = (at - view.center[0])[None] / view.scale, (at - view.center[1])[:, None] / view.scale
     c, s = np.float32(np.cos(view.roll)), np.float32(np.sin(view.roll))
     across, down = (c * x + s * y) / (1.3 * view.width), (c * y - s * x) / 1.35
     square = across * across + down * down
@@ -29,27 +29,27 @@ def illuminate(light: Light, view: View, size: int) -> np.ndarray:
     return (light.ambience + light.strength * np.maximum(cosine, 0)).astype(np.float32)
 
 
-def develop(
-    figure: Image.Image, shading: Image.Image, backdrop: Image.Image, scene: Scene, rng: np.random.Generator
+def compose_photo(
+    person: Image.Image, shading: Image.Image, backdrop: Image.Image, scene: Scene, rng: np.random.Generator
 ) -> np.ndarray:
-    """Put the lit figure before its background, and expose, tint, blur and grain the whole: (size, size, 3) uint8.
+    """Put the lit person before its background, and expose, tint, blur and grain the whole: (size, size, 3) uint8.
 
-    figure: RGBX, the last channel its alpha, with which the colours are multiplied already.
-    shading: RGB, the light on the figure, 128 for a factor of one. backdrop: RGB.
+    person: RGBX, the last channel its alpha, with which the colors are multiplied already.
+    shading: RGB, the light on the person, 128 for a factor of one. backdrop: RGB.
     """
-    light, camera, size = scene.light, scene.camera, figure.width
+    light, camera, size = scene.light, scene.camera, person.width
     # Rows of 3 * size values: NumPy is several times slower on a last axis of three.
     rows = (size, 3 * size)
     gain = np.tile(np.array(light.tint, np.float32) * np.float32(light.exposure * camera.contrast), size)
-    image = np.asarray(figure.convert("RGB")).reshape(rows) * (gain / 128)
+    image = np.asarray(person.convert("RGB")).reshape(rows) * (gain / 128)
     image *= np.asarray(shading).reshape(rows)
     behind = np.asarray(backdrop).reshape(rows) * (gain * np.float32((0.66 + 0.5 * light.ambience) / 255))
-    behind *= np.repeat(255 - np.asarray(figure.getchannel(3)), 3, axis=1)
+    behind *= np.repeat(255 - np.asarray(person.getchannel(3)), 3, axis=1)
     image += behind
     image += np.float32(105 * (1 - camera.contrast))
     if camera.noise:
-        top, left = rng.integers(GRAIN - LARGEST, size=2)
-        image += _film()[top : top + size, 3 * left : 3 * (left + size)] * np.float32(camera.noise)
+        top, left = rng.integers(NOISE_SIDE - MAX_SIZE, size=2)
+        image += _noise()[top : top + size, 3 * left : 3 * (left + size)] * np.float32(camera.noise)
     pixels = np.clip(image, 0, 255, out=image).astype(np.uint8).reshape(size, size, 3)
     if not camera.blur:
         return pixels
@@ -57,7 +57,7 @@ def develop(
 
 
 @lru_cache(maxsize=1)
-def _film() -> np.ndarray:
-    """Grain (GRAIN, 3 * GRAIN), standard normal, the same in all three colours; an image uses a random window of it."""
-    grain = np.random.default_rng(0).standard_normal((GRAIN, GRAIN), np.float32)
+def _noise() -> np.ndarray:
+    """Noise (NOISE_SIDE, 3 * NOISE_SIDE), standard normal, equal in all three colors. An image uses a random window."""
+    grain = np.random.default_rng(0).standard_normal((NOISE_SIDE, NOISE_SIDE), np.float32)
     return np.repeat(grain, 3, axis=1)

@@ -9,24 +9,24 @@ from functools import cached_property, lru_cache
 import numpy as np
 from PIL import ImageDraw
 
-from experiments.data.synthetic.styles import Colour
+from experiments.data.synthetic.styles import Color
 
 DEPTH = 0.68
 """How far the middle of the face stands out from the plane of its outline, in half face heights."""
 
 
 @dataclass(frozen=True)
-class View:
+class HeadView:
     """How a head of half width `width` is seen: turned by yaw, pitch and roll, then scaled and moved into the image.
 
-    `scale` and `centre` are fractions of the image. Without perspective: at a portrait's distance it hardly shows.
+    `scale` and `center` are fractions of the image. Without perspective: at a portrait's distance it hardly shows.
     """
 
     yaw: float
     pitch: float
     roll: float
     scale: float
-    centre: tuple[float, float]
+    center: tuple[float, float]
     width: float
 
     @cached_property
@@ -57,54 +57,52 @@ class View:
         widening = np.sqrt(1 + (np.tan(self.yaw) * DEPTH / self.width) ** 2) - 1
         rim = np.clip(1 - points[:, 2] / DEPTH, 0, 1)
         points = points * np.stack([1 + widening * rim, *np.ones((2, len(points)))], axis=1)
-        return points @ self._turn + self.centre
+        return points @ self._turn + self.center
 
 
-class Layer:
+class ShapeLayer:
     """Filled shapes, later ones over earlier ones. Points are (N, 2), laid on the face's surface, or (N, 3)."""
 
     def __init__(self) -> None:
         self._shapes: list[np.ndarray] = []
-        self._inks: list[Colour] = []
+        self._inks: list[Color] = []
         self._raised: list[float] = []
 
-    def fill(self, points: np.ndarray, colour: Colour, raised: float = 0.0, flat: float | None = None) -> None:
+    def fill(self, points: np.ndarray, color: Color, raised: float = 0.0, flat: float | None = None) -> None:
         """Add a polygon: (N, 2) lies `raised` above the surface, or in the plane z = `flat`; (N, 3) where it says."""
         if flat is not None:
             points = np.concatenate([points, np.full((len(points), 1), flat)], axis=1)
         self._shapes.append(points)
-        self._inks.append(colour)
+        self._inks.append(color)
         self._raised.append(raised)
 
-    def fill_all(
-        self, shapes: np.ndarray, colours: list[Colour], raised: float = 0.0, flat: float | None = None
-    ) -> None:
+    def fill_all(self, shapes: np.ndarray, colors: list[Color], raised: float = 0.0, flat: float | None = None) -> None:
         """Add many polygons of as many points each: shapes (M, N, 2)."""
         if flat is not None:
             shapes = np.concatenate([shapes, np.full((*shapes.shape[:2], 1), flat)], axis=2)
         self._shapes.extend(shapes)
-        self._inks.extend(colours)
+        self._inks.extend(colors)
         self._raised.extend([raised] * len(shapes))
 
-    def add(self, other: "Layer") -> None:
+    def add(self, other: "ShapeLayer") -> None:
         """Add every shape of another layer."""
         self._shapes.extend(other._shapes)
         self._inks.extend(other._inks)
         self._raised.extend(other._raised)
 
-    def paint(self, draw: ImageDraw.ImageDraw, view: View, size: int, opaque: bool = True) -> None:
+    def paint(self, draw: ImageDraw.ImageDraw, view: HeadView, size: int, opaque: bool = True) -> None:
         """Put everything, seen so, on a canvas `size` pixels wide; `opaque` where that has an alpha channel."""
         if not self._shapes:
             return
         flat = (view.project(self._placed(view)) * size - 0.5).ravel().tolist()
         start = 0
-        for points, colour in zip(self._shapes, self._inks, strict=True):
+        for points, color in zip(self._shapes, self._inks, strict=True):
             end = start + 2 * len(points)
-            ink = (int(colour[0]), int(colour[1]), int(colour[2]))
+            ink = (int(color[0]), int(color[1]), int(color[2]))
             draw.polygon(flat[start:end], (*ink, 255) if opaque else ink)
             start = end
 
-    def _placed(self, view: View) -> np.ndarray:
+    def _placed(self, view: HeadView) -> np.ndarray:
         """Every point of every shape, (N, 3): in one go, for a layer has hundreds of small shapes."""
         lengths = [len(points) for points in self._shapes]
         deep = [points.shape[1] == 3 for points in self._shapes]
@@ -171,9 +169,9 @@ def beziers(start: np.ndarray, control: np.ndarray, end: np.ndarray, steps: int 
     return (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
 
 
-def strokes(centres: np.ndarray, widths: np.ndarray) -> np.ndarray:
-    """Outlines (..., 2S, 2) of strokes along `centres` (..., S, 2) whose half widths (..., S) vary along the way."""
-    x, y = centres[..., 0], centres[..., 1]
+def strokes(centers: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """Outlines (..., 2S, 2) of strokes along `centers` (..., S, 2) whose half widths (..., S) vary along the way."""
+    x, y = centers[..., 0], centers[..., 1]
     dx, dy = _slope(x), _slope(y)
     scale = widths / np.sqrt(dx * dx + dy * dy + 1e-12)
     dx *= scale

@@ -22,19 +22,20 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.synthetic.camera import LARGEST, SMALLEST
+from experiments.data.images import available_processors
+from experiments.data.synthetic.camera import MAX_SIZE, MIN_SIZE
 from experiments.data.synthetic.identity import draw_identity
 from experiments.data.synthetic.render import draw_jpeg
 from experiments.errors import FacesError
 
-TEST_FROM = 1_000_000
+FIRST_TEST_IMAGE = 1_000_000
 """Images from this number on are test images, so that a person's do not change with the number to train on."""
 
 Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Competition:
+class SyntheticDataset:
     """Where everything is, and how much of it."""
 
     directory: Path
@@ -50,7 +51,7 @@ class Competition:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sitting:
+class _PersonJob:
     """The work of one call: every image of one identity. `train` of them, and those that the test set numbers so."""
 
     identity: int
@@ -58,7 +59,7 @@ class _Sitting:
     test_numbers: tuple[int, ...]
 
 
-def write_competition(
+def write_dataset(
     directory: Path,
     *,
     identities: int,
@@ -68,7 +69,7 @@ def write_competition(
     seed: int,
     workers: int | None = None,
     progress: Progress | None = None,
-) -> Competition:
+) -> SyntheticDataset:
     """Draw `identities` people, `images` of each to train on and `test_images` in all to test on, `size` pixels square.
 
     The same numbers and `seed` give the same bytes, whatever `workers` is (default: one a core available). Progress
@@ -76,20 +77,20 @@ def write_competition(
     for a directory that is in use or cannot be written; whatever stops it, nothing half-written is left.
     """
     directory = Path(directory)
-    workers = _cores() if workers is None else workers
+    workers = available_processors() if workers is None else workers
     _check_numbers(identities, images, test_images, size, seed, workers)
-    sittings = _arrange(identities, images, test_images, seed)
+    jobs = _assign_test_numbers(identities, images, test_images, seed)
     total = identities * images + test_images
-    with _appearing(directory) as workplace:
-        (workplace / "train").mkdir()
-        (workplace / "test").mkdir()
+    with _appearing(directory) as staging:
+        (staging / "train").mkdir()
+        (staging / "test").mkdir()
         done = 0
-        for count in _draw_all(partial(_draw_sitting, workplace, size, seed), sittings, min(workers, identities)):
+        for count in _draw_all(partial(_draw_person, staging, size, seed), jobs, min(workers, identities)):
             done += count
             if progress:
                 progress(done, total)
-        _write_tables(workplace, sittings)
-    return Competition(
+        _write_tables(staging, jobs)
+    return SyntheticDataset(
         directory=directory,
         train=directory / "train",
         test=directory / "test",
@@ -113,7 +114,7 @@ def _check_numbers(identities: int, images: int, test_images: int, size: int, se
         ("identities", identities, 2, 999_999, "a classifier needs at least two people to tell apart"),
         ("images", images, 1, 9_999, "each identity needs at least one image to train on"),
         ("test images", test_images, 0, 9_999_999, "use 0 for a competition without a test set"),
-        ("size", size, SMALLEST, LARGEST, "images are drawn at that size, in pixels: resize them afterwards"),
+        ("size", size, MIN_SIZE, MAX_SIZE, "images are drawn at that size, in pixels: resize them afterwards"),
         ("seed", seed, 0, 2**63 - 1, "use any whole number from 0 on"),
         ("workers", workers, 1, 1024, "use 1 to draw everything in this process"),
     ):
@@ -121,43 +122,38 @@ def _check_numbers(identities: int, images: int, test_images: int, size: int, se
             raise FacesError(f"{name} = {value}: expected {low} to {high}; {remedy}")
 
 
-def _cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _arrange(identities: int, images: int, test_images: int, seed: int) -> list[_Sitting]:
+def _assign_test_numbers(identities: int, images: int, test_images: int, seed: int) -> list[_PersonJob]:
     """Deal the test numbers out evenly, and in no order."""
     numbers = np.random.default_rng([seed, 2]).permutation(test_images) + 1
-    return [_Sitting(k, images, tuple(numbers[k::identities].tolist())) for k in range(identities)]
+    return [_PersonJob(k, images, tuple(numbers[k::identities].tolist())) for k in range(identities)]
 
 
-def _draw_sitting(workplace: Path, size: int, seed: int, sitting: _Sitting) -> int:
+def _draw_person(staging: Path, size: int, seed: int, job: _PersonJob) -> int:
     """Write all images of one identity; returns how many."""
-    identity = draw_identity(seed, sitting.identity)
-    folder = workplace / "train" / label(sitting.identity)
+    identity = draw_identity(seed, job.identity)
+    folder = staging / "train" / label(job.identity)
     folder.mkdir()
-    for k in range(sitting.train):
+    for k in range(job.train):
         (folder / f"{k + 1:04d}_01.jpg").write_bytes(draw_jpeg(identity, seed, k, size))
-    for k, number in enumerate(sitting.test_numbers):
-        (workplace / "test" / f"{number}.jpg").write_bytes(draw_jpeg(identity, seed, TEST_FROM + k, size))
-    return sitting.train + len(sitting.test_numbers)
+    for k, number in enumerate(job.test_numbers):
+        (staging / "test" / f"{number}.jpg").write_bytes(draw_jpeg(identity, seed, FIRST_TEST_IMAGE + k, size))
+    return job.train + len(job.test_numbers)
 
 
-def _draw_all(draw: Callable[[_Sitting], int], sittings: list[_Sitting], workers: int) -> Iterator[int]:
-    """Number of images written, as each sitting ends, in whatever order they do."""
+def _draw_all(draw: Callable[[_PersonJob], int], jobs: list[_PersonJob], workers: int) -> Iterator[int]:
+    """Number of images written, as each job ends, in whatever order they do."""
     if workers == 1:
-        yield from map(draw, sittings)
+        yield from map(draw, jobs)
         return
     # Spawned, because a forked child of a process with threads (PyTorch's, say) can hang.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_to_parent)
     try:
-        queue = iter(sittings)
-        pending = {pool.submit(draw, sitting) for sitting in islice(queue, 4 * workers)}
+        queue = iter(jobs)
+        pending = {pool.submit(draw, job) for job in islice(queue, 4 * workers)}
         while pending:
             finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-            pending |= {pool.submit(draw, sitting) for sitting in islice(queue, len(finished))}
+            pending |= {pool.submit(draw, job) for job in islice(queue, len(finished))}
             yield from (future.result() for future in finished)
     except BrokenProcessPool as error:
         raise FacesError(
@@ -173,13 +169,13 @@ def _leave_interrupts_to_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _write_tables(workplace: Path, sittings: list[_Sitting]) -> None:
+def _write_tables(staging: Path, jobs: list[_PersonJob]) -> None:
     """The sample submission and the answers, rows in string order, as Kaggle lists files."""
-    answers = {f"{number}.jpg": label(sitting.identity) for sitting in sittings for number in sitting.test_numbers}
+    answers = {f"{number}.jpg": label(job.identity) for job in jobs for number in job.test_numbers}
     names = sorted(answers)
-    _write_table(workplace / "sample_submission.csv", [(name, label(0)) for name in names])
-    (workplace / "answers").mkdir()
-    _write_table(workplace / "answers" / "test.csv", [(name, answers[name]) for name in names])
+    _write_table(staging / "sample_submission.csv", [(name, label(0)) for name in names])
+    (staging / "answers").mkdir()
+    _write_table(staging / "answers" / "test.csv", [(name, answers[name]) for name in names])
 
 
 def _write_table(path: Path, rows: list[tuple[str, str]]) -> None:
@@ -196,7 +192,7 @@ def _appearing(directory: Path) -> Iterator[Path]:
     try:
         if directory.is_dir() and any(directory.iterdir()):
             raise FacesError(f"{directory}: expected a new or an empty folder, but it holds files; choose another one")
-        workplace = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+        staging = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
     except FileNotFoundError as error:
         raise FacesError(
             f"{directory.parent}: expected the folder to write into, but there is none; make it"
@@ -204,16 +200,16 @@ def _appearing(directory: Path) -> Iterator[Path]:
     except OSError as error:
         raise FacesError(f"{directory}: cannot be written ({error.strerror}); choose a folder that is yours") from error
     try:
-        yield workplace
+        yield staging
         umask = os.umask(0)
         os.umask(umask)
-        workplace.chmod(0o777 & ~umask)
+        staging.chmod(0o777 & ~umask)
         if directory.is_dir():
             directory.rmdir()
-        workplace.rename(directory)
+        staging.rename(directory)
     except OSError as error:
         raise FacesError(
             f"{directory}: could not be written ({error.strerror or error}); make room, or choose another folder"
         ) from error
     finally:
-        shutil.rmtree(workplace, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)

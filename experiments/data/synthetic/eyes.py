@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from experiments.data.synthetic.canvas import Layer, Points, beziers, ellipse, smooth, strokes, taper
+from experiments.data.synthetic.canvas import Points, ShapeLayer, beziers, ellipse, smooth, strokes, taper
 from experiments.data.synthetic.identity import Identity
 from experiments.data.synthetic.scene import Expression
-from experiments.data.synthetic.styles import INK, WHITE, Colour, darker, lighter, luminance, mix
+from experiments.data.synthetic.styles import INK, WHITE, Color, darker, lighter, luminance, mix
 
 SPAN = np.linspace(-1, 1, 13)
 """Positions along an eye from its inner to its outer corner."""
@@ -20,7 +20,7 @@ LASH, BROW_HAIR = 0.010 * np.array((1, 0.8, 0.5, 0.1)), 0.007 * np.array((1, 0.9
 """Half widths of one hair from root to tip, in half face heights."""
 
 
-def draw_eyes(layer: Layer, identity: Identity, expression: Expression) -> None:
+def draw_eyes(layer: ShapeLayer, identity: Identity, expression: Expression) -> None:
     """Both eyes, from the folds of the lids down to the lashes."""
     eyes, smile = identity.eyes, max(0.0, expression.smile)
     lids = expression.lids * (1 - 0.22 * smile)
@@ -31,11 +31,11 @@ def draw_eyes(layer: Layer, identity: Identity, expression: Expression) -> None:
     fold = tilt - eyes.height * rise - 0.012 - eyes.fold
     under, over = _lids(identity, upper, lower, fold), _lashes(identity, upper, lower)
     for side in (-1, 1):
-        for points, colour in under:
-            layer.fill(points * (side, 1), colour)
+        for points, color in under:
+            layer.fill(points * (side, 1), color)
         _draw_iris(layer, identity, expression, side, upper, lower)
-        for points, colour in over:
-            layer.fill(points * (side, 1), colour)
+        for points, color in over:
+            layer.fill(points * (side, 1), color)
 
 
 def _at(identity: Identity, x: np.ndarray, y: np.ndarray) -> Points:
@@ -43,7 +43,7 @@ def _at(identity: Identity, x: np.ndarray, y: np.ndarray) -> Points:
     return np.stack([identity.eyes.spacing + identity.eyes.width * x, identity.eyes.y + y], axis=1)
 
 
-def _lids(identity: Identity, upper: np.ndarray, lower: np.ndarray, fold: np.ndarray) -> list[tuple[Points, Colour]]:
+def _lids(identity: Identity, upper: np.ndarray, lower: np.ndarray, fold: np.ndarray) -> list[tuple[Points, Color]]:
     """What lies under the iris of a right eye: the bag below it, the fold above it, and the white."""
     eyes, skin = identity.eyes, identity.skin
     lid, shapes = _at(identity, SPAN, upper), []
@@ -58,7 +58,7 @@ def _lids(identity: Identity, upper: np.ndarray, lower: np.ndarray, fold: np.nda
     return [*shapes, (white, mix(WHITE, skin, 0.06))]
 
 
-def _lashes(identity: Identity, upper: np.ndarray, lower: np.ndarray) -> list[tuple[Points, Colour]]:
+def _lashes(identity: Identity, upper: np.ndarray, lower: np.ndarray) -> list[tuple[Points, Color]]:
     """What lies over the iris of a right eye: the shadow of the lid, and the edges of both lids."""
     eyes, skin = identity.eyes, identity.skin
     lid, edge, ink = _at(identity, SPAN, upper), _at(identity, SPAN, lower), mix(INK, (10, 8, 10), 0.4)
@@ -77,7 +77,7 @@ def _lashes(identity: Identity, upper: np.ndarray, lower: np.ndarray) -> list[tu
 
 
 def _draw_iris(
-    layer: Layer, identity: Identity, expression: Expression, side: int, upper: np.ndarray, lower: np.ndarray
+    layer: ShapeLayer, identity: Identity, expression: Expression, side: int, upper: np.ndarray, lower: np.ndarray
 ) -> None:
     """Iris, pupil and catchlight, cut off where the lids are."""
     eyes = identity.eyes
@@ -89,14 +89,14 @@ def _draw_iris(
     t = np.clip((discs_x * side - eyes.spacing) / eyes.width, -1, 1)
     discs_x = side * (eyes.spacing + eyes.width * t)
     discs_y = eyes.y + np.clip(discs_y - eyes.y, np.interp(t, SPAN, upper), np.interp(t, SPAN, lower))
-    colour = eyes.colour
-    inks = [darker(colour, 0.55), colour, lighter(colour, 0.28), (16, 12, 14), (255, 255, 255), (236, 240, 244)]
+    color = eyes.color
+    inks = [darker(color, 0.55), color, lighter(color, 0.28), (16, 12, 14), (255, 255, 255), (236, 240, 244)]
     layer.fill_all(np.stack([discs_x, discs_y], axis=-1), inks)
 
 
-def draw_brows(layer: Layer, identity: Identity, expression: Expression) -> None:
+def draw_brows(layer: ShapeLayer, identity: Identity, expression: Expression) -> None:
     """Brows: one tapered body each, and hairs that lean outwards."""
-    brows, eyes, colour = identity.brows, identity.eyes, _brow_colour(identity)
+    brows, eyes, color = identity.brows, identity.eyes, _brow_color(identity)
     y = eyes.y - brows.lift - 0.05 * expression.raised
     inner = y + 0.055 * expression.furrowed
     x = eyes.spacing - brows.length * 0.92 + brows.inset - 0.02 * expression.furrowed
@@ -108,13 +108,13 @@ def draw_brows(layer: Layer, identity: Identity, expression: Expression) -> None
     tips = line[2:-2:2] + np.array((0.03, -brows.thickness * 1.15))
     hairs = strokes(beziers(roots, (roots + tips) / 2 - np.array((0, 0.01)), tips, 3), BROW_HAIR)
     for side in (-1, 1):
-        layer.fill(body * (side, 1), colour)
-        layer.fill_all(hairs * (side, 1), [darker(colour, 0.14)] * len(hairs))
+        layer.fill(body * (side, 1), color)
+        layer.fill_all(hairs * (side, 1), [darker(color, 0.14)] * len(hairs))
 
 
-def _brow_colour(identity: Identity) -> Colour:
+def _brow_color(identity: Identity) -> Color:
     """A shade darker than the hair; where that would be lost on the skin, than the skin."""
-    colour = darker(identity.hair.colour, 0.3)
-    if abs(luminance(colour) - luminance(identity.skin)) < 0.2:
-        colour = darker(identity.skin, 0.55)
-    return colour
+    color = darker(identity.hair.color, 0.3)
+    if abs(luminance(color) - luminance(identity.skin)) < 0.2:
+        color = darker(identity.skin, 0.55)
+    return color

@@ -7,7 +7,7 @@ Facial hair: a soft shadow for stubble, a body and hairs for what is longer.
 
 import numpy as np
 
-from experiments.data.synthetic.canvas import Layer, beziers, ellipse, mirrored, smooth, strokes, taper
+from experiments.data.synthetic.canvas import ShapeLayer, beziers, ellipse, mirrored, smooth, strokes, taper
 from experiments.data.synthetic.identity import Head, Identity
 from experiments.data.synthetic.scene import Expression
 from experiments.data.synthetic.styles import INK, WHITE, darker, lighter, mix
@@ -43,7 +43,7 @@ def outline(head: Head) -> np.ndarray:
     return np.concatenate([flat, forward[:, None]], axis=1)
 
 
-def draw_ear(layer: Layer, identity: Identity, side: int) -> None:
+def draw_ear(layer: ShapeLayer, identity: Identity, side: int) -> None:
     """The ear on `side` (-1 left, 1 right of the image)."""
     head, skin = identity.head, identity.skin
     size = np.array((side * head.ear_size * 0.72, head.ear_size))
@@ -58,7 +58,7 @@ def draw_ear(layer: Layer, identity: Identity, side: int) -> None:
         layer.fill(_splayed(ellipse(lobe[0] - 0.01, lobe[1] - 0.012, 0.012, 0.012, 8), at), (255, 252, 240))
 
 
-def draw_face(layer: Layer, identity: Identity) -> None:
+def draw_face(layer: ShapeLayer, identity: Identity) -> None:
     """The bare head."""
     layer.fill(outline(identity.head), identity.skin)
 
@@ -69,7 +69,7 @@ def _splayed(points: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.concatenate([points, depth[:, None]], axis=1)
 
 
-def model(shade: Layer, identity: Identity, light: tuple[float, float, float]) -> None:
+def draw_soft_shading(shade: ShapeLayer, identity: Identity, light: tuple[float, float, float]) -> None:
     """Soft light and shadow on the face, as factors with 128 for one: to be blurred, and multiplied with it."""
     head, eyes, nose, mouth = identity.head, identity.eyes, identity.nose, identity.mouth
     w, away = head.width, -1 if light[0] > 0 else 1
@@ -87,7 +87,7 @@ def model(shade: Layer, identity: Identity, light: tuple[float, float, float]) -
     shade.fill(ellipse(-away * 0.02, nose.y - 0.07, 0.06, 0.055), BRIGHT, nose.tip)
 
 
-def _model_nose(shade: Layer, identity: Identity, away: int) -> None:
+def _model_nose(shade: ShapeLayer, identity: Identity, away: int) -> None:
     """Shadow on the side `away` from the light and below, light along the ridge."""
     eyes, nose = identity.eyes, identity.nose
     ridge, w, brow, base = nose.bridge, nose.width, eyes.y - 0.05, nose.y
@@ -110,8 +110,8 @@ NOSTRIL = np.array([(0.22, 0.010), (0.48, -0.016), (0.74, 0.002), (0.45, 0.020)]
 """Parts of a nose about the middle of its base; x in half widths of the nose, y in half face heights."""
 
 
-def draw_nose(layer: Layer, identity: Identity) -> None:
-    """Nostrils, wings and the shadow under the tip; the bridge is modelled by the soft shadows."""
+def draw_nose(layer: ShapeLayer, identity: Identity) -> None:
+    """Nostrils, wings and the shadow under the tip; the bridge is modeled by the soft shadows."""
     nose, skin = identity.nose, identity.skin
     base, out = np.array((0, nose.y)), 0.5 * nose.tip
     under = UNDERSIDE * (nose.width, 1) + base
@@ -124,7 +124,7 @@ def draw_nose(layer: Layer, identity: Identity) -> None:
         layer.fill(smooth(NOSTRIL * scale + base, closed=True), darker(skin, 0.70), out)
 
 
-def draw_mouth(layer: Layer, identity: Identity, expression: Expression) -> None:
+def draw_mouth(layer: ShapeLayer, identity: Identity, expression: Expression) -> None:
     """Lips, and between them teeth and dark where the mouth is open."""
     mouth, skin = identity.mouth, identity.skin
     smile, gap = expression.smile, expression.open * 0.11
@@ -142,7 +142,7 @@ def draw_mouth(layer: Layer, identity: Identity, expression: Expression) -> None
         part = slice(trim, len(SPAN) - trim)
         return np.concatenate([np.stack([x, upper], 1)[part], np.stack([x, lower], 1)[part][::-1]])
 
-    lip = mouth.colour
+    lip = mouth.color
     if gap:
         layer.fill(path(line_up, line_low), (84, 26, 32), 0.02)
         layer.fill(path(line_up, np.minimum(line_up + 0.052 * bulge**0.5, line_low), 1), mix(WHITE, skin, 0.08), 0.02)
@@ -159,11 +159,11 @@ def draw_mouth(layer: Layer, identity: Identity, expression: Expression) -> None
         layer.fill(strokes(crease, 0.008 * taper(len(crease))), darker(skin, 0.35))
 
 
-def draw_marks(layer: Layer, identity: Identity, expression: Expression) -> None:
+def draw_marks(layer: ShapeLayer, identity: Identity, expression: Expression) -> None:
     """Freckles, moles, a scar, and the lines of age and laughter."""
     marks, skin, head = identity.marks, identity.skin, identity.head
     if marks.freckles:
-        rng = np.random.default_rng(identity.hair.grain)
+        rng = np.random.default_rng(identity.hair.detail_seed)
         across = rng.uniform(-0.72, 0.72, marks.freckles) * head.width
         down = 0.24 + rng.normal(0, 0.07, marks.freckles)
         radii = rng.uniform(0.006, 0.013, marks.freckles)
@@ -187,7 +187,7 @@ def draw_marks(layer: Layer, identity: Identity, expression: Expression) -> None
             layer.fill(strokes(line, 0.008 * taper(len(line), peak=0.5)), darker(skin, 0.10 + 0.16 * marks.lines))
 
 
-def _draw_laugh_lines(layer: Layer, identity: Identity, strength: float) -> None:
+def _draw_laugh_lines(layer: ShapeLayer, identity: Identity, strength: float) -> None:
     """From the wings of the nose around the corners of the mouth."""
     nose, mouth = identity.nose, identity.mouth
     start, end = (1.25 * nose.width, nose.y - 0.02), (mouth.width + 0.09, mouth.y)
@@ -197,7 +197,7 @@ def _draw_laugh_lines(layer: Layer, identity: Identity, strength: float) -> None
         layer.fill(shape, darker(identity.skin, 0.08 + 0.22 * min(strength, 1)))
 
 
-def shade_stubble(shade: Layer, identity: Identity) -> None:
+def shade_stubble(shade: ShapeLayer, identity: Identity) -> None:
     """Darken the jaw and the upper lip, as factors with 128 for one."""
     strength = identity.beard.stubble
     if not strength:
@@ -210,52 +210,52 @@ def shade_stubble(shade: Layer, identity: Identity) -> None:
     shade.fill(ellipse(0, mouth.y - 0.075, mouth.width, 0.05), tone)
 
 
-def draw_beard(layer: Layer, identity: Identity, smile: float) -> None:
-    """Beard and moustache; drawn before the lips, which lie on top."""
+def draw_beard(layer: ShapeLayer, identity: Identity, smile: float) -> None:
+    """Beard and mustache; drawn before the lips, which lie on top."""
     beard = identity.beard
-    rng = np.random.default_rng(identity.hair.grain)  # the same hairs in every image of this face
+    rng = np.random.default_rng(identity.hair.detail_seed)  # the same hairs in every image of this face
     wide = identity.mouth.width * (1 + 0.2 * max(smile, 0))
     if beard.full:
-        _draw_full(layer, identity, wide, rng)
+        _draw_full_beard(layer, identity, wide, rng)
     if beard.chin:
         _draw_goatee(layer, identity, wide, rng)
-    if beard.moustache:
-        _draw_moustache(layer, identity, wide, smile, rng)
+    if beard.mustache:
+        _draw_mustache(layer, identity, wide, smile, rng)
 
 
-def _draw_full(layer: Layer, identity: Identity, wide: float, rng: np.random.Generator) -> None:
+def _draw_full_beard(layer: ShapeLayer, identity: Identity, wide: float, rng: np.random.Generator) -> None:
     beard, y, w = identity.beard, identity.mouth.y, identity.head.width
     drop = 1.02 + 0.13 * beard.full
     lip = [(0, y - 0.02), (0.9 * wide, y - 0.03), (wide + 0.10, y - 0.06)]
     cheek = [(0.78 * w, 0.36), (0.90 * w, 0.10), (0.985 * w, 0.08)]
     jaw = [(0.93 * w, 0.5), (0.68 * w, 0.88), (0.34 * w, drop), (0, drop + 0.05)]
-    layer.fill(mirrored(smooth([*lip, *cheek, *jaw])), beard.colour)
+    layer.fill(mirrored(smooth([*lip, *cheek, *jaw])), beard.color)
     x = w * np.concatenate([np.linspace(-0.9, -0.4, 9), np.linspace(-0.33, 0.33, 9), np.linspace(0.4, 0.9, 9)])
     edge = np.interp(np.abs(x), (0.3 * w, wide + 0.1, 0.78 * w, 0.95 * w), (y + 0.13, y + 0.02, 0.42, 0.2))
     starts, ends = edge + rng.uniform(0, 0.1, len(x)), edge + rng.uniform(0.18, 0.32, len(x))
     _draw_hairs(layer, identity, np.stack([x, starts], axis=1), np.stack([0.9 * x, ends], axis=1), rng)
 
 
-def _draw_goatee(layer: Layer, identity: Identity, wide: float, rng: np.random.Generator) -> None:
-    """A tuft on the chin; a strong one is joined to the moustache."""
+def _draw_goatee(layer: ShapeLayer, identity: Identity, wide: float, rng: np.random.Generator) -> None:
+    """A tuft on the chin; a strong one is joined to the mustache."""
     beard, y = identity.beard, identity.mouth.y
     tuft = [(0, y + 0.11), (0.11, y + 0.13), (0.20, 0.88), (0.14, 1.03), (0, 1.08)]
-    layer.fill(smooth(mirrored(tuft), closed=True), beard.colour)
+    layer.fill(smooth(mirrored(tuft), closed=True), beard.color)
     starts = np.linspace((-0.14, 0.82), (0.14, 0.82), 9)
     ends = starts * (0.9, 1) + np.stack([np.zeros(9), 0.20 + 0.03 * rng.random(9)], axis=1)
     _draw_hairs(layer, identity, starts, ends, rng)
     if beard.chin > 0.75:
         line = smooth([(wide + 0.02, y - 0.02), (wide + 0.03, y + 0.12), (0.18, 0.92)])
         for side in (-1, 1):
-            layer.fill(strokes(line * (side, 1), np.full(len(line), 0.03)), beard.colour)
+            layer.fill(strokes(line * (side, 1), np.full(len(line), 0.03)), beard.color)
 
 
-def _draw_moustache(layer: Layer, identity: Identity, wide: float, smile: float, rng: np.random.Generator) -> None:
+def _draw_mustache(layer: ShapeLayer, identity: Identity, wide: float, smile: float, rng: np.random.Generator) -> None:
     beard, y = identity.beard, identity.mouth.y
-    top, tip = y - 0.115 + 0.02 * smile, y + 0.03 + 0.06 * beard.moustache - 0.06 * smile
+    top, tip = y - 0.115 + 0.02 * smile, y + 0.03 + 0.06 * beard.mustache - 0.06 * smile
     upper = [(0, top + 0.015), (0.4 * wide, top), (0.9 * wide, top + 0.055), (1.12 * wide, tip)]
     lower = [(0.8 * wide, y - 0.012), (0.3 * wide, y - 0.035), (0, y - 0.03)]
-    layer.fill(mirrored(smooth([*upper, *lower])), beard.colour, 0.03)
+    layer.fill(mirrored(smooth([*upper, *lower])), beard.color, 0.03)
     t = np.linspace(-0.9, 0.9, 12)
     starts = np.stack([0.7 * wide * t, top + 0.015 + 0.04 * t**2], axis=1)
     ends = np.stack([1.1 * wide * t, y - 0.02 + 0.04 * t**2], axis=1)
@@ -263,13 +263,12 @@ def _draw_moustache(layer: Layer, identity: Identity, wide: float, smile: float,
 
 
 def _draw_hairs(
-    layer: Layer, identity: Identity, starts: np.ndarray, ends: np.ndarray, rng: np.random.Generator
+    layer: ShapeLayer, identity: Identity, starts: np.ndarray, ends: np.ndarray, rng: np.random.Generator
 ) -> None:
     """Single hairs over the body of a beard, some lit and some in shadow."""
-    colour = identity.beard.colour
+    color = identity.beard.color
     hairs = beziers(starts, (starts + ends) / 2 + rng.normal(0, 0.012, starts.shape), ends, 5)
     tones = [
-        lighter(colour, 0.22 * v) if v > 0 else darker(colour, -0.35 * v)
-        for v in rng.uniform(-1, 1, len(hairs)).tolist()
+        lighter(color, 0.22 * v) if v > 0 else darker(color, -0.35 * v) for v in rng.uniform(-1, 1, len(hairs)).tolist()
     ]
     layer.fill_all(strokes(hairs, 0.012 * taper(5)), tones, raised=0.03)

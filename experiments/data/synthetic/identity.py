@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.data.synthetic import styles as palettes
-from experiments.data.synthetic.styles import STYLES, Colour, mix
+from experiments.data.synthetic import styles
+from experiments.data.synthetic.styles import STYLES, Color, mix
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Eyes:
     tilt: float
     peak: float
     iris: float
-    colour: Colour
+    color: Color
     fold: float
     lashes: float
     bags: float
@@ -79,38 +79,37 @@ class Mouth:
     lower: float
     bow: float
     corners: float
-    colour: Colour
+    color: Color
 
 
 @dataclass(frozen=True, slots=True)
 class Hair:
-    """A style out of hairstyles.STYLES, a fringe out of FRINGES, and what makes this head's its own.
+    """A style of `styles.STYLES`, a fringe of `styles.FRINGES`, and this person's changes to them.
 
-    `hairline`, `volume` and `length` change the style's; `part` is -1 left to 1 right; `scarf` is the
-    colour of the headscarf where the style is one; `grain` seeds what is too fine to be listed: single strands, hairs
-    of a beard, freckles.
+    `hairline`, `volume` and `length` change the style's values; `part` runs from -1 (left) to 1 (right); `scarf` is
+    the color of a headscarf; `detail_seed` seeds the fine details: single strands, hairs of a beard, freckles.
     """
 
     style: str
     fringe: str
-    colour: Colour
+    color: Color
     hairline: float
     volume: float
     length: float
     part: float
-    scarf: Colour
-    grain: int
+    scarf: Color
+    detail_seed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Beard:
-    """How much of each kind of facial hair, 0 to 1; `colour` is near the hair's."""
+    """How much of each kind of facial hair, 0 to 1; `color` is near the hair's."""
 
     stubble: float
-    moustache: float
+    mustache: float
     chin: float
     full: float
-    colour: Colour
+    color: Color
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ class Glasses:
     height: float
     square: float
     rim: float
-    colour: Colour
+    color: Color
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ class Identity:
     """One person: `number` counts from 0, and the features are drawn once from the seed and that number."""
 
     number: int
-    skin: Colour
+    skin: Color
     head: Head
     eyes: Eyes
     brows: Brows
@@ -150,7 +149,7 @@ class Identity:
     beard: Beard
     marks: Marks
     glasses: Glasses | None
-    earrings: Colour | None
+    earrings: Color | None
 
 
 def _pick(rng: np.random.Generator, weights: tuple[float, ...] | list[float]) -> int:
@@ -158,8 +157,8 @@ def _pick(rng: np.random.Generator, weights: tuple[float, ...] | list[float]) ->
     return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
 
 
-def _jitter(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
-    red, green, blue = np.clip(np.array(colour) * rng.uniform(1 - amount, 1 + amount) + rng.normal(0, 3, 3), 12, 253)
+def _jitter(rng: np.random.Generator, color: Color, amount: float) -> Color:
+    red, green, blue = np.clip(np.array(color) * rng.uniform(1 - amount, 1 + amount) + rng.normal(0, 3, 3), 12, 253)
     return float(red), float(green), float(blue)
 
 
@@ -169,8 +168,8 @@ def draw_identity(seed: int, number: int) -> Identity:
     between = rng.uniform
     feminine = rng.random()  # a tendency, so that features go together as often as not
     age = between(0, 1) ** 1.3
-    tone = int(rng.integers(len(palettes.SKIN)))
-    skin = _jitter(rng, palettes.SKIN[tone], 0.05)
+    tone = int(rng.integers(len(styles.SKIN)))
+    skin = _jitter(rng, styles.SKIN[tone], 0.05)
     dark = tone >= 5
     head = _draw_head(rng, feminine)
     hair = _draw_hair(rng, feminine, age, dark)
@@ -201,17 +200,17 @@ def draw_identity(seed: int, number: int) -> Identity:
             lower=between(0.045, 0.085) + 0.012 * feminine,
             bow=between(0.1, 0.9),
             corners=between(-0.02, 0.025),
-            colour=mix(_lips(skin, feminine), (200, 70, 80), 0.35 * feminine * rng.random()),
+            color=mix(_lips(skin, feminine), (200, 70, 80), 0.35 * feminine * rng.random()),
         ),
         hair=hair,
-        beard=_draw_beard(rng, feminine if STYLES[hair.style].masculine else 1.0, hair.colour),
+        beard=_draw_beard(rng, feminine if STYLES[hair.style].masculine else 1.0, hair.color),
         marks=_draw_marks(rng, age, tone, head.width),
         glasses=_draw_glasses(rng) if rng.random() < 0.22 else None,
         earrings=_pick_earrings(rng) if rng.random() < 0.5 * feminine else None,
     )
 
 
-def _lips(skin: Colour, feminine: float) -> Colour:
+def _lips(skin: Color, feminine: float) -> Color:
     """Lips of a face: its skin, redder and darker."""
     return (skin[0] * 0.86, skin[1] * (0.66 - 0.06 * feminine), skin[2] * 0.68)
 
@@ -233,8 +232,8 @@ def _draw_head(rng: np.random.Generator, feminine: float) -> Head:
 
 def _draw_eyes(rng: np.random.Generator, feminine: float, age: float, dark: bool, head_width: float) -> Eyes:
     between = rng.uniform
-    names = list(palettes.IRIS)
-    weights = palettes.IRIS_ON_DARK_SKIN if dark else palettes.IRIS_ON_LIGHT_SKIN
+    names = list(styles.IRIS)
+    weights = styles.IRIS_ON_DARK_SKIN if dark else styles.IRIS_ON_LIGHT_SKIN
     width = between(0.165, 0.215)
     return Eyes(
         spacing=head_width * between(0.45, 0.54),
@@ -244,7 +243,7 @@ def _draw_eyes(rng: np.random.Generator, feminine: float, age: float, dark: bool
         tilt=between(-0.10, 0.16),
         peak=between(-0.3, 0.2),
         iris=between(0.090, 0.112),
-        colour=_jitter(rng, palettes.IRIS[names[_pick(rng, weights)]], 0.1),
+        color=_jitter(rng, styles.IRIS[names[_pick(rng, weights)]], 0.1),
         fold=between(0.0, 0.055) if rng.random() < 0.8 else 0.0,
         lashes=0.05 * feminine * between(0.4, 1),
         bags=max(0.0, between(-0.4, 0.4) + 0.6 * age),
@@ -252,10 +251,10 @@ def _draw_eyes(rng: np.random.Generator, feminine: float, age: float, dark: bool
 
 
 def _draw_hair(rng: np.random.Generator, feminine: float, age: float, dark: bool) -> Hair:
-    weights = palettes.HAIR_ON_DARK_SKIN if dark else palettes.HAIR_ON_LIGHT_SKIN
-    colour = _jitter(rng, list(palettes.HAIR.values())[_pick(rng, weights)], 0.12)
+    weights = styles.HAIR_ON_DARK_SKIN if dark else styles.HAIR_ON_LIGHT_SKIN
+    color = _jitter(rng, list(styles.HAIR.values())[_pick(rng, weights)], 0.12)
     if age > 0.55 and rng.random() < 0.6:
-        colour = mix(colour, palettes.HAIR["white" if rng.random() < 0.4 else "grey"], min(1.0, rng.random() + 0.3))
+        color = mix(color, styles.HAIR["white" if rng.random() < 0.4 else "gray"], min(1.0, rng.random() + 0.3))
     names = list(STYLES)
     weight = [
         (style.feminine * feminine + style.masculine * (1 - feminine)) * (style.on_dark if dark else 1)
@@ -266,28 +265,28 @@ def _draw_hair(rng: np.random.Generator, feminine: float, age: float, dark: bool
     return Hair(
         style=name,
         fringe=fringes[int(rng.integers(len(fringes)))],
-        colour=colour,
+        color=color,
         hairline=rng.uniform(-0.06, 0.07),
         volume=rng.uniform(0.75, 1.35),
         length=rng.uniform(-0.2, 0.25),
         part=rng.uniform(-0.55, 0.55),
-        scarf=_jitter(rng, palettes.CLOTH[int(rng.integers(len(palettes.CLOTH)))], 0.1),
-        grain=int(rng.integers(2**31)),
+        scarf=_jitter(rng, styles.CLOTH[int(rng.integers(len(styles.CLOTH)))], 0.1),
+        detail_seed=int(rng.integers(2**31)),
     )
 
 
-def _draw_beard(rng: np.random.Generator, feminine: float, hair: Colour) -> Beard:
-    colour = mix(palettes.darker(hair, 0.3), hair, rng.random())
-    kind = rng.choice(("none", "stubble", "moustache", "goatee", "full"), p=(0.4, 0.2, 0.1, 0.12, 0.18))
+def _draw_beard(rng: np.random.Generator, feminine: float, hair: Color) -> Beard:
+    color = mix(styles.darker(hair, 0.3), hair, rng.random())
+    kind = rng.choice(("none", "stubble", "mustache", "goatee", "full"), p=(0.4, 0.2, 0.1, 0.12, 0.18))
     if feminine > 0.42 or kind == "none":
-        return Beard(0, 0, 0, 0, colour)
+        return Beard(0, 0, 0, 0, color)
     strength = rng.uniform(0.5, 1)
     return Beard(
         stubble=strength if kind == "stubble" else 0.25 * strength,
-        moustache=strength if kind in ("moustache", "goatee", "full") else 0.0,
+        mustache=strength if kind in ("mustache", "goatee", "full") else 0.0,
         chin=strength if kind == "goatee" else 0.0,
         full=strength if kind == "full" else 0.0,
-        colour=colour,
+        color=color,
     )
 
 
@@ -311,9 +310,9 @@ def _draw_glasses(rng: np.random.Generator) -> Glasses:
         height=rng.uniform(0.13, 0.21),
         square=rng.uniform(0, 1),
         rim=rng.uniform(0.010, 0.028),
-        colour=palettes.FRAMES[int(rng.integers(len(palettes.FRAMES)))],
+        color=styles.FRAMES[int(rng.integers(len(styles.FRAMES)))],
     )
 
 
-def _pick_earrings(rng: np.random.Generator) -> Colour:
-    return palettes.JEWELS[int(rng.integers(len(palettes.JEWELS)))]
+def _pick_earrings(rng: np.random.Generator) -> Color:
+    return styles.JEWEL[int(rng.integers(len(styles.JEWEL)))]

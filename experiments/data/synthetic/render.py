@@ -5,9 +5,9 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from experiments.data.synthetic.accessories import draw_body, draw_glasses, draw_obstacle
-from experiments.data.synthetic.camera import LARGEST, SMALLEST, develop, illuminate
-from experiments.data.synthetic.canvas import Layer, View
+from experiments.data.synthetic.accessories import draw_body, draw_glasses, draw_occlusion
+from experiments.data.synthetic.camera import MAX_SIZE, MIN_SIZE, compose_photo, light_map
+from experiments.data.synthetic.canvas import HeadView, ShapeLayer
 from experiments.data.synthetic.eyes import draw_brows, draw_eyes
 from experiments.data.synthetic.face import (
     draw_beard,
@@ -16,10 +16,10 @@ from experiments.data.synthetic.face import (
     draw_marks,
     draw_mouth,
     draw_nose,
-    model,
+    draw_soft_shading,
     shade_stubble,
 )
-from experiments.data.synthetic.hair import comb
+from experiments.data.synthetic.hair import lay_out_hair
 from experiments.data.synthetic.identity import Identity
 from experiments.data.synthetic.scene import Scene, draw_background, draw_scene
 from experiments.errors import FacesError
@@ -47,25 +47,27 @@ def draw_jpeg(identity: Identity, seed: int, image: int, size: int) -> bytes:
 
 def render(identity: Identity, scene: Scene, size: int) -> np.ndarray:
     """Paint `identity` as `scene` shows it: (size, size, 3) uint8."""
-    if not SMALLEST <= size <= LARGEST:
-        raise FacesError(f"size = {size}: expected {SMALLEST} to {LARGEST} pixels; draw at one of these and resize")
-    rng = np.random.default_rng(scene.grain)
-    view = View(
-        scene.pose.yaw, scene.pose.pitch, scene.pose.roll, scene.camera.scale, scene.camera.centre, identity.head.width
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        raise FacesError(f"size = {size}: expected {MIN_SIZE} to {MAX_SIZE} pixels; draw at one of these and resize")
+    rng = np.random.default_rng(scene.detail_seed)
+    view = HeadView(
+        scene.pose.yaw, scene.pose.pitch, scene.pose.roll, scene.camera.scale, scene.camera.center, identity.head.width
     )
-    finer = 2 if size >= 96 else -(-192 // size)
-    canvas = Image.new("RGBX", (size * finer, size * finer), (0, 0, 0, 0))
+    oversampling = 2 if size >= 96 else -(-192 // size)
+    canvas = Image.new("RGBX", (size * oversampling, size * oversampling), (0, 0, 0, 0))
     draw = ImageDraw.Draw(canvas)
     for layer, seen in _layers(identity, scene, view, rng):
-        layer.paint(draw, seen, size * finer)
-    # RGBX and not RGBA, which would be divided by its alpha again: outside the figure everything is zero.
-    figure = canvas.reduce(finer)
-    return develop(figure, _shading(identity, scene, view, size), draw_background(rng, size), scene, rng)
+        layer.paint(draw, seen, size * oversampling)
+    # RGBX and not RGBA, which would be divided by its alpha again: outside the person everything is zero.
+    person = canvas.reduce(oversampling)
+    return compose_photo(person, _shading(identity, scene, view, size), draw_background(rng, size), scene, rng)
 
 
-def _layers(identity: Identity, scene: Scene, view: View, rng: np.random.Generator) -> list[tuple[Layer, View]]:
-    """Everything in painting order, and how it is seen: hair behind, body, head with the hair before it, obstacle."""
-    hair, body, head, expression = comb(identity), Layer(), Layer(), scene.expression
+def _layers(
+    identity: Identity, scene: Scene, view: HeadView, rng: np.random.Generator
+) -> list[tuple[ShapeLayer, HeadView]]:
+    """Everything in painting order, and how it is seen: hair behind, body, head with the hair before it, occlusion."""
+    hair, body, head, expression = lay_out_hair(identity), ShapeLayer(), ShapeLayer(), scene.expression
     far, near = (1, -1) if view.yaw > 0 else (-1, 1)
     draw_body(body, identity, scene.cloth, scene.collar)
     if not hair.covers_ears:
@@ -80,31 +82,31 @@ def _layers(identity: Identity, scene: Scene, view: View, rng: np.random.Generat
     draw_eyes(head, identity, expression)
     draw_brows(head, identity, expression)
     head.add(hair.front)
-    if identity.glasses and scene.obstacle != "sunglasses":
+    if identity.glasses and scene.occlusion != "sunglasses":
         draw_glasses(head, identity, identity.glasses)
-    if scene.obstacle:
-        draw_obstacle(head, identity, scene.obstacle, rng)
+    if scene.occlusion:
+        draw_occlusion(head, identity, scene.occlusion, rng)
     return [(hair.back, view), (body, _body_view(view)), (head, view)]
 
 
-def _body_view(view: View) -> View:
+def _body_view(view: HeadView) -> HeadView:
     """The body turns and leans less than the head, and stays where the neck meets it."""
     lean = 0.3 * view.roll
     pivot = 0.7 * view.scale
-    x = view.centre[0] - pivot * (np.sin(view.roll) - np.sin(lean))
-    y = view.centre[1] + pivot * (np.cos(view.roll) - np.cos(lean))
-    return View(0.25 * view.yaw, 0.0, lean, view.scale, (float(x), float(y)), view.width)
+    x = view.center[0] - pivot * (np.sin(view.roll) - np.sin(lean))
+    y = view.center[1] + pivot * (np.cos(view.roll) - np.cos(lean))
+    return HeadView(0.25 * view.yaw, 0.0, lean, view.scale, (float(x), float(y)), view.width)
 
 
-def _shading(identity: Identity, scene: Scene, view: View, size: int) -> Image.Image:
+def _shading(identity: Identity, scene: Scene, view: HeadView, size: int) -> Image.Image:
     """Light and soft shadows as factors, RGB, 128 for one; drawn small, for they are smooth anyway."""
     coarse = max(48, size // 3)
     image = Image.new("RGB", (coarse, coarse), NEUTRAL)
-    shade = Layer()
-    model(shade, identity, scene.light.direction)
+    shade = ShapeLayer()
+    draw_soft_shading(shade, identity, scene.light.direction)
     shade_stubble(shade, identity)
     shade.paint(ImageDraw.Draw(image), view, coarse, opaque=False)
     image = image.filter(ImageFilter.GaussianBlur(0.055 * view.scale * coarse))
-    factors = np.asarray(image).reshape(coarse, -1) * np.repeat(illuminate(scene.light, view, coarse), 3, axis=1)
+    factors = np.asarray(image).reshape(coarse, -1) * np.repeat(light_map(scene.light, view, coarse), 3, axis=1)
     image = Image.fromarray(np.minimum(factors, 255).astype(np.uint8).reshape(coarse, coarse, 3))
     return image.resize((size, size), Image.Resampling.BILINEAR)

@@ -1,4 +1,4 @@
-"""Everything about one photograph that is not who is in it: pose, light, expression, camera, background, obstacles.
+"""Everything about one photograph that is not who is in it: pose, light, expression, camera, background, occlusions.
 
 What is behind the head: a gradient, and shapes out of focus.
 """
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from experiments.data.synthetic import styles as palettes
-from experiments.data.synthetic.styles import BACKGROUND, Colour, darker, lighter, mix
+from experiments.data.synthetic import styles
+from experiments.data.synthetic.styles import BACKGROUND, Color, darker, lighter, mix
 
-OBSTACLES = ("hand", "scarf", "sunglasses", "board", "mask")
+OCCLUSIONS = ("hand", "scarf", "sunglasses", "board", "mask")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ class Light:
     direction: tuple[float, float, float]
     strength: float
     ambience: float
-    tint: Colour
+    tint: Color
     exposure: float
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """Half the face's height and its centre as fractions of the image; blur likewise; noise in grey levels."""
+    """Half the face's height and its center as fractions of the image; blur likewise; noise in gray levels."""
 
     scale: float
-    centre: tuple[float, float]
+    center: tuple[float, float]
     blur: float
     noise: float
     contrast: float
@@ -60,16 +60,16 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One photograph of one identity. `grain` seeds what is too fine to be listed here: background, cloth, noise."""
+    """One photograph of one identity. `detail_seed` seeds the fine details: background, cloth, noise."""
 
     pose: Pose
     expression: Expression
     light: Light
     camera: Camera
-    cloth: Colour
+    cloth: Color
     collar: str
-    obstacle: str | None
-    grain: int
+    occlusion: str | None
+    detail_seed: int
 
 
 def draw_scene(seed: int, identity: int, image: int) -> Scene:
@@ -85,16 +85,16 @@ def draw_scene(seed: int, identity: int, image: int) -> Scene:
         light=_draw_light(rng),
         camera=Camera(
             scale=rng.uniform(0.29, 0.41),
-            centre=(rng.uniform(0.41, 0.59), rng.uniform(0.45, 0.58)),
+            center=(rng.uniform(0.41, 0.59), rng.uniform(0.45, 0.58)),
             blur=rng.uniform(0.003, 0.010) if rng.random() < 0.3 else 0.0,
             noise=rng.uniform(0, 8) if rng.random() < 0.6 else 0.0,
             contrast=rng.uniform(0.86, 1.1),
             jpeg_quality=int(rng.integers(55, 96)),
         ),
-        cloth=palettes.CLOTH[int(rng.integers(len(palettes.CLOTH)))],
+        cloth=styles.CLOTH[int(rng.integers(len(styles.CLOTH)))],
         collar=("crew", "vee", "shirt", "turtle")[int(rng.integers(4))],
-        obstacle=OBSTACLES[int(rng.integers(len(OBSTACLES)))] if rng.random() < 0.14 else None,
-        grain=int(rng.integers(2**31)),
+        occlusion=OCCLUSIONS[int(rng.integers(len(OCCLUSIONS)))] if rng.random() < 0.14 else None,
+        detail_seed=int(rng.integers(2**31)),
     )
 
 
@@ -127,7 +127,7 @@ def _draw_light(rng: np.random.Generator) -> Light:
     )
 
 
-COARSE = 48
+BACKGROUND_SIDE = 48
 """Pixels a side on which a background is drawn; it is out of focus, so that more would be wasted."""
 
 
@@ -137,61 +137,61 @@ def draw_background(rng: np.random.Generator, size: int) -> Image.Image:
     dim = rng.uniform(0, 0.35)
     image = _gradient(darker(first, dim), darker(mix(second, first, 0.3), dim), rng.uniform(0, 2 * np.pi))
     draw = ImageDraw.Draw(image)
-    colours = [BACKGROUND[int(k)] for k in rng.integers(len(BACKGROUND), size=4)]
-    SHAPES[int(rng.integers(len(SHAPES)))](draw, colours, rng)
+    colors = [BACKGROUND[int(k)] for k in rng.integers(len(BACKGROUND), size=4)]
+    SHAPES[int(rng.integers(len(SHAPES)))](draw, colors, rng)
     image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 2.2)))
     return image.resize((size, size), Image.Resampling.BILINEAR)
 
 
-def _gradient(first: Colour, second: Colour, angle: float) -> Image.Image:
-    at = np.linspace(-0.5, 0.5, COARSE, dtype=np.float32)
+def _gradient(first: Color, second: Color, angle: float) -> Image.Image:
+    at = np.linspace(-0.5, 0.5, BACKGROUND_SIDE, dtype=np.float32)
     t = np.clip(0.5 + np.float32(np.cos(angle)) * at + np.float32(np.sin(angle)) * at[:, None], 0, 1)
-    start, way = (np.tile(np.array(c, np.float32), COARSE) for c in (first, np.subtract(second, first)))
+    start, way = (np.tile(np.array(c, np.float32), BACKGROUND_SIDE) for c in (first, np.subtract(second, first)))
     pixels = start + np.repeat(t, 3, axis=1) * way
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8).reshape(COARSE, COARSE, 3))
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8).reshape(BACKGROUND_SIDE, BACKGROUND_SIDE, 3))
 
 
-def _ink(colour: Colour) -> tuple[int, int, int]:
-    return int(colour[0]), int(colour[1]), int(colour[2])
+def _ink(color: Color) -> tuple[int, int, int]:
+    return int(color[0]), int(color[1]), int(color[2])
 
 
-def _plain(draw: ImageDraw.ImageDraw, colours: list[Colour], rng: np.random.Generator) -> None:
+def _plain(draw: ImageDraw.ImageDraw, colors: list[Color], rng: np.random.Generator) -> None:
     """A wall."""
 
 
-def _bokeh(draw: ImageDraw.ImageDraw, colours: list[Colour], rng: np.random.Generator) -> None:
+def _bokeh(draw: ImageDraw.ImageDraw, colors: list[Color], rng: np.random.Generator) -> None:
     """Lights far behind."""
     for k in range(int(rng.integers(6, 16))):
-        x, y, r = rng.uniform(0, COARSE), rng.uniform(0, COARSE), rng.uniform(1.5, 6)
-        draw.ellipse((x - r, y - r, x + r, y + r), _ink(lighter(colours[k % 4], 0.35)))
+        x, y, r = rng.uniform(0, BACKGROUND_SIDE), rng.uniform(0, BACKGROUND_SIDE), rng.uniform(1.5, 6)
+        draw.ellipse((x - r, y - r, x + r, y + r), _ink(lighter(colors[k % 4], 0.35)))
 
 
-def _bars(draw: ImageDraw.ImageDraw, colours: list[Colour], rng: np.random.Generator) -> None:
+def _bars(draw: ImageDraw.ImageDraw, colors: list[Color], rng: np.random.Generator) -> None:
     """Books, curtains, trunks."""
     x = 0.0
-    while x < COARSE:
+    while x < BACKGROUND_SIDE:
         width = rng.uniform(2.5, 10)
         if rng.random() < 0.7:
-            draw.rectangle((x, rng.uniform(-8, 14), x + width, COARSE), _ink(colours[int(rng.integers(4))]))
+            draw.rectangle((x, rng.uniform(-8, 14), x + width, BACKGROUND_SIDE), _ink(colors[int(rng.integers(4))]))
         x += width
 
 
-def _blocks(draw: ImageDraw.ImageDraw, colours: list[Colour], rng: np.random.Generator) -> None:
+def _blocks(draw: ImageDraw.ImageDraw, colors: list[Color], rng: np.random.Generator) -> None:
     """Windows, pictures, furniture."""
     for k in range(int(rng.integers(2, 6))):
-        x, y = rng.uniform(-6, COARSE - 6, 2)
+        x, y = rng.uniform(-6, BACKGROUND_SIDE - 6, 2)
         w, h = rng.uniform(8, 26, 2)
-        draw.rectangle((x, y, x + w, y + h), _ink(colours[k % 4]))
-        draw.rectangle((x + 1.5, y + 1.5, x + w - 1.5, y + h - 1.5), _ink(lighter(colours[(k + 1) % 4], 0.3)))
+        draw.rectangle((x, y, x + w, y + h), _ink(colors[k % 4]))
+        draw.rectangle((x + 1.5, y + 1.5, x + w - 1.5, y + h - 1.5), _ink(lighter(colors[(k + 1) % 4], 0.3)))
 
 
-def _hills(draw: ImageDraw.ImageDraw, colours: list[Colour], rng: np.random.Generator) -> None:
+def _hills(draw: ImageDraw.ImageDraw, colors: list[Color], rng: np.random.Generator) -> None:
     """A landscape."""
-    x = np.linspace(0, COARSE, 13)
+    x = np.linspace(0, BACKGROUND_SIDE, 13)
     for k in range(3):
-        y = COARSE * (0.38 + 0.18 * k) + 5 * np.sin(x * rng.uniform(0.06, 0.2) + rng.uniform(0, 6))
+        y = BACKGROUND_SIDE * (0.38 + 0.18 * k) + 5 * np.sin(x * rng.uniform(0.06, 0.2) + rng.uniform(0, 6))
         ridge = np.stack([x, y], 1).ravel().tolist()
-        draw.polygon([*ridge, COARSE, COARSE, 0, COARSE], _ink(darker(colours[k], 0.12 * k)))
+        draw.polygon([*ridge, BACKGROUND_SIDE, BACKGROUND_SIDE, 0, BACKGROUND_SIDE], _ink(darker(colors[k], 0.12 * k)))
 
 
 SHAPES = (_plain, _bokeh, _bars, _blocks, _hills)

@@ -1,6 +1,6 @@
-"""The table of hairstyles: a few numbers each, from which hair.py draws locks and strands.
+"""The table of hairstyles: a few numbers each, from which hair.py draws texture and strands.
 
-Colours, and how they are mixed. A colour is (red, green, blue), 0 to 255, sRGB.
+Colors, and how they are mixed. A color is (red, green, blue), 0 to 255, sRGB.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Style:
 
     `top` and `side` are how far it stands off the skull; `length` is where the back ends (y), None where it is cut
     above the ears; `flare` widens it there. `wave` bends strands; `bumps` scallops the outline, for curls, and `fine`
-    makes them small. `gathered` is "bun", "ponytail", or nothing. `rounded` is less than 1 for hair combed up to a
+    makes them small. `gathered` is "bun", "ponytail", or nothing. `rounded` is less than 1 for hair shapes up to a
     crest. The last three say how often a style is drawn.
     """
 
@@ -93,9 +93,9 @@ STYLES: dict[str, Style] = {
 }
 
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
-SKIN: tuple[Colour, ...] = (
+SKIN: tuple[Color, ...] = (
     (246, 212, 190),
     (244, 202, 174),
     (240, 192, 158),
@@ -110,7 +110,7 @@ SKIN: tuple[Colour, ...] = (
 )
 """From the lightest to the darkest."""
 
-HAIR: dict[str, Colour] = {
+HAIR: dict[str, Color] = {
     "black": (38, 32, 36),
     "blue-black": (38, 42, 58),
     "dark brown": (66, 44, 34),
@@ -121,7 +121,7 @@ HAIR: dict[str, Colour] = {
     "dark blond": (164, 124, 76),
     "blond": (212, 172, 108),
     "platinum": (222, 200, 156),
-    "grey": (142, 142, 146),
+    "gray": (142, 142, 146),
     "white": (208, 205, 200),
     "burgundy": (110, 32, 52),
     "teal": (44, 112, 118),
@@ -129,9 +129,9 @@ HAIR: dict[str, Colour] = {
 }
 HAIR_ON_LIGHT_SKIN = (3, 1, 5, 5, 4, 3, 3, 4, 4, 2, 0, 0, 0.4, 0.4, 0.5)
 HAIR_ON_DARK_SKIN = (9, 2, 5, 2, 0.7, 0.3, 0, 0.1, 0.3, 0.2, 0, 0, 0.6, 0.3, 0.2)
-"""How often each hair colour is drawn, in HAIR's order; grey and white come with age."""
+"""How often each hair color is drawn, in HAIR's order; gray and white come with age."""
 
-IRIS: dict[str, Colour] = {
+IRIS: dict[str, Color] = {
     "dark brown": (62, 38, 26),
     "brown": (104, 64, 34),
     "amber": (156, 104, 44),
@@ -139,45 +139,45 @@ IRIS: dict[str, Colour] = {
     "green": (84, 128, 84),
     "blue": (78, 128, 176),
     "pale blue": (138, 176, 200),
-    "grey": (116, 126, 134),
+    "gray": (116, 126, 134),
 }
 IRIS_ON_LIGHT_SKIN = (2, 4, 2, 3, 3, 4, 2, 2)
 IRIS_ON_DARK_SKIN = (8, 5, 1.2, 0.6, 0.3, 0.1, 0.1, 0.2)
 
-CLOTH: tuple[Colour, ...] = (
+CLOTH: tuple[Color, ...] = (
     (44, 62, 92), (186, 72, 62), (232, 190, 96), (78, 124, 104), (236, 232, 222), (54, 52, 58), (134, 98, 142),
     (92, 152, 186), (206, 124, 92), (166, 176, 132), (116, 44, 58), (196, 160, 172), (70, 100, 60), (210, 216, 224),
 )  # fmt: skip
 
-FRAMES: tuple[Colour, ...] = ((34, 30, 34), (92, 56, 36), (150, 118, 62), (128, 132, 140), (136, 40, 44), (40, 66, 110))
+FRAMES: tuple[Color, ...] = ((34, 30, 34), (92, 56, 36), (150, 118, 62), (128, 132, 140), (136, 40, 44), (40, 66, 110))
 
-JEWELS: tuple[Colour, ...] = ((222, 182, 92), (226, 228, 232), (190, 52, 70), (66, 140, 150))
+JEWEL: tuple[Color, ...] = ((222, 182, 92), (226, 228, 232), (190, 52, 70), (66, 140, 150))
 
-BACKGROUND: tuple[Colour, ...] = (
+BACKGROUND: tuple[Color, ...] = (
     (142, 178, 196), (236, 220, 190), (198, 142, 118), (96, 128, 120), (64, 74, 98), (230, 236, 238), (184, 190, 160),
     (240, 196, 132), (124, 96, 112), (60, 90, 76), (212, 170, 176), (170, 200, 216), (88, 70, 62), (34, 38, 48),
 )  # fmt: skip
 
-INK: Colour = (40, 26, 28)
-WHITE: Colour = (250, 247, 243)
+INK: Color = (40, 26, 28)
+WHITE: Color = (250, 247, 243)
 
 
-def mix(a: Colour, b: Colour, amount: float) -> Colour:
+def mix(a: Color, b: Color, amount: float) -> Color:
     """`a` with `amount` (0 to 1) of `b` in it."""
     keep = 1 - amount
     return (a[0] * keep + b[0] * amount, a[1] * keep + b[1] * amount, a[2] * keep + b[2] * amount)
 
 
-def darker(colour: Colour, amount: float) -> Colour:
-    """`colour` in shadow; shadows keep some red, as they do on skin and hair."""
-    return (colour[0] * (1 - 0.8 * amount), colour[1] * (1 - amount), colour[2] * (1 - 0.95 * amount))
+def darker(color: Color, amount: float) -> Color:
+    """`color` in shadow; shadows keep some red, as they do on skin and hair."""
+    return (color[0] * (1 - 0.8 * amount), color[1] * (1 - amount), color[2] * (1 - 0.95 * amount))
 
 
-def lighter(colour: Colour, amount: float) -> Colour:
-    """`colour` with a highlight on it."""
-    return mix(colour, (255, 244, 228), amount)
+def lighter(color: Color, amount: float) -> Color:
+    """`color` with a highlight on it."""
+    return mix(color, (255, 244, 228), amount)
 
 
-def luminance(colour: Colour) -> float:
+def luminance(color: Color) -> float:
     """Brightness, 0 to 1."""
-    return (0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]) / 255
+    return (0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]) / 255

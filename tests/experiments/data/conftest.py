@@ -12,15 +12,15 @@ Paint = Callable[..., Path]
 
 @pytest.fixture
 def paint(tmp_path: Path) -> Paint:
-    """Write a PNG of one colour under tmp_path; every call that names no colour gets one of its own."""
+    """Write a PNG of one color under tmp_path; every call that names no color gets one of its own."""
     used = 0
 
-    def write(name: str, colour: tuple[int, int, int] | None = None, size: tuple[int, int] = (6, 5)) -> Path:
+    def write(name: str, color: tuple[int, int, int] | None = None, size: tuple[int, int] = (6, 5)) -> Path:
         nonlocal used
         used += 1
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", size, colour or (used % 256, used // 256, 77)).save(path)
+        Image.new("RGB", size, color or (used % 256, used // 256, 77)).save(path)
         return path
 
     return write

@@ -7,7 +7,7 @@ import torch
 from experiments.config.recipe import Augment, Data, Recipe
 from experiments.data.augment import Augmentation
 from experiments.data.dataset import read_split
-from experiments.data.loader import Batches, normalised
+from experiments.data.loader import Batches, normalize_images
 
 EVERYTHING = Augment(
     flip=0.5, crop=0.7, shift=0.1, zoom=0.2, rotate=20, perspective=0.2, brightness=0.2, contrast=0.2, saturation=0.2,
@@ -154,7 +154,7 @@ def test_training_does_not_change_the_pictures_in_memory(faces):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_pixels_are_normalised_and_channels_last_in_memory(faces, dtype):
     data = Data(mean=0.4, std=0.3)
-    values = normalised(faces.images, data, dtype)
+    values = normalize_images(faces.images, data, dtype)
     expected = (faces.images.transpose(0, 3, 1, 2) / 255 - 0.4) / 0.3
     assert values.shape == (11, 3, 16, 12)
     assert values.dtype == dtype
@@ -164,7 +164,7 @@ def test_pixels_are_normalised_and_channels_last_in_memory(faces, dtype):
 
 def test_the_recipes_own_deviation_brings_pixels_to_plus_and_minus_two():
     extremes = np.array([0, 255], np.uint8).reshape(2, 1, 1, 1).repeat(3, -1)
-    assert normalised(extremes, Data()).ravel().tolist() == [-2.0] * 3 + [2.0] * 3
+    assert normalize_images(extremes, Data()).ravel().tolist() == [-2.0] * 3 + [2.0] * 3
 
 
 def test_validation_pictures_are_never_augmented(people, tiny):

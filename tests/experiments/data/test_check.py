@@ -255,7 +255,7 @@ def test_the_real_competition_is_fine_but_for_its_label_noise(shared_data):
 
 
 @pytest.mark.real
-def test_the_real_grey_faces_are_fine(shared_data):
+def test_the_real_gray_faces_are_fine(shared_data):
     report = check_folder(shared_data / "orl")
     assert (report.problems, report.notes) == ([], [])
     assert set(report.identities.values()) == {10}

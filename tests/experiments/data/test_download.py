@@ -2,13 +2,13 @@
 
 import pytest
 
-from experiments.data.download import get
+from experiments.data.download import download_dataset
 from experiments.errors import FacesError
 
 
 def test_an_unknown_set_is_answered_with_the_known(tmp_path):
     with pytest.raises(FacesError, match="no set is called 'vggface': choose one of olivetti, lfw"):
-        get("vggface", tmp_path / "out")
+        download_dataset("vggface", tmp_path / "out")
 
 
 def test_without_a_network_the_remedy_is_said_and_nothing_is_left(tmp_path, start):

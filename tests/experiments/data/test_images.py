@@ -19,7 +19,7 @@ RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
 
 def halves(left, right, size=(32, 16)) -> Image.Image:
-    """A picture of two colours side by side, wide and not square, so that a swap of axes or sides shows."""
+    """A picture of two colors side by side, wide and not square, so that a swap of axes or sides shows."""
     image = Image.new("RGB", size, right)
     image.paste(left, (0, 0, size[0] // 2, size[1]))
     return image
@@ -43,18 +43,18 @@ def expect_halves(pixels: np.ndarray, left, right, tolerance: int = 0) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "ppm", "tif", "tiff", "gif"])
-def test_lossless_colour_is_read_exactly(tmp_path, suffix):
+def test_lossless_color_is_read_exactly(tmp_path, suffix):
     expect_halves(read_image(save(tmp_path / f"a.{suffix}", halves(RED, BLUE))), RED, BLUE)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "jpeg", "JPG", "webp"])
-def test_lossy_colour_is_read_closely(tmp_path, suffix):
+def test_lossy_color_is_read_closely(tmp_path, suffix):
     path = save(tmp_path / f"a.{suffix}", halves((200, 60, 30), (40, 60, 190)), quality=100)
     expect_halves(read_image(path), (200, 60, 30), (40, 60, 190), tolerance=3)
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "pgm", "tif", "gif"])
-def test_grey_fills_three_channels(tmp_path, suffix):
+def test_gray_fills_three_channels(tmp_path, suffix):
     path = save(tmp_path / f"a.{suffix}", halves((9, 9, 9), (240, 240, 240)).convert("L"))
     expect_halves(read_image(path), (9, 9, 9), (240, 240, 240))
 
@@ -78,7 +78,7 @@ def test_half_transparency_is_blended(tmp_path):
     assert read_image(path)[0, 0].tolist() == [255, 127, 127]
 
 
-def test_grey_with_alpha(tmp_path):
+def test_gray_with_alpha(tmp_path):
     image = Image.new("LA", (32, 16), (50, 255))
     image.paste((50, 0), (16, 0, 32, 16))
     expect_halves(read_image(save(tmp_path / "a.png", image)), (50, 50, 50), WHITE)
@@ -98,7 +98,7 @@ def test_palette_with_transparency(tmp_path, as_bytes):
     expect_halves(read_image(path), RED, WHITE)
 
 
-def test_a_transparent_colour_of_an_rgb_png(tmp_path):
+def test_a_transparent_color_of_an_rgb_png(tmp_path):
     expect_halves(read_image(save(tmp_path / "a.png", halves(RED, BLUE), transparency=BLUE)), RED, WHITE)
 
 
@@ -258,8 +258,8 @@ def test_an_image_at_the_limit_is_read(tmp_path, monkeypatch):
 @given(suffix=st.sampled_from(["jpg", "png", "bmp", "webp", "ppm", "pgm", "gif", "tif"]), data=st.data())
 def test_a_damaged_file_gives_an_image_or_an_image_error(tmp_path, suffix, data):
     whole = io.BytesIO()
-    colours = np.random.default_rng(3).integers(0, 256, (9, 7, 3), np.uint8)
-    image = Image.fromarray(colours).convert("L" if suffix == "pgm" else "RGB")
+    colors = np.random.default_rng(3).integers(0, 256, (9, 7, 3), np.uint8)
+    image = Image.fromarray(colors).convert("L" if suffix == "pgm" else "RGB")
     image.save(whole, {"jpg": "JPEG", "tif": "TIFF", "ppm": "PPM", "pgm": "PPM"}.get(suffix, suffix.upper()))
     content = bytearray(whole.getvalue())
     for _ in range(data.draw(st.integers(0, 4))):

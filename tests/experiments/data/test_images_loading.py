@@ -16,7 +16,7 @@ HALVES[:, :16, 0] = HALVES[:, 16:, 2] = 255
 # Fitting
 
 
-def test_crop_keeps_the_centre():
+def test_crop_keeps_the_center():
     wide = np.zeros((10, 30, 3), np.uint8)
     wide[:, 10:20] = 200
     np.testing.assert_array_equal(fit_image(wide, (10, 10), "crop"), np.full((10, 10, 3), 200, np.uint8))
@@ -66,11 +66,11 @@ sides = st.integers(1, 80)
     source=st.tuples(sides, sides),
     size=st.tuples(sides, sides),
     fit=st.sampled_from(["crop", "stretch", "pad"]),
-    colour=st.tuples(*[st.integers(0, 255)] * 3),
+    color=st.tuples(*[st.integers(0, 255)] * 3),
 )
-def test_every_fit_gives_the_size_and_keeps_a_plain_colour(source, size, fit, colour):
-    image = np.full((*source, 3), colour, np.uint8)
-    np.testing.assert_array_equal(fit_image(image, size, fit), np.full((*size, 3), colour, np.uint8))
+def test_every_fit_gives_the_size_and_keeps_a_plain_color(source, size, fit, color):
+    image = np.full((*source, 3), color, np.uint8)
+    np.testing.assert_array_equal(fit_image(image, size, fit), np.full((*size, 3), color, np.uint8))
 
 
 @pytest.mark.parametrize(("size", "fit", "message"), [

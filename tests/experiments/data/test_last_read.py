@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.data import dataset as faces
-from experiments.data.dataset import LastRead, read_split
+from experiments.data.dataset import CachedSplitReader, read_split
 
 
 @pytest.fixture
@@ -17,14 +17,14 @@ def reads(monkeypatch) -> list:
 
 
 def test_they_are_those_of_read_split(people, tiny):
-    for ours, theirs in zip(LastRead()(people, tiny()), read_split(people, tiny()), strict=True):
+    for ours, theirs in zip(CachedSplitReader()(people, tiny()), read_split(people, tiny()), strict=True):
         assert np.array_equal(ours.images, theirs.images)
         assert (ours.labels.tolist(), ours.names, ours.paths) == (theirs.labels.tolist(), theirs.names, theirs.paths)
 
 
 @pytest.mark.parametrize("setting", ["optimizer.lr=0.5", "augment.flip=0", "data.mean=0.1", "batch_size=3", "seed=7"])
 def test_what_leaves_the_pictures_as_they_are_reads_nothing(people, tiny, reads, setting):
-    read = LastRead()
+    read = CachedSplitReader()
     assert read(people, tiny()) is read(str(people), tiny(setting))
     assert len(reads) == 1
 
@@ -33,7 +33,7 @@ def test_what_leaves_the_pictures_as_they_are_reads_nothing(people, tiny, reads,
     "setting", ["data.size=[24, 16]", "data.fit=pad", "split.train=3", "split.seed=1", "identities=3"]
 )
 def test_what_decides_the_pictures_reads_them_anew(people, tiny, reads, setting):
-    read = LastRead()
+    read = CachedSplitReader()
     read(people, tiny())
     read(people, tiny(setting))
     read(people, tiny(setting))
@@ -41,7 +41,7 @@ def test_what_decides_the_pictures_reads_them_anew(people, tiny, reads, setting)
 
 
 def test_another_folder_is_read(people, own_people, tiny, reads):
-    read = LastRead()
+    read = CachedSplitReader()
     read(people, tiny())
     read(own_people, tiny())
     assert reads == [people, own_people]

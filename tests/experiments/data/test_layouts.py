@@ -5,7 +5,7 @@ import pytest
 
 from experiments.data.dataset import read_split
 from experiments.data.folders import find_identities, validation_root
-from experiments.data.pack import pack
+from experiments.data.pack import pack_folder
 from experiments.data.sources import find_images
 from experiments.errors import FacesError
 
@@ -26,7 +26,7 @@ def test_numbers_of_a_list_are_their_own_labels(paint, tmp_path):
 
 @pytest.mark.parametrize(
     ("line", "named"),
-    [("9.png 1", "line 5: '9.png 1': expected an image"), ("0.png 3", "labelled 3 here and 0 above"), ("x", "line 5")],
+    [("9.png 1", "line 5: '9.png 1': expected an image"), ("0.png 3", "labeled 3 here and 0 above"), ("x", "line 5")],
 )
 def test_a_wrong_line_of_a_list_is_named(paint, tmp_path, line, named):
     listed(paint, "train", {f"{n}.png": str(n % 2) for n in range(4)})
@@ -65,7 +65,7 @@ def test_a_packed_validation_set_validates_too(paint, tmp_path, tiny):
             paint(f"in/train/{person}/{n}.png")
     paint("in/dev/bob/v.png")
     paint("in/dev/cy/v.png")
-    pack(tmp_path / "in", tmp_path / "out", (16, 16))
+    pack_folder(tmp_path / "in", tmp_path / "out", (16, 16))
     for packed, plain in zip(read_split(tmp_path / "out", tiny()), read_split(tmp_path / "in", tiny()), strict=True):
         np.testing.assert_array_equal(np.asarray(packed.images), plain.images)
         np.testing.assert_array_equal(packed.labels, plain.labels)

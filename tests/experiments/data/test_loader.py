@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from experiments.config.recipe import Augment, Data, Recipe
 from experiments.data.dataset import Faces
 from experiments.data.images import ImageError
-from experiments.data.loader import Batches, Loader, Shares, in_groups, normalised_on
+from experiments.data.loader import Batches, EpochLoader, ShardedBatches, in_groups, normalize_tensor
 from experiments.errors import FacesError
 
 AUGMENT = Augment(flip=0.5, crop=0.7, brightness=0.2, erase=0.5)
@@ -22,7 +22,7 @@ def recipe(size=4, skip=False, augment=AUGMENT) -> Recipe:
 
 
 def shares(faces, rank=0, processes=1, training=True, start=0, workers=0, **settings):
-    loader = Loader(Shares(faces, recipe(**settings), training, rank, processes), workers)
+    loader = EpochLoader(ShardedBatches(faces, recipe(**settings), training, rank, processes), workers)
     return list(loader.epoch(2, start))
 
 
@@ -30,7 +30,7 @@ def test_one_process_sees_the_batches_that_mytorch_sees(faces):
     expected = list(Batches(faces, recipe()).epoch(2))
     data = recipe().data
     for share, batch in zip(shares(faces), expected, strict=True):
-        pixels = normalised_on(share.images, data, torch.device("cpu"))
+        pixels = normalize_tensor(share.images, data, torch.device("cpu"))
         torch.testing.assert_close(pixels, torch.from_numpy(np.ascontiguousarray(batch.pixels)), atol=1e-6, rtol=0)
         assert share.labels.tolist() == batch.labels.tolist()
         assert share.total == len(batch.labels)
@@ -116,7 +116,7 @@ def test_a_bad_picture_that_is_skipped_weighs_nothing_and_is_named(faces):
             assert own == bool(weight)
 
 
-def test_a_batch_of_bad_pictures_alone_is_grey(faces):
+def test_a_batch_of_bad_pictures_alone_is_gray(faces):
     seen = shares(damaged(faces, *range(11)), skip=True, augment=Augment(flip=0))
     assert all(share.weights.sum() == 0 and (share.images == 128).all() for share in seen)
 
@@ -125,7 +125,7 @@ def test_a_batch_of_bad_pictures_alone_is_grey(faces):
 def test_statistics_of_each_channel(channels_last):
     images = torch.randint(0, 256, (2, 3, 5, 4), dtype=torch.uint8)
     data = Data(mean=[0.1, 0.2, 0.3], std=[0.5, 0.6, 0.7])
-    pixels = normalised_on(images, data, torch.device("cpu"), channels_last)
+    pixels = normalize_tensor(images, data, torch.device("cpu"), channels_last)
     expected = (images / 255 - torch.tensor(data.mean).view(3, 1, 1)) / torch.tensor(data.std).view(3, 1, 1)
     torch.testing.assert_close(pixels, expected, atol=1e-5, rtol=1e-5)
     assert pixels.is_contiguous(memory_format=torch.channels_last) == channels_last

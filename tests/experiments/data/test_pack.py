@@ -12,9 +12,9 @@ from PIL import Image
 from experiments.data import dataset as reading
 from experiments.data import pack as packing
 from experiments.data import sources as packs
-from experiments.data.dataset import read_pictures, read_split
+from experiments.data.dataset import read_images, read_split
 from experiments.data.images import ImageError, load_images
-from experiments.data.pack import pack
+from experiments.data.pack import pack_folder
 from experiments.data.sources import Files, Pictures, find_images
 from experiments.errors import FacesError
 
@@ -43,7 +43,7 @@ def same(one, other):
 @pytest.mark.parametrize("settings", [(), ("identities=3",), ("split.seed=4", "data.fit=pad")])
 def test_a_pack_reads_as_its_folder(competition, tmp_path, tiny, settings):
     recipe = tiny(*settings)
-    pack(competition, tmp_path / "packed", SIZE, recipe.data.fit)
+    pack_folder(competition, tmp_path / "packed", SIZE, recipe.data.fit)
     for packed, plain in zip(read_split(tmp_path / "packed", recipe), read_split(competition, recipe), strict=True):
         assert isinstance(packed.images, Pictures)
         same(packed, plain)
@@ -56,13 +56,13 @@ def test_a_test_set_read_in_parts_is_opened_once_and_anew_when_it_was_packed_aga
 ):
     opened, open_pack = [], packs.open_pack
     monkeypatch.setattr(packs, "open_pack", lambda *wanted: opened.append(1) or open_pack(*wanted))
-    for colour in (10, 200):
-        Image.new("RGB", (30, 20), (colour, 0, 0)).save(competition / "test" / "1.png")
-        pack(competition, tmp_path / "packed", SIZE)
+    for color in (10, 200):
+        Image.new("RGB", (30, 20), (color, 0, 0)).save(competition / "test" / "1.png")
+        pack_folder(competition, tmp_path / "packed", SIZE)
         paths = find_images(tmp_path / "packed" / "test")
         opened.clear()
-        first, *others = [read_pictures([path], tiny().data) for path in paths]
-        assert first[0, 0, 0, 0] == colour
+        first, *others = [read_images([path], tiny().data) for path in paths]
+        assert first[0, 0, 0, 0] == color
         assert len(others) == 2
         assert len(opened) == 1
         shutil.rmtree(tmp_path / "packed")
@@ -71,23 +71,23 @@ def test_a_test_set_read_in_parts_is_opened_once_and_anew_when_it_was_packed_aga
 def test_a_competition_without_test_images_has_no_such_part(competition, tmp_path):
     for path in (competition / "test").iterdir():
         path.unlink()
-    counts, _ = pack(competition, tmp_path / "packed", SIZE)
+    counts, _ = pack_folder(competition, tmp_path / "packed", SIZE)
     assert counts == {"train": 24}
 
 
 def test_the_test_set_is_read_from_the_pack_too(competition, tmp_path, tiny):
-    pack(competition, tmp_path / "packed", SIZE)
+    pack_folder(competition, tmp_path / "packed", SIZE)
     plain = find_images(competition / "test")
     for place in (tmp_path / "packed", tmp_path / "packed" / "test"):
         packed = find_images(place)
         assert [path.name for path in packed] == [path.name for path in plain] == ["1.png", "2.png", "10.png"]
-        np.testing.assert_array_equal(read_pictures(packed[1:], tiny().data), read_pictures(plain[1:], tiny().data))
+        np.testing.assert_array_equal(read_images(packed[1:], tiny().data), read_images(plain[1:], tiny().data))
     assert (tmp_path / "packed" / "sample_submission.csv").is_file()
 
 
 @pytest.mark.parametrize("cut", [1, 100, 16 * 16 * 3 * 5])
 def test_a_pack_that_was_cut_off_is_refused(competition, tmp_path, tiny, cut):
-    pack(competition, tmp_path / "packed", SIZE)
+    pack_folder(competition, tmp_path / "packed", SIZE)
     pixels = tmp_path / "packed" / "train.npy"
     pixels.write_bytes(pixels.read_bytes()[:-cut])
     with pytest.raises(FacesError, match=r"train\.npy: is .* bytes long, expected .*: remove it and pack again"):
@@ -105,7 +105,7 @@ def test_a_pack_that_was_cut_off_is_refused(competition, tmp_path, tiny, cut):
     ],
 )
 def test_a_pack_with_other_files_is_refused(competition, tmp_path, tiny, name, change, named):
-    pack(competition, tmp_path / "packed", SIZE)
+    pack_folder(competition, tmp_path / "packed", SIZE)
     file = tmp_path / "packed" / name
     file.write_bytes(change(file.read_bytes()))
     with pytest.raises(FacesError, match=named):
@@ -113,7 +113,7 @@ def test_a_pack_with_other_files_is_refused(competition, tmp_path, tiny, name, c
 
 
 def test_a_pack_of_another_size_says_what_to_do(competition, tmp_path, tiny):
-    pack(competition, tmp_path / "packed", (24, 24))
+    pack_folder(competition, tmp_path / "packed", (24, 24))
     with pytest.raises(FacesError, match=r"packed at 24 x 24 .* set data\.size=\[24,24\]"):
         read_split(tmp_path / "packed", tiny())
 
@@ -123,9 +123,9 @@ def test_a_corrupt_picture_stops_or_is_left_out_and_listed(competition, tmp_path
     bad.write_bytes(bad.read_bytes()[:60])
     before = contents(tmp_path)
     with pytest.raises(ImageError, match=r"ben/2\.png"):
-        pack(competition, tmp_path / "packed", SIZE)
+        pack_folder(competition, tmp_path / "packed", SIZE)
     assert contents(tmp_path) == before
-    counts, listed = pack(competition, tmp_path / "packed", SIZE, on_bad_image="skip")
+    counts, listed = pack_folder(competition, tmp_path / "packed", SIZE, on_bad_image="skip")
     assert counts == {"train": 23, "test": 3}
     assert len(listed) == 1
     assert str(bad) in listed[0]
@@ -136,7 +136,7 @@ def test_a_full_disk_is_said_before_anything_is_decoded(competition, tmp_path, m
     before = contents(tmp_path)
     monkeypatch.setattr(packing.shutil, "disk_usage", lambda path: SimpleNamespace(free=20_000))
     with pytest.raises(FacesError, match=r"the pictures take 0\.00 GB, but the disk has 0\.00 GB free: make room"):
-        pack(competition, tmp_path / "packed", SIZE)
+        pack_folder(competition, tmp_path / "packed", SIZE)
     assert contents(tmp_path) == before
 
 
@@ -144,7 +144,7 @@ def test_what_stands_at_the_place_is_left_alone(competition, tmp_path):
     (tmp_path / "packed").mkdir()
     (tmp_path / "packed" / "mine").touch()
     with pytest.raises(FacesError, match="exists already"):
-        pack(competition, tmp_path / "packed", SIZE)
+        pack_folder(competition, tmp_path / "packed", SIZE)
 
 
 def test_files_read_when_wanted_are_those_read_at_once(people, tiny, monkeypatch):

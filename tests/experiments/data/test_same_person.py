@@ -14,10 +14,10 @@ LABELS = np.array([0, 1, 0, 2, 1, 0, 1, 0])
 
 
 def faces(images: object = None) -> Faces:
-    """Each picture of one grey, its number times 10."""
-    grey = np.broadcast_to(10 * np.arange(8, dtype=np.uint8)[:, None, None, None], (8, 12, 16, 3)).copy()
+    """Each picture of one gray, its number times 10."""
+    gray = np.broadcast_to(10 * np.arange(8, dtype=np.uint8)[:, None, None, None], (8, 12, 16, 3)).copy()
     return Faces(
-        grey if images is None else images, LABELS, ("anna", "ben", "cleo"), tuple(map(Path, map(str, LABELS)))
+        gray if images is None else images, LABELS, ("anna", "ben", "cleo"), tuple(map(Path, map(str, LABELS)))
     )
 
 

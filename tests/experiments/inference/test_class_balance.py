@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from experiments.data.pack import pack
+from experiments.data.pack import pack_folder
 from experiments.errors import FacesError
 from experiments.inference import class_balance as module
 from experiments.inference.class_balance import CLOSE, balanced, balanced_parts, known_shares
@@ -73,7 +73,7 @@ def test_shares_are_even_or_those_of_a_folder_or_of_a_pack(own_people, tmp_path)
     (own_people / "dan" / "1.png").unlink()
     np.testing.assert_allclose(known_shares("even", names), 0.25)
     np.testing.assert_allclose(known_shares(own_people, names), np.array([6, 6, 6, 4]) / 22)
-    pack(own_people, tmp_path / "pack", size=(16, 16))
+    pack_folder(own_people, tmp_path / "pack", size=(16, 16))
     np.testing.assert_allclose(known_shares(tmp_path / "pack", names[::-1]), np.array([4, 6, 6, 6]) / 22)
 
 

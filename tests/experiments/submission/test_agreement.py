@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from experiments.cli import app
 from experiments.data.folders import find_identities
-from experiments.data.pack import pack
+from experiments.data.pack import pack_folder
 from experiments.errors import FacesError
 from experiments.submission.pseudo_labels import agree
 
@@ -120,7 +120,7 @@ def test_pictures_of_a_pack_are_no_files_to_sort(files, own_people, tmp_path):
     contest = tmp_path / "contest"
     shutil.copytree(own_people, contest / "train")
     shutil.copytree(tmp_path / "test", contest / "test")
-    pack(contest, tmp_path / "pack", (16, 16))
+    pack_folder(contest, tmp_path / "pack", (16, 16))
     with pytest.raises(FacesError, match="of a pack, which holds no files to take"):
         agree(files, tmp_path / "pack" / "test", tmp_path / "out")
 

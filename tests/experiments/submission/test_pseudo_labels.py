@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from experiments.data.dataset import read_pictures, read_split
+from experiments.data.dataset import read_images, read_split
 from experiments.data.sources import find_images
 from experiments.errors import FacesError
 from experiments.inference.class_balance import balanced
@@ -52,7 +52,7 @@ def test_the_probability_is_the_networks(trained_once, people, unlabelled, tmp_p
 
 def test_people_may_be_named_as_often_as_is_known(untrained, people, unlabelled, tmp_path):
     trained = Trained.open(untrained.folder)
-    logits = trained.logits(read_pictures(find_images(unlabelled), trained.recipe.data))
+    logits = trained.logits(read_images(find_images(unlabelled), trained.recipe.data))
     pseudo_label([untrained.folder], unlabelled, tmp_path / "even", least=0.01, balance="even")
     expected = [trained.classes[n] for n in balanced(logits, np.full(4, 0.25)).argmax(1)]
     assert [row["person"] for row in table(tmp_path / "even")] == expected

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from experiments.data.dataset import read_pictures
+from experiments.data.dataset import read_images
 from experiments.errors import FacesError
 from experiments.inference.class_balance import balanced
 from experiments.inference.model import Trained
@@ -182,7 +182,7 @@ def test_every_format_is_chosen_from_the_samples_columns(trained_once, test, tmp
 def test_several_runs_and_views_are_averaged(trained_once, untrained, test, sample, tmp_path, capsys):
     submit([untrained.folder, trained_once.folder, trained_once.folder], test, sample, tmp_path / "out.csv", "flip")
     trained = [Trained.open(run.folder) for run in (untrained, trained_once, trained_once)]
-    pixels = read_pictures([test / name for name in ORDER], trained[0].recipe.data)
+    pixels = read_images([test / name for name in ORDER], trained[0].recipe.data)
     views = (pixels, pixels[:, :, ::-1])
     mean = sum(torch.from_numpy(one.logits(view)).softmax(1) for one in trained for view in views)
     assert [row[1] for row in table(tmp_path / "out.csv")[1:]] == [trained[0].classes[n] for n in mean.argmax(1)]
@@ -196,7 +196,7 @@ def test_people_may_be_named_as_often_as_is_known(untrained, people, test, sampl
     submit([untrained.folder], test, sample, tmp_path / "folder.csv", balance=str(people))
     assert f"as often as they have pictures in {people}, as a whole" in capsys.readouterr().out
     trained = Trained.open(untrained.folder)
-    logits = trained.logits(read_pictures([test / name for name in ORDER], trained.recipe.data))
+    logits = trained.logits(read_images([test / name for name in ORDER], trained.recipe.data))
     expected = [trained.classes[n] for n in balanced(logits, np.full(4, 0.25)).argmax(1)]
     named = {name: [row[1] for row in table(tmp_path / f"{name}.csv")[1:]] for name in ("plain", "even", "folder")}
     assert named["even"] == named["folder"] == expected
@@ -249,7 +249,7 @@ def test_runs_of_both_libraries_and_of_different_sizes_are_averaged(
 ):
     submit([trained_once.folder, transfer_once.folder], test, sample, tmp_path / "out.csv", device="cpu")
     trained = [Trained.open(run.folder, "cpu") for run in (trained_once, transfer_once)]
-    shares = [one.logits(read_pictures([test / name for name in ORDER], one.recipe.data)) for one in trained]
+    shares = [one.logits(read_images([test / name for name in ORDER], one.recipe.data)) for one in trained]
     mean = sum(torch.from_numpy(logits).softmax(1) for logits in shares)
     assert [row[1] for row in table(tmp_path / "out.csv")[1:]] == [trained[0].classes[n] for n in mean.argmax(1)]
     assert "2 runs, views: none" in capsys.readouterr().out

@@ -2,13 +2,13 @@ import numpy as np
 from PIL import Image
 
 from experiments.data.dataset import read_split
-from experiments.data.loader import Loader, Shares
+from experiments.data.loader import EpochLoader, ShardedBatches
 from experiments.tools.preview import first_batch
 
 
 def test_the_pictures_come_back_from_the_numbers_that_the_network_gets(people, small):
     recipe = small("data.mean=[0.1, 0.5, 0.9]", "data.std=[0.2, 0.3, 0.4]")
-    share = next(Loader(Shares(read_split(people, recipe)[0], recipe, training=True), 0).epoch(0))
+    share = next(EpochLoader(ShardedBatches(read_split(people, recipe)[0], recipe, training=True), 0).epoch(0))
     images, names = first_batch(recipe, people)
     assert np.array_equal(images, share.images.permute(0, 2, 3, 1).numpy())
     assert names == [("anna", "ben", "chloe", "dan")[label] for label in share.labels]

@@ -7,7 +7,7 @@ import torch
 
 from experiments.data.dataset import Faces, read_split
 from experiments.data.images import ImageError
-from experiments.data.loader import Loader, Shares
+from experiments.data.loader import EpochLoader, ShardedBatches
 from experiments.errors import FacesError
 from experiments.inference.model import Trained
 from experiments.training import torch_learner as face_learner
@@ -73,11 +73,11 @@ def test_the_second_stage_thaws_what_the_first_froze(run):
     assert not [name for name in first if not name.startswith(("backbone.layer4", "head."))]
 
 
-def learner(recipe, faces) -> tuple[FaceLearner, Loader]:
+def learner(recipe, faces) -> tuple[FaceLearner, EpochLoader]:
     torch.manual_seed(0)
     made = FaceLearner(recipe, build_face_net(recipe.transfer, len(faces.names)), accelerator_for(recipe))
     made.begin(0)
-    return made, Loader(Shares(faces, recipe, training=True), 0)
+    return made, EpochLoader(ShardedBatches(faces, recipe, training=True), 0)
 
 
 def stepped(recipe, faces, steps: int = 3) -> dict[str, torch.Tensor]:

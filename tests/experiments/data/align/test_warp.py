@@ -88,9 +88,9 @@ def test_a_warp_that_moves_nothing_changes_nothing(rng):
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_quarter_turn_is_numpys(rng, quarters):
     picture = rng.integers(0, 256, (32, 32, 3), np.uint8)
-    centre = known(-quarters * np.pi / 2, 1, (0, 0))
-    centre[:, 2] = 15.5 - centre[:, :2] @ (15.5, 15.5)
-    turned = warp(picture, centre, 32).astype(int)  # Pillow cuts 159.9999 down to 159
+    center = known(-quarters * np.pi / 2, 1, (0, 0))
+    center[:, 2] = 15.5 - center[:, :2] @ (15.5, 15.5)
+    turned = warp(picture, center, 32).astype(int)  # Pillow cuts 159.9999 down to 159
     np.testing.assert_allclose(turned, np.rot90(picture, quarters), rtol=0, atol=1)
 
 

@@ -27,8 +27,8 @@ def test_features_fit_in_the_face(seed: int, number: int) -> None:
     assert eyes.spacing - eyes.width > 0.0, "the eyes stand apart"
     assert eyes.spacing + eyes.width < head.width, "the eyes end before the face does"
     assert eyes.y < identity.nose.y < mouth.y - mouth.upper < mouth.y + mouth.lower < 1
-    for colour in (identity.skin, eyes.colour, identity.hair.colour, mouth.colour, identity.beard.colour):
-        assert all(0 <= channel <= 255 for channel in colour)
+    for color in (identity.skin, eyes.color, identity.hair.color, mouth.color, identity.beard.color):
+        assert all(0 <= channel <= 255 for channel in color)
 
 
 def test_no_two_people_are_alike() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from experiments.data.synthetic import Competition, draw_identity, write_competition
+from experiments.data.synthetic import SyntheticDataset, draw_identity, write_dataset
 from experiments.data.synthetic import dataset as competition
 from experiments.data.synthetic.render import draw_jpeg
 from experiments.errors import FacesError
@@ -18,8 +18,8 @@ from experiments.errors import FacesError
 SMALL: dict[str, Any] = {"identities": 4, "images": 2, "test_images": 11, "size": 16, "seed": 3, "workers": 1}
 
 
-def make(directory: Path, progress: Callable[[int, int], object] | None = None, **changes: int) -> Competition:
-    return write_competition(directory, **{**SMALL, **changes}, progress=progress)
+def make(directory: Path, progress: Callable[[int, int], object] | None = None, **changes: int) -> SyntheticDataset:
+    return write_dataset(directory, **{**SMALL, **changes}, progress=progress)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -32,11 +32,11 @@ def rows(path: Path) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Competition:
+def made(tmp_path_factory: pytest.TempPathFactory) -> SyntheticDataset:
     return make(tmp_path_factory.mktemp("made") / "faces")
 
 
-def test_folders_are_a_competitions(made: Competition) -> None:
+def test_folders_are_a_competitions(made: SyntheticDataset) -> None:
     assert sorted(p.name for p in made.directory.iterdir()) == ["answers", "sample_submission.csv", "test", "train"]
     assert sorted(p.name for p in made.train.iterdir()) == ["n000001", "n000002", "n000003", "n000004"]
     assert all(len(list(folder.glob("*.jpg"))) == 2 for folder in made.train.iterdir())
@@ -44,14 +44,14 @@ def test_folders_are_a_competitions(made: Competition) -> None:
     assert (made.identities, made.train_images, made.test_images, made.size, made.seed) == (4, 8, 11, 16, 3)
 
 
-def test_every_file_is_an_image_of_the_size_asked_for(made: Competition) -> None:
+def test_every_file_is_an_image_of_the_size_asked_for(made: SyntheticDataset) -> None:
     for path in made.directory.rglob("*.jpg"):
         with Image.open(path) as image:
             image.load()
             assert (image.size, image.mode) == ((16, 16), "RGB")
 
 
-def test_tables_list_the_test_set_in_string_order(made: Competition) -> None:
+def test_tables_list_the_test_set_in_string_order(made: SyntheticDataset) -> None:
     sample, answers = rows(made.sample_submission), rows(made.answers)
     assert sample[0] == answers[0] == ["image_name", "label"]
     names = [name for name, _ in sample[1:]]
@@ -62,19 +62,19 @@ def test_tables_list_the_test_set_in_string_order(made: Competition) -> None:
     assert placeholders < {p.name for p in made.train.iterdir()}
 
 
-def test_answers_name_who_is_in_the_image(made: Competition) -> None:
+def test_answers_name_who_is_in_the_image(made: SyntheticDataset) -> None:
     """Each image is drawn again from the identity that the answers name."""
     drawn: Counter[str] = Counter()
     for name, label in rows(made.answers)[1:]:
         number = int(label[1:]) - 1
         person = draw_identity(SMALL["seed"], number)
-        candidates = [draw_jpeg(person, SMALL["seed"], competition.TEST_FROM + k, 16) for k in range(3)]
+        candidates = [draw_jpeg(person, SMALL["seed"], competition.FIRST_TEST_IMAGE + k, 16) for k in range(3)]
         assert (made.test / name).read_bytes() in candidates
         drawn[label] += 1
     assert max(drawn.values()) - min(drawn.values()) <= 1, "as many of each as can be"
 
 
-def test_no_image_is_there_twice(made: Competition) -> None:
+def test_no_image_is_there_twice(made: SyntheticDataset) -> None:
     images = [path.read_bytes() for path in made.directory.rglob("*.jpg")]
     assert len(set(images)) == len(images)
 
@@ -87,19 +87,19 @@ def test_test_numbers_tell_nothing(tmp_path: Path) -> None:
     assert 8 < changes < 32, "neither sorted nor alternating"
 
 
-def test_workers_do_not_change_a_byte(made: Competition, tmp_path: Path) -> None:
+def test_workers_do_not_change_a_byte(made: SyntheticDataset, tmp_path: Path) -> None:
     twice = make(tmp_path / "faces", workers=2)
     assert contents(twice.directory) == contents(made.directory)
 
 
-def test_fewer_people_are_a_prefix_of_more(made: Competition, tmp_path: Path) -> None:
+def test_fewer_people_are_a_prefix_of_more(made: SyntheticDataset, tmp_path: Path) -> None:
     more = make(tmp_path / "faces", identities=6, images=3)
     before, after = contents(made.train), contents(more.train)
     assert before == {name: after[name] for name in before}
     assert len(after) == 18
 
 
-def test_another_seed_changes_every_image(made: Competition, tmp_path: Path) -> None:
+def test_another_seed_changes_every_image(made: SyntheticDataset, tmp_path: Path) -> None:
     other = make(tmp_path / "faces", seed=4)
     before, after = contents(made.train), contents(other.train)
     assert before.keys() == after.keys()

@@ -9,7 +9,7 @@ from PIL import Image
 
 from experiments.data.synthetic import draw_identity, draw_image
 from experiments.data.synthetic.render import draw_jpeg, render
-from experiments.data.synthetic.scene import OBSTACLES, Camera, Expression, Light, Pose, Scene, draw_scene
+from experiments.data.synthetic.scene import OCCLUSIONS, Camera, Expression, Light, Pose, Scene, draw_scene
 from experiments.data.synthetic.styles import STYLES
 from experiments.errors import FacesError
 
@@ -20,14 +20,14 @@ CALM = Scene(
     camera=Camera(0.36, (0.5, 0.5), 0, 0, 1, 95),
     cloth=(90, 110, 140),
     collar="crew",
-    obstacle=None,
-    grain=0,
+    occlusion=None,
+    detail_seed=0,
 )
 """A passport photograph: nothing varies."""
 
 
 @pytest.mark.parametrize("size", [16, 17, 33, 64, 95, 96, 101, 160, 255, 512])
-def test_any_size_gives_colour_pixels(size: int) -> None:
+def test_any_size_gives_color_pixels(size: int) -> None:
     pixels = draw_image(draw_identity(2, 1), seed=2, image=0, size=size)
     assert pixels.shape == (size, size, 3)
     assert pixels.dtype == np.uint8
@@ -74,11 +74,11 @@ def test_every_hairstyle_can_be_drawn_from_every_side(style: str) -> None:
             assert render(dataclasses.replace(person, hair=hair), scene, 32).std() > 10
 
 
-@pytest.mark.parametrize("obstacle", OBSTACLES)
-def test_an_obstacle_hides_a_part_of_the_face_and_not_all(obstacle: str) -> None:
+@pytest.mark.parametrize("occlusion", OCCLUSIONS)
+def test_an_obstacle_hides_a_part_of_the_face_and_not_all(occlusion: str) -> None:
     person = dataclasses.replace(draw_identity(0, 1), glasses=None)
     free = render(person, CALM, 64).astype(float)
-    hidden = render(person, dataclasses.replace(CALM, obstacle=obstacle), 64).astype(float)
+    hidden = render(person, dataclasses.replace(CALM, occlusion=occlusion), 64).astype(float)
     changed = (np.abs(free - hidden).max(axis=2) > 12)[10:54, 14:50].mean()
     assert 0.02 < changed < 0.9
 
@@ -121,7 +121,7 @@ def test_pixels_alone_tell_people_apart_in_passport_photographs_only() -> None:
 
     def passport(number: int, image: int) -> np.ndarray:
         own = draw_scene(9, number, image)
-        scene = dataclasses.replace(CALM, cloth=own.cloth, grain=own.grain)
+        scene = dataclasses.replace(CALM, cloth=own.cloth, detail_seed=own.detail_seed)
         return render(people[number], scene, 32)[8:24, 9:23].ravel()
 
     calm = np.stack([[passport(p, k) for k in range(6)] for p in range(len(people))])
