@@ -1,6 +1,7 @@
 """The grader packed for Gradescope (a zip) and for Autolab (a tar and a Makefile), without the reference solution."""
 
 import io
+import secrets
 import tarfile
 import zipfile
 from pathlib import Path
@@ -61,6 +62,7 @@ The lab's problems are the rubric's sections:
 def gradescope(out: Path, rubric: Rubric) -> None:
     """Write the zip to upload as a Gradescope autograder. OSError where it cannot be written."""
     executable = 0o755
+    rubric = with_seed(rubric)
     with replacing(out) as path, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in {**sources(rubric), "setup.sh": _SETUP, "run_autograder": _RUN}.items():
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
@@ -71,6 +73,7 @@ def gradescope(out: Path, rubric: Rubric) -> None:
 
 def autolab(out: Path, rubric: Rubric) -> None:
     """Write autograde.tar, autograde-Makefile, requirements.txt and a README into the folder `out`."""
+    rubric = with_seed(rubric)
     out.mkdir(parents=True, exist_ok=True)
     with replacing(out / "autograde.tar") as path, tarfile.open(path, "w") as archive:
         for name, text in sources(rubric).items():
@@ -89,6 +92,14 @@ def autolab(out: Path, rubric: Rubric) -> None:
     }.items():
         with replacing(out / name) as path:
             path.write_text(text, encoding="utf-8")
+
+
+def with_seed(rubric: Rubric) -> Rubric:
+    """The rubric with a seed, drawn where it has none: every submission to a bundle gets the same numbers.
+
+    Students have this grader too, and must not be able to compute the tests' answers before they hand in.
+    """
+    return rubric if rubric.seed is not None else rubric.model_copy(update={"seed": secrets.randbelow(1 << 32)})
 
 
 def sources(rubric: Rubric) -> dict[str, str]:

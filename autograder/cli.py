@@ -1,12 +1,15 @@
 """The command line: `python -m autograder`."""
 
 import enum
+import io
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+from autograder.text import line, plain
 
 if TYPE_CHECKING:
     from autograder.result import Report
@@ -23,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-FULL, LESS, UNGRADED = 0, 1, 2
+FULL, LESS, UNGRADED, FAILED = 0, 1, 2, 3
 
 
 @app.callback()
@@ -58,7 +61,8 @@ OnlyOption = Annotated[
 
  python -m autograder grade /autograder/submission --format gradescope --out /autograder/results/results.json
 
-Exit status: 0 for the full mark, 1 for less, 2 where there was nothing to grade.
+Exit status: 0 for the full mark, 1 for less, 2 where there was nothing to grade, 3 where the grader itself failed: then
+there is no mark, and nothing is written.
 """
 )
 def grade(
@@ -77,17 +81,17 @@ def grade(
     if (submission is None) == (not reference):
         _stop("give a submission, or --reference, not both")
     from autograder.grading import Options
-    from autograder.sandbox.host import SandboxError
-    from autograder.submission import SubmissionError
 
     wanted = tuple(name.strip() for names in only or () for name in names.split(",") if name.strip())
     rules, options = _rubric(rubric), Options(seed=seed, only=wanted)
     try:
         report = _graded(submission, rules, options)
-    except (SubmissionError, SandboxError, ValueError) as error:
+    except ValueError as error:
         if format in (Format.GRADESCOPE, Format.AUTOLAB):
-            _write(_ungraded(format, rules, str(error)), out)
+            _write(_ungraded(format, rules, line(str(error))), out)
         _stop(str(error))
+    except Exception as error:
+        _stop(f"the grader failed, which says nothing about the submission: {type(error).__name__}: {error}", FAILED)
     _show(report, format, out, verbose)
     raise typer.Exit(FULL if report.is_full else LESS)
 
@@ -142,9 +146,9 @@ def grade_all(
     torch.set_num_threads(1)
     rules = _rubric(rubric)
 
-    def tell(entry: Entry) -> None:
+    def tell(entry: Entry, done: int, total: int) -> None:
         mark = number(entry.report.mark) if entry.report else f"not graded: {entry.reason}"
-        typer.echo(f"{entry.name}: {mark}{' (as before)' if entry.kept else ''}")
+        typer.echo(f"[{done}/{total}] {entry.name}: {mark}{' (as before)' if entry.kept else ''}")
 
     try:
         entries = run(folder, out, rules, Options(seed=seed), jobs, tell)
@@ -248,12 +252,15 @@ def _write(text: str, out: Path | None) -> None:
         _stop(str(error))
 
 
-def _stop(message: str) -> NoReturn:
-    """End with a message and the status for "could not be graded"."""
-    typer.echo(f"autograder: {message}", err=True)
-    raise typer.Exit(UNGRADED)
+def _stop(message: str, status: int = UNGRADED) -> NoReturn:
+    """End with a message; the status is by default that for "could not be graded"."""
+    typer.echo(f"autograder: {plain(message)}", err=True)
+    raise typer.Exit(status)
 
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ✓ gets it as an escape
     sys.exit(app())

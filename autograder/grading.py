@@ -2,9 +2,11 @@
 
 import dataclasses
 import functools
+import secrets
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+from autograder.bounded import BoundedError, call
 from autograder.checks import FAMILIES
 from autograder.checks.case import Case
 from autograder.contract import USES
@@ -13,13 +15,22 @@ from autograder.marking import mark
 from autograder.result import PartResult, Report, Status, TestResult
 from autograder.rubric import Rubric, Section, Test
 from autograder.running import Run, run
-from autograder.sandbox.host import Sandbox
+from autograder.sandbox.host import Sandbox, SandboxError
 from autograder.submission import SubmissionError, staged
+from autograder.text import line
+
+
+class GraderError(RuntimeError):
+    """The grader itself failed, which says nothing about the submission."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How to grade. only: names of tests or of classes; jailed, filtered: as `Sandbox` takes them."""
+    """How to grade.
+
+    seed: None takes the rubric's, or draws one where it has none. only: names of tests or of classes. jailed, filtered:
+    as `Sandbox` takes them.
+    """
 
     seed: int | None = None
     only: tuple[str, ...] = ()
@@ -32,20 +43,23 @@ def grade(
 ) -> Report:
     """The report on a folder, a zip or a file; `tell` hears of each test as it ends.
 
-    Raises SubmissionError where there is nothing to grade, ValueError where `only` names no test.
+    Raises SubmissionError where there is nothing to grade, ValueError where `only` names no test, and GraderError or
+    SandboxError where the grader itself fails, which is never a mark.
     """
     options = options or Options()
     tests = chosen(rubric, options.only)
-    seed = rubric.seed if options.seed is None else options.seed
+    given = rubric.seed if options.seed is None else options.seed
+    seed = secrets.randbelow(1 << 32) if given is None else given
     wanted = {name for _, test in tests for name in (test.check, *FAMILIES[test.check].uses)}
-    with staged(source) as folder:
-        found = find(folder, wanted)
+    left_out: list[str] = []
+    with staged(source, left_out) as folder:
+        found = _found(folder, wanted, source)
         if not found.classes:
             raise SubmissionError(f"none of the classes asked for was found: {found.where()}")
         results: list[TestResult] = []
-        with Sandbox(folder, rubric.forbidden, options.jailed, options.filtered) as box:
+        with Sandbox(folder, rubric.forbidden, rubric.libraries, options.jailed, options.filtered) as box:
             for section, test in tests:
-                result = _test(section, test, seed, found, box, rubric)
+                result = _contained(section, test, seed, found, box, rubric)
                 results.append(_with_causes(result, results))
                 tell(results[-1])
             protections = box.protections
@@ -56,9 +70,27 @@ def grade(
         tests=results,
         full=sum(test.points for section, test in tests if not section.extra),
         missing=sorted({test.check for _, test in tests} - set(found.classes)),
-        notes=notes(found),
+        notes=[*left_out, *notes(found)],
         protections=protections,
     )
+
+
+def _found(folder: Path, names: Collection[str], source: Path) -> Found:
+    """What `find` finds, in a process with limits: a parser may need any time and memory for a file."""
+    try:
+        return call(find, folder, frozenset(names))
+    except BoundedError as error:
+        raise SubmissionError(f"{line(source.name)}: its Python files cannot be read: {error}") from error
+
+
+def _contained(section: Section, test: Test, seed: int, found: Found, box: Sandbox, rubric: Rubric) -> TestResult:
+    """One test; GraderError where the grader cannot judge what came back."""
+    try:
+        return _test(section, test, seed, found, box, rubric)
+    except SandboxError:
+        raise
+    except Exception as error:
+        raise GraderError(f"{test.name}: the grader failed: {type(error).__name__}: {error}") from error
 
 
 def chosen(rubric: Rubric, only: Sequence[str]) -> list[tuple[Section, Test]]:

@@ -1,9 +1,15 @@
 """What grading finds out, as data that every format is written from."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from autograder.text import line, plain
+
+# What a submission wrote may be in any of these: every renderer gets it free of control characters.
+Text = Annotated[str, AfterValidator(plain)]
+Line = Annotated[str, AfterValidator(line)]
 
 Status = Literal["passed", "failed", "missing", "violation", "crashed"]
 
@@ -18,8 +24,8 @@ class PartResult(_Data):
     name: str
     points: float
     earned: float
-    failure: str = ""  # the smallest failing case, in words and numbers
-    hint: str = ""  # the sentence
+    failure: Text = ""  # the smallest failing case, in words and numbers
+    hint: Text = ""  # the sentence
     hint_key: str = ""
 
     @property
@@ -38,9 +44,9 @@ class TestResult(_Data):
     visibility: str
     status: Status
     parts: list[PartResult]
-    message: str = ""  # what stands above the parts
-    remarks: list[str] = []
-    output: str = ""  # the end of what the submission printed
+    message: Text = ""  # what is shown above the parts
+    remarks: list[Text] = []
+    output: Text = ""  # the end of what the submission printed
     seconds: float = 0.0
 
     @property
@@ -62,13 +68,13 @@ class TestResult(_Data):
 class Report(_Data):
     """A whole submission."""
 
-    submission: str
+    submission: Line
     rubric: str
     seed: int
     tests: list[TestResult]
     full: float  # without extra credit
     missing: list[str] = []
-    notes: list[str] = []
+    notes: list[Text] = []
     protections: dict[str, bool] = {}
 
     @property
@@ -94,9 +100,24 @@ class Report(_Data):
 
 @dataclass(frozen=True)
 class Entry:
-    """One submission of a class: its report, or why there is none."""
+    """One submission of a class: its report, or why there is none.
+
+    failed: the grader failed, not the submission, which therefore has no mark.
+    """
 
     name: str
     report: Report | None
     reason: str = ""
     kept: bool = False  # from an earlier run
+    failed: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", line(self.name))
+        object.__setattr__(self, "reason", plain(self.reason))
+
+    @property
+    def mark(self) -> float | None:
+        """Without extra credit; 0 where the submission cannot be read, None where the grader failed."""
+        if self.failed:
+            return None
+        return self.report.mark if self.report else 0.0

@@ -18,6 +18,8 @@ FORBIDDEN = (
     "sklearn", "skimage", "cv2", "scipy.signal", "scipy.ndimage", "autograder", "mytorch_faces",
 )  # fmt: skip
 
+LIBRARIES = ("numpy", "scipy", "matplotlib", "tqdm")
+
 
 class RubricError(ValueError):
     """A rubric that cannot be used; the message names the file and each mistake in it."""
@@ -74,8 +76,9 @@ class Rubric(_Strict):
     """The whole of it."""
 
     title: str
-    seed: int = Field(11, ge=0, le=2**32 - 1)
+    seed: int | None = Field(None, ge=0, le=2**32 - 1, description="of the tests' numbers; by default one is drawn")
     forbidden: list[str] = list(FORBIDDEN)
+    libraries: list[str] = Field(list(LIBRARIES), description="installed libraries that may be imported")
     float32: Literal["values", "dtype"] = Field(
         "values", description="for float32 input: right values in any float type will do, or only in float32"
     )

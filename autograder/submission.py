@@ -1,29 +1,30 @@
-"""Takes a submission in: a folder, a zip or one Python file, copied to where a grader can work on it.
+"""Takes a submission in: a folder, an archive or one Python file, copied to where a grader can work on it.
 
-Only regular files are copied, and only so many: a link could lead out of the submission, a zip unfold without end.
+Only regular files are copied, and only so many: a link could lead out of the submission, an archive unfold without end.
 """
 
 import contextlib
 import os
 import shutil
 import stat
+import subprocess
 import tempfile
-import zipfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-MAX_FILES = 2000
-MAX_BYTES = 64 << 20
-_SKIPPED = {".git", "__pycache__", "__MACOSX", ".ipynb_checkpoints", "node_modules", ".venv", "venv", "site-packages"}
+from autograder import archives, bounded
+from autograder.archives import MAX_DEPTH, Budget, SubmissionError
+from autograder.text import line
 
+__all__ = ["SubmissionError", "fill", "staged"]
 
-class SubmissionError(ValueError):
-    """A submission that cannot be graded at all; the message says why, for a student to read."""
+_FILES = (".py", ".ipynb")
+_NESTED = 3  # archives in archives
 
 
 @contextlib.contextmanager
-def staged(source: Path) -> Iterator[Path]:
-    """A private copy of the submission, which is gone afterwards.
+def staged(source: Path, notes: list[str] | None = None) -> Iterator[Path]:
+    """A private copy of the submission, which is gone afterwards; `notes` receives what was left out, and why.
 
     Raises SubmissionError where there is nothing there, or something that should not be unpacked.
     """
@@ -31,91 +32,120 @@ def staged(source: Path) -> Iterator[Path]:
         folder = Path(room, "submission")
         folder.mkdir()
         os.chmod(room, 0o711)
-        fill(source, folder)
-        for parent, folders, files in os.walk(folder):
+        try:
+            left_out = bounded.call(fill, source, folder)
+        except bounded.BoundedError as error:
+            raise SubmissionError(f"{line(source.name)} cannot be read: {error}") from error
+        if notes is not None:
+            notes += left_out
+        for parent, _, files in os.walk(folder):
             os.chmod(parent, 0o755)
             for name in files:
                 os.chmod(os.path.join(parent, name), 0o644)
-            folders.sort()
         yield folder
 
 
-def fill(source: Path, folder: Path) -> None:
-    """Copy the submission's files into the empty `folder`; SubmissionError as in `staged`."""
+def fill(source: Path, folder: Path) -> list[str]:
+    """Copy the submission's files into the empty `folder`; returns what was left out, and why.
+
+    Raises SubmissionError as `staged` does.
+    """
+    budget = Budget()
     if source.is_dir():
-        _copy_folder(source, folder)
+        _copy_folder(source, folder, budget)
     elif not source.is_file():
-        raise SubmissionError(f"{source}: no such file or folder; give a folder, a zip or a Python file")
-    elif zipfile.is_zipfile(source):
-        _unzip(source, folder)
-    elif source.suffix == ".py":
-        _check_room(1, source.stat().st_size)
-        shutil.copyfile(source, folder / source.name)
+        raise SubmissionError(
+            f"{line(str(source))}: no such file or folder; give a folder, a zip, a tar or a Python file"
+        )
+    elif source.name.lower().endswith(_FILES):
+        budget.spend(1, source.stat().st_size)
+        shutil.copyfile(source, folder / _lowered_suffix(source.name))
     else:
-        raise SubmissionError(f"{source.name} is not a folder, a zip or a Python file: hand in one of these")
+        archives.unpack(source, folder, budget)
+    _unpack_nested(folder, budget, _NESTED)
+    return budget.notes
 
 
-def _copy_folder(source: Path, folder: Path) -> None:
-    count = size = 0
-    for parent, folders, files in os.walk(source):
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith("."))
-        into = folder / os.path.relpath(parent, source)
-        for name in sorted(files):
-            path = Path(parent, name)
-            try:
-                status = path.lstat()
-                if not stat.S_ISREG(status.st_mode):
-                    continue
-                count, size = count + 1, size + status.st_size
-                _check_room(count, size)
-                into.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, into / name, follow_symlinks=False)
-            except OSError as error:
-                raise SubmissionError(f"{path.relative_to(source)} cannot be read: {error.strerror}") from error
+def files_below(source: Path) -> Iterator[Path]:
+    """The regular files of a folder in a fixed order, without links and what tools leave behind.
 
-
-def _unzip(source: Path, folder: Path) -> None:
-    try:
-        with zipfile.ZipFile(source) as archive:
-            entries = archive.infolist()
-            _check_room(len(entries), sum(entry.file_size for entry in entries))
-            left = MAX_BYTES
+    Raises SubmissionError where a folder cannot be read or is too deep.
+    """
+    pending = [(source, 0)]
+    while pending:
+        folder, depth = pending.pop()
+        if depth > MAX_DEPTH:
+            raise SubmissionError(f"{_named(folder, source)} is more than {MAX_DEPTH} folders deep: hand in less")
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+            if depth and archives.is_environment({entry.name for entry in entries}):
+                continue
+            below = []
             for entry in entries:
-                left -= _extract(archive, entry, folder, left)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, ValueError) as error:
-        if isinstance(error, SubmissionError):
-            raise
-        raise SubmissionError(f"{source.name} cannot be unpacked: {error}") from error
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if archives.is_litter(entry.name, is_folder):
+                    continue
+                if is_folder:
+                    below.append((Path(entry.path), depth + 1))
+                elif entry.is_file(follow_symlinks=False):
+                    yield Path(entry.path)
+        except OSError as error:
+            raise SubmissionError(f"{_named(folder, source)} cannot be read: {error.strerror}") from error
+        pending += reversed(below)
 
 
-def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path, left: int) -> int:
-    """One entry; the bytes that it took, which may be more than the archive says, but not more than `left`."""
-    path = PurePosixPath(entry.filename.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in entry.filename or "\0" in entry.filename:
-        raise SubmissionError(f"the zip holds {entry.filename!r}, which leads out of its folder: zip the files again")
-    if stat.S_ISLNK(entry.external_attr >> 16):
-        raise SubmissionError(f"the zip holds {entry.filename!r}, a link: hand in the file that it points to")
-    if entry.is_dir() or any(part in _SKIPPED or part.startswith("._") for part in path.parts):
-        return 0
-    target = folder / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    written = 0
-    with archive.open(entry) as packed, target.open("wb") as file:
-        while chunk := packed.read(1 << 16):
-            written += len(chunk)
-            if written > left:
-                raise SubmissionError(_too_much())
-            file.write(chunk)
-    return written
+def remove(folder: Path | str) -> None:
+    """Delete a folder that a submission may have written into, however deep; what cannot be deleted stays."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:  # deeper than Python's own stack
+        subprocess.run(["rm", "-rf", "--", str(folder)], check=False, stderr=subprocess.DEVNULL)
 
 
-def _check_room(count: int, size: int) -> None:
-    if count > MAX_FILES or size > MAX_BYTES:
-        raise SubmissionError(_too_much())
+def _copy_folder(source: Path, folder: Path, budget: Budget) -> None:
+    for path in files_below(source):
+        relative = path.relative_to(source)
+        try:
+            status = path.lstat()
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            budget.spend(1, status.st_size)
+            (folder / relative).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / relative, follow_symlinks=False)
+        except OSError as error:
+            raise SubmissionError(f"{line(str(relative)[:200])} cannot be read: {error.strerror}") from error
 
 
-def _too_much() -> str:
-    return (
-        f"the submission holds more than {MAX_FILES} files or {MAX_BYTES >> 20} MiB: "
-        "leave data, weights and environments out of it"
-    )
+def _unpack_nested(folder: Path, budget: Budget, depth: int) -> None:
+    """Unpack archives beside the other files, each into a folder of its name; one that cannot be is left out."""
+    for path in [path for path in files_below(folder) if archives.is_archive(path.name)]:
+        name = line(str(path.relative_to(folder)))
+        if not depth:
+            budget.notes.append(f"{name} was left out: archives in archives, more than {_NESTED} deep")
+            continue
+        target = path.with_name(archives.without_suffix(path.name) or "archive")
+        while target.exists():
+            target = target.with_name(f"{target.name}_")
+        target.mkdir()
+        before = budget.files, budget.bytes
+        try:
+            archives.unpack(path, target, budget)
+            path.unlink()
+        except SubmissionError as error:
+            remove(target)
+            budget.files, budget.bytes = before
+            budget.notes.append(f"{name} was left out: {error}")
+            continue
+        _unpack_nested(target, budget, depth - 1)
+
+
+def _lowered_suffix(name: str) -> str:
+    """`CONV.PY` as Python finds it: `CONV.py`."""
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem}{dot}{suffix.lower()}"
+
+
+def _named(folder: Path, source: Path) -> str:
+    text = line(str(folder.relative_to(source.parent)))
+    return text if len(text) <= 80 else f"{text[:80]}..."

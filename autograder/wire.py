@@ -1,7 +1,7 @@
 """The only language between grader and worker: a JSON header and the raw bytes of arrays.
 
 Nothing in it can run code when it is read (no pickle, no object arrays), and everything read is checked: a message
-comes from a process in which a submission has had its way. One message is
+comes from a process that a submission controls. One message is
 
     length of the header, 4 bytes, big-endian | header, UTF-8 JSON | the arrays' bytes, one after the other
 
@@ -22,6 +22,8 @@ Array = npt.NDArray[Any]
 DTYPES = frozenset({"<f2", "<f4", "<f8", "|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8"})
 _LENGTH = struct.Struct(">I")
 _MAX_HEADER = 1 << 20
+_MAX_HEADERS = 8 << 20  # of all messages in one answer together
+_MAX_MESSAGES = 20_000
 _MAX_AXES = 8
 
 
@@ -38,12 +40,18 @@ def pack(header: dict[str, Any], arrays: Sequence[Array] = ()) -> bytes:
 
 
 def unpack(data: bytes) -> Iterator[tuple[dict[str, Any], list[Array]]]:
-    """The messages in `data`, in order, and none of a last one that is cut short; WireError at the first bad one."""
-    position = 0
+    """The messages in `data`, in order, and none of a last one that is cut short; WireError at the first bad one.
+
+    Their number and the size of their headers are bounded, as each header costs the reader many times its size.
+    """
+    position = messages = headers = 0
     while position + _LENGTH.size <= len(data):
         (length,) = _LENGTH.unpack_from(data, position)
         if length > _MAX_HEADER:
             raise WireError(f"a header of {length} bytes, expected at most {_MAX_HEADER}")
+        messages, headers = messages + 1, headers + length
+        if messages > _MAX_MESSAGES or headers > _MAX_HEADERS:
+            raise WireError(f"more than {_MAX_MESSAGES} messages, or than {_MAX_HEADERS >> 20} MiB of headers")
         start = position + _LENGTH.size
         if start + length > len(data):
             return
@@ -56,7 +64,10 @@ def unpack(data: bytes) -> Iterator[tuple[dict[str, Any], list[Array]]]:
             end = position + count * dtype.itemsize
             if end > len(data):
                 return
-            arrays.append(np.frombuffer(data, dtype, count, position).reshape(shape).copy())
+            try:
+                arrays.append(np.frombuffer(data, dtype, count, position).reshape(shape).copy())
+            except (ValueError, OverflowError, MemoryError) as error:  # shapes with a 0 and a few huge numbers
+                raise WireError(f"not the shape of an array: {shape!r:.80}") from error
             position = end
         yield header, arrays
 
@@ -84,7 +95,8 @@ def _header(text: bytes) -> dict[str, Any]:
 
 def _description(described: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """Dtype and shape as a message gives them."""
-    if not isinstance(described, dict) or described.get("dtype") not in DTYPES:
+    dtype = described.get("dtype") if isinstance(described, dict) else None
+    if not isinstance(dtype, str) or dtype not in DTYPES:
         raise WireError(f"not the description of an array: {described!r:.80}")
     shape = described.get("shape")
     if (
@@ -93,4 +105,4 @@ def _description(described: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
         or not all(type(size) is int and 0 <= size < 1 << 40 for size in shape)
     ):
         raise WireError(f"not the shape of an array: {shape!r:.80}")
-    return np.dtype(described["dtype"]), tuple(shape)
+    return np.dtype(dtype), tuple(shape)

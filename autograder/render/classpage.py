@@ -24,7 +24,7 @@ pre { white-space: pre-wrap; background: #f6f6f6; padding: .5rem; } .bar { fill:
 
 def page(entries: Sequence[Entry], rubric: Rubric) -> str:
     """The page's text."""
-    marks = [entry.report.mark if entry.report else 0.0 for entry in entries]
+    marks = [entry.mark for entry in entries if entry.mark is not None] or [0.0]
     sections = [
         f"<h1>{escape(rubric.title)}</h1>",
         f"<p>{len(entries)} submissions, of {number(rubric.full)} points: mean {number(mean(marks))}, "
@@ -103,8 +103,10 @@ def _submissions(entries: Sequence[Entry]) -> str:
     for entry in sorted(entries, key=lambda entry: entry.name):
         if entry.report is None:
             told = f'<span class="missing">could not be graded: {escape(entry.reason)}</span>'
+            mark = "" if entry.failed else "0"
             rows.append(
-                f'<tr><td>{escape(entry.name)}</td><td class="n">0</td><td class="n">0</td><td>{told}</td></tr>'
+                f'<tr><td>{escape(entry.name)}</td><td class="n">{mark}</td><td class="n">{mark}</td>'
+                f"<td>{told}</td></tr>"
             )
             continue
         failed = [test for test in entry.report.tests if test.status != "passed"]

@@ -11,7 +11,6 @@ import stat
 import struct
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -19,16 +18,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from autograder import wire
-from autograder.sandbox import jail, landlock, linux
+from autograder.sandbox import jail, landlock, libraries, linux
 from autograder.sandbox.limits import Limits
+from autograder.submission import remove
+from autograder.text import plain
 
 _HERE = Path(__file__).resolve().parents[2]
 _OURS = ("autograder", "experiments", "models", "mytorch", "tests")
 _GRACE = 10.0
 _MAX_ANSWER = 1 << 28
+_FEATURES = ("user", "jail", "filter")  # what a system may refuse
+_WITHOUT: tuple[tuple[str, ...], ...] = ((), ("user",), ("jail",), ("user", "jail"), ("user", "jail", "filter"))
+_MAX_TEXT = 2000  # of a field in a worker's message
+
+_works: dict[tuple[bool, bool], int] = {}  # which of _WITHOUT this machine allows, once that is known
 
 PROTECTIONS = {
     "limits": "CPU time, memory, file size and open files are limited by the kernel",
@@ -68,11 +72,20 @@ class Sandbox:
     """A zygote for one submission, with one or more tests run after each other: `with Sandbox(folder, ...) as box`.
 
     folder: the submission, as `submission.staged` leaves it. forbidden: dotted module names.
-    jailed, filtered: False leaves the jail, or the kernel's filters, away, as on systems that have none.
+    allowed: the installed libraries, by the names of their distributions, that it may import.
+    jailed, filtered: False omits the jail, or the kernel's filters, as on systems that have none.
     """
 
-    def __init__(self, folder: Path, forbidden: Sequence[str], jailed: bool = True, filtered: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        forbidden: Sequence[str],
+        allowed: Sequence[str] = ("numpy",),
+        jailed: bool = True,
+        filtered: bool = True,
+    ) -> None:
         self.folder, self.forbidden = folder.resolve(), list(forbidden)
+        self.visible = libraries.visible(allowed, forbidden)
         self.jailed = jailed and linux.AVAILABLE
         self.filtered = filtered and linux.AVAILABLE
         self.held: list[str] = []
@@ -91,7 +104,7 @@ class Sandbox:
 
     @property
     def root(self) -> str:
-        """Where the worker sees the submission: without the jail in a copy, made anew for each test."""
+        """Where the worker sees the submission: without the jail, in a new copy for each test."""
         return jail.SUBMISSION if "jail" in self.held else os.path.join(self._room.name, "submission")
 
     @property
@@ -101,7 +114,7 @@ class Sandbox:
         return {name: name in always or name in self.held for name in PROTECTIONS}
 
     def run(self, request: Mapping[str, Any], arrays: Sequence[wire.Array], limits: Limits) -> Outcome:
-        """One worker, from its birth to its end. SandboxError where the zygote is lost twice."""
+        """Run one worker. SandboxError where the sandbox fails twice, which is never the submission's doing."""
         for attempt in (1, 2):
             if self._zygote is None:
                 self._start()
@@ -109,38 +122,48 @@ class Sandbox:
             scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=self._room.name))
             try:
                 if "jail" not in self.held:
-                    shutil.rmtree(self.root, ignore_errors=True)
+                    remove(self.root)
                     shutil.copytree(self.folder, self.root)
                 scratch.chmod(0o777 if self._uid is not None else 0o700)
                 message = {**request, "root": self.root, "limits": limits.to_json(), "scratch": str(scratch)}
                 self._send(message, arrays)
                 header, payload = self._receive(limits.seconds + _GRACE)
-            except (OSError, EOFError) as error:
+                return _outcome(header, payload)
+            except (OSError, EOFError, _NotReadyError) as error:
                 self._stop()
                 if attempt == 2:
                     raise SandboxError(f"the sandbox could not run this test: {error}") from error
                 continue
             finally:
-                shutil.rmtree(scratch, ignore_errors=True)
-            return _outcome(header, payload)
+                remove(scratch)
         raise AssertionError
 
     def _start(self) -> None:
-        """Start the zygote, in the jail if the system allows."""
+        """Start the zygote with all that the system allows: a protection that it refuses is left out, and reported."""
         Path(self._room.name).chmod(0o711)
-        settings = self._settings()
-        header = self._launch(settings)
-        if "failed" in header:
-            self.jailed = False
-            header = self._launch(self._settings())
-        if "failed" in header:
-            raise SandboxError(f"the sandbox does not start: {header['failed']}")
-        self.held = list(header["protections"])
+        wanted, refused = (self.jailed, self.filtered), []
+        for number in range(_works.get(wanted, 0), len(_WITHOUT)):
+            left_out = _WITHOUT[number]
+            if number and all(not self._has(feature) for feature in left_out if feature not in _WITHOUT[number - 1]):
+                continue  # the same as before
+            header = self._launch(self._settings(left_out))
+            if "failed" not in header:
+                _works[wanted] = number
+                self.held = list(header["protections"])
+                return
+            refused.append(str(header["failed"]))
+        raise SandboxError(f"the sandbox does not start: {'; '.join(dict.fromkeys(refused))}")
+
+    def _has(self, feature: str) -> bool:
+        """Whether there is something to leave out."""
+        return {
+            "user": linux.AVAILABLE and os.geteuid() == 0, "jail": self.jailed, "filter": self.filtered,
+        }[feature]  # fmt: skip
 
     def _launch(self, settings: dict[str, Any]) -> dict[str, Any]:
         """A zygote, and its first answer."""
         self._stop()
-        paths = [str(_HERE), *_site_folders()]
+        paths = [str(_HERE), *libraries.site_folders()]
         program = f"import sys; sys.path[:0] = {paths!r}; from autograder.sandbox.zygote import main; main()"
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self._zygote = subprocess.Popen(
@@ -157,33 +180,37 @@ class Sandbox:
             self._stop()
             return {"failed": str(error) or "it ended at once"}
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self, left_out: Sequence[str] = ()) -> dict[str, Any]:
         """What the zygote has to know once."""
-        site, standard = _site_folders(), _standard_folders()
-        packages = [os.path.join(folder, *name.split(".")) for folder in site for name in self.forbidden]
-        ours = [os.path.join(folder, name) for folder in {*site, str(_HERE)} for name in _OURS]
-        root = Path(self._room.name, "root")
-        root.mkdir(exist_ok=True)
-        system = [f"{sys.base_prefix}/lib", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64"]
-        libraries = [*standard, *site, *system]
+        jailed, filtered = self.jailed and "jail" not in left_out, self.filtered and "filter" not in left_out
+        visible, sites = self.visible, libraries.site_folders()
+        wanted_is_unknown = (self.jailed, self.filtered) not in _works
+        root, scratch = Path(self._room.name, "root"), Path(self._room.name, "rehearsal")
+        for folder in (root, scratch):
+            folder.mkdir(exist_ok=True)
+        ours = [os.path.join(folder, name) for folder in {*sites, str(_HERE)} for name in _OURS]
+        packages = [os.path.join(folder, *name.split(".")) for folder in sites for name in self.forbidden]
+        open_to_all = jailed or all(_open_to_all(folder) for folder in [*visible.search, str(self.folder)])
         self._uid = None
-        if (
-            linux.AVAILABLE
-            and os.geteuid() == 0
-            and (self.jailed or all(_open_to_all(folder) for folder in [*standard, *site, str(self.folder)]))
-        ):
+        if self._has("user") and open_to_all and "user" not in left_out:
             self._uid = 60000 + secrets.randbelow(4000)
+        scratch.chmod(0o777 if self._uid is not None else 0o700)
         return {
-            "jail": self.jailed,
-            "seccomp": self.filtered,
-            "landlock": self.filtered and not self.jailed and landlock.version() > 0,
+            "jail": jailed,
+            "seccomp": filtered,
+            "rehearse": wanted_is_unknown,
+            "landlock": filtered and not jailed and landlock.version() > 0,
             "uid": self._uid,
             "root": str(root),
+            "scratch": str(scratch),
             "submission": str(self.folder),
-            "libraries": libraries,
-            "hidden": [*packages, *ours],
+            "libraries": visible.paths,
+            "hidden": visible.hidden,
+            "modules": visible.modules,
+            "search": visible.search,
+            "site": sites,
             "forbidden": self.forbidden,
-            "search": [*standard, *site],
+            "closed": [] if jailed else [*packages, *ours],
         }
 
     def _send(self, header: Mapping[str, Any], arrays: Sequence[wire.Array]) -> None:
@@ -232,39 +259,47 @@ class Sandbox:
             zygote.wait()
 
 
+class _NotReadyError(Exception):
+    """The worker ended before the submission could run."""
+
+
 def _outcome(header: dict[str, Any], payload: bytes) -> Outcome:
-    """An answer of the zygote's, the worker's part of it read with suspicion."""
+    """The zygote's answer; the worker's part of it is read with suspicion."""
     messages: list[tuple[dict[str, Any], list[wire.Array]]] = []
     broken = ""
     try:
-        for message in wire.unpack(payload):
-            messages.append(message)
+        for fields, arrays in wire.unpack(payload):
+            messages.append((_simple(fields), arrays))
     except wire.WireError as error:
-        broken = str(error)
+        broken = plain(str(error))[:_MAX_TEXT]
+    if not messages or messages[0][0].get("kind") != "ready":
+        why = messages[0][0].get("error") if messages else f"it ends before it is ready ({header['status']})"
+        raise _NotReadyError(f"the worker cannot be protected: {why}")
     return Outcome(
         status=header["status"],
         code=header["code"],
         seconds=header["seconds"],
-        output=header["output"],
+        output=plain(header["output"]),
         printed=header["printed"],
-        violations=[(kind, text) for kind, text in header["violations"]],
-        messages=messages,
+        violations=[(kind, plain(text)) for kind, text in header["violations"]],
+        messages=messages[1:],
         broken=broken,
     )
 
 
-def _site_folders() -> list[str]:
-    """Where NumPy lies, and what else is installed beside it."""
-    beside = str(Path(np.__file__).resolve().parents[1])
-    paths = sysconfig.get_paths()
-    return list(dict.fromkeys([beside, *(p for p in (paths["purelib"], paths["platlib"]) if os.path.isdir(p))]))
-
-
-def _standard_folders() -> list[str]:
-    """Python's own library."""
-    folders = [os.path.dirname(os.__file__), sysconfig.get_paths()["platstdlib"]]
-    dynamic = [entry for entry in sys.path if entry.endswith("lib-dynload")]
-    return [folder for folder in dict.fromkeys([*folders, *dynamic]) if os.path.isdir(folder)]
+def _simple(fields: dict[str, Any]) -> dict[str, Any]:
+    """A message's fields as short texts and numbers: a submission may send what it likes."""
+    found: dict[str, Any] = {}
+    for name in ("kind", "case", "out", "is", "type", "class", "step", "message", "where", "error"):
+        value = fields.get(name)
+        if isinstance(value, str):
+            found[name] = plain(value[:_MAX_TEXT])
+        elif type(value) is int and abs(value) < 1 << 31:
+            found[name] = value
+        elif isinstance(value, dict):
+            texts = {key: value.get(key) for key in ("type", "message", "where")}
+            found[name] = {key: plain(text[:_MAX_TEXT]) for key, text in texts.items() if isinstance(text, str)}
+    return found
 
 
 def _open_to_all(folder: str) -> bool:

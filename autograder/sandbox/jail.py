@@ -1,11 +1,11 @@
-"""The zygote's own view of the machine: no network, and a root with nothing in it but libraries and the submission.
+"""The zygote's own view of the machine: no network, and a root that holds libraries and the submission only.
 
 As root the namespaces are entered directly, otherwise through a user namespace, which some systems refuse. What a
 worker cannot see it can neither read (the reference solution, other submissions, PyTorch) nor harm.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autograder.sandbox import linux
@@ -18,8 +18,8 @@ def enter(root: str, submission: str, libraries: Sequence[str], hidden: Sequence
     """Move this process into the jail.
 
     root: an empty folder, over which the new root is built (it stays empty outside).
-    libraries: folders that are to be seen at their own paths, read-only.
-    hidden: folders inside them that are to look empty.
+    libraries: files and folders to show at their own paths, read-only.
+    hidden: folders inside them to show empty, but for libraries inside these: the innermost path decides.
 
     Raises OSError where the system refuses any step: the process is then half in, and should end.
     """
@@ -36,11 +36,14 @@ def enter(root: str, submission: str, libraries: Sequence[str], hidden: Sequence
     os.umask(0o022)  # the worker is another user, and has to be able to look into these folders
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
     linux.mount("none", root, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "size=1m,mode=755")
-    for folder in _outermost(libraries):
-        _show(folder, root + folder)
-    for folder in hidden:
-        if os.path.isdir(root + folder):
-            linux.mount("none", root + folder, "tmpfs", linux.MS_RDONLY, "size=0,mode=555")
+    shown: dict[str, bool] = {}
+    for path, is_shown in sorted([*((p, False) for p in hidden), *((p, True) for p in libraries)], key=_depth):
+        if _is_shown(path, shown) != is_shown:
+            if is_shown:
+                _show(path, root + path)
+            elif os.path.isdir(root + path):
+                linux.mount("none", root + path, "tmpfs", 0, "size=64k,mode=755")
+        shown[path] = is_shown
     _show(submission, root + SUBMISSION)
     os.mkdir(root + SCRATCH)
     linux.make_read_only(root)
@@ -55,16 +58,28 @@ def fresh_scratch(size: int, uid: int | None) -> None:
     linux.mount("none", SCRATCH, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, f"size={size},mode=700,nr_inodes=1k{owner}")
 
 
-def _outermost(folders: Sequence[str]) -> list[str]:
-    """Those folders that exist and lie in no other; a link, as /lib may be, is shown as the folder it leads to."""
-    kept: list[str] = []
-    for folder in sorted({f for f in folders if os.path.isdir(f)}, key=len):
-        if not any(folder.startswith(outer + "/") for outer in kept):
-            kept.append(folder)
-    return kept
+def _depth(entry: tuple[str, bool]) -> tuple[int, bool]:
+    """Outer paths first, and of two that are the same the hidden one."""
+    return entry[0].count("/"), entry[1]
+
+
+def _is_shown(path: str, shown: Mapping[str, bool]) -> bool:
+    """Whether what is decided so far shows this path: as the nearest folder above it is shown."""
+    while path != "/":
+        if path in shown:
+            return shown[path]
+        path = os.path.dirname(path)
+    return False
 
 
 def _show(source: str, target: str) -> None:
-    """Let `source` be seen at `target`, with all that is mounted below it."""
-    os.makedirs(target, exist_ok=True)
+    """Show `source`, a file or a folder with all that is mounted below it, at `target`."""
+    if os.path.isdir(source):
+        os.makedirs(target, exist_ok=True)
+    elif os.path.isfile(source):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "ab"):
+            pass
+    else:
+        return
     linux.mount(source, target, None, linux.MS_BIND | linux.MS_REC)

@@ -33,10 +33,14 @@ def version() -> int:
     return max(0, linux.call(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION)))
 
 
-def restrict(libraries: Sequence[str], hidden: Sequence[str], readable: str, writable: str) -> None:
-    """From now on this process reads `libraries` (but not `hidden` inside them) and `readable`, and writes `writable`.
+def restrict(
+    libraries: Sequence[str], hidden: Sequence[str], listed: Sequence[str], readable: str, writable: str
+) -> None:
+    """Let this process read `libraries` (without `hidden` inside them) and `readable`, and write `writable`, only.
 
-    Needs no_new_privs. OSError where the kernel refuses.
+    listed: folders whose entries' names it may read too, as Python does to find a module.
+
+    Needs no_new_privs. Raises OSError where the kernel refuses.
     """
     everything = (1 << _KNOWN[min(version(), max(_KNOWN))]) - 1
     attributes = _Ruleset(everything)
@@ -44,9 +48,10 @@ def restrict(libraries: Sequence[str], hidden: Sequence[str], readable: str, wri
     if ruleset < 0:
         raise OSError(ctypes.get_errno(), "landlock: no ruleset")
     try:
-        for folder in libraries:
-            _allow(ruleset, folder, _READ_DIR)  # names may be listed everywhere, or Python finds no module
-            for path in without(folder, hidden):
+        for folder in listed:
+            _allow(ruleset, folder, _READ_DIR)
+        for folder in dict.fromkeys(map(os.path.realpath, libraries)):  # /lib is often a link to /usr/lib
+            for path in without(folder, [path for path in hidden if path != folder]):
                 _allow(ruleset, path, _EXECUTE | _READ_FILE | _READ_DIR)
         _allow(ruleset, readable, _READ_FILE | _READ_DIR)
         _allow(ruleset, writable, everything & ~_EXECUTE)

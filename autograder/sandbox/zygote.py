@@ -12,7 +12,7 @@ import struct
 import sys
 from typing import Any, BinaryIO
 
-import numpy as np  # loaded here so that no worker has to: what a correct submission may need lies in memory
+import numpy as np  # loaded here so that no worker has to
 import numpy.lib.stride_tricks
 
 from autograder import wire
@@ -30,11 +30,13 @@ def main() -> None:
     settings, _ = receive(requests)
     try:
         protections = protect(settings)
+        sys.path[:] = settings["search"]
+        gc.freeze()  # also takes everything so far out of gc's lists, where a submission would find it
+        if settings["rehearse"]:
+            rehearse(settings)
     except OSError as error:
         send(answers, {"failed": str(error)})
         return
-    sys.path[:] = settings["search"]
-    gc.freeze()  # also takes everything so far out of gc's lists, where a submission would find it
     send(answers, {"protections": protections})
     while True:
         try:
@@ -68,6 +70,33 @@ def protect(settings: dict[str, Any]) -> list[str]:
     return held
 
 
+def rehearse(settings: dict[str, Any]) -> None:
+    """Run a worker that does nothing: where the system refuses a protection, that is found before any submission runs.
+
+    Raises OSError, which says what was refused.
+    """
+    bounds = limits.Limits(seconds=30.0).to_json()
+    request = {"limits": bounds, "root": settings["scratch"], "scratch": settings["scratch"]}
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.close(read_end)
+            with os.fdopen(write_end, "wb") as stream:
+                stream.write(serve({**request, "paths": [], "classes": {}, "cases": []}, [], settings)[1])
+        finally:
+            os._exit(0)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as stream:
+        answer = stream.read()
+    os.waitpid(child, 0)
+    kinds = {}
+    for header, _ in wire.unpack(answer):
+        kinds[header.get("kind")] = header.get("error")
+    if "end" not in kinds:
+        raise OSError(kinds.get("unprotected") or "a worker ends before it is ready")
+
+
 def serve(request: dict[str, Any], arrays: list[wire.Array], settings: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     """One test, in the process that will be its keeper."""
     if linux.AVAILABLE:
@@ -78,25 +107,23 @@ def serve(request: dict[str, Any], arrays: list[wire.Array], settings: dict[str,
         jail.fresh_scratch(bounds.scratch, uid)
 
     def work(results: int, violations: int) -> None:
-        os.chdir(jail.SCRATCH if settings["jail"] else request["scratch"])
-        if settings["landlock"]:
-            linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-            libraries, hidden = settings["libraries"], settings["hidden"]
-            landlock.restrict(libraries, hidden, request["root"], request["scratch"])
-        surrender(bounds, uid, settings)
-        os.environ.clear()
-        os.environ.update(HOME=os.getcwd(), TMPDIR=os.getcwd(), LC_ALL="C.UTF-8", OMP_NUM_THREADS="1")
-
         def report(kind: str, text: str) -> None:
             os.write(violations, json.dumps([kind, text]).encode() + b"\n")
-
-        guard.arm(settings["forbidden"], [] if settings["jail"] else settings["hidden"], report)
 
         def answer(header: dict[str, Any], payload: list[Any]) -> None:
             data = memoryview(wire.pack(header, payload))
             while data:
                 data = data[os.write(results, data) :]
 
+        try:
+            confine(request, bounds, uid, settings)
+            modules, sites, closed = settings["modules"], settings["site"], settings["closed"]
+            readable = None if settings["jail"] else settings["libraries"]
+            guard.arm(settings["forbidden"], modules, sites, readable, closed, report)
+        except BaseException as error:
+            answer({"kind": "unprotected", "error": f"{type(error).__name__}: {error}"}, [])
+            os._exit(1)
+        answer({"kind": "ready"}, [])  # the grader believes this one, since no submission has run yet
         try:
             worker.run(request, arrays, answer)
         finally:
@@ -106,6 +133,18 @@ def serve(request: dict[str, Any], arrays: list[wire.Array], settings: dict[str,
             os._exit(0)
 
     return keeper.keep(bounds, bool(settings["jail"]), work)
+
+
+def confine(request: dict[str, Any], bounds: limits.Limits, uid: int | None, settings: dict[str, Any]) -> None:
+    """Everything that protects the machine from this process."""
+    os.chdir(jail.SCRATCH if settings["jail"] else request["scratch"])
+    if settings["landlock"]:
+        linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+        libraries, hidden, listed = settings["libraries"], settings["hidden"], settings["search"]
+        landlock.restrict(libraries, hidden, listed, request["root"], request["scratch"])
+    surrender(bounds, uid, settings)
+    os.environ.clear()
+    os.environ.update(HOME=os.getcwd(), TMPDIR=os.getcwd(), LC_ALL="C.UTF-8", OMP_NUM_THREADS="1")
 
 
 def surrender(bounds: limits.Limits, uid: int | None, settings: dict[str, Any]) -> None:

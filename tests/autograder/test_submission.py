@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from autograder import submission
+from autograder import archives
 from autograder.contract import CLASSES
 from autograder.discovery import find
-from autograder.submission import SubmissionError, staged
+from autograder.submission import SubmissionError, fill, staged
 
 
 def _zip(path: Path, files: dict[str, bytes]) -> Path:
@@ -27,13 +27,16 @@ def test_a_zip_cannot_lead_out_of_its_folder(name: str, tmp_path: Path) -> None:
     assert not list(tmp_path.parent.glob("out.py"))
 
 
-def test_a_zip_cannot_hold_links(tmp_path: Path) -> None:
+def test_links_in_a_zip_are_left_out_and_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("a.py", "x = 1")
         entry = zipfile.ZipInfo("conv.py")
         entry.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(entry, "/etc/passwd")
-    with pytest.raises(SubmissionError, match="a link"), staged(tmp_path / "x.zip"):
-        pass
+    notes: list[str] = []
+    with staged(tmp_path / "x.zip", notes) as folder:
+        assert [path.name for path in folder.rglob("*")] == ["a.py"]
+    assert notes == ["conv.py was left out: it is a link"]
 
 
 def test_a_zip_bomb_is_refused(tmp_path: Path) -> None:
@@ -45,10 +48,15 @@ def test_a_zip_bomb_is_refused(tmp_path: Path) -> None:
 
 def test_a_zip_that_lies_about_its_sizes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = _zip(tmp_path / "x.zip", {"x.bin": bytes(4 << 20)})
-    monkeypatch.setattr(submission, "MAX_BYTES", 1 << 20)
-    monkeypatch.setattr(submission, "_check_room", lambda count, size: None)
-    with pytest.raises(SubmissionError, match="more than"), staged(bomb):
-        pass
+    data = bomb.read_bytes()
+    size = (4 << 20).to_bytes(4, "little")
+    assert data.count(size) == 2
+    bomb.write_bytes(data.replace(size, (100).to_bytes(4, "little")))
+    monkeypatch.setattr(archives, "MAX_BYTES", 1 << 20)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(SubmissionError, match="cannot be unpacked"):
+        fill(bomb, tmp_path / "out")
+    assert sum(path.stat().st_size for path in (tmp_path / "out").rglob("*") if path.is_file()) <= 1 << 20
 
 
 @pytest.mark.parametrize("data", [b"", b"not a zip", b"PK\x05\x06" + bytes(10)])
@@ -70,11 +78,14 @@ def test_links_in_a_folder_are_left_out(tmp_path: Path) -> None:
 
 
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submission, "MAX_FILES", 3)
+    monkeypatch.setattr(archives, "MAX_FILES", 3)
+    source = tmp_path / "source"
+    source.mkdir()
     for i in range(4):
-        (tmp_path / f"{i}.py").write_text("")
-    with pytest.raises(SubmissionError, match="more than 3 files"), staged(tmp_path):
-        pass
+        (source / f"{i}.py").write_text("")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(SubmissionError, match="more than 3 files"):
+        fill(source, tmp_path / "out")
 
 
 _WRITTEN = "class Conv1d:\n    def forward(self, A):\n        return A\n"
