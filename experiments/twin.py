@@ -16,7 +16,7 @@ from experiments.data.folders import identity_root
 from experiments.data.loader import Batch, Batches, normalize_images
 from experiments.errors import FacesError
 from experiments.files import new_folder, refuse_existing, refuse_inside, write_csv, write_json, write_text
-from experiments.metrics.classification import figures
+from experiments.metrics.classification import classification_metrics
 from experiments.plots.training import plot_twin_curves
 from experiments.progress import say, track
 from experiments.training.mytorch_learner import EVALUATION_BATCH, Learner, predict
@@ -172,7 +172,7 @@ def _figures(comparison: Comparison, dtype: str, recipe: Recipe) -> dict[str, An
 def _accuracies(ours: Learner, theirs: TorchLearner, validation: Faces, recipe: Recipe) -> dict[str, float]:
     pixels = normalize_images(validation.images, recipe.data, next(ours.network.parameters()).dtype.type)
     pairs = {"mytorch": predict(ours.network, pixels), "torch": theirs.predict(pixels)}
-    return {f"{name}_top1": figures(logits, validation.labels)["top1"] for name, logits in pairs.items()}
+    return {f"{name}_top1": classification_metrics(logits, validation.labels)["top1"] for name, logits in pairs.items()}
 
 
 def _stream(batches: Batches) -> Iterator[Batch]:

@@ -166,9 +166,9 @@ def agree(
 
     Example: `faces agree first.csv second.csv both.csv --least 2 --test faces20/test --out more`
     """
-    from experiments.submission.pseudo_labels import agree as compare_submissions
+    from experiments.submission.pseudo_labels import compare_submissions as run_comparison
 
-    compare_submissions(submissions, test, out, least)
+    run_comparison(submissions, test, out, least)
 
 
 @app.command()

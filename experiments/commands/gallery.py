@@ -33,12 +33,12 @@ def enroll(
 
     Example: `faces enroll runs/arc friends --out friends.gallery`
     """
-    from experiments.evaluation.gallery.enroll import Gate
+    from experiments.evaluation.gallery.enroll import QualityGate
     from experiments.evaluation.gallery.enroll import enroll as run_enrolment
-    from experiments.evaluation.scoring import View
+    from experiments.evaluation.scoring import EmbedOptions
 
-    view = View(align, flip, tuple(zoom or [1.0]))
-    run_enrolment(run, people, out, add, tuple(remove or ()), view, Gate(score, side, alone))
+    view = EmbedOptions(align, flip, tuple(zoom or [1.0]))
+    run_enrolment(run, people, out, add, tuple(remove or ()), view, QualityGate(score, side, alone))
 
 
 @app.command()
@@ -74,10 +74,10 @@ def calibrate(
 
     Example: `faces calibrate runs/arc strangers --each 3`
     """
-    from experiments.evaluation.gallery.calibrate import calibrate_by_people
-    from experiments.evaluation.scoring import View
+    from experiments.evaluation.gallery.calibrate import calibrate_gallery
+    from experiments.evaluation.scoring import EmbedOptions
 
-    calibrate_by_people(run, people, View(align, flip, tuple(zoom or [1.0])), each)
+    calibrate_gallery(run, people, EmbedOptions(align, flip, tuple(zoom or [1.0])), each)
 
 
 @app.command("leave-one-out")
@@ -97,8 +97,10 @@ def leave_one_out(
 
     Example: `faces leave-one-out runs/arc friends --out tried`
     """
-    from experiments.evaluation.gallery.enroll import Gate
-    from experiments.evaluation.gallery.leave_one_out import try_people
-    from experiments.evaluation.scoring import View
+    from experiments.evaluation.gallery.enroll import QualityGate
+    from experiments.evaluation.gallery.leave_one_out import evaluate_gallery
+    from experiments.evaluation.scoring import EmbedOptions
 
-    try_people(run, people, out, View(align, flip, tuple(zoom or [1.0])), Gate(score, side, alone), far)
+    evaluate_gallery(
+        run, people, out, EmbedOptions(align, flip, tuple(zoom or [1.0])), QualityGate(score, side, alone), far
+    )

@@ -43,14 +43,14 @@ def verify(
     Example: `faces verify runs/arc --pairs lfw/pairs.txt --images lfw/aligned_112`
     """
     from experiments.evaluation import verification
-    from experiments.evaluation.gallery.open_set import is_known_unknown, judge_known_unknown
-    from experiments.evaluation.scoring import View
+    from experiments.evaluation.gallery.open_set import evaluate_known_unknown, is_known_unknown
+    from experiments.evaluation.scoring import EmbedOptions
     from experiments.metrics.roc import FARS
 
-    view = View(align, flip, tuple(zoom or [1.0]))
-    embedder, folder = verification.network_for(run, backbone, weights, out)
+    view = EmbedOptions(align, flip, tuple(zoom or [1.0]))
+    embedder, folder = verification.open_network(run, backbone, weights, out)
     if is_known_unknown(pairs, images):
-        judge_known_unknown(embedder, pairs, images, folder, view)
+        evaluate_known_unknown(embedder, pairs, images, folder, view)
         return
     verification.verify(embedder, pairs, images, folder, view, far or FARS, bootstrap, cohort)
 
@@ -68,9 +68,9 @@ def match(
 
     Example: `faces match runs/arc anna1.jpg anna2.jpg --far 0.001`
     """
-    from experiments.evaluation.match import match_pictures
+    from experiments.evaluation.match import match_images
 
-    match_pictures(run, first, second, align, far, out)
+    match_images(run, first, second, align, far, out)
 
 
 @app.command("verify-all")
@@ -85,10 +85,10 @@ def verify_all(
 
     Example: `faces verify-all runs/arc --images faces50`
     """
-    from experiments.evaluation.scoring import View
-    from experiments.evaluation.verification import verify_everything
+    from experiments.evaluation.scoring import EmbedOptions
+    from experiments.evaluation.verification import verify_all_pairs
 
-    verify_everything(run, images, out, View(False, flip, tuple(zoom or [1.0])))
+    verify_all_pairs(run, images, out, EmbedOptions(False, flip, tuple(zoom or [1.0])))
 
 
 @app.command()
@@ -110,10 +110,10 @@ def stress(
 
     Example: `faces stress runs/arc --pairs lfw/pairs.txt --images lfw/aligned_112 --damage blur --damage jpeg`
     """
-    from experiments.evaluation.robustness import run_stress
-    from experiments.evaluation.scoring import View
+    from experiments.evaluation.robustness import run_robustness
+    from experiments.evaluation.scoring import EmbedOptions
 
-    run_stress(run, pairs, images, out, View(align, flip, tuple(zoom or [1.0])), damage, attributes, most)
+    run_robustness(run, pairs, images, out, EmbedOptions(align, flip, tuple(zoom or [1.0])), damage, attributes, most)
 
 
 @app.command()
@@ -128,9 +128,9 @@ def explain(
 
     Example: `faces explain runs/arc anna1.jpg anna2.jpg --out why.png`
     """
-    from experiments.evaluation.match import explain_pair, faces_of
+    from experiments.evaluation.match import explain_pair, load_faces
     from experiments.inference.embedder import open_embedder
 
     embedder = open_embedder(run)
-    faces = faces_of([first, second], embedder, align)
+    faces = load_faces([first, second], embedder, align)
     explain_pair(embedder, faces[0], faces[1], out)

@@ -16,24 +16,24 @@ from experiments.files import write_csv, write_json
 from experiments.inference.class_balance import balanced, known_shares
 from experiments.inference.model import Trained
 from experiments.inference.predict import Folder, Views, a_folder_each, average, open_together, predict
-from experiments.metrics.bootstrap import share_interval
-from experiments.metrics.calibration import calibration
-from experiments.metrics.classification import confidence, confusion, figures, most_confused
+from experiments.metrics.bootstrap import proportion_interval
+from experiments.metrics.calibration import measure_calibration
+from experiments.metrics.classification import classification_metrics, confidence, confusion_counts, most_confused
 from experiments.plots.sheets import Tile, write_sheet
 from experiments.plots.training import plot_confusion_matrix, plot_reliability
 from experiments.progress import say
 
-Part = Literal["validation", "train"]
+SplitPart = Literal["validation", "train"]
 
 
-class Judged:
+class EvaluationSet:
     """One run or several on one part of their data. faces: its pictures, as the first run's network sees them."""
 
     def __init__(
         self,
         runs: Sequence[str | os.PathLike[str]],
         data: Folder | Sequence[Folder],
-        part: Part = "validation",
+        part: SplitPart = "validation",
         device: str | None = None,
     ) -> None:
         """data: a folder for all runs, or one for each, of the same pictures.
@@ -58,7 +58,7 @@ class Judged:
         return average(each) if len(each) > 1 else each[0]
 
 
-def _part(trained: Trained, data: str | os.PathLike[str], part: Part) -> Faces:
+def _part(trained: Trained, data: str | os.PathLike[str], part: SplitPart) -> Faces:
     halves = dict(zip(("train", "validation"), read_split(data, trained.recipe), strict=True))
     faces = halves[part]
     if list(faces.names) != trained.classes:
@@ -85,7 +85,7 @@ def evaluate(
     run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     data: Folder | Sequence[Folder],
     out: str | os.PathLike[str] | None = None,
-    part: Part = "validation",
+    part: SplitPart = "validation",
     views: Views = "none",
     device: str | None = None,
     balance: str | None = None,
@@ -105,7 +105,7 @@ def evaluate(
     if len(runs) > 1 and out is None:
         raise FacesError(f"{len(runs)} runs: say by --out into which folder their common results go")
     folders = [data] if isinstance(data, str | os.PathLike) else list(data)
-    judged = Judged(runs, folders, part, device)
+    judged = EvaluationSet(runs, folders, part, device)
     faces, trained = judged.faces, judged.trained[0]
     folder = trained.run.folder / "evaluation" if out is None else Path(out)
     if folder.exists() and not folder.is_dir():
@@ -115,10 +115,10 @@ def evaluate(
     if shares is not None:
         logits = balanced(logits, shares)
     folder.mkdir(parents=True, exist_ok=True)
-    found = calibration(logits, faces.labels)
+    found = measure_calibration(logits, faces.labels)
     result: dict[str, Any] = {
-        **figures(logits, faces.labels),
-        "top1_interval": share_interval(logits.argmax(1) == faces.labels),
+        **classification_metrics(logits, faces.labels),
+        "top1_interval": proportion_interval(logits.argmax(1) == faces.labels),
         "ece": found.ece,
         "temperature": found.temperature,
         "ece_tempered": found.ece_tempered,
@@ -134,7 +134,7 @@ def evaluate(
     }
     write_json(folder / "evaluation.json", {**about, **result})
     plot_reliability(found, folder / "reliability.png")
-    counts = confusion(logits, faces.labels)
+    counts = confusion_counts(logits, faces.labels)
     write_csv(folder / "identities.csv", _identities(counts, trained.classes))
     pairs = most_confused(counts, trained.classes)
     write_csv(folder / "confused.csv", pairs, columns=("true", "taken_for", "times", "of"))

@@ -14,14 +14,14 @@ from PIL import Image
 from experiments.data.align.in_memory import AlignedFace, align_files
 from experiments.data.images import fit_image, read_image
 from experiments.errors import FacesError
-from experiments.evaluation.thresholds import Calibration, Threshold, read_calibration
+from experiments.evaluation.thresholds import Threshold, ThresholdCalibration, read_thresholds
 from experiments.inference.embedder import Embedder, open_embedder
 from experiments.plots.sheets import PairTile, write_pair_sheet
 from experiments.plots.training import new_plot, write_plot
 from experiments.progress import say
 
 
-def match_pictures(run: Path, first: Path, second: Path, align: bool, far: float | None, out: Path) -> float:
+def match_images(run: Path, first: Path, second: Path, align: bool, far: float | None, out: Path) -> float:
     """Say whether two photographs show one person, and draw the two faces into `out`. Returns the similarity.
 
     The threshold is the calibrated one, of the EER point or of `far`. Raises FacesError where the network was never
@@ -31,14 +31,14 @@ def match_pictures(run: Path, first: Path, second: Path, align: bool, far: float
         raise FacesError(f"{out} is a folder: give --out the name of a picture, such as {out / 'match.png'}")
     embedder = open_embedder(run)
     assert embedder.folder is not None
-    calibration = read_calibration(embedder.folder, embedder.fingerprint)
+    calibration = read_thresholds(embedder.folder, embedder.fingerprint)
     threshold = calibration.at(far)
-    images = faces_of([first, second], embedder, align)
+    images = load_faces([first, second], embedder, align)
     if first.read_bytes() == second.read_bytes():
         say(f"note: {first} and {second} are one and the same picture")
     vectors = embedder.embed(images, calibration.flip, calibration.zooms).astype(np.float64)
     similarity = float(vectors[0] @ vectors[1])
-    for line in verdict(similarity, threshold, calibration):
+    for line in describe_match(similarity, threshold, calibration):
         say(line)
     answer = "one person" if similarity >= threshold.value else "two people"
     title = f"{answer}: similarity {similarity:.3f}, threshold {threshold.value:.3f}"
@@ -47,7 +47,7 @@ def match_pictures(run: Path, first: Path, second: Path, align: bool, far: float
     return similarity
 
 
-def verdict(similarity: float, threshold: Threshold, calibration: Calibration) -> list[str]:
+def describe_match(similarity: float, threshold: Threshold, calibration: ThresholdCalibration) -> list[str]:
     """The answer in words: what was measured, against what, and how often that errs."""
     same = similarity >= threshold.value
     sign = "at least" if same else "below"
@@ -63,19 +63,19 @@ def verdict(similarity: float, threshold: Threshold, calibration: Calibration) -
     ]
 
 
-def faces_of(paths: list[Path], embedder: Embedder, align: bool) -> np.ndarray:
+def load_faces(paths: list[Path], embedder: Embedder, align: bool) -> np.ndarray:
     """The face of each photograph as the network takes it, (N, H, W, 3). Raises FacesError where there is none."""
     if not align:
         return np.stack([fit_image(read_image(path), embedder.size, "crop") for path in paths])
     found = align_files(paths, embedder.size)
     for one in found:
-        refuse_faceless(one)
+        require_face(one)
         if one.remark:
             say(f"note: {one.remark}")
     return np.stack([one.image for one in found])
 
 
-def refuse_faceless(one: AlignedFace) -> None:
+def require_face(one: AlignedFace) -> None:
     """Raise FacesError where no face was found in a photograph."""
     if one.face is None:
         raise FacesError(

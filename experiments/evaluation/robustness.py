@@ -16,12 +16,12 @@ from PIL import Image, ImageFilter
 
 from experiments.data.pairs import Pairs, read_pairs
 from experiments.errors import FacesError
-from experiments.evaluation.scoring import Scored, View, people_in, score_pairs
-from experiments.evaluation.thresholds import read_calibration
+from experiments.evaluation.scoring import EmbedOptions, ScoredPairs, pair_identities, score_pairs
+from experiments.evaluation.thresholds import read_thresholds
 from experiments.files import write_csv
 from experiments.inference.embedder import Embedder, open_embedder
-from experiments.metrics.bootstrap import intervals
-from experiments.metrics.roc import Roc, roc
+from experiments.metrics.bootstrap import bootstrap_intervals
+from experiments.metrics.roc import RocCurve, roc_curve
 from experiments.plots.verification import plot_groups, plot_robustness
 from experiments.progress import say
 
@@ -75,7 +75,7 @@ def rotation(image: Picture, degrees: float, generator: np.random.Generator) -> 
 
 
 @dataclass(frozen=True)
-class Kind:
+class DamageKind:
     """A kind of damage. steps: its severities, from none (None) to much; label: what they count."""
 
     damage: Damage
@@ -84,18 +84,18 @@ class Kind:
 
 
 KINDS = {
-    "blur": Kind(blur, (None, 1, 2, 3, 4), "sigma, pixels"),
-    "noise": Kind(noise, (None, 10, 25, 50, 80), "standard deviation, of 255"),
-    "jpeg": Kind(jpeg, (None, 30, 15, 8, 4), "quality"),
-    "occlusion": Kind(occlusion, (None, 0.2, 0.3, 0.4, 0.5), "share of the side covered"),
-    "darkness": Kind(darkness, (None, 0.3, 0.1, 0.05, 0.02), "light left"),
-    "resolution": Kind(resolution, (None, 48, 32, 24, 16), "pixels a side"),
-    "rotation": Kind(rotation, (None, 10, 20, 30, 45), "degrees"),
+    "blur": DamageKind(blur, (None, 1, 2, 3, 4), "sigma, pixels"),
+    "noise": DamageKind(noise, (None, 10, 25, 50, 80), "standard deviation, of 255"),
+    "jpeg": DamageKind(jpeg, (None, 30, 15, 8, 4), "quality"),
+    "occlusion": DamageKind(occlusion, (None, 0.2, 0.3, 0.4, 0.5), "share of the side covered"),
+    "darkness": DamageKind(darkness, (None, 0.3, 0.1, 0.05, 0.02), "light left"),
+    "resolution": DamageKind(resolution, (None, 48, 32, 24, 16), "pixels a side"),
+    "rotation": DamageKind(rotation, (None, 10, 20, 30, 45), "degrees"),
 }
 
 
 def robustness(
-    embedder: Embedder, scored: Scored, view: View, kinds: Sequence[str] = tuple(KINDS), seed: int = 0
+    embedder: Embedder, scored: ScoredPairs, view: EmbedOptions, kinds: Sequence[str] = tuple(KINDS), seed: int = 0
 ) -> list[dict[str, object]]:
     """A row a kind and severity: the EER where every pair's second picture is damaged, and the first is whole.
 
@@ -114,7 +114,7 @@ def robustness(
                 damaged = [KINDS[kind].damage(image, step, generator) for image in scored.images]
                 second = embedder.embed(np.stack(damaged), view.flip, view.zooms).astype(np.float64)
             scores = np.einsum("nd,nd->n", whole[pairs.first], second[pairs.second])
-            curve = roc(scores, pairs.answers)
+            curve = roc_curve(scores, pairs.answers)
             rows.append({"damage": kind, "severity": step, "eer": curve.eer(), "auc": curve.auc()})
     return rows
 
@@ -148,8 +148,8 @@ def _row_for(picture: Path, table: Mapping[str, list[str]]) -> list[str] | None:
     return next((table[key] for key in (*reversed(tails), picture.stem, picture.parent.name) if key in table), None)
 
 
-def group_rates(
-    scored: Scored, attributes: Mapping[str, Sequence[str]], threshold: float, rounds: int = 500
+def group_error_rates(
+    scored: ScoredPairs, attributes: Mapping[str, Sequence[str]], threshold: float, rounds: int = 500
 ) -> list[dict[str, object]]:
     """A row a group: FAR and FRR at the threshold, and the EER, over pairs of which both pictures are of the group.
 
@@ -165,39 +165,39 @@ def group_rates(
     return rows
 
 
-def _rates(scored: Scored, inside: np.ndarray, threshold: float, rounds: int) -> dict[str, object]:
+def _rates(scored: ScoredPairs, inside: np.ndarray, threshold: float, rounds: int) -> dict[str, object]:
     pairs, scores = scored.pairs, scored.scores[inside]
     matches = pairs.answers[inside]
-    first, second = (side[inside] for side in people_in(pairs))
+    first, second = (side[inside] for side in pair_identities(pairs))
     known = np.unique(np.concatenate([first, second]), return_inverse=True)
     first, second = known[1][: len(first)], known[1][len(first) :]
     found: dict[str, object] = {"people": len(known[0]), "genuine": int(matches.sum())}
     found["impostor"] = len(matches) - int(matches.sum())
     statistics = {
-        "far": lambda curve: Roc.rates_at(curve, threshold)[0],
-        "frr": lambda curve: Roc.rates_at(curve, threshold)[1],
-        "eer": Roc.eer,
+        "far": lambda curve: RocCurve.rates_at(curve, threshold)[0],
+        "frr": lambda curve: RocCurve.rates_at(curve, threshold)[1],
+        "eer": RocCurve.eer,
     }
     both = bool(matches.any() and not matches.all())
     sure = {}
     if both and len(known[0]) >= FEWEST:
         try:
-            sure = intervals(scores, matches, (first, second), statistics, rounds)
+            sure = bootstrap_intervals(scores, matches, (first, second), statistics, rounds)
         except FacesError:
             sure = {}
     for name, statistic in statistics.items():
         low, high = sure.get(name, (None, None))
-        value = statistic(roc(scores, matches)) if both else None
+        value = statistic(roc_curve(scores, matches)) if both else None
         found |= {name: value, f"{name}_low": low, f"{name}_high": high}
     return found
 
 
-def run_stress(
+def run_robustness(
     run: Path,
     file: Path,
     images: Path,
     out: Path | None,
-    view: View,
+    view: EmbedOptions,
     kinds: Sequence[str] | None = None,
     attributes: Path | None = None,
     most: int | None = None,
@@ -212,13 +212,13 @@ def run_stress(
     if folder.exists() and not folder.is_dir():
         raise FacesError(f"{folder} is a file: give --out a folder, new or not")
     if most is not None:
-        pairs = some_pairs(pairs, most)
-    answers = pairs.answers
+        pairs = sample_pairs(pairs, most)
+    name_probes = pairs.answers
     if attributes is not None:
-        table, point = read_attributes(attributes, pairs), read_calibration(run, embedder.fingerprint).at()
+        table, point = read_attributes(attributes, pairs), read_thresholds(run, embedder.fingerprint).at()
         scored = score_pairs(embedder, pairs, view)
-        curve = roc(scored.scores, answers)
-        rows = group_rates(scored, table, point.value)
+        curve = roc_curve(scored.scores, name_probes)
+        rows = group_error_rates(scored, table, point.value)
         folder.mkdir(parents=True, exist_ok=True)
         write_csv(folder / "groups.csv", rows)
         plot_groups(rows, curve.rates_at(point.value), folder / "groups.png")
@@ -236,7 +236,7 @@ def run_stress(
     return rows
 
 
-def some_pairs(pairs: Pairs, most: int, seed: int = 0) -> Pairs:
+def sample_pairs(pairs: Pairs, most: int, seed: int = 0) -> Pairs:
     """`most` of the pairs, drawn by lot, and only the pictures that are in them; folds are dropped."""
     chosen = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:most])
     used, places = np.unique(np.concatenate([pairs.first[chosen], pairs.second[chosen]]), return_inverse=True)

@@ -14,15 +14,15 @@ from experiments.data.images import load_images
 from experiments.data.pairs import Pairs
 from experiments.errors import FacesError
 from experiments.inference.embedder import Embedder, Whitening
-from experiments.metrics.bootstrap import intervals, people_of_pairs
-from experiments.metrics.roc import FARS, Roc, fold_accuracy, roc, tar_at_far
+from experiments.metrics.bootstrap import bootstrap_intervals, infer_identities
+from experiments.metrics.roc import FARS, RocCurve, fold_accuracy, roc_curve, tar_at_far
 
-COHORT = 2000
+MAX_COHORT_IMAGES = 2000
 """How many pictures of a cohort are looked at."""
 
 
 @dataclass(frozen=True)
-class View:
+class EmbedOptions:
     """How pictures are looked at.
 
     align: find, turn and cut out the faces first. flip: add the mirror image's embedding. zooms: add those of the
@@ -39,7 +39,7 @@ class View:
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class ScoredPairs:
     """Pairs with their similarities (N,), float64, and the pictures (P, H, W, 3) that the network was shown.
 
     cohort: how many pictures of other people the embeddings were whitened by.
@@ -52,7 +52,7 @@ class Scored:
     cohort: int = 0
 
 
-def score_pairs(embedder: Embedder, pairs: Pairs, view: View, cohort: Path | None = None) -> Scored:
+def score_pairs(embedder: Embedder, pairs: Pairs, view: EmbedOptions, cohort: Path | None = None) -> ScoredPairs:
     """The similarity of each pair, a cosine; what was odd about the pictures goes into the remarks.
 
     cohort: a folder of pictures of other people, by which embeddings are whitened (see `whitening`); of more than
@@ -64,7 +64,7 @@ def score_pairs(embedder: Embedder, pairs: Pairs, view: View, cohort: Path | Non
     embeddings, count = embedder.embed(images, view.flip, view.zooms), 0
     if cohort is not None:
         paths = [path for path in files_under(existing_folder(cohort)) if is_image(path)]
-        chosen = np.sort(np.random.default_rng(0).permutation(len(paths))[:COHORT])
+        chosen = np.sort(np.random.default_rng(0).permutation(len(paths))[:MAX_COHORT_IMAGES])
         if not (count := len(chosen)):
             raise FacesError(f"{cohort}: no pictures in it or its folders; expected those of other people")
         others, odd = _pictures(embedder, [paths[n] for n in chosen], view)
@@ -72,10 +72,10 @@ def score_pairs(embedder: Embedder, pairs: Pairs, view: View, cohort: Path | Non
         embeddings = Whitening.of(embedder.embed(others, view.flip, view.zooms))(embeddings)
     embeddings = embeddings.astype(np.float64)
     scores = np.einsum("nd,nd->n", embeddings[pairs.first], embeddings[pairs.second])
-    return Scored(pairs, scores, images, remarks, count)
+    return ScoredPairs(pairs, scores, images, remarks, count)
 
 
-def _pictures(embedder: Embedder, paths: Sequence[Path], view: View) -> tuple[np.ndarray, list[str]]:
+def _pictures(embedder: Embedder, paths: Sequence[Path], view: EmbedOptions) -> tuple[np.ndarray, list[str]]:
     """What the network is shown of picture files, (N, H, W, 3), and what was odd about them."""
     remarks = []
     if view.align:
@@ -92,10 +92,10 @@ def _pictures(embedder: Embedder, paths: Sequence[Path], view: View) -> tuple[np
     return images, remarks
 
 
-def figures(scored: Scored, fars: Sequence[float] = FARS, rounds: int = 1000) -> dict[str, Any]:
+def verification_metrics(scored: ScoredPairs, fars: Sequence[float] = FARS, rounds: int = 1000) -> dict[str, Any]:
     """Every figure of scored pairs with answers, with 95 % intervals by drawing people again `rounds` times."""
     pairs, scores = scored.pairs, scored.scores
-    curve = roc(scores, pairs.answers)
+    curve = roc_curve(scores, pairs.answers)
     tars, unsupported = tar_at_far(curve, fars)
     result: dict[str, Any] = {
         "eer": curve.eer(),
@@ -110,17 +110,17 @@ def figures(scored: Scored, fars: Sequence[float] = FARS, rounds: int = 1000) ->
         folds = fold_accuracy(scores, pairs.answers, pairs.folds)
         result |= {"lfw_accuracy": folds.mean, "lfw_std": folds.std, "fold_accuracies": folds.accuracies.tolist()}
     if rounds:
-        statistics = {"eer": Roc.eer, "auc": Roc.auc}
-        statistics |= {f"tar_at_far {far}": partial(Roc.tar_at, far=float(far)) for far in tars}
-        people = people_in(pairs)
+        statistics = {"eer": RocCurve.eer, "auc": RocCurve.auc}
+        statistics |= {f"tar_at_far {far}": partial(RocCurve.tar_at, far=float(far)) for far in tars}
+        people = pair_identities(pairs)
         result["people"] = int(np.unique(np.concatenate(people)).size)
-        result["intervals"] = intervals(scores, pairs.answers, people, statistics, rounds)
+        result["intervals"] = bootstrap_intervals(scores, pairs.answers, people, statistics, rounds)
     return result
 
 
-def people_in(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+def pair_identities(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
     """Who is in each pair: by name where names are known, else pictures joined by genuine pairs."""
     if pairs.names is None:
-        return people_of_pairs(pairs.first, pairs.second, pairs.answers)
+        return infer_identities(pairs.first, pairs.second, pairs.answers)
     numbers = np.unique(pairs.names, return_inverse=True)[1]
     return numbers[pairs.first], numbers[pairs.second]

@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.errors import FacesError
 from experiments.files import read_json, write_json
-from experiments.metrics.roc import roc
+from experiments.metrics.roc import roc_curve
 
 THRESHOLDS = "thresholds.json"
 STEPS = 400
@@ -26,7 +26,7 @@ class Threshold:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class ThresholdCalibration:
     """Thresholds of a network, and how the similarities of different people spread.
 
     network: its fingerprint. flip, zooms: how its embeddings were made. pairs: the file; genuine, impostor: how many.
@@ -52,7 +52,7 @@ class Calibration:
         known = ", ".join(threshold.name for threshold in self.thresholds)
         raise FacesError(f"no threshold was calibrated for a FAR of {far:g}, only: {known}; run `faces verify` with it")
 
-    def strictest(self, far: float) -> Threshold:
+    def strictest_for(self, far: float) -> Threshold:
         """The threshold of the largest calibrated FAR that is no more than `far`, else of the smallest there is."""
         by_far = sorted((t for t in self.thresholds if t.name != "eer"), key=lambda t: float(t.name[4:]))
         if not by_far:
@@ -69,17 +69,19 @@ class Calibration:
         write_json(folder / THRESHOLDS, asdict(self))
 
 
-def calibrate(scores: np.ndarray, matches: np.ndarray, fars: Sequence[float], **about: Any) -> Calibration:
+def calibrate_thresholds(
+    scores: np.ndarray, matches: np.ndarray, fars: Sequence[float], **about: Any
+) -> ThresholdCalibration:
     """Thresholds of scores (N,) with answers (N,): of the EER point, and of each FAR that there are pairs enough for.
 
-    about: the fields of Calibration that say what was scored.
+    about: the fields of ThresholdCalibration that say what was scored.
     """
-    curve = roc(scores, matches)
+    curve = roc_curve(scores, matches)
     points = [("eer", curve.eer_threshold())]
     points += [(f"far {far:g}", curve.threshold_at(far)) for far in fars if curve.supports(far)]
     strangers = np.sort(scores[~matches])
     grid = np.linspace(-1, 1, STEPS + 1)
-    return Calibration(
+    return ThresholdCalibration(
         genuine=int(matches.sum()),
         impostor=len(strangers),
         thresholds=tuple(Threshold(name, value, *curve.rates_at(value)) for name, value in points),
@@ -88,7 +90,7 @@ def calibrate(scores: np.ndarray, matches: np.ndarray, fars: Sequence[float], **
     )
 
 
-def read_calibration(folder: Path, network: str) -> Calibration:
+def read_thresholds(folder: Path, network: str) -> ThresholdCalibration:
     """The calibration in a folder. Raises FacesError where there is none, or it is of another network."""
     path = folder / THRESHOLDS
     if not path.is_file():
@@ -100,7 +102,7 @@ def read_calibration(folder: Path, network: str) -> Calibration:
         stored = read_json(path)
         points = tuple(Threshold(**point) for point in stored.pop("thresholds"))
         zooms, strangers = tuple(stored.pop("zooms")), tuple(stored.pop("strangers"))
-        calibration = Calibration(thresholds=points, zooms=zooms, strangers=strangers, **stored)
+        calibration = ThresholdCalibration(thresholds=points, zooms=zooms, strangers=strangers, **stored)
     except (TypeError, KeyError, AttributeError) as error:
         raise FacesError(f"{path}: not thresholds as `faces verify` stores them ({error}): verify anew") from error
     if calibration.network != network:

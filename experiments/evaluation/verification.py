@@ -13,12 +13,12 @@ import numpy as np
 from experiments.data.folders import find_identities
 from experiments.data.pairs import read_pairs
 from experiments.errors import FacesError
-from experiments.evaluation.scoring import Scored, View, figures, score_pairs
-from experiments.evaluation.thresholds import THRESHOLDS, calibrate
+from experiments.evaluation.scoring import EmbedOptions, ScoredPairs, score_pairs, verification_metrics
+from experiments.evaluation.thresholds import THRESHOLDS, calibrate_thresholds
 from experiments.files import read_json, write_csv, write_json
 from experiments.inference.embedder import Embedder, frozen, keep_frozen, open_embedder
-from experiments.metrics.all_pairs import all_against_all, peak_memory
-from experiments.metrics.roc import FARS, roc, tar_at_far
+from experiments.metrics.all_pairs import count_all_pairs, peak_memory
+from experiments.metrics.roc import FARS, roc_curve, tar_at_far
 from experiments.plots.sheets import PairTile, write_pair_sheet
 from experiments.plots.verification import plot_det, plot_roc, plot_scores
 from experiments.progress import say, track
@@ -26,7 +26,7 @@ from experiments.progress import say, track
 WORST = 12
 
 
-def network_for(
+def open_network(
     run: Path | None, backbone: str | None, weights: Path | None, out: Path | None
 ) -> tuple[Embedder, Path]:
     """The network that a command is about, and the folder for its results.
@@ -55,7 +55,7 @@ def verify(
     file: str | os.PathLike[str],
     images: str | os.PathLike[str],
     out: Path,
-    view: View,
+    view: EmbedOptions,
     fars: Sequence[float] = FARS,
     rounds: int = 1000,
     cohort: Path | None = None,
@@ -83,15 +83,15 @@ def verify(
         write_csv(path, [{"ID": n, "Label": f"{score:.6f}"} for n, score in enumerate(scored.scores)])
         say(f"{path}: {len(pairs)} similarities, as the answers are withheld")
         return {"pairs": len(pairs), "submission": str(path)}
-    result = {**figures(scored, fars, rounds), "network": embedder.title, "pairs_file": Path(file).name}
+    result = {**verification_metrics(scored, fars, rounds), "network": embedder.title, "pairs_file": Path(file).name}
     result |= {"align": view.align, "flip": view.flip, "zooms": list(view.zooms), "cohort": scored.cohort}
     result["remarks"] = scored.remarks
     about = {"network": embedder.fingerprint, "flip": view.flip, "zooms": view.zooms, "pairs": str(file)}
-    calibration, home = calibrate(scored.scores, pairs.answers, fars, **about), embedder.folder or out
+    calibration, home = calibrate_thresholds(scored.scores, pairs.answers, fars, **about), embedder.folder or out
     _begin(out, embedder)
     write_json(out / "verification.json", result)
     _pictures(scored, result["threshold"], out, embedder.title)
-    _say_figures(result)
+    _print_metrics(result)
     say(f"written to {out}: verification.json, scores.csv, roc.png, det.png, scores.png, worst.png")
     if not scored.cohort:
         calibration.write(home)
@@ -114,7 +114,7 @@ def _keep_with_run(home: Path, result: dict[str, Any]) -> None:
         write_json(metrics, read_json(metrics) | {key: result[key] for key in keys if key in result})
 
 
-def _pictures(scored: Scored, threshold: float, out: Path, title: str) -> None:
+def _pictures(scored: ScoredPairs, threshold: float, out: Path, title: str) -> None:
     pairs, scores = scored.pairs, scored.scores
     names = [path.as_posix() for path in pairs.paths]
     rows = [
@@ -122,7 +122,7 @@ def _pictures(scored: Scored, threshold: float, out: Path, title: str) -> None:
         for n, (a, b, match, score) in enumerate(zip(pairs.first, pairs.second, pairs.answers, scores, strict=True))
     ]
     write_csv(out / "scores.csv", rows)
-    curves = {"": roc(scores, pairs.answers)}
+    curves = {"": roc_curve(scores, pairs.answers)}
     about = f"{title}, {len(pairs):,} pairs"
     plot_roc(curves, out / "roc.png", about)
     plot_det(curves, out / "det.png", about)
@@ -131,7 +131,7 @@ def _pictures(scored: Scored, threshold: float, out: Path, title: str) -> None:
     write_pair_sheet(worst_pairs(scored, threshold), out / "worst.png", sheet)
 
 
-def worst_pairs(scored: Scored, threshold: float, most: int = WORST) -> list[PairTile]:
+def worst_pairs(scored: ScoredPairs, threshold: float, most: int = WORST) -> list[PairTile]:
     """The least alike pairs of one person, then the most alike of two people, `most` of each."""
     pairs, scores = scored.pairs, scored.scores
     order = np.argsort(scores, kind="stable")
@@ -150,7 +150,7 @@ def _short(path: Path) -> str:
     return path.stem if len(path.stem) <= 22 else f"{path.stem[:12]}…{path.stem[-9:]}"
 
 
-def _say_figures(result: dict[str, Any]) -> None:
+def _print_metrics(result: dict[str, Any]) -> None:
     sure = result.get("intervals", {})
 
     def interval(name: str) -> str:
@@ -167,7 +167,7 @@ def _say_figures(result: dict[str, Any]) -> None:
         say(f"in brackets: 95 % intervals, drawing the {result['people']:,} people again")
 
 
-def verify_everything(run: Path, images: Path, out: Path | None, view: View) -> dict[str, Any]:
+def verify_all_pairs(run: Path, images: Path, out: Path | None, view: EmbedOptions) -> dict[str, Any]:
     """Score all pairs of a folder of identities. Writes everything.json (eer, auc, tar_at_far), roc.png, det.png.
 
     Raises FacesError where nobody has two pictures.
@@ -178,7 +178,7 @@ def verify_everything(run: Path, images: Path, out: Path | None, view: View) -> 
         raise FacesError(f"{folder} is a file: give --out a folder, new or not")
     embeddings = embedder.embed_files(people.paths, view.flip, view.zooms)
     with track("scoring", len(people) * (len(people) - 1) // 2, "pairs") as advance:
-        curve = all_against_all(embeddings, people.labels, progress=advance).roc()
+        curve = count_all_pairs(embeddings, people.labels, progress=advance).roc_curve()
     tars, remarks = tar_at_far(curve)
     result: dict[str, Any] = {"eer": curve.eer(), "auc": curve.auc(), "tar_at_far": tars, "not_supported": remarks}
     result |= {"pictures": len(people), "people": len(people.names)}

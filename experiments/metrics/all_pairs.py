@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.errors import FacesError
-from experiments.metrics.roc import Roc
+from experiments.metrics.roc import RocCurve
 
 STEPS = 1 << 20
 MARGIN = 32  # steps beyond -1 and 1, for what rounding adds to a dot product of unit vectors
@@ -31,13 +31,13 @@ class ScoreCounts:
     genuine: np.ndarray
     impostor: np.ndarray
 
-    def roc(self) -> Roc:
+    def roc_curve(self) -> RocCurve:
         """The curve over all steps that occur. Raises FacesError where all pairs are of one kind."""
         if not (self.genuine.any() and self.impostor.any()):
             kind = "of two people" if self.impostor.any() else "of one person"
             raise FacesError(f"all pairs are {kind}: give several pictures each of several people")
         steps = np.flatnonzero(self.genuine + self.impostor)[::-1]
-        return Roc(
+        return RocCurve(
             np.append(np.inf, score_of(steps)),
             np.append(0, np.cumsum(self.genuine[steps])).astype(np.float64),
             np.append(0, np.cumsum(self.impostor[steps])).astype(np.float64),
@@ -54,7 +54,7 @@ def score_of(steps: np.ndarray) -> np.ndarray:
     return (steps - (STEPS + MARGIN)) / STEPS
 
 
-def all_against_all(
+def count_all_pairs(
     embeddings: np.ndarray, labels: np.ndarray, block: int = BLOCK, progress: Callable[[int, int], None] | None = None
 ) -> ScoreCounts:
     """Count the scores of all N (N - 1) / 2 pairs. embeddings: (N, D) float32 of length 1; labels: (N,) who it is.
@@ -107,7 +107,7 @@ def _blocks(
                 yield steps.reshape(-1), None if same is None else same.reshape(-1)
 
 
-def drawn_people(pictures: int, each: int, size: int, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def draw_embeddings(pictures: int, each: int, size: int, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings of made-up people, (N, size) float32 of length 1, and who each is: a direction each, and noise."""
     generator = np.random.default_rng(seed)
     labels = np.arange(pictures) // each
@@ -139,9 +139,9 @@ def main() -> None:
     parser.add_argument("--block", type=int, default=BLOCK)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    embeddings, labels = drawn_people(given.pictures, given.each, given.size, given.noise, given.seed)
+    embeddings, labels = draw_embeddings(given.pictures, given.each, given.size, given.noise, given.seed)
     started = time.perf_counter()
-    curve = all_against_all(embeddings, labels, given.block).roc()
+    curve = count_all_pairs(embeddings, labels, given.block).roc_curve()
     took = time.perf_counter() - started
     genuine, impostor = int(curve.genuine[-1]), int(curve.impostor[-1])
     pairs = genuine + impostor

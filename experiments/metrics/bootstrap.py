@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from experiments.errors import FacesError
-from experiments.metrics.roc import Roc, descending, of_sorted
+from experiments.metrics.roc import RocCurve, roc_curve_of_sorted, sort_descending
 
-Statistics = Mapping[str, Callable[[Roc], float]]
+Statistics = Mapping[str, Callable[[RocCurve], float]]
 Interval = tuple[float, float]
 
 
-def people_of_pairs(first: np.ndarray, second: np.ndarray, matches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def infer_identities(first: np.ndarray, second: np.ndarray, matches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Who is in each pair where only pictures are known: pictures joined by genuine pairs are one person.
 
     first, second (N,): the pictures, as numbers from 0. Returns two arrays (N,) of people, numbered from 0.
@@ -37,7 +37,7 @@ def people_of_pairs(first: np.ndarray, second: np.ndarray, matches: np.ndarray) 
     return people[first], people[second]
 
 
-def draws(
+def bootstrap_statistics(
     scores: np.ndarray,
     matches: np.ndarray,
     people: tuple[np.ndarray, np.ndarray],
@@ -51,7 +51,7 @@ def draws(
     one kind fell out say nothing and are left out. The same pairs and seed are drawn alike whatever the scores, so
     that two networks can be compared draw by draw. Raises FacesError where fewer than half of the draws are left.
     """
-    order, ends = descending(scores)
+    order, ends = sort_descending(scores)
     scores, matches = scores[order], matches[order]
     first, second = people[0][order], people[1][order]
     same, count = first == second, int(max(first.max(), second.max())) + 1
@@ -61,7 +61,7 @@ def draws(
         times = np.bincount(generator.integers(0, count, count), minlength=count)
         weights = np.where(same, times[first], times[first] * times[second]).astype(np.float64)
         if weights[matches].any() and weights[~matches].any():
-            curve = of_sorted(scores, matches, weights, ends)
+            curve = roc_curve_of_sorted(scores, matches, weights, ends)
             for name, statistic in statistics.items():
                 drawn[name].append(statistic(curve))
     used = min(len(values) for values in drawn.values())
@@ -72,7 +72,7 @@ def draws(
     return {name: np.array(values) for name, values in drawn.items()}
 
 
-def intervals(
+def bootstrap_intervals(
     scores: np.ndarray,
     matches: np.ndarray,
     people: tuple[np.ndarray, np.ndarray],
@@ -82,11 +82,11 @@ def intervals(
     seed: int = 0,
 ) -> dict[str, Interval]:
     """The middle `level` of each statistic over `rounds` draws of the people, as `draws` makes them."""
-    drawn = draws(scores, matches, people, statistics, rounds, seed)
-    return {name: middle(values, level) for name, values in drawn.items()}
+    drawn = bootstrap_statistics(scores, matches, people, statistics, rounds, seed)
+    return {name: percentile_interval(values, level) for name, values in drawn.items()}
 
 
-def middle(values: np.ndarray, level: float = 0.95) -> Interval:
+def percentile_interval(values: np.ndarray, level: float = 0.95) -> Interval:
     """The ends of the middle `level` of values (R,)."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
@@ -95,7 +95,7 @@ def middle(values: np.ndarray, level: float = 0.95) -> Interval:
 RESAMPLES = 10_000
 
 
-def share_interval(right: np.ndarray, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
+def proportion_interval(right: np.ndarray, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean of (N,) booleans: pictures are drawn anew, the people stay.
 
     Drawing N of N with replacement makes the number right binomial, so it is drawn as such (Efron 1979). Where all
@@ -112,7 +112,9 @@ def share_interval(right: np.ndarray, level: float = 0.95, seed: int = 0) -> tup
     return float(low), float(high)
 
 
-def people_interval(right: np.ndarray, people: np.ndarray, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
+def proportion_interval_by_person(
+    right: np.ndarray, people: np.ndarray, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean of (N,) booleans: people, (N,) numbers from 0, are drawn anew.
 
     A person's pictures err together, so drawing pictures would promise more. Where all are right, or none, it is the
@@ -121,7 +123,7 @@ def people_interval(right: np.ndarray, people: np.ndarray, level: float = 0.95, 
     who = np.unique(people, return_inverse=True)[1]
     count = int(who.max()) + 1
     if (share := float(np.mean(right))) in (0.0, 1.0):
-        return share_interval(np.full(count, bool(share)), level, seed)
+        return proportion_interval(np.full(count, bool(share)), level, seed)
     pictures, rights = np.bincount(who), np.bincount(who, right)
     rng = np.random.default_rng(seed)
     drawn = np.stack([np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(RESAMPLES)])

@@ -31,12 +31,12 @@ def losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return by_rows(cross_entropy, logits, labels)
 
 
-def figures(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+def classification_metrics(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """top1, top5 (shares) and loss (mean cross entropy, nats, no smoothing)."""
-    ranks = by_rows(rank_of_truth, logits, labels)
+    match_ranks = by_rows(rank_of_truth, logits, labels)
     return {
-        "top1": float((ranks == 0).mean()),
-        "top5": float((ranks < 5).mean()),
+        "top1": float((match_ranks == 0).mean()),
+        "top5": float((match_ranks < 5).mean()),
         "loss": float(losses(logits, labels).mean(dtype="d")),
     }
 
@@ -50,7 +50,7 @@ def confidence(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     return by_rows(largest, logits)
 
 
-def confusion(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def confusion_counts(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Counts (classes, classes): row the true label, column the predicted one."""
     classes = logits.shape[1]
     counts = np.zeros((classes, classes), np.int64)

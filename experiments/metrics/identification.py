@@ -13,7 +13,7 @@ from experiments.errors import FacesError
 NOBODY = -1
 
 
-def ranks(similarity: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def match_ranks(similarity: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Which place the right person takes for each probe, (P,): 1 is the first. A tie counts against the network.
 
     similarity: (P, G), probes by people of the gallery; truth: (P,), the right column.
@@ -23,18 +23,18 @@ def ranks(similarity: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return (~(similarity < own)).sum(1)
 
 
-def rank_k(places: np.ndarray, k: int) -> float:
+def rank_k_rate(places: np.ndarray, k: int) -> float:
     """Share of probes whose right person is among the first k."""
     return float((places <= k).mean())
 
 
-def cmc(places: np.ndarray, most: int) -> np.ndarray:
+def cmc_curve(places: np.ndarray, most: int) -> np.ndarray:
     """Cumulative match characteristic, (most,): rank-1, rank-2, ... as shares of the probes."""
     return np.cumsum(np.bincount(np.minimum(places, most + 1), minlength=most + 2)[1 : most + 1]) / len(places)
 
 
 @dataclass(frozen=True, eq=False)
-class OpenSet:
+class OpenSetScores:
     """What a gallery answers to people in it and to strangers.
 
     right (K,): the best score of each known probe, minus infinity where it is another person's; strangers (S,): the
@@ -77,7 +77,7 @@ class OpenSet:
         return float(middles[int((refused + named).argmax())])
 
 
-def open_set(similarity: np.ndarray, truth: np.ndarray) -> OpenSet:
+def open_set_scores(similarity: np.ndarray, truth: np.ndarray) -> OpenSetScores:
     """Judge similarity (P, G) against truth (P,): the right column, or NOBODY for a stranger.
 
     Raises FacesError where there are no strangers, or nobody else.
@@ -87,9 +87,9 @@ def open_set(similarity: np.ndarray, truth: np.ndarray) -> OpenSet:
     if stranger.all() or not stranger.any():
         what = "a stranger" if stranger.all() else "in the gallery"
         raise FacesError(f"each of the {len(truth)} probes is {what}: an open set needs both")
-    known, places = similarity[~stranger], ranks(similarity[~stranger], truth[~stranger])
+    known, places = similarity[~stranger], match_ranks(similarity[~stranger], truth[~stranger])
     right = np.where(places == 1, known.max(1), -np.inf)
-    return OpenSet(right, similarity[stranger].max(1))
+    return OpenSetScores(right, similarity[stranger].max(1))
 
 
 def _check(similarity: np.ndarray, truth: np.ndarray) -> None:

@@ -16,7 +16,7 @@ from experiments.errors import FacesError
 
 
 @dataclass(frozen=True, eq=False)
-class Roc:
+class RocCurve:
     """Every different decision that a threshold can make.
 
     thresholds (K,): falling, first inf, then each score that occurs; genuine, impostor (K,): pairs, or their weights,
@@ -98,7 +98,7 @@ class Roc:
         return before, float(gap[before] / (gap[before] - gap[before + 1]))
 
 
-def roc(scores: np.ndarray, matches: np.ndarray, weights: np.ndarray | None = None) -> Roc:
+def roc_curve(scores: np.ndarray, matches: np.ndarray, weights: np.ndarray | None = None) -> RocCurve:
     """The curve of scores (N,), higher for more alike, matches (N,) true where a pair is genuine, weights (N,).
 
     Raises FacesError where a score is no finite number, or where all pairs are of one kind.
@@ -108,18 +108,18 @@ def roc(scores: np.ndarray, matches: np.ndarray, weights: np.ndarray | None = No
         raise ValueError(f"scores of shape {scores.shape} and matches of {matches.shape}, expected one of each a pair")
     if bad := int((~np.isfinite(scores)).sum()):
         raise FacesError(f"{bad} of {len(scores)} scores are not finite: did the network diverge?")
-    order, ends = descending(scores)
+    order, ends = sort_descending(scores)
     weights = np.ones(len(scores)) if weights is None else np.asarray(weights, np.float64)
-    return of_sorted(scores[order], matches[order], weights[order], ends)
+    return roc_curve_of_sorted(scores[order], matches[order], weights[order], ends)
 
 
-def descending(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sort_descending(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An order of scores (N,) that falls, and the places in it where a run of equal ones ends."""
     order = np.argsort(-scores, kind="stable")
     return order, np.append(np.flatnonzero(np.diff(scores[order])), max(len(scores) - 1, 0))
 
 
-def of_sorted(scores: np.ndarray, matches: np.ndarray, weights: np.ndarray, ends: np.ndarray) -> Roc:
+def roc_curve_of_sorted(scores: np.ndarray, matches: np.ndarray, weights: np.ndarray, ends: np.ndarray) -> RocCurve:
     """The curve of scores that fall already, with the places where a run of equal ones ends."""
     if not matches.any() or matches.all():
         kind = "of two people" if not matches.any() else "of one person"
@@ -128,11 +128,11 @@ def of_sorted(scores: np.ndarray, matches: np.ndarray, weights: np.ndarray, ends
     impostor = np.cumsum(np.where(matches, 0, weights))[ends]
     if not (genuine[-1] and impostor[-1]):
         raise FacesError("all pairs of one kind weigh nothing: an error rate needs both kinds")
-    return Roc(np.append(np.inf, scores[ends]), np.append(0, genuine), np.append(0, impostor))
+    return RocCurve(np.append(np.inf, scores[ends]), np.append(0, genuine), np.append(0, impostor))
 
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-ROUGH = 30
+MIN_ERRORS = 30
 """Errors below which a rate is rough: 30 hold it within 30 % at 90 % confidence (Doddington's rule)."""
 
 
@@ -165,13 +165,13 @@ def fold_accuracy(scores: np.ndarray, matches: np.ndarray, folds: np.ndarray) ->
     accuracies, thresholds = [], []
     for number in numbers:
         held = folds == number
-        threshold = roc(scores[~held], matches[~held]).best_accuracy()[1]
+        threshold = roc_curve(scores[~held], matches[~held]).best_accuracy()[1]
         accuracies.append(((scores[held] >= threshold) == matches[held]).mean())
         thresholds.append(threshold)
     return Folds(np.array(accuracies), np.array(thresholds))
 
 
-def tar_at_far(curve: Roc, fars: Sequence[float] = FARS) -> tuple[dict[str, float], list[str]]:
+def tar_at_far(curve: RocCurve, fars: Sequence[float] = FARS) -> tuple[dict[str, float], list[str]]:
     """TAR by FAR, as far as there are impostor pairs for it; a sentence for each FAR that is rough or beyond them."""
     found, remarks = {}, []
     pairs = int(curve.impostor[-1])
@@ -180,7 +180,7 @@ def tar_at_far(curve: Roc, fars: Sequence[float] = FARS) -> tuple[dict[str, floa
             raise FacesError(f"a FAR of {far}: expected a share between 0 and 1, such as 0.001")
         if curve.supports(far):
             found[f"{far:g}"] = curve.tar_at(far)
-            if far * pairs < ROUGH:
+            if far * pairs < MIN_ERRORS:
                 remarks.append(f"FAR {far:g} is at most {far * pairs:.0f} of {pairs:,} impostor pairs: a rough figure")
         else:
             remarks.append(f"FAR {far:g} needs {1 / far:,.0f} impostor pairs or more, there are {pairs:,}: not given")

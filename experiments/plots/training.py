@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
-from experiments.metrics.calibration import Calibration
+from experiments.metrics.calibration import CalibrationMetrics
 from mytorch.files import replacing
 
 BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
@@ -102,7 +102,7 @@ def plot_twin_curves(
     write_plot(drawing, path)
 
 
-def plot_reliability(found: Calibration, path: Path) -> None:
+def plot_reliability(found: CalibrationMetrics, path: Path) -> None:
     """How often the network is right when it is so sure, and how many pictures it is so sure of."""
     drawing, (shares, images) = new_plot(2, 4.4, 4.2)
     left = [b.low for b in found.bins]

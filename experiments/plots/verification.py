@@ -9,14 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator, PercentFormatter
 
-from experiments.metrics.roc import Roc
+from experiments.metrics.roc import RocCurve
 from experiments.plots.training import BLUE, GREY, ORANGE, new_plot, write_plot
 
 RED = "#c53030"
 DET_TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 
 
-def plot_roc(curves: Mapping[str, Roc], path: Path, title: str) -> None:
+def plot_roc(curves: Mapping[str, RocCurve], path: Path, title: str) -> None:
     """TAR over FAR on a logarithmic axis, down to one impostor pair."""
     drawing, (axis,) = new_plot(1, 5.4, 4.2)
     for colour, (name, curve) in zip(_colours(), curves.items(), strict=False):
@@ -31,7 +31,7 @@ def plot_roc(curves: Mapping[str, Roc], path: Path, title: str) -> None:
     write_plot(drawing, path)
 
 
-def plot_det(curves: Mapping[str, Roc], path: Path, title: str) -> None:
+def plot_det(curves: Mapping[str, RocCurve], path: Path, title: str) -> None:
     """FRR over FAR, both on probit axes: normally distributed scores make a straight line (Martin et al. 1997)."""
     drawing, (axis,) = new_plot(1, 4.8, 4.6)
     shown = [(max(_least(c), 1e-7), max(1 / c.genuine[-1], 1e-5)) for c in curves.values()]
@@ -130,17 +130,17 @@ def _colours() -> tuple[str, ...]:
     return (BLUE, ORANGE, GREY, "#2f855a", RED, "#6b46c1", "#b7791f", "#319795", "#d53f8c", "#1a202c")
 
 
-def _label(name: str, curve: Roc) -> str:
+def _label(name: str, curve: RocCurve) -> str:
     text = f"AUC {curve.auc():.4f}, EER {curve.eer():.2%}"
     return f"{name}: {text}" if name else text
 
 
-def _least(curve: Roc) -> float:
+def _least(curve: RocCurve) -> float:
     """The smallest FAR above zero that the pairs can show."""
     return float(1 / curve.impostor[-1])
 
 
-def _bottom(curves: Mapping[str, Roc]) -> float:
+def _bottom(curves: Mapping[str, RocCurve]) -> float:
     return min(float(curve.tar_at(_least(curve))) for curve in curves.values()) - 0.02
 
 

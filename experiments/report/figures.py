@@ -33,7 +33,7 @@ from matplotlib.ticker import (
 )
 from scipy.stats import norm
 
-from experiments.metrics.roc import Roc, roc
+from experiments.metrics.roc import RocCurve, roc_curve
 from experiments.plots.training import BLUE, GREY, ORANGE
 from experiments.plots.verification import DET_TICKS
 from experiments.report.facts import RunFacts
@@ -323,7 +323,7 @@ def roc_and_det(found: Sequence[tuple[int, RunFacts]]) -> str:
     return made.svg
 
 
-def _det(axis: Axes, curves: Sequence[tuple[int, Roc]], least: float) -> None:
+def _det(axis: Axes, curves: Sequence[tuple[int, RocCurve]], least: float) -> None:
     for place, curve in curves:
         rows = _thinned(curve)
         rows = rows[_inside(curve)[rows]]
@@ -338,7 +338,7 @@ def _det(axis: Axes, curves: Sequence[tuple[int, Roc]], least: float) -> None:
     _det_axes(axis, (max(least, 1e-6), max(least_refused, 1e-6)), highest)
 
 
-def _inside(curve: Roc) -> np.ndarray:
+def _inside(curve: RocCurve) -> np.ndarray:
     """Which points a probit axis can show: where some are accepted wrongly, and some refused."""
     return (curve.far > 0) & (curve.far < 1) & (curve.frr > 0) & (curve.frr < 1)
 
@@ -360,8 +360,8 @@ def similarities(run: RunFacts) -> str:
     return made.svg
 
 
-def _curve(run: RunFacts) -> Roc:
-    return roc(*_pairs(run))
+def _curve(run: RunFacts) -> RocCurve:
+    return roc_curve(*_pairs(run))
 
 
 def _pairs(run: RunFacts) -> tuple[np.ndarray, np.ndarray]:
@@ -370,7 +370,7 @@ def _pairs(run: RunFacts) -> tuple[np.ndarray, np.ndarray]:
     return np.array(scores), np.array(matches)
 
 
-def _thinned(curve: Roc) -> np.ndarray:
+def _thinned(curve: RocCurve) -> np.ndarray:
     """Places of a curve's points to draw: all of few; of many, those next to evenly spread FARs on a log scale."""
     count = len(curve.far)
     if count <= POINTS:

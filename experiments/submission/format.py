@@ -15,7 +15,7 @@ from typing import Literal
 
 from experiments.errors import FacesError
 
-Labels = Literal["name", "index"]
+LabelStyle = Literal["name", "index"]
 """What stands for a person: the name of the folder, or its place among all of them, from 0, sorted as strings."""
 
 PICTURE, LABEL = ("image_name", "id"), "label"
@@ -67,7 +67,7 @@ def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
     return columns, rows
 
 
-def label_style(sample: Sample, people: Sequence[str]) -> Labels:
+def detect_label_style(sample: Sample, people: Sequence[str]) -> LabelStyle:
     """Whether the sample's labels are names of `people` or indices of them.
 
     `image_name` goes with names. `id` goes with indices where every label is a number below the number of people and
@@ -86,7 +86,7 @@ def label_style(sample: Sample, people: Sequence[str]) -> Labels:
     return "name"
 
 
-def match(sample: Sample, files: Sequence[str], folder: str) -> tuple[list[int], str]:
+def match_ids(sample: Sample, files: Sequence[str], folder: str) -> tuple[list[int], str]:
     """For each id, the place of its picture among `files`, which are in natural order; and how ids were read.
 
     An id is a file's name (12.jpg), that name without its suffix (12), its number without leading zeros (12 for
@@ -141,10 +141,10 @@ def check_submission(
         return [f"its columns are {','.join(columns) or '(none)'}, the sample's {','.join(form.columns)}"]
     if odd := [row for row in rows if len(row) != len(columns)]:
         return [f"a row has {len(odd[0])} values ({','.join(odd[0])}), expected {len(columns)}"]
-    return problems(rows, form, known)
+    return find_problems(rows, form, known)
 
 
-def problems(rows: Sequence[Sequence[str]], sample: Sample, known: Collection[str] = ()) -> list[str]:
+def find_problems(rows: Sequence[Sequence[str]], sample: Sample, known: Collection[str] = ()) -> list[str]:
     """What is wrong with rows of (id, label)."""
     times = Counter(name for name, _ in rows)
     wanted = set(sample.ids)

@@ -27,7 +27,7 @@ from experiments.inference.class_balance import balanced_parts, known_shares
 from experiments.inference.predict import Folder, Views, a_folder_each, logits_of_files, open_together
 from experiments.metrics.classification import confidence
 from experiments.progress import say
-from experiments.submission.format import Sample, match, read_sample
+from experiments.submission.format import Sample, match_ids, read_sample
 
 
 def refuse_pack(folder: str | os.PathLike[str]) -> None:
@@ -121,7 +121,7 @@ def _require_same(files: Sequence[Sequence[Path]], folders: Sequence[Folder]) ->
 File = str | os.PathLike[str]
 
 
-def agree(
+def compare_submissions(
     submissions: Sequence[File], test: File | None = None, out: File | None = None, least: int | None = None
 ) -> dict[tuple[int, int], float]:
     """Say how often each two submissions name the same person, and return it: a share by the places of the two.
@@ -143,14 +143,14 @@ def agree(
         refuse_pack(test)
         refuse_existing(Path(out), "remove it")
     files = [read_sample(path) for path in submissions]
-    answers = [_answers(file, files[0]) for file in files]
+    name_probes = [_answers(file, files[0]) for file in files]
     shares = {
-        (a, b): sum(map(str.__eq__, answers[a], answers[b])) / len(answers[0])
+        (a, b): sum(map(str.__eq__, name_probes[a], name_probes[b])) / len(name_probes[0])
         for a, b in combinations(range(len(files)), 2)
     }
     for (a, b), share in shares.items():
         say(f"{share:6.1%}  {files[a].path}  {files[b].path}")
-    votes = [_most_named(named) for named in zip(*answers, strict=True)]
+    votes = [_most_named(named) for named in zip(*name_probes, strict=True)]
     for count in range(len(files), 1, -1):
         alike = sum(number >= count for _, number in votes)
         say(f"{alike} of {len(votes)} pictures: {count}{' or more' if count < len(files) else ''} name the same person")
@@ -177,7 +177,7 @@ def _most_named(named: Sequence[str]) -> tuple[str, int]:
 def _sort(form: Sample, votes: Sequence[tuple[str, int]], least: int, people: int, test: File, out: Path) -> None:
     """The pictures on which `least` agree into folders. people: how many the submissions name together."""
     pictures = find_images(test)
-    places, _ = match(form, [path.name for path in pictures], str(test))
+    places, _ = match_ids(form, [path.name for path in pictures], str(test))
     chosen = {person for person, number in votes if number >= least}
     for person in chosen:
         if not person or person in (".", "..") or Path(person).name != person:

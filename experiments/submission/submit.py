@@ -17,7 +17,7 @@ from experiments.files import write_csv
 from experiments.inference.class_balance import EVEN, balanced_parts, known_shares
 from experiments.inference.predict import Folder, Views, a_folder_each, logits_of_files, open_together
 from experiments.progress import say
-from experiments.submission.format import Labels, Sample, label_style, match, problems, read_sample
+from experiments.submission.format import LabelStyle, Sample, detect_label_style, find_problems, match_ids, read_sample
 
 PROGRAM = "from kaggle.cli import main; main()"
 """What the command `kaggle` runs, in a process of its own, as its import ends the process where nobody is logged in."""
@@ -74,7 +74,7 @@ def submit(
     sample: str | os.PathLike[str],
     out: str | os.PathLike[str],
     views: Views = "none",
-    labels: Labels | None = None,
+    labels: LabelStyle | None = None,
     competition: str | None = None,
     device: str | None = None,
     balance: str | None = None,
@@ -97,17 +97,17 @@ def submit(
         raise FacesError(f"{out} is a folder: give --out the name of a file, such as {out / 'submission.csv'}")
     if not out.absolute().parent.is_dir():
         raise FacesError(f"{out}: there is no folder {out.parent} to write it to; make it first")
-    style = labels or label_style(form, people)
+    style = labels or detect_label_style(form, people)
     folders = a_folder_each(len(runs), test, "--test")
     found = {folder: find_images(folder) for folder in dict.fromkeys(folders)}
-    matched = {folder: match(form, [path.name for path in found[folder]], str(folder)) for folder in found}
+    matched = {folder: match_ids(form, [path.name for path in found[folder]], str(folder)) for folder in found}
     written = people if style == "name" else [str(label) for label in range(len(people))]
     files = [[found[folder][place] for place in matched[folder][0]] for folder in folders]
     shares = known_shares(balance, people) if balance else None
     logits = balanced_parts(logits_of_files(trained, files, views), shares)
     named = [written[label] for some in logits for label in some.argmax(1)]
     rows = list(zip(form.ids, named, strict=True))
-    if wrong := problems(rows, form, written):
+    if wrong := find_problems(rows, form, written):
         raise FacesError(f"{out} is not written: {'; '.join(wrong)}")
     write_csv(out, [dict(zip(form.columns, row, strict=True)) for row in rows])
     say(f"{out}: {len(rows)} rows, {len(set(named))} of {len(people)} people named, each by its {_LABEL[style]}")
@@ -131,7 +131,7 @@ _LABEL = {"name": "folder's name", "index": "index among the folders sorted as s
 
 
 def _remark(
-    form: Sample, how: str, there: int, test: str | os.PathLike[str], style: Labels, people: Sequence[str]
+    form: Sample, how: str, there: int, test: str | os.PathLike[str], style: LabelStyle, people: Sequence[str]
 ) -> None:
     """What the user may want to know of a file that is in order."""
     if how != "file name":

@@ -15,7 +15,7 @@ from experiments.data.folders import identity_root
 from experiments.data.loader import Batches, normalize_images
 from experiments.errors import DivergenceError, FacesError
 from experiments.files import new_folder, refuse_existing, refuse_inside, write_json
-from experiments.metrics.classification import figures, rank_of_truth
+from experiments.metrics.classification import classification_metrics, rank_of_truth
 from experiments.plots.training import plot_learning_curves
 from experiments.progress import duration, say, track
 from experiments.run import Run
@@ -118,7 +118,9 @@ def _epoch(number: int, learner: Learner, batches: Batches, validation: Faces, r
             right += int((rank_of_truth(logits, batch.labels) == 0).sum())
             advance(seen, len(batches.faces))
     rate = seen / (time.monotonic() - started)
-    after = figures(predict(learner.network, normalize_images(validation.images, recipe.data)), validation.labels)
+    after = classification_metrics(
+        predict(learner.network, normalize_images(validation.images, recipe.data)), validation.labels
+    )
     _refuse_divergence(after["loss"], number, recipe)
     learner.rate.after_epoch(after["loss"])
     return {

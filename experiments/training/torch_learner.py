@@ -23,7 +23,7 @@ from experiments.data.augment import mix_batch
 from experiments.data.dataset import Faces
 from experiments.data.loader import BatchShard, normalize_tensor
 from experiments.errors import FacesError
-from experiments.metrics.roc import roc
+from experiments.metrics.roc import roc_curve
 from experiments.runtime import step_seed
 from models.face_net import FaceNet, parts, set_trainable
 from models.triplet import TripletHead
@@ -121,7 +121,7 @@ def validation_eer(vectors: np.ndarray, labels: np.ndarray) -> float | None:
         return None
     starts = range(0, len(first), CHUNK)
     scores = [np.einsum("nd,nd->n", vectors[first[at : at + CHUNK]], vectors[second[at : at + CHUNK]]) for at in starts]
-    return roc(np.concatenate(scores), matches).eer()
+    return roc_curve(np.concatenate(scores), matches).eer()
 
 
 def pairs_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ import numpy as np
 from experiments.data.align.in_memory import align_files
 from experiments.data.folders import find_identities
 from experiments.errors import FacesError
-from experiments.evaluation.scoring import View
+from experiments.evaluation.scoring import EmbedOptions
 from experiments.files import read_json, write_json
 from experiments.inference.embedder import normalised, open_embedder
 from experiments.progress import say
@@ -29,7 +29,7 @@ SIZES = tuple(round(lead * 10**power) for power in range(6) for lead in (1, 1.5,
 
 
 @dataclass(frozen=True)
-class Searches:
+class SearchCalibration:
     """network: its fingerprint. flip, zooms: how its embeddings were made. source: the folder of people.
 
     people, asked: how many people, and pictures of theirs asked after. each: pictures a template, at most. sizes: of
@@ -70,7 +70,7 @@ class Searches:
 
 def calibrate_searches(
     embeddings: np.ndarray, labels: np.ndarray, each: int = EACH, seed: int = 0, **about: Any
-) -> Searches:
+) -> SearchCalibration:
     """Ask after every picture (N, D) of all people, labels (N,) from 0, but its own.
 
     Templates are of `each` pictures drawn by lot. With c of M templates as like as a threshold, a gallery of G of them
@@ -96,7 +96,7 @@ def calibrate_searches(
     counted = alike.reshape(STEPS + 1, people)
     shares = [counted @ (1 - _none_of(others, size)) / len(labels) for size in sizes]
     named = tuple(tuple(round(float(share), 9) for share in row) for row in shares)
-    return Searches(people=people, asked=len(labels), each=each, sizes=sizes, named=named, **about)
+    return SearchCalibration(people=people, asked=len(labels), each=each, sizes=sizes, named=named, **about)
 
 
 def _sums(embeddings: np.ndarray, labels: np.ndarray, people: int, each: int, seed: int) -> np.ndarray:
@@ -120,7 +120,7 @@ def _none_of(others: int, size: int) -> np.ndarray:
     return np.where(possible, np.exp(np.minimum(chances, 0)), 0.0)
 
 
-def calibrate_by_people(run: Path, people: Path, view: View, each: int = EACH) -> Searches:
+def calibrate_gallery(run: Path, people: Path, view: EmbedOptions, each: int = EACH) -> SearchCalibration:
     """Calibrate a network's searches on a folder of people, and store that beside it.
 
     Photographs without a face are left out. Raises FacesError where too few people are left.
@@ -151,7 +151,7 @@ def calibrate_by_people(run: Path, people: Path, view: View, each: int = EACH) -
     return searches
 
 
-def read_searches(folder: Path, network: str) -> Searches | None:
+def read_search_calibration(folder: Path, network: str) -> SearchCalibration | None:
     """The calibration in a folder, or none. Raises FacesError for another network's and for a damaged one."""
     path = folder / SEARCHES
     if not path.is_file():
@@ -160,7 +160,7 @@ def read_searches(folder: Path, network: str) -> Searches | None:
         stored = read_json(path)
         zooms, sizes = tuple(stored.pop("zooms")), tuple(stored.pop("sizes"))
         named = tuple(tuple(map(float, row)) for row in stored.pop("named"))
-        searches = Searches(zooms=zooms, sizes=sizes, named=named, **stored)
+        searches = SearchCalibration(zooms=zooms, sizes=sizes, named=named, **stored)
         if len(searches.sizes) != len(named) or {len(row) for row in named} != {STEPS + 1}:
             raise ValueError("its table has not a row a size")
     except (TypeError, KeyError, ValueError, AttributeError) as error:

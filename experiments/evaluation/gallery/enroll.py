@@ -15,13 +15,13 @@ from experiments.data.folders import existing_folder, folders_in, images_in
 from experiments.data.images import load_images
 from experiments.errors import FacesError
 from experiments.evaluation.gallery.store import Gallery, read_gallery, write_gallery
-from experiments.evaluation.scoring import View
+from experiments.evaluation.scoring import EmbedOptions
 from experiments.inference.embedder import Embedder, open_embedder
 from experiments.progress import say
 
 
 @dataclass(frozen=True)
-class Gate:
+class QualityGate:
     """The least that a photograph must show.
 
     score: how sure the detector is of the face, 0 to 1. side: the face's, in pixels. alone: refuse a photograph with
@@ -51,8 +51,8 @@ def enroll(
     out: Path,
     add: bool = False,
     remove: Sequence[str] = (),
-    view: View | None = None,
-    gate: Gate | None = None,
+    view: EmbedOptions | None = None,
+    gate: QualityGate | None = None,
 ) -> Gallery:
     """Enroll a folder with one folder of photographs a person, and write the gallery to `out`.
 
@@ -67,16 +67,18 @@ def enroll(
     gallery = None
     if add or remove:
         gallery = read_gallery(out, embedder.fingerprint).without(remove)
-        view = View(gallery.align, gallery.flip, gallery.zooms)
+        view = EmbedOptions(gallery.align, gallery.flip, gallery.zooms)
     if people is not None:
-        gallery = enrolled(embedder, people, view or View(align=True), gate or Gate(), gallery)
+        gallery = enroll_folder(embedder, people, view or EmbedOptions(align=True), gate or QualityGate(), gallery)
     assert gallery is not None
     write_gallery(gallery, out)
     say(f"{out}: {len(gallery.names)} people by {len(gallery.people)} pictures")
     return gallery
 
 
-def enrolled(embedder: Embedder, people: Path, view: View, gate: Gate, gallery: Gallery | None = None) -> Gallery:
+def enroll_folder(
+    embedder: Embedder, people: Path, view: EmbedOptions, gate: QualityGate, gallery: Gallery | None = None
+) -> Gallery:
     """A gallery of the people in a folder, or the one given with them added; says what was left out, and why.
 
     A picture given twice counts once. Raises FacesError where one picture is given to two people, and where no picture
@@ -114,7 +116,7 @@ def enrolled(embedder: Embedder, people: Path, view: View, gate: Gate, gallery: 
 
 
 def _good(
-    fresh: Sequence[tuple[str, Path, str]], embedder: Embedder, view: View, gate: Gate
+    fresh: Sequence[tuple[str, Path, str]], embedder: Embedder, view: EmbedOptions, gate: QualityGate
 ) -> tuple[list[tuple[str, Path, str]], np.ndarray]:
     """The pictures that pass the gate, and what the network sees of them, (N, H, W, 3)."""
     paths = [path for _, path, _ in fresh]

@@ -14,9 +14,9 @@ import numpy as np
 from experiments.data.align.in_memory import align_files
 from experiments.data.images import load_images
 from experiments.errors import FacesError
-from experiments.evaluation.gallery.calibrate import Searches, read_searches
+from experiments.evaluation.gallery.calibrate import SearchCalibration, read_search_calibration
 from experiments.evaluation.gallery.store import Gallery, read_gallery
-from experiments.evaluation.thresholds import Calibration, read_calibration
+from experiments.evaluation.thresholds import ThresholdCalibration, read_thresholds
 from experiments.files import write_csv
 from experiments.inference.embedder import Embedder, open_embedder
 from experiments.progress import say
@@ -73,19 +73,19 @@ class Answer:
 
     picture: Path
     name: str
-    likest: tuple[tuple[str, float], ...] = ()
+    candidates: tuple[tuple[str, float], ...] = ()
     why: str = ""
 
 
 @dataclass(frozen=True)
-class Limit:
+class DecisionThreshold:
     """A similarity below which the answer is nobody; basis: where it is from, in words."""
 
     value: float
     basis: str
 
 
-def threshold_for(embedder: Embedder, gallery: Gallery, far: float = STRANGERS) -> Limit:
+def choose_threshold(embedder: Embedder, gallery: Gallery, far: float = STRANGERS) -> DecisionThreshold:
     """The calibrated similarity from which this gallery gives a stranger a name no oftener than `far`.
 
     That of whole searches, where `faces calibrate` has been there. Else of pairs: a stranger is compared with
@@ -97,17 +97,21 @@ def threshold_for(embedder: Embedder, gallery: Gallery, far: float = STRANGERS) 
         raise FacesError(f"--far {far:g}: expected a share between 0 and 1, such as 0.01")
     assert embedder.folder is not None
     people = len(gallery.names)
-    if searches := read_searches(embedder.folder, embedder.fingerprint):
+    if searches := read_search_calibration(embedder.folder, embedder.fingerprint):
         _refuse_other_views(embedder.folder, gallery, searches, "faces calibrate")
         basis = f"a stranger named in {far:.2%} of searches, calibrated on {searches.people:,} other people"
-        return Limit(searches.threshold(people, far), basis)
-    calibration = read_calibration(embedder.folder, embedder.fingerprint)
+        return DecisionThreshold(searches.threshold(people, far), basis)
+    calibration = read_thresholds(embedder.folder, embedder.fingerprint)
     _refuse_other_views(embedder.folder, gallery, calibration, "faces verify")
-    point = calibration.strictest(far / people)
-    return Limit(point.value, f"{point.name.upper()} of single comparisons; `faces calibrate` does it by searches")
+    point = calibration.strictest_for(far / people)
+    return DecisionThreshold(
+        point.value, f"{point.name.upper()} of single comparisons; `faces calibrate` does it by searches"
+    )
 
 
-def _refuse_other_views(folder: Path, gallery: Gallery, calibrated: Searches | Calibration, command: str) -> None:
+def _refuse_other_views(
+    folder: Path, gallery: Gallery, calibrated: SearchCalibration | ThresholdCalibration, command: str
+) -> None:
     if (calibrated.flip, tuple(calibrated.zooms)) != (gallery.flip, tuple(gallery.zooms)):
         raise FacesError(
             f"{folder}: calibrated with {_views(calibrated)}, and the gallery is of {_views(gallery)}, whose "
@@ -115,21 +119,21 @@ def _refuse_other_views(folder: Path, gallery: Gallery, calibrated: Searches | C
         )
 
 
-def _views(made: Searches | Calibration | Gallery) -> str:
+def _views(made: SearchCalibration | ThresholdCalibration | Gallery) -> str:
     return f"{'flip' if made.flip else 'no flip'} and zooms {' '.join(f'{zoom:g}' for zoom in made.zooms)}"
 
 
-def answers(
+def name_probes(
     gallery: Gallery, probes: np.ndarray, threshold: float, top: int = 1, search: Search = "exact"
 ) -> list[tuple[str, tuple[tuple[str, float], ...]]]:
     """For each probe (P, D): the name, or "nobody" below the threshold, and the `top` likest with similarities."""
     names = gallery.names
     scores, rows = nearest(gallery.templates(), probes, top, search)
-    likest = [
+    candidates = [
         tuple((names[row], float(score)) for row, score in zip(whose, how, strict=True))
         for whose, how in zip(rows, scores, strict=True)
     ]
-    return [(best[0][0] if best[0][1] >= threshold else NOBODY, best) for best in likest]
+    return [(best[0][0] if best[0][1] >= threshold else NOBODY, best) for best in candidates]
 
 
 def identify(
@@ -154,19 +158,19 @@ def identify(
     embedder = open_embedder(run)
     gallery = read_gallery(file, embedder.fingerprint)
     if threshold is None:
-        limit = threshold_for(embedder, gallery, far)
+        limit = choose_threshold(embedder, gallery, far)
         threshold = limit.value
         say(f"threshold {threshold:.4f} for {len(gallery.names)} people: {limit.basis}")
     images, whose, remarks = _faces(pictures, embedder, gallery.align)
     found = {}
     if len(images):
         probes = embedder.embed(images, gallery.flip, gallery.zooms)
-        found = dict(zip(whose, answers(gallery, probes, threshold, top, search), strict=True))
+        found = dict(zip(whose, name_probes(gallery, probes, threshold, top, search), strict=True))
     result = []
     for row, path in enumerate(pictures):
-        name, likest = found.get(row, (NOBODY, ()))
-        result.append(Answer(path, name, likest, remarks.get(row, "")))
-        listed = ", ".join(f"{who} {score:.3f}" for who, score in likest)
+        name, candidates = found.get(row, (NOBODY, ()))
+        result.append(Answer(path, name, candidates, remarks.get(row, "")))
+        listed = ", ".join(f"{who} {score:.3f}" for who, score in candidates)
         say(f"{path}: {name}" + f" ({listed})" * bool(listed) + f"; {remarks.get(row)}" * (row in remarks))
     if out is not None:
         write_csv(
@@ -192,6 +196,6 @@ def _faces(paths: Sequence[Path], embedder: Embedder, align: bool) -> tuple[np.n
 def _rows(answer: Answer) -> list[dict[str, object]]:
     """A row a person among the likest, or one without where no face was found."""
     common = {"picture": str(answer.picture), "name": answer.name}
-    ranked = enumerate(answer.likest, 1)
+    ranked = enumerate(answer.candidates, 1)
     rows = [{**common, "rank": n, "who": who, "similarity": f"{score:.6f}"} for n, (who, score) in ranked]
     return rows or [{**common, "rank": "", "who": "", "similarity": ""}]

@@ -7,29 +7,36 @@ from typing import Any
 import numpy as np
 
 from experiments.errors import FacesError
-from experiments.evaluation.gallery.enroll import Gate, enrolled
-from experiments.evaluation.gallery.identify import threshold_for
+from experiments.evaluation.gallery.enroll import QualityGate, enroll_folder
+from experiments.evaluation.gallery.identify import choose_threshold
 from experiments.evaluation.gallery.store import Gallery
-from experiments.evaluation.scoring import View
+from experiments.evaluation.scoring import EmbedOptions
 from experiments.files import write_csv, write_json
 from experiments.inference.embedder import normalised, open_embedder
-from experiments.metrics.bootstrap import people_interval
-from experiments.metrics.identification import NOBODY, OpenSet, cmc, open_set, rank_k, ranks
+from experiments.metrics.bootstrap import proportion_interval_by_person
+from experiments.metrics.identification import (
+    NOBODY,
+    OpenSetScores,
+    cmc_curve,
+    match_ranks,
+    open_set_scores,
+    rank_k_rate,
+)
 from experiments.plots.verification import plot_cmc, plot_open_set
 from experiments.progress import say
 
 
 @dataclass(frozen=True, eq=False)
-class LeftOut:
+class LeaveOneOutResult:
     """places (N,): of the right person when the picture is left out of its person's template. open_set: known probes
     are those, strangers the same pictures with their person out of the gallery. best (N,): the likest of all, then."""
 
     places: np.ndarray
-    open_set: OpenSet
+    open_set_scores: OpenSetScores
     similarity: np.ndarray
 
 
-def leave_one_out(gallery: Gallery) -> LeftOut:
+def leave_one_out(gallery: Gallery) -> LeaveOneOutResult:
     """Ask after every picture of people with two at least, of a gallery without it; and of one without its person."""
     numbers = np.unique(np.array(gallery.people), return_inverse=True)[1]
     counts = np.bincount(numbers)
@@ -45,20 +52,22 @@ def leave_one_out(gallery: Gallery) -> LeftOut:
     strangers = similarity.copy()
     strangers[np.arange(len(asked)), own] = -1.0
     truth = np.append(own, np.full(len(asked), NOBODY))
-    judged = open_set(np.concatenate([similarity, strangers]), truth)
-    return LeftOut(ranks(similarity, own), judged, similarity)
+    judged = open_set_scores(np.concatenate([similarity, strangers]), truth)
+    return LeaveOneOutResult(match_ranks(similarity, own), judged, similarity)
 
 
-def try_people(run: Path, people: Path, out: Path | None, view: View, gate: Gate, far: float) -> dict[str, Any]:
+def evaluate_gallery(
+    run: Path, people: Path, out: Path | None, view: EmbedOptions, gate: QualityGate, far: float
+) -> dict[str, Any]:
     """Enroll a folder of people but for one picture each, ask after that, and say how often the answer was right.
 
     Every picture takes its turn. Writes identification.json, answers.csv, cmc.png and open_set.png into `out`.
     """
     embedder = open_embedder(run)
-    gallery = enrolled(embedder, people, view, gate)
+    gallery = enroll_folder(embedder, people, view, gate)
     left = leave_one_out(gallery)
-    limit = threshold_for(embedder, gallery, far)
-    judged = left.open_set
+    limit = choose_threshold(embedder, gallery, far)
+    judged = left.open_set_scores
     numbers = np.unique(np.array(gallery.people), return_inverse=True)[1]
     whose = numbers[np.bincount(numbers)[numbers] > 1]
     named, strangers = judged.right >= limit.value, judged.strangers >= limit.value
@@ -66,14 +75,17 @@ def try_people(run: Path, people: Path, out: Path | None, view: View, gate: Gate
         "people": len(gallery.names),
         "pictures": len(gallery.people),
         "asked": len(left.places),
-        "rank1": rank_k(left.places, 1),
-        "rank5": rank_k(left.places, 5),
+        "rank1": rank_k_rate(left.places, 1),
+        "rank5": rank_k_rate(left.places, 5),
         "far": far,
         "threshold": limit.value,
         "basis": limit.basis,
         "dir": judged.dir(limit.value),
         "strangers_named": judged.far(limit.value),
-        "intervals": {"dir": people_interval(named, whose), "strangers_named": people_interval(strangers, whose)},
+        "intervals": {
+            "dir": proportion_interval_by_person(named, whose),
+            "strangers_named": proportion_interval_by_person(strangers, whose),
+        },
         "open_set_accuracy": judged.accuracy(limit.value),
         "dir_at_far": {f"{share:g}": judged.dir_at(share) for share in (0.01, 0.1)},
     }
@@ -89,7 +101,7 @@ def try_people(run: Path, people: Path, out: Path | None, view: View, gate: Gate
     return result
 
 
-def _write(out: Path, gallery: Gallery, left: LeftOut, result: dict[str, Any]) -> None:
+def _write(out: Path, gallery: Gallery, left: LeaveOneOutResult, result: dict[str, Any]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "identification.json", result)
     names = gallery.names
@@ -107,7 +119,9 @@ def _write(out: Path, gallery: Gallery, left: LeftOut, result: dict[str, Any]) -
     ]
     write_csv(out / "answers.csv", rows)
     title = f"{len(left.places)} pictures of {len(names)} people, each left out in turn"
-    plot_cmc(cmc(left.places, min(20, len(names))), out / "cmc.png", title)
+    plot_cmc(cmc_curve(left.places, min(20, len(names))), out / "cmc.png", title)
     shares = np.linspace(0, 1, 201)
-    plot_open_set(shares, np.array([left.open_set.dir_at(share) for share in shares]), out / "open_set.png", title)
+    plot_open_set(
+        shares, np.array([left.open_set_scores.dir_at(share) for share in shares]), out / "open_set.png", title
+    )
     say(f"written to {out}: identification.json, answers.csv, cmc.png, open_set.png")

@@ -14,15 +14,15 @@ from experiments.data.align.in_memory import align_files
 from experiments.data.folders import folders_in, images_in
 from experiments.data.images import load_images
 from experiments.errors import FacesError
-from experiments.evaluation.scoring import View
+from experiments.evaluation.scoring import EmbedOptions
 from experiments.files import write_csv, write_json
 from experiments.inference.embedder import Embedder, normalised
-from experiments.metrics.identification import NOBODY, cmc, open_set, rank_k, ranks
+from experiments.metrics.identification import NOBODY, cmc_curve, match_ranks, open_set_scores, rank_k_rate
 from experiments.plots.verification import plot_cmc
 from experiments.progress import say
 
 KNOWN, DEV, TEST = "known", "unknown_dev", "unknown_test"
-NOBODYS_LABEL = "n000000"
+STRANGER_LABEL = "n000000"
 
 
 def is_known_unknown(file: Path, images: Path) -> bool:
@@ -33,7 +33,9 @@ def is_known_unknown(file: Path, images: Path) -> bool:
         return [word.strip().lower() for word in lines.readline().split(",")][1:] == ["label"]
 
 
-def judge_known_unknown(embedder: Embedder, file: Path, images: Path, out: Path, view: View) -> dict[str, Any]:
+def evaluate_known_unknown(
+    embedder: Embedder, file: Path, images: Path, out: Path, view: EmbedOptions
+) -> dict[str, Any]:
     """Name the pictures of unknown_dev/, judge that by the table, and name those of unknown_test/ where there are any.
 
     The threshold below which the answer is nobody is the one that is best on the table. Writes identification.json,
@@ -48,8 +50,8 @@ def judge_known_unknown(embedder: Embedder, file: Path, images: Path, out: Path,
     labels = _labels(file, probes)
     names = list(people)
     column = {name: n for n, name in enumerate(names)}
-    if strange := sorted({label for label in labels if label not in column and label != NOBODYS_LABEL}):
-        raise FacesError(f"{file}: the label {strange[0]!r} is nobody's in {images / KNOWN}, and not {NOBODYS_LABEL}")
+    if strange := sorted({label for label in labels if label not in column and label != STRANGER_LABEL}):
+        raise FacesError(f"{file}: the label {strange[0]!r} is nobody's in {images / KNOWN}, and not {STRANGER_LABEL}")
     truth = np.array([column.get(label, NOBODY) for label in labels])
     known = _embeddings(embedder, [path for paths in people.values() for path in paths], view)
     numbers = np.repeat(np.arange(len(names)), [len(paths) for paths in people.values()])
@@ -57,30 +59,33 @@ def judge_known_unknown(embedder: Embedder, file: Path, images: Path, out: Path,
     np.add.at(sums, numbers, known)
     templates = normalised(sums).astype(np.float64)
     similarity = _embeddings(embedder, probes, view) @ templates.T
-    judged, places = open_set(similarity, truth), ranks(similarity[truth != NOBODY], truth[truth != NOBODY])
+    judged, places = (
+        open_set_scores(similarity, truth),
+        match_ranks(similarity[truth != NOBODY], truth[truth != NOBODY]),
+    )
     threshold = judged.best_threshold()
     result: dict[str, Any] = {
         "known": len(names),
         "probes": len(probes),
         "strangers": int((truth == NOBODY).sum()),
-        "rank1": rank_k(places, 1),
-        "rank5": rank_k(places, 5),
+        "rank1": rank_k_rate(places, 1),
+        "rank5": rank_k_rate(places, 5),
         "threshold": threshold,
         "open_set_accuracy": judged.accuracy(threshold),
         "dir_at_far": {f"{far:g}": judged.dir_at(far) for far in (0.01, 0.1)},
     }
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "identification.json", result)
-    plot_cmc(cmc(places, min(20, len(names))), out / "cmc.png", f"{len(places)} pictures, {len(names)} people")
+    plot_cmc(cmc_curve(places, min(20, len(names))), out / "cmc.png", f"{len(places)} pictures, {len(names)} people")
     say(f"rank-1 {result['rank1']:.4f} of the known; of all, with nobody below {threshold:.4f}, right are "
         f"{result['open_set_accuracy']:.4f}")  # fmt: skip
     if (images / TEST).is_dir():
         asked = _pictures(images / TEST)
         scores = _embeddings(embedder, asked, view) @ templates.T
-        given = np.where(scores.max(1) >= threshold, np.array(names)[scores.argmax(1)], NOBODYS_LABEL)
+        given = np.where(scores.max(1) >= threshold, np.array(names)[scores.argmax(1)], STRANGER_LABEL)
         path = out / f"{TEST}_submission.csv"
         write_csv(path, [{"id": n, "label": str(name)} for n, name in enumerate(given)])
-        say(f"{path}: {len(asked)} rows, {(given == NOBODYS_LABEL).mean():.1%} of them nobody")
+        say(f"{path}: {len(asked)} rows, {(given == STRANGER_LABEL).mean():.1%} of them nobody")
     return result
 
 
@@ -108,7 +113,7 @@ def _labels(file: Path, probes: list[Path]) -> list[str]:
     return [label for label in labels if label is not None]
 
 
-def _embeddings(embedder: Embedder, paths: list[Path], view: View) -> np.ndarray:
+def _embeddings(embedder: Embedder, paths: list[Path], view: EmbedOptions) -> np.ndarray:
     if view.align:
         images = np.stack([one.image for one in align_files(paths, embedder.size)])
     else:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from experiments.metrics.bootstrap import draws, middle, people_of_pairs
-from experiments.metrics.roc import Roc
+from experiments.metrics.bootstrap import bootstrap_statistics, infer_identities, percentile_interval
+from experiments.metrics.roc import RocCurve
 
 NETWORKS = {"mobilenet_v2": "MobileNetV2 from ImageNet", "resnet18": "ResNet-18 from nothing"}
 REGULARISERS = {
@@ -95,9 +95,9 @@ def _draws(folder: Path) -> tuple[float, np.ndarray]:
     first, second = (np.array([numbers[p[side]] for p in pairs]) for side in ("first", "second"))
     matches = np.array([p["match"] == "1" for p in pairs])
     scores = np.array([float(p["similarity"]) for p in pairs])
-    people = people_of_pairs(first, second, matches)
+    people = infer_identities(first, second, matches)
     eer = json.loads((folder / "verification" / "verification.json").read_text())["eer"]
-    return eer, draws(scores, matches, people, {"eer": Roc.eer})["eer"]
+    return eer, bootstrap_statistics(scores, matches, people, {"eer": RocCurve.eer})["eer"]
 
 
 def _table(network: str, found: dict[Any, dict[str, Any]], drawn: dict[Any, tuple[float, np.ndarray]]) -> str:
@@ -130,7 +130,7 @@ def _less(drawn: dict[Any, tuple[float, np.ndarray]], one: Any, other: Any) -> s
     """How much lower or higher one EER is than the other, in points, over the same draws."""
     if one not in drawn or other not in drawn:
         return ""
-    low, high = middle(drawn[one][1] - drawn[other][1])
+    low, high = percentile_interval(drawn[one][1] - drawn[other][1])
     return f"{100 * (drawn[one][0] - drawn[other][0]):+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 

@@ -14,7 +14,7 @@ from experiments.evaluation import evaluate as module
 from experiments.evaluation.evaluate import evaluate
 from experiments.inference.class_balance import balanced
 from experiments.inference.model import Trained
-from experiments.metrics.classification import figures
+from experiments.metrics.classification import classification_metrics
 from experiments.run import Run
 from mytorch import save
 
@@ -53,11 +53,11 @@ def test_the_files_are_those_that_the_docstring_lists(evaluated):
     assert all(name in (evaluate.__doc__ or "") for name in FILES)
 
 
-def test_the_figures_are_those_of_the_best_network_on_validation(trained_once, people, tmp_path, quick):
+def test_the_metrics_are_those_of_the_best_network_on_validation(trained_once, people, tmp_path, quick):
     result = evaluate(trained_once.folder, people, tmp_path / "out")
     trained = Trained.open(trained_once.folder)
     _, validation = read_split(people, trained.recipe)
-    expected = figures(trained.logits(validation.images), validation.labels)
+    expected = classification_metrics(trained.logits(validation.images), validation.labels)
     written = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     for key, value in expected.items():
         assert result[key] == written[key] == value
@@ -81,13 +81,13 @@ def test_pictures_may_be_judged_together_when_it_is_known_how_often_each_person_
     result = evaluate(untrained.folder, people, tmp_path / "even", part="train", balance="even")
     trained = Trained.open(untrained.folder)
     faces, _ = read_split(people, trained.recipe)
-    expected = figures(balanced(trained.logits(faces.images), np.full(4, 0.25)), faces.labels)
+    expected = classification_metrics(balanced(trained.logits(faces.images), np.full(4, 0.25)), faces.labels)
     assert {key: result[key] for key in expected} == pytest.approx(expected)
     assert json.loads((tmp_path / "even" / "evaluation.json").read_text())["balance"] == "even"
     assert "balance" not in json.loads((evaluated[1] / "evaluation.json").read_text())
 
 
-def test_the_tables_add_up_to_the_figures(evaluated):
+def test_the_tables_add_up_to_the_metrics(evaluated):
     result, out = evaluated
     people_rows, mistakes = rows(out / "identities.csv"), rows(out / "confused.csv")
     assert {row["identity"] for row in people_rows} == {"anna", "ben", "chloe", "dan"}
@@ -209,7 +209,7 @@ def test_several_runs_are_judged_by_their_mean_probabilities(trained_once, trans
         trained = Trained.open(run.folder)
         _, faces = read_split(people, trained.recipe)
         mean = mean + torch.softmax(torch.from_numpy(trained.logits(faces.images)).double(), 1) / 2
-    expected = figures(mean.log().numpy(), faces.labels)
+    expected = classification_metrics(mean.log().numpy(), faces.labels)
     assert {key: result[key] for key in expected} == pytest.approx(expected, rel=1e-5)
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["run"].count(" + ") == 1
 

@@ -5,15 +5,15 @@ from PIL import Image
 from experiments.data.align.detector import Face
 from experiments.data.align.in_memory import AlignedFace
 from experiments.errors import FacesError
-from experiments.evaluation.match import refuse_faceless
-from experiments.evaluation.scoring import View
+from experiments.evaluation.match import require_face
+from experiments.evaluation.scoring import EmbedOptions
 from experiments.evaluation.verification import verify
 
 
 @pytest.fixture(scope="module")
 def calibrated(network, pairs_file, drawn_faces):
     """The frozen network's folder with thresholds."""
-    verify(network, pairs_file, drawn_faces, network.folder, View(), [0.1, 0.02], rounds=0)
+    verify(network, pairs_file, drawn_faces, network.folder, EmbedOptions(), [0.1, 0.02], rounds=0)
     return network.folder
 
 
@@ -67,4 +67,4 @@ def test_several_faces_are_said():
     assert one.remark == ""
     assert many.remark == "a.jpg: 3 faces, the most central large one was taken"
     with pytest.raises(FacesError, match="no face was found"):
-        refuse_faceless(none)
+        require_face(none)

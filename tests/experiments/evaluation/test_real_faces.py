@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from experiments.data.pairs import read_pairs
-from experiments.evaluation.gallery.enroll import Gate
-from experiments.evaluation.gallery.leave_one_out import try_people
-from experiments.evaluation.robustness import some_pairs
-from experiments.evaluation.scoring import View, figures, score_pairs
-from experiments.evaluation.thresholds import calibrate
+from experiments.evaluation.gallery.enroll import QualityGate
+from experiments.evaluation.gallery.leave_one_out import evaluate_gallery
+from experiments.evaluation.robustness import sample_pairs
+from experiments.evaluation.scoring import EmbedOptions, score_pairs, verification_metrics
+from experiments.evaluation.thresholds import calibrate_thresholds
 from experiments.evaluation.verification import verify
 from experiments.inference.embedder import frozen, keep_frozen
 
@@ -31,7 +31,7 @@ def face_weights(shared_data: Path) -> Path:
 def test_lfws_official_pairs(shared_data, face_weights, tmp_path):
     network = frozen("mobilefacenet", face_weights, tmp_path / "lfw")
     lfw = shared_data / "lfw"
-    result = verify(network, lfw / "pairs.txt", lfw / "aligned_112", tmp_path / "lfw", View(), rounds=0)
+    result = verify(network, lfw / "pairs.txt", lfw / "aligned_112", tmp_path / "lfw", EmbedOptions(), rounds=0)
     assert result["lfw_accuracy"] == pytest.approx(0.9948, abs=0.001)
     assert result["eer"] == pytest.approx(0.0065, abs=0.001)
 
@@ -46,8 +46,8 @@ def test_other_photographs_from_detection_on(shared_data, face_weights):
     network = frozen("mobilefacenet", face_weights)
     celeb = shared_data / "celeb" / "ver"
     pairs = read_pairs(celeb / "val_pairs.txt", celeb)
-    scored = score_pairs(network, pairs, View(align=True, zooms=(1.0, 1.1)))
-    assert figures(scored, rounds=0)["eer"] == pytest.approx(committed["eer"], abs=0.005)
+    scored = score_pairs(network, pairs, EmbedOptions(align=True, zooms=(1.0, 1.1)))
+    assert verification_metrics(scored, rounds=0)["eer"] == pytest.approx(committed["eer"], abs=0.005)
 
 
 def test_photographs_as_taken_to_names_leaving_one_out(shared_data, face_weights, tmp_path):
@@ -55,10 +55,12 @@ def test_photographs_as_taken_to_names_leaving_one_out(shared_data, face_weights
     network = frozen("mobilefacenet", face_weights, tmp_path / "net")
     keep_frozen(network)
     lfw = shared_data / "lfw"
-    pairs = some_pairs(read_pairs(lfw / "pairs.txt", lfw / "aligned_112"), 400)
-    scores = score_pairs(network, pairs, View()).scores
+    pairs = sample_pairs(read_pairs(lfw / "pairs.txt", lfw / "aligned_112"), 400)
+    scores = score_pairs(network, pairs, EmbedOptions()).scores
     about = {"network": network.fingerprint, "flip": True, "zooms": (1.0,), "pairs": "LFW"}
-    calibrate(scores, pairs.matches, [0.01], **about).write(tmp_path / "net")
-    result = try_people(tmp_path / "net", shared_data / "raw", tmp_path / "out", View(align=True), Gate(), 0.01)
+    calibrate_thresholds(scores, pairs.matches, [0.01], **about).write(tmp_path / "net")
+    result = evaluate_gallery(
+        tmp_path / "net", shared_data / "raw", tmp_path / "out", EmbedOptions(align=True), QualityGate(), 0.01
+    )
     assert result["people"] == 8
     assert result["rank1"] >= 0.95

@@ -7,12 +7,19 @@ from PIL import Image
 from experiments.data.pairs import read_pairs
 from experiments.errors import FacesError
 from experiments.evaluation.match import occlusion_map
-from experiments.evaluation.robustness import KINDS, group_rates, read_attributes, robustness, run_stress, some_pairs
-from experiments.evaluation.scoring import View, score_pairs
+from experiments.evaluation.robustness import (
+    KINDS,
+    group_error_rates,
+    read_attributes,
+    robustness,
+    run_robustness,
+    sample_pairs,
+)
+from experiments.evaluation.scoring import EmbedOptions, score_pairs
 from experiments.evaluation.verification import verify
-from experiments.metrics.roc import roc
+from experiments.metrics.roc import roc_curve
 
-VIEW = View(flip=False)
+VIEW = EmbedOptions(flip=False)
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +47,9 @@ def test_pictures_are_not_changed_by_their_damage():
     assert (picture == 200).all()
 
 
-def test_without_damage_the_figures_are_those_of_the_pairs(network, scored):
+def test_without_damage_the_metrics_are_those_of_the_pairs(network, scored):
     rows = robustness(network, scored, VIEW, ["noise"])
-    expected = roc(scored.scores, scored.pairs.matches)
+    expected = roc_curve(scored.scores, scored.pairs.matches)
     assert [row["severity"] for row in rows] == [None, 10, 25, 50, 80]
     assert rows[0]["eer"] == pytest.approx(expected.eer(), abs=1e-9)
     assert rows[0]["auc"] == pytest.approx(expected.auc(), abs=1e-6)
@@ -62,7 +69,7 @@ def attributes(tmp_path):
 
 def test_a_groups_rates_are_those_of_its_pairs_alone(scored, attributes):
     table = read_attributes(attributes, scored.pairs)
-    rows = {(row["attribute"], row["group"]): row for row in group_rates(scored, table, 0.7, 50)}
+    rows = {(row["attribute"], row["group"]): row for row in group_error_rates(scored, table, 0.7, 50)}
     assert set(rows) == {("hair", "red"), ("hair", "blue"), ("hat", "yes"), ("hat", "no")}
     who = np.array([path.parent.name for path in scored.pairs.paths])
     first, second = who[scored.pairs.first], who[scored.pairs.second]
@@ -96,7 +103,7 @@ def test_attributes_by_picture_and_tables_that_fit_nothing(scored, tmp_path):
 
 
 def test_tables_and_plots_by_the_command(command, network, pairs_file, drawn_faces, attributes, tmp_path):
-    verify(network, pairs_file, drawn_faces, network.folder, View(), [0.1, 0.02], rounds=0)
+    verify(network, pairs_file, drawn_faces, network.folder, EmbedOptions(), [0.1, 0.02], rounds=0)
     out = tmp_path / "out"
     common = ["stress", network.folder, "--pairs", pairs_file, "--images", drawn_faces, "--out", out]
     assert command(*common, "--damage", "blur", "--damage", "jpeg", "--most", 40).status == 0
@@ -118,7 +125,7 @@ def test_tables_and_plots_by_the_command(command, network, pairs_file, drawn_fac
 
 def test_some_pairs_keep_their_pictures_and_answers(pairs_file, drawn_faces, tmp_path):
     pairs = read_pairs(pairs_file, drawn_faces)
-    some = some_pairs(pairs, 7)
+    some = sample_pairs(pairs, 7)
     every = {
         (pairs.paths[a], pairs.paths[b]): m for a, b, m in zip(pairs.first, pairs.second, pairs.matches, strict=True)
     }
@@ -131,7 +138,7 @@ def test_pairs_without_answers_have_no_error_rates(network, pairs_file, drawn_fa
     bare = tmp_path / "bare.txt"
     bare.write_text("anna/anna_0001.png ben/ben_0001.png\n")
     with pytest.raises(FacesError, match="without answers"):
-        run_stress(network.folder, bare, drawn_faces, tmp_path / "out", VIEW)
+        run_robustness(network.folder, bare, drawn_faces, tmp_path / "out", VIEW)
 
 
 def test_a_pixels_worth_is_what_covering_it_costs(network):

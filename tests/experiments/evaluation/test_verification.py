@@ -7,9 +7,9 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from experiments.errors import FacesError
-from experiments.evaluation.scoring import View
-from experiments.evaluation.thresholds import calibrate, read_calibration
-from experiments.evaluation.verification import network_for, verify
+from experiments.evaluation.scoring import EmbedOptions
+from experiments.evaluation.thresholds import calibrate_thresholds, read_thresholds
+from experiments.evaluation.verification import open_network, verify
 from experiments.inference.embedder import frozen, keep_frozen, open_embedder
 
 FILES = {"verification.json", "scores.csv", "roc.png", "det.png", "scores.png", "worst.png", "thresholds.json"}
@@ -26,9 +26,9 @@ def rows(path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
-def test_labelled_pairs_give_figures_pictures_and_thresholds(own_network, pairs_file, drawn_faces, tmp_path):
+def test_labelled_pairs_give_metrics_images_and_thresholds(own_network, pairs_file, drawn_faces, tmp_path):
     out = tmp_path / "out"
-    result = verify(own_network, pairs_file, drawn_faces, out, View(), [0.1, 0.01, 1e-6], 50)
+    result = verify(own_network, pairs_file, drawn_faces, out, EmbedOptions(), [0.1, 0.01, 1e-6], 50)
     assert {path.name for path in out.iterdir()} == {*FILES, "network.json"}
     assert all(name in (verify.__doc__ or "") for name in FILES)
     table = rows(out / "scores.csv")
@@ -44,17 +44,17 @@ def test_labelled_pairs_give_figures_pictures_and_thresholds(own_network, pairs_
         if name.endswith(".png"):
             with Image.open(out / name) as image:
                 assert len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)) > 50
-    stored = read_calibration(out, own_network.fingerprint)
+    stored = read_thresholds(out, own_network.fingerprint)
     assert stored.at().value == result["threshold"]
     assert [threshold.name for threshold in stored.thresholds] == ["eer", "far 0.1"]
     assert open_embedder(out).fingerprint == own_network.fingerprint
 
 
 def test_withheld_answers_give_the_competitions_file(own_network, pairs_file, drawn_faces, tmp_path):
-    labelled = verify(own_network, pairs_file, drawn_faces, tmp_path / "out", View(), rounds=0)
+    labelled = verify(own_network, pairs_file, drawn_faces, tmp_path / "out", EmbedOptions(), rounds=0)
     withheld = tmp_path / "test_pairs.txt"
     withheld.write_text("".join(line[:-3] + "\n" for line in pairs_file.read_text().splitlines(keepends=True)))
-    verify(own_network, withheld, drawn_faces, tmp_path / "out", View())
+    verify(own_network, withheld, drawn_faces, tmp_path / "out", EmbedOptions())
     given, scores = rows(tmp_path / "out" / "test_pairs_submission.csv"), rows(tmp_path / "out" / "scores.csv")
     assert list(given[0]) == ["ID", "Label"]
     assert [row["ID"] for row in given] == [str(n) for n in range(120)]
@@ -67,7 +67,7 @@ def test_lfws_folds(own_network, drawn_faces, tmp_path):
     for a, b in (("anna", "ben"), ("chloe", "dan")):
         lines += [f"{a}\t1\t2", f"{b}\t1\t3", f"{a}\t1\t{b}\t2", f"{a}\t3\t{b}\t4"]
     (tmp_path / "pairs.txt").write_text("\n".join(lines))
-    result = verify(own_network, tmp_path / "pairs.txt", drawn_faces, tmp_path / "out", View(), rounds=0)
+    result = verify(own_network, tmp_path / "pairs.txt", drawn_faces, tmp_path / "out", EmbedOptions(), rounds=0)
     assert result["lfw_accuracy"] == pytest.approx(np.mean(result["fold_accuracies"]))
     assert len(result["fold_accuracies"]) == 2
     assert "lfw_std" in result
@@ -87,33 +87,33 @@ def test_mirror_images_and_zooms_change_embeddings_that_stay_of_length_one(netwo
 def test_a_bad_pairs_file_leaves_nothing_behind(own_network, drawn_faces, tmp_path):
     (tmp_path / "pairs.txt").write_text("anna/anna_0001.png ../out.png 1\n")
     with pytest.raises(FacesError, match="leads out of"):
-        verify(own_network, tmp_path / "pairs.txt", drawn_faces, tmp_path / "out", View())
+        verify(own_network, tmp_path / "pairs.txt", drawn_faces, tmp_path / "out", EmbedOptions())
     assert not (tmp_path / "out").exists()
 
 
 def test_pairs_of_one_kind_are_an_error_that_says_so(own_network, drawn_faces, tmp_path):
     (tmp_path / "pairs.txt").write_text("anna/anna_0001.png anna/anna_0002.png 1\n")
     with pytest.raises(FacesError, match="all 1 pairs are of one person"):
-        verify(own_network, tmp_path / "pairs.txt", drawn_faces, tmp_path / "out", View())
+        verify(own_network, tmp_path / "pairs.txt", drawn_faces, tmp_path / "out", EmbedOptions())
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("zooms", [(), (0.5,), (3.0,)])
 def test_zooms_that_are_none(zooms):
     with pytest.raises(FacesError, match="expected factors from 1 to 2"):
-        View(zooms=zooms)
+        EmbedOptions(zooms=zooms)
 
 
 def test_what_is_meant_must_be_one_network(weights, tmp_path):
     for given in ((None, None, None, None), (tmp_path, "mobilefacenet", None, None)):
         with pytest.raises(FacesError, match="give either a RUN, or --backbone"):
-            network_for(*given)
+            open_network(*given)
     with pytest.raises(FacesError, match="needs --weights FILE, and --out DIR"):
-        network_for(None, "mobilefacenet", None, tmp_path)
+        open_network(None, "mobilefacenet", None, tmp_path)
     with pytest.raises(FacesError, match=r"none\.safetensors"):
-        network_for(None, "mobilefacenet", tmp_path / "none.safetensors", tmp_path)
+        open_network(None, "mobilefacenet", tmp_path / "none.safetensors", tmp_path)
     with pytest.raises(FacesError, match="no backbone is called"):
-        network_for(None, "mobilefacenett", weights, tmp_path)
+        open_network(None, "mobilefacenett", weights, tmp_path)
 
 
 def test_a_run_of_mytorch_has_no_embeddings(trained_once):
@@ -122,14 +122,14 @@ def test_a_run_of_mytorch_has_no_embeddings(trained_once):
 
 
 def test_thresholds_of_other_weights_are_refused(own_network, pairs_file, drawn_faces, tmp_path):
-    verify(own_network, pairs_file, drawn_faces, tmp_path / "out", View(), rounds=0)
+    verify(own_network, pairs_file, drawn_faces, tmp_path / "out", EmbedOptions(), rounds=0)
     with pytest.raises(FacesError, match="calibrated for other weights"):
-        read_calibration(tmp_path / "out", "0123")
+        read_thresholds(tmp_path / "out", "0123")
     with pytest.raises(FacesError, match=r"no thresholds\.json.*faces verify"):
-        read_calibration(tmp_path, own_network.fingerprint)
+        read_thresholds(tmp_path, own_network.fingerprint)
     (tmp_path / "out" / "thresholds.json").write_text("{}")
     with pytest.raises(FacesError, match="not thresholds as"):
-        read_calibration(tmp_path / "out", own_network.fingerprint)
+        read_thresholds(tmp_path / "out", own_network.fingerprint)
 
 
 def test_weights_that_changed_since_are_refused(own_network, tmp_path, weights):
@@ -146,13 +146,13 @@ def test_a_calibration_knows_its_rates_and_its_strangers():
     matches = np.arange(4000) % 4 == 0
     scores = np.clip(rng.normal(0.1, 0.15, 4000) + 0.5 * matches, -1, 1)
     about = {"network": "x", "flip": True, "zooms": (1.0,), "pairs": "p"}
-    calibration = calibrate(scores, matches, [0.1, 0.01, 1e-3, 1e-5], **about)
+    calibration = calibrate_thresholds(scores, matches, [0.1, 0.01, 1e-3, 1e-5], **about)
     assert [threshold.name for threshold in calibration.thresholds] == ["eer", "far 0.1", "far 0.01", "far 0.001"]
     for threshold in calibration.thresholds:
         assert threshold.far == pytest.approx((scores[~matches] >= threshold.value).mean())
         assert threshold.frr == pytest.approx((scores[matches] < threshold.value).mean())
-    assert calibration.strictest(0.02).name == "far 0.01"
-    assert calibration.strictest(1e-9).name == "far 0.001"
+    assert calibration.strictest_for(0.02).name == "far 0.01"
+    assert calibration.strictest_for(1e-9).name == "far 0.001"
     for similarity in (-1.0, 0.0, 0.3, 0.77, 1.0):
         exact = int((scores[~matches] >= similarity).sum())
         assert exact <= calibration.strangers_above(similarity) <= int((scores[~matches] >= similarity - 0.006).sum())

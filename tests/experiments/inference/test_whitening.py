@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 
 from experiments.errors import FacesError
 from experiments.inference.embedder import Whitening, normalised
-from experiments.metrics.roc import roc
+from experiments.metrics.roc import roc_curve
 
 
 def spread(count: int, seed: int, size: int = 12) -> np.ndarray:
@@ -48,7 +48,7 @@ def test_directions_of_the_collection_that_drown_those_of_the_person_are_evened(
     first, second = np.triu_indices(75, 1)
     matches = first // 3 == second // 3
     before, after = (
-        roc(np.einsum("nd,nd->n", e[first], e[second]), matches).eer()
+        roc_curve(np.einsum("nd,nd->n", e[first], e[second]), matches).eer()
         for e in (embeddings, Whitening.of(cohort)(embeddings).astype(float))
     )
     assert after < 0.7 * before

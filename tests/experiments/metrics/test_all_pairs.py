@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.errors import FacesError
-from experiments.metrics.all_pairs import STEPS, all_against_all, drawn_people, score_of, step_of
-from experiments.metrics.roc import roc
+from experiments.metrics.all_pairs import STEPS, count_all_pairs, draw_embeddings, score_of, step_of
+from experiments.metrics.roc import roc_curve
 
 
 def direct(embeddings, labels):
@@ -21,10 +21,10 @@ def direct(embeddings, labels):
 @settings(max_examples=25)
 @given(st.integers(0, 1000), st.integers(10, 50), st.integers(8, 60), st.integers(2, 5))
 def test_the_counts_are_those_of_all_scores_at_once(seed, block, pictures, each):
-    embeddings, labels = drawn_people(pictures, each, 16, 0.8, seed)
+    embeddings, labels = draw_embeddings(pictures, each, 16, 0.8, seed)
     shuffled = np.random.default_rng(seed).permutation(pictures)
     embeddings, labels = embeddings[shuffled], labels[shuffled]
-    counts = all_against_all(embeddings, labels, block)
+    counts = count_all_pairs(embeddings, labels, block)
     scores, matches = direct(embeddings, labels)
     for kind, wanted in ((counts.genuine, scores[matches]), (counts.impostor, scores[~matches])):
         assert kind.sum() == len(wanted)
@@ -35,9 +35,9 @@ def test_the_counts_are_those_of_all_scores_at_once(seed, block, pictures, each)
 
 @settings(max_examples=15)
 @given(st.integers(0, 1000))
-def test_figures_are_those_of_the_direct_computation(seed):
-    embeddings, labels = drawn_people(300, 5, 32, 1.1, seed)
-    curve, expected = all_against_all(embeddings, labels, 128).roc(), roc(*direct(embeddings, labels))
+def test_metrics_are_those_of_the_direct_computation(seed):
+    embeddings, labels = draw_embeddings(300, 5, 32, 1.1, seed)
+    curve, expected = count_all_pairs(embeddings, labels, 128).roc_curve(), roc_curve(*direct(embeddings, labels))
     assert curve.impostor[-1] == expected.impostor[-1]
     assert curve.eer() == pytest.approx(expected.eer(), abs=2 / expected.impostor[-1] + 2 / expected.genuine[-1])
     assert curve.auc() == pytest.approx(expected.auc(), abs=1e-5)
@@ -46,11 +46,11 @@ def test_figures_are_those_of_the_direct_computation(seed):
         assert curve.tar_at(far) == pytest.approx(expected.tar_at(far), abs=2 / expected.genuine[-1])
 
 
-def test_on_scores_that_are_steps_already_the_figures_are_exactly_those_of_the_direct_computation():
+def test_on_scores_that_are_steps_already_the_metrics_are_exactly_those_of_the_direct_computation():
     corners = np.array(np.meshgrid(*[[-0.25, 0.25]] * 4)).reshape(4, -1).T.astype(np.float32).repeat(4, 1)
     embeddings = np.concatenate([corners, corners[::3]])
     labels = np.concatenate([np.arange(16), np.arange(16)[::3]])
-    curve, expected = all_against_all(embeddings, labels, 7).roc(), roc(*direct(embeddings, labels))
+    curve, expected = count_all_pairs(embeddings, labels, 7).roc_curve(), roc_curve(*direct(embeddings, labels))
     for name in ("thresholds", "genuine", "impostor"):
         np.testing.assert_array_equal(getattr(curve, name), getattr(expected, name))
 
@@ -61,29 +61,29 @@ def test_a_step_stands_for_its_score(score):
 
 
 def test_the_order_of_the_pictures_does_not_matter():
-    embeddings, labels = drawn_people(90, 3, 16, 1.0, 4)
-    back = all_against_all(embeddings[::-1], labels[::-1], 32)
-    there = all_against_all(embeddings, labels, 32)
+    embeddings, labels = draw_embeddings(90, 3, 16, 1.0, 4)
+    back = count_all_pairs(embeddings[::-1], labels[::-1], 32)
+    there = count_all_pairs(embeddings, labels, 32)
     assert back.genuine.sum() == there.genuine.sum() == 90
-    assert abs(back.roc().auc() - there.roc().auc()) < 1e-5
+    assert abs(back.roc_curve().auc() - there.roc_curve().auc()) < 1e-5
 
 
 def test_progress_ends_at_all_pairs():
     seen = []
-    all_against_all(*drawn_people(20, 2, 8, 1.0, 0), 6, lambda done, total: seen.append((done, total)))
+    count_all_pairs(*draw_embeddings(20, 2, 8, 1.0, 0), 6, lambda done, total: seen.append((done, total)))
     assert seen[-1] == (190, 190)
 
 
 def test_embeddings_of_another_length_and_pictures_without_people():
-    embeddings, labels = drawn_people(6, 2, 8, 1.0, 0)
+    embeddings, labels = draw_embeddings(6, 2, 8, 1.0, 0)
     with pytest.raises(FacesError, match="lengths of 2 to 2, expected 1"):
-        all_against_all(2 * embeddings, labels)
+        count_all_pairs(2 * embeddings, labels)
     with pytest.raises(FacesError, match="6 embeddings of 5 pictures"):
-        all_against_all(embeddings, labels[:5])
+        count_all_pairs(embeddings, labels[:5])
     with pytest.raises(FacesError, match="all pairs are of two people"):
-        all_against_all(embeddings, np.arange(6)).roc()
+        count_all_pairs(embeddings, np.arange(6)).roc_curve()
     with pytest.raises(FacesError, match="all pairs are of one person"):
-        all_against_all(embeddings, np.zeros(6)).roc()
+        count_all_pairs(embeddings, np.zeros(6)).roc_curve()
 
 
 def test_the_command_that_times_it_stays_far_below_two_gibibytes():

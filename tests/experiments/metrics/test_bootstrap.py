@@ -6,8 +6,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from experiments.errors import FacesError
-from experiments.metrics.bootstrap import intervals, people_of_pairs
-from experiments.metrics.roc import Roc, roc
+from experiments.metrics.bootstrap import bootstrap_intervals, infer_identities
+from experiments.metrics.roc import RocCurve, roc_curve
 
 
 def drawn(people: int, pictures: int, spread: float, seed: int):
@@ -29,7 +29,7 @@ def test_pictures_joined_by_genuine_pairs_are_one_person(pairs, seed):
     count = int(max(first.max(), second.max())) + 1
     graph = coo_array((np.ones(matches.sum()), (first[matches], second[matches])), shape=(count, count))
     component = connected_components(graph, directed=False)[1]
-    one, other = people_of_pairs(first, second, matches)
+    one, other = infer_identities(first, second, matches)
     assert ((one == other) == (component[first] == component[second])).all()
     assert ((one[:, None] == one) == (component[first][:, None] == component[first])).all()
 
@@ -37,33 +37,36 @@ def test_pictures_joined_by_genuine_pairs_are_one_person(pairs, seed):
 @given(st.integers(0, 1000))
 def test_an_interval_holds_its_statistic_and_grows_with_the_level(seed):
     scores, matches, people = drawn(12, 3, 0.5, seed)
-    ends = {level: intervals(scores, matches, people, {"auc": Roc.auc}, 200, level)["auc"] for level in (0.5, 0.95)}
+    ends = {
+        level: bootstrap_intervals(scores, matches, people, {"auc": RocCurve.auc}, 200, level)["auc"]
+        for level in (0.5, 0.95)
+    }
     assert ends[0.95][0] <= ends[0.5][0] <= ends[0.5][1] <= ends[0.95][1]
-    assert ends[0.95][0] <= roc(scores, matches).auc() <= ends[0.95][1]
+    assert ends[0.95][0] <= roc_curve(scores, matches).auc() <= ends[0.95][1]
 
 
 def test_people_who_differ_make_a_wider_interval_than_their_pairs_taken_one_by_one():
     scores, matches, people = drawn(25, 5, 1.5, 3)
-    low, high = intervals(scores, matches, people, {"frr": lambda curve: 1 - curve.tar_at(0.01)}, 400)["frr"]
+    low, high = bootstrap_intervals(scores, matches, people, {"frr": lambda curve: 1 - curve.tar_at(0.01)}, 400)["frr"]
     genuine = int(matches.sum())
-    rate = 1 - roc(scores, matches).tar_at(0.01)
+    rate = 1 - roc_curve(scores, matches).tar_at(0.01)
     alone = 2 * 1.96 * np.sqrt(rate * (1 - rate) / genuine)
     assert high - low > 1.5 * alone
 
 
 def test_ninety_five_of_a_hundred_intervals_hold_the_truth():
-    truth = np.mean([roc(*drawn(60, 4, 0.7, 10_000 + n)[:2]).auc() for n in range(20)])
+    truth = np.mean([roc_curve(*drawn(60, 4, 0.7, 10_000 + n)[:2]).auc() for n in range(20)])
     held = 0
     for seed in range(60):
         scores, matches, people = drawn(30, 4, 0.7, seed)
-        low, high = intervals(scores, matches, people, {"auc": Roc.auc}, 150)["auc"]
+        low, high = bootstrap_intervals(scores, matches, people, {"auc": RocCurve.auc}, 150)["auc"]
         held += low <= truth <= high
     assert held >= 50
 
 
 def test_the_same_seed_draws_the_same_interval():
     given_pairs = drawn(10, 3, 0.5, 0)
-    one, again, other = (intervals(*given_pairs, {"eer": Roc.eer}, 100, seed=seed) for seed in (1, 1, 2))
+    one, again, other = (bootstrap_intervals(*given_pairs, {"eer": RocCurve.eer}, 100, seed=seed) for seed in (1, 1, 2))
     assert one == again
     assert one != other
 
@@ -71,4 +74,4 @@ def test_the_same_seed_draws_the_same_interval():
 def test_two_people_are_too_few():
     scores, matches = np.array([0.1, 0.9, 0.5]), np.array([True, False, False])
     with pytest.raises(FacesError, match="2 people are too few"):
-        intervals(scores, matches, (np.array([0, 0, 0]), np.array([0, 1, 1])), {"auc": Roc.auc}, 100)
+        bootstrap_intervals(scores, matches, (np.array([0, 0, 0]), np.array([0, 1, 1])), {"auc": RocCurve.auc}, 100)

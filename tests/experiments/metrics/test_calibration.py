@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from experiments.metrics.calibration import best_temperature, calibration, expected_error, reliability
+from experiments.metrics.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    measure_calibration,
+    reliability_bins,
+)
 from experiments.metrics.classification import confidence
 
 
@@ -21,40 +26,40 @@ def drawn(seed: int, count: int, classes: int, sure: float = 1.0) -> tuple[np.nd
 @given(st.integers(0, 1000), st.integers(1, 80), st.integers(2, 6))
 def test_the_expected_calibration_error_is_torchmetrics(seed, count, classes):
     logits, labels = drawn(seed, count, classes)
-    bins = reliability(confidence(logits), logits.argmax(1) == labels)
+    bins = reliability_bins(confidence(logits), logits.argmax(1) == labels)
     probabilities = torch.from_numpy(logits).softmax(1)
     expected = multiclass_calibration_error(probabilities, torch.from_numpy(labels), classes, n_bins=15)
-    assert expected_error(bins) == pytest.approx(expected.item(), abs=1e-6)
+    assert expected_calibration_error(bins) == pytest.approx(expected.item(), abs=1e-6)
     assert sum(b.images for b in bins) == count
 
 
 def test_a_confidence_on_an_edge_belongs_to_the_bin_below_and_one_to_the_last():
-    bins = reliability(np.array([0.2, 0.4, 1.0]), np.array([True, False, True]), bins=5)
+    bins = reliability_bins(np.array([0.2, 0.4, 1.0]), np.array([True, False, True]), bins=5)
     assert [b.high for b in bins] == pytest.approx([0.2, 0.4, 1.0])
 
 
 @pytest.mark.parametrize("sure", [0.25, 1.0, 4.0])
 def test_the_temperature_undoes_what_the_logits_were_multiplied_by(sure):
     logits, labels = drawn(0, 20_000, 5, sure)
-    assert best_temperature(logits, labels) == pytest.approx(sure, rel=0.05)
+    assert fit_temperature(logits, labels) == pytest.approx(sure, rel=0.05)
 
 
 def test_the_temperature_has_the_lowest_loss_by_pytorch():
     logits, labels = drawn(3, 200, 8, 3.0)
-    best = best_temperature(logits.astype(np.float32), labels)
+    best = fit_temperature(logits.astype(np.float32), labels)
     scores, truth = torch.from_numpy(logits), torch.from_numpy(labels)
     losses = [torch.nn.functional.cross_entropy(scores / t, truth).item() for t in (0.97 * best, best, 1.03 * best)]
     assert losses[1] == min(losses)
 
 
 def test_tempering_mends_a_network_that_is_too_sure():
-    found = calibration(*drawn(1, 5000, 5, 5.0))
+    found = measure_calibration(*drawn(1, 5000, 5, 5.0))
     assert found.ece > 0.1
     assert found.ece_tempered < 0.03
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_few_pictures_all_right_are_judged_without_complaint(count):
-    found = calibration(np.eye(4)[:count] * 5, np.arange(count))
+    found = measure_calibration(np.eye(4)[:count] * 5, np.arange(count))
     assert found.temperature < 0.2
     assert 0 <= found.ece_tempered < found.ece

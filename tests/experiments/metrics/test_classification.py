@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from experiments.metrics import classification
-from experiments.metrics.classification import confidence, confusion, figures, most_confused, rank_of_truth
+from experiments.metrics.classification import (
+    classification_metrics,
+    confidence,
+    confusion_counts,
+    most_confused,
+    rank_of_truth,
+)
 
 
 @st.composite
@@ -41,27 +47,27 @@ def test_another_class_that_is_no_number_counts_against_the_network():
 @given(predictions(least=6))
 def test_top_1_and_top_5_are_scikit_learns(case):
     logits, labels = case
-    ours = figures(logits, labels)
+    ours = classification_metrics(logits, labels)
     assert ours["top1"] == pytest.approx(top_k_accuracy_score(labels, logits, k=1), abs=1e-12)
     assert ours["top5"] == pytest.approx(top_k_accuracy_score(labels, logits, k=5), abs=1e-12)
 
 
 @given(predictions(most=5))
 def test_of_five_people_or_fewer_top_5_is_always_right(case):
-    assert figures(*case)["top5"] == 1.0
+    assert classification_metrics(*case)["top5"] == 1.0
 
 
 @given(predictions())
 def test_the_loss_is_pytorchs_cross_entropy(case):
     logits, labels = case
     expected = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels)).item()
-    assert figures(logits, labels)["loss"] == pytest.approx(expected, rel=1e-12)
+    assert classification_metrics(logits, labels)["loss"] == pytest.approx(expected, rel=1e-12)
 
 
 @given(predictions())
 def test_the_confusion_is_scikit_learns(case):
     logits, labels = case
-    counts = confusion(logits, labels)
+    counts = confusion_counts(logits, labels)
     assert np.array_equal(counts, confusion_matrix(labels, logits.argmax(1), labels=range(logits.shape[1])))
 
 
@@ -76,9 +82,9 @@ def test_the_confidence_is_the_largest_softmax_however_large_the_logits(shift, t
 def test_more_rows_than_are_looked_at_together_are_the_same_as_all_at_once(monkeypatch):
     rng = np.random.default_rng(0)
     logits, labels = rng.standard_normal((50, 7)), rng.integers(0, 7, 50)
-    together = figures(logits, labels), confidence(logits)
+    together = classification_metrics(logits, labels), confidence(logits)
     monkeypatch.setattr(classification, "ROWS", 8)
-    assert figures(logits, labels) == pytest.approx(together[0], rel=1e-12)
+    assert classification_metrics(logits, labels) == pytest.approx(together[0], rel=1e-12)
     np.testing.assert_array_equal(confidence(logits), together[1])
 
 

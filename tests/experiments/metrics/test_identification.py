@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, top_k_accuracy_score
 
 from experiments.errors import FacesError
-from experiments.metrics.identification import NOBODY, cmc, open_set, rank_k, ranks
+from experiments.metrics.identification import NOBODY, cmc_curve, match_ranks, open_set_scores, rank_k_rate
 
 
 @st.composite
@@ -24,46 +24,46 @@ def probes(draw, strangers=False, tied=False):
 @given(probes())
 def test_rank_k_is_scikit_learns_top_k(drawn):
     similarity, truth = drawn
-    places, gallery = ranks(similarity, truth), similarity.shape[1]
-    curve = cmc(places, gallery)
+    places, gallery = match_ranks(similarity, truth), similarity.shape[1]
+    curve = cmc_curve(places, gallery)
     for k in range(1, gallery):
         expected = top_k_accuracy_score(truth, similarity, k=k, labels=range(gallery))
-        assert rank_k(places, k) == pytest.approx(expected, abs=1e-12)
+        assert rank_k_rate(places, k) == pytest.approx(expected, abs=1e-12)
         assert curve[k - 1] == pytest.approx(expected, abs=1e-12)
     assert curve[-1] == 1
 
 
 @given(probes(tied=True))
 def test_a_tie_counts_against_the_network_and_the_curve_never_falls(drawn):
-    places = ranks(*drawn)
+    places = match_ranks(*drawn)
     similarity, truth = drawn
     for row, right, place in zip(similarity, truth, places, strict=True):
         assert place == sum(score >= row[right] for score in row)
-    curve = cmc(places, similarity.shape[1])
+    curve = cmc_curve(places, similarity.shape[1])
     assert (np.diff(curve) >= 0).all()
-    assert (ranks(np.zeros((2, 5)), np.array([0, 3])) == 5).all()
+    assert (match_ranks(np.zeros((2, 5)), np.array([0, 3])) == 5).all()
 
 
 def test_a_curve_longer_or_shorter_than_the_gallery():
     places = np.array([1, 2, 2, 4])
-    np.testing.assert_allclose(cmc(places, 2), [0.25, 0.75])
-    np.testing.assert_allclose(cmc(places, 6), [0.25, 0.75, 0.75, 1, 1, 1])
+    np.testing.assert_allclose(cmc_curve(places, 2), [0.25, 0.75])
+    np.testing.assert_allclose(cmc_curve(places, 6), [0.25, 0.75, 0.75, 1, 1, 1])
 
 
 @given(probes(strangers=True), st.floats(-2, 4))
 def test_open_set_rates_are_those_of_answering_one_by_one(drawn, threshold):
     similarity, truth = drawn
-    answers = np.where(similarity.max(1) >= threshold, similarity.argmax(1), NOBODY)
-    judged, stranger = open_set(similarity, truth), truth == NOBODY
-    assert judged.accuracy(threshold) == pytest.approx(accuracy_score(truth, answers), abs=1e-12)
-    assert judged.far(threshold) == pytest.approx((answers[stranger] != NOBODY).mean(), abs=1e-12)
-    assert judged.dir(threshold) == pytest.approx((answers == truth)[~stranger].mean(), abs=1e-12)
+    name_probes = np.where(similarity.max(1) >= threshold, similarity.argmax(1), NOBODY)
+    judged, stranger = open_set_scores(similarity, truth), truth == NOBODY
+    assert judged.accuracy(threshold) == pytest.approx(accuracy_score(truth, name_probes), abs=1e-12)
+    assert judged.far(threshold) == pytest.approx((name_probes[stranger] != NOBODY).mean(), abs=1e-12)
+    assert judged.dir(threshold) == pytest.approx((name_probes == truth)[~stranger].mean(), abs=1e-12)
 
 
 @given(probes(strangers=True), st.sampled_from([0.0, 0.1, 0.5, 1.0]))
 def test_dir_at_far_is_the_best_that_any_threshold_reaches_within_it(drawn, far):
     similarity, truth = drawn
-    judged = open_set(similarity, truth)
+    judged = open_set_scores(similarity, truth)
     candidates = [-1e9, np.inf, *np.nextafter(similarity.max(1), np.inf), *similarity.max(1)]
     assert judged.far(judged.threshold_at(far)) <= far
     assert judged.dir_at(far) == max(judged.dir(t) for t in candidates if judged.far(t) <= far)
@@ -71,7 +71,7 @@ def test_dir_at_far_is_the_best_that_any_threshold_reaches_within_it(drawn, far)
 
 @given(probes(strangers=True))
 def test_no_threshold_answers_more_probes_rightly_than_the_best(drawn):
-    judged = open_set(*drawn)
+    judged = open_set_scores(*drawn)
     best = judged.accuracy(judged.best_threshold())
     assert best >= max(judged.accuracy(t) for t in [-10, *drawn[0].max(1), 10]) - 1e-12
 
@@ -79,13 +79,13 @@ def test_no_threshold_answers_more_probes_rightly_than_the_best(drawn):
 @pytest.mark.parametrize(("truth", "what"), [([0, 1], "in the gallery"), ([NOBODY, NOBODY], "a stranger")])
 def test_an_open_set_needs_both_kinds(truth, what):
     with pytest.raises(FacesError, match=f"each of the 2 probes is {what}"):
-        open_set(np.eye(2), np.array(truth))
+        open_set_scores(np.eye(2), np.array(truth))
 
 
 def test_numbers_that_are_none_and_people_beyond_the_gallery():
     with pytest.raises(FacesError, match="not a finite number"):
-        ranks(np.array([[np.nan, 1.0]]), np.array([0]))
+        match_ranks(np.array([[np.nan, 1.0]]), np.array([0]))
     with pytest.raises(ValueError, match="truth runs from 2 to 2, with 2 in the gallery"):
-        ranks(np.eye(2)[:1], np.array([2]))
+        match_ranks(np.eye(2)[:1], np.array([2]))
     with pytest.raises(ValueError, match="expected"):
-        ranks(np.eye(2), np.array([0]))
+        match_ranks(np.eye(2), np.array([0]))

@@ -4,39 +4,43 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap
 
-from experiments.metrics.bootstrap import people_interval, share_interval
+from experiments.metrics.bootstrap import proportion_interval, proportion_interval_by_person
 
 
-def answers(right: int, count: int) -> np.ndarray:
+def name_probes(right: int, count: int) -> np.ndarray:
     return np.arange(count) < right
 
 
 @pytest.mark.parametrize(("right", "count"), [(30, 200), (700, 1000), (3, 9)])
 def test_the_interval_is_scipys_bootstrap(right, count):
-    given_ = answers(right, count).astype(float)
+    given_ = name_probes(right, count).astype(float)
     theirs = bootstrap((given_,), np.mean, method="percentile", n_resamples=20_000, rng=0).confidence_interval
-    assert share_interval(answers(right, count)) == pytest.approx((theirs.low, theirs.high), abs=1.1 / count)
+    assert proportion_interval(name_probes(right, count)) == pytest.approx((theirs.low, theirs.high), abs=1.1 / count)
 
 
 @pytest.mark.parametrize("right", [0, 12])
 def test_all_or_none_right_is_no_certainty(right):
     theirs = binomtest(right, 12).proportion_ci(0.95, method="exact")
-    assert share_interval(answers(right, 12)) == pytest.approx((theirs.low, theirs.high))
+    assert proportion_interval(name_probes(right, 12)) == pytest.approx((theirs.low, theirs.high))
 
 
 @given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_the_interval_holds_the_share_and_is_the_same_each_time(case):
-    low, high = share_interval(answers(*case))
+    low, high = proportion_interval(name_probes(*case))
     assert 0 <= low <= case[0] / case[1] <= high <= 1
-    assert share_interval(answers(*case)) == (low, high)
+    assert proportion_interval(name_probes(*case)) == (low, high)
 
 
 def test_people_who_err_together_are_less_certain_than_pictures_and_alone_as_certain():
     rng = np.random.default_rng(3)
     alone = rng.random(200) < 0.8
-    assert people_interval(alone, rng.permutation(200)) == pytest.approx(share_interval(alone), abs=0.02)
+    assert proportion_interval_by_person(alone, rng.permutation(200)) == pytest.approx(
+        proportion_interval(alone), abs=0.02
+    )
     together, whose = np.repeat(alone[:20], 10), np.repeat(np.arange(20), 10)
-    low, high = people_interval(together, whose)
-    narrow = share_interval(together)
+    low, high = proportion_interval_by_person(together, whose)
+    narrow = proportion_interval(together)
     assert low < narrow[0] < np.mean(together) < narrow[1] < high
-    assert people_interval(np.zeros(60, bool), np.repeat(np.arange(6), 10)) == share_interval(np.zeros(6, bool))
+    assert proportion_interval_by_person(np.zeros(60, bool), np.repeat(np.arange(6), 10)) == proportion_interval(
+        np.zeros(6, bool)
+    )

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from sklearn.metrics import det_curve, roc_auc_score, roc_curve
+from sklearn import metrics as sklearn_metrics
+from sklearn.metrics import det_curve, roc_auc_score
 
 from experiments.errors import FacesError
-from experiments.metrics.roc import roc
+from experiments.metrics.roc import roc_curve
 
 
 @st.composite
@@ -28,8 +29,8 @@ def scored_pairs(draw, weighted=False):
 @given(scored_pairs())
 def test_the_curve_is_scikit_learns(pairs):
     scores, matches = pairs
-    curve = roc(scores, matches)
-    far, tar, thresholds = roc_curve(matches, scores, drop_intermediate=False)
+    curve = roc_curve(scores, matches)
+    far, tar, thresholds = sklearn_metrics.roc_curve(matches, scores, drop_intermediate=False)
     np.testing.assert_allclose(curve.far, far, rtol=0, atol=1e-12)
     np.testing.assert_allclose(curve.tar, tar, rtol=0, atol=1e-12)
     np.testing.assert_array_equal(curve.thresholds, thresholds)
@@ -39,8 +40,8 @@ def test_the_curve_is_scikit_learns(pairs):
 @given(scored_pairs(weighted=True))
 def test_weights_are_scikit_learns_too(pairs):
     scores, matches, weights = pairs
-    curve = roc(scores, matches, weights)
-    far, tar, _ = roc_curve(matches, scores, drop_intermediate=False, sample_weight=weights)
+    curve = roc_curve(scores, matches, weights)
+    far, tar, _ = sklearn_metrics.roc_curve(matches, scores, drop_intermediate=False, sample_weight=weights)
     np.testing.assert_allclose(curve.far, far, rtol=0, atol=1e-12)
     np.testing.assert_allclose(curve.tar, tar, rtol=0, atol=1e-12)
     assert curve.auc() == pytest.approx(roc_auc_score(matches, scores, sample_weight=weights), abs=1e-12)
@@ -49,7 +50,7 @@ def test_weights_are_scikit_learns_too(pairs):
 @given(scored_pairs())
 def test_every_point_of_scikit_learns_det_curve_is_on_ours(pairs):
     scores, matches = pairs
-    curve = roc(scores, matches)
+    curve = roc_curve(scores, matches)
     ours = {t: (a, b) for t, a, b in zip(curve.thresholds, curve.far, curve.frr, strict=True)}
     for far, frr, threshold in zip(*det_curve(matches, scores), strict=True):
         assert ours[threshold] == pytest.approx((far, frr), abs=1e-12)
@@ -57,24 +58,24 @@ def test_every_point_of_scikit_learns_det_curve_is_on_ours(pairs):
 
 @given(scored_pairs())
 def test_the_equal_error_rate_lies_on_scikit_learns_curve_where_its_rates_are_equal(pairs):
-    far, tar, _ = roc_curve(pairs[1], pairs[0], drop_intermediate=False)
+    far, tar, _ = sklearn_metrics.roc_curve(pairs[1], pairs[0], drop_intermediate=False)
     # FAR + TAR rises from 0 to 2 along the curve, and is 1 where FAR is FRR.
     expected = np.interp(1, far + tar, far)
-    assert roc(*pairs).eer() == pytest.approx(expected, abs=1e-12)
+    assert roc_curve(*pairs).eer() == pytest.approx(expected, abs=1e-12)
 
 
 @given(scored_pairs(), st.floats(0.5, 20), st.floats(-5, 5))
 def test_rates_do_not_change_when_scores_are_stretched_and_shifted(pairs, scale, shift):
     scores, matches = pairs
     scores = np.round(scores, 6)
-    before, after = roc(scores, matches), roc(np.round(scale * 1e3) * scores + shift, matches)
+    before, after = roc_curve(scores, matches), roc_curve(np.round(scale * 1e3) * scores + shift, matches)
     assert (after.eer(), after.auc()) == pytest.approx((before.eer(), before.auc()), abs=1e-12)
 
 
 @given(scored_pairs())
 def test_swapping_friends_and_strangers_and_the_scores_sign_keeps_the_equal_error_rate(pairs):
     scores, matches = pairs
-    one, other = roc(scores, matches), roc(-scores, ~matches)
+    one, other = roc_curve(scores, matches), roc_curve(-scores, ~matches)
     assert one.eer() == pytest.approx(other.eer(), abs=1e-12)
     assert one.auc() == pytest.approx(other.auc(), abs=1e-12)
 
@@ -82,7 +83,7 @@ def test_swapping_friends_and_strangers_and_the_scores_sign_keeps_the_equal_erro
 @given(scored_pairs(), st.sampled_from([1e-3, 0.01, 0.1, 0.3, 0.9]))
 def test_tar_at_far_is_the_best_that_any_threshold_reaches_within_it(pairs, far):
     scores, matches = pairs
-    curve = roc(scores, matches)
+    curve = roc_curve(scores, matches)
     allowed = [t for t in [np.inf, *scores] if (scores[~matches] >= t).mean() <= far]
     assert curve.tar_at(far) == max((scores[matches] >= t).mean() for t in allowed)
     threshold = curve.threshold_at(far)
@@ -94,33 +95,33 @@ def test_tar_at_far_is_the_best_that_any_threshold_reaches_within_it(pairs, far)
 def test_the_rates_at_a_threshold_are_counted(pairs, threshold):
     scores, matches = pairs
     expected = ((scores[~matches] >= threshold).mean(), (scores[matches] < threshold).mean())
-    assert roc(scores, matches).rates_at(threshold) == pytest.approx(expected, abs=1e-12)
+    assert roc_curve(scores, matches).rates_at(threshold) == pytest.approx(expected, abs=1e-12)
 
 
 @given(scored_pairs())
 def test_no_threshold_decides_more_pairs_rightly_than_the_best(pairs):
     scores, matches = pairs
-    best, threshold = roc(scores, matches).best_accuracy()
+    best, threshold = roc_curve(scores, matches).best_accuracy()
     assert best == pytest.approx(((scores >= threshold) == matches).mean(), abs=1e-12)
     assert best >= max(((scores >= t) == matches).mean() for t in [*scores, np.inf]) - 1e-12
 
 
 @given(scored_pairs())
 def test_the_rates_at_the_equal_error_threshold_bracket_the_equal_error_rate(pairs):
-    curve = roc(*pairs)
+    curve = roc_curve(*pairs)
     far, frr = curve.rates_at(curve.eer_threshold())
     assert min(far, frr) - 1e-12 <= curve.eer() <= max(far, frr) + 1e-12
 
 
 def test_a_threshold_between_two_crowds_lies_halfway():
-    curve = roc(np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True]))
+    curve = roc_curve(np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True]))
     assert curve.eer() == 0
     assert curve.eer_threshold() == pytest.approx(0.5)
     assert curve.best_accuracy() == (1.0, pytest.approx(0.5))
 
 
 def test_how_small_a_far_the_pairs_support():
-    curve = roc(np.arange(1001.0), np.arange(1001) == 1000)
+    curve = roc_curve(np.arange(1001.0), np.arange(1001) == 1000)
     assert curve.supports(1e-3)
     assert not curve.supports(0.9e-3)
 
@@ -128,15 +129,15 @@ def test_how_small_a_far_the_pairs_support():
 @pytest.mark.parametrize(("answer", "kind"), [(True, "of one person"), (False, "of two people")])
 def test_scores_of_one_kind_are_an_error_that_says_so(answer, kind):
     with pytest.raises(FacesError, match=f"all 3 pairs are {kind}.*both kinds"):
-        roc(np.arange(3.0), np.full(3, answer))
+        roc_curve(np.arange(3.0), np.full(3, answer))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_scores_that_are_no_numbers(bad):
     with pytest.raises(FacesError, match="1 of 2 scores are not finite"):
-        roc(np.array([0.1, bad]), np.array([True, False]))
+        roc_curve(np.array([0.1, bad]), np.array([True, False]))
 
 
 def test_scores_without_their_answers():
     with pytest.raises(ValueError, match=r"shape \(2,\) and matches of \(3,\)"):
-        roc(np.zeros(2), np.array([True, False, True]))
+        roc_curve(np.zeros(2), np.array([True, False, True]))

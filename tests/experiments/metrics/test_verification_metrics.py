@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, roc_curve
+from sklearn import metrics as sklearn_metrics
+from sklearn.metrics import accuracy_score
 
 from experiments.errors import FacesError
-from experiments.metrics.roc import fold_accuracy, roc, tar_at_far
+from experiments.metrics.roc import fold_accuracy, roc_curve, tar_at_far
 
 
 def pairs(count: int, seed: int, gap: float = 1.5):
@@ -23,7 +24,7 @@ def test_a_fold_is_judged_by_a_threshold_that_is_best_on_the_others(seed, count,
     for fold, (accuracy, threshold) in enumerate(zip(result.accuracies, result.thresholds, strict=True)):
         held = folds == fold
         assert accuracy == pytest.approx(accuracy_score(matches[held], scores[held] >= threshold), abs=1e-12)
-        candidates = roc_curve(matches[~held], scores[~held], drop_intermediate=False)[2]
+        candidates = sklearn_metrics.roc_curve(matches[~held], scores[~held], drop_intermediate=False)[2]
         best = max(accuracy_score(matches[~held], scores[~held] >= t) for t in candidates)
         assert accuracy_score(matches[~held], scores[~held] >= threshold) == pytest.approx(best, abs=1e-12)
     assert result.mean == pytest.approx(np.mean(result.accuracies))
@@ -46,13 +47,13 @@ def test_one_fold_is_refused():
 
 @given(st.integers(0, 2**32 - 1))
 def test_tar_never_falls_as_far_grows(seed):
-    found, _ = tar_at_far(roc(*pairs(4000, seed)))
+    found, _ = tar_at_far(roc_curve(*pairs(4000, seed)))
     values = [found[key] for key in sorted(found, key=float)]
     assert values == sorted(values)
 
 
 def test_a_far_beyond_the_pairs_is_not_given_and_said():
-    found, remarks = tar_at_far(roc(*pairs(4000, 1)))
+    found, remarks = tar_at_far(roc_curve(*pairs(4000, 1)))
     assert list(found) == ["0.1", "0.01", "0.001"]
     assert "FAR 0.0001 needs 10,000 impostor pairs or more, there are 2,000: not given" in remarks
     assert "FAR 0.001 is at most 2 of 2,000 impostor pairs: a rough figure" in remarks
@@ -62,4 +63,4 @@ def test_a_far_beyond_the_pairs_is_not_given_and_said():
 @pytest.mark.parametrize("far", [0, 1, 2, -0.1])
 def test_a_far_that_is_no_share(far):
     with pytest.raises(FacesError, match="expected a share between 0 and 1"):
-        tar_at_far(roc(*pairs(10, 0)), [far])
+        tar_at_far(roc_curve(*pairs(10, 0)), [far])

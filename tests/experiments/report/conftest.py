@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from experiments.evaluation.evaluate import evaluate
-from experiments.evaluation.scoring import View
-from experiments.evaluation.verification import network_for, verify
+from experiments.evaluation.scoring import EmbedOptions
+from experiments.evaluation.verification import open_network, verify
 from experiments.report.document import Document, Figure, Paragraph, Section, Table
 from experiments.report.report import paper
 from experiments.report.study import Study
@@ -44,8 +44,8 @@ def verified(transfer_once: Run, people: Path, tmp_path_factory: pytest.TempPath
     lines = [f"{a} {b} {int((a.parent == b.parent) ^ (n % 9 == 0))}\n" for n, (a, b) in enumerate(together)]
     pairs = folder / "pairs.txt"
     pairs.write_text("".join(lines))
-    embedder, out = network_for(run, None, None, None)
-    verify(embedder, pairs, people, out, View(), rounds=20)
+    embedder, out = open_network(run, None, None, None)
+    verify(embedder, pairs, people, out, EmbedOptions(), rounds=20)
     return run
 
 

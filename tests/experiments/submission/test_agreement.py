@@ -8,7 +8,7 @@ from experiments.cli import app
 from experiments.data.folders import find_identities
 from experiments.data.pack import pack_folder
 from experiments.errors import FacesError
-from experiments.submission.pseudo_labels import agree
+from experiments.submission.pseudo_labels import compare_submissions
 
 NAMED = {
     "first": ["anna", "anna", "ben", "ben", "carl", "carl"],
@@ -41,17 +41,17 @@ def files(folder, tmp_path):
 
 
 def test_shares_count_the_pictures_that_two_name_alike(files):
-    assert agree(files) == {(0, 1): 4 / 6, (0, 2): 3 / 6, (1, 2): 4 / 6}
+    assert compare_submissions(files) == {(0, 1): 4 / 6, (0, 2): 3 / 6, (1, 2): 4 / 6}
 
 
 def test_pictures_that_enough_name_alike_lie_below_their_person(files, folder, tmp_path):
-    agree(files, folder, tmp_path / "all")
+    compare_submissions(files, folder, tmp_path / "all")
     assert {(p.parent.name, p.stem) for p in (tmp_path / "all").glob("*/*")} == {
         ("anna", "0"),
         ("ben", "2"),
         ("carl", "4"),
     }
-    agree(files, folder, tmp_path / "two", least=2)
+    compare_submissions(files, folder, tmp_path / "two", least=2)
     found = find_identities(tmp_path / "two")
     assert {(p.parent.name, p.stem) for p in found.paths} == {
         ("anna", "0"), ("anna", "1"), ("ben", "2"), ("carl", "4"), ("anna", "5"),
@@ -64,7 +64,7 @@ def test_pictures_that_enough_name_alike_lie_below_their_person(files, folder, t
 
 
 def test_a_tie_is_nobodys_even_where_one_vote_would_do(files, folder, tmp_path):
-    agree(files[:2], folder, tmp_path / "one", least=1)
+    compare_submissions(files[:2], folder, tmp_path / "one", least=1)
     assert {p.stem for p in (tmp_path / "one").glob("*/*")} == {"0", "1", "2", "4"}
 
 
@@ -81,12 +81,12 @@ def test_the_command_tells_the_shares(files, folder, tmp_path):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda files, folder, out: agree(files[:1]), "expected two submissions or more"),
-        (lambda files, folder, out: agree(files, folder), "go together"),
-        (lambda files, folder, out: agree(files, folder, out, least=4), "expected 1 to 3"),
-        (lambda files, folder, out: agree(files, folder, out, least=0), "expected 1 to 3"),
-        (lambda files, folder, out: agree(files, folder, folder), "exists already"),
-        (lambda files, folder, out: agree([files[0], out]), "no such file"),
+        (lambda files, folder, out: compare_submissions(files[:1]), "expected two submissions or more"),
+        (lambda files, folder, out: compare_submissions(files, folder), "go together"),
+        (lambda files, folder, out: compare_submissions(files, folder, out, least=4), "expected 1 to 3"),
+        (lambda files, folder, out: compare_submissions(files, folder, out, least=0), "expected 1 to 3"),
+        (lambda files, folder, out: compare_submissions(files, folder, folder), "exists already"),
+        (lambda files, folder, out: compare_submissions([files[0], out]), "no such file"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(files, folder, tmp_path, change, match):
@@ -98,13 +98,13 @@ def test_what_cannot_be_is_refused(files, folder, tmp_path, change, match):
 def test_other_ids_are_refused(files):
     files[1].write_text(files[1].read_text().replace("0.", "9.", 1))
     with pytest.raises(FacesError, match=r"other ids than .*first\.csv"):
-        agree(files)
+        compare_submissions(files)
 
 
 def test_pictures_that_are_not_there_are_refused(files, folder, tmp_path):
     next(folder.glob("3.*")).unlink()
     with pytest.raises(FacesError, match="lacks"):
-        agree(files, folder, tmp_path / "out", least=2)
+        compare_submissions(files, folder, tmp_path / "out", least=2)
 
 
 @pytest.mark.parametrize("label", ["../anna", "..", "a/b", "/etc"])
@@ -112,7 +112,7 @@ def test_a_label_never_leads_out_of_the_folder(files, folder, tmp_path, label):
     for path in files:
         path.write_text(path.read_text().replace("anna", label))
     with pytest.raises(FacesError, match="no name of a folder"):
-        agree(files, folder, tmp_path / "out")
+        compare_submissions(files, folder, tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["people", "test"]
 
 
@@ -122,10 +122,10 @@ def test_pictures_of_a_pack_are_no_files_to_sort(files, own_people, tmp_path):
     shutil.copytree(tmp_path / "test", contest / "test")
     pack_folder(contest, tmp_path / "pack", (16, 16))
     with pytest.raises(FacesError, match="of a pack, which holds no files to take"):
-        agree(files, tmp_path / "pack" / "test", tmp_path / "out")
+        compare_submissions(files, tmp_path / "pack" / "test", tmp_path / "out")
 
 
 def test_nobody_agreed_on_is_said(files, folder, tmp_path):
     files[0].write_text(files[0].read_text().replace("ben", "zoe").replace("carl", "zoe"))
     with pytest.raises(FacesError, match="fewer than two people"):
-        agree(files, folder, tmp_path / "out")
+        compare_submissions(files, folder, tmp_path / "out")

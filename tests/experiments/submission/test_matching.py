@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from experiments.errors import FacesError
-from experiments.submission.format import Sample, label_style, match
+from experiments.submission.format import Sample, detect_label_style, match_ids
 
 IN_STRING_ORDER = ["0", "1", "10", *map(str, range(2, 10))]
 
@@ -25,17 +25,17 @@ def sample(ids, labels=("0",), column="id") -> Sample:
     ],
 )
 def test_ids_are_read_the_plainest_way_that_finds_them(ids, files, places, how):
-    assert match(sample(ids), files, "test") == (places, how)
+    assert match_ids(sample(ids), files, "test") == (places, how)
 
 
 def test_an_id_that_several_pictures_could_have_is_nobodys():
     with pytest.raises(FacesError, match="1 of which test lacks"):
-        match(sample(["1"]), ["1.jpg", "1.png", "01.jpg"], "test")
+        match_ids(sample(["1"]), ["1.jpg", "1.png", "01.jpg"], "test")
 
 
 def test_a_missing_picture_is_not_made_up_for_by_counting():
     with pytest.raises(FacesError, match="names 4 images, 1 of which test lacks, such as 3"):
-        match(sample(["1", "2", "3", "4"]), ["1.jpg", "2.jpg", "4.jpg"], "test")
+        match_ids(sample(["1", "2", "3", "4"]), ["1.jpg", "2.jpg", "4.jpg"], "test")
 
 
 PEOPLE = ["0", "1", "10", "2"]
@@ -55,9 +55,9 @@ PEOPLE = ["0", "1", "10", "2"]
 )
 def test_labels_are_told_from_the_sample(people, labels, column, style):
     ids = [str(n) for n in range(len(labels))]
-    assert label_style(sample(ids, labels, column), people) == style
+    assert detect_label_style(sample(ids, labels, column), people) == style
 
 
 def test_labels_of_other_folders_are_refused():
     with pytest.raises(FacesError, match=r"1 of its 2 labels are none of the run's 2 people, such as 'eve'"):
-        label_style(sample(["1", "2"], ["anna", "eve"]), ["anna", "ben"])
+        detect_label_style(sample(["1", "2"], ["anna", "eve"]), ["anna", "ben"])

@@ -9,7 +9,7 @@ from experiments.config import recipe as recipes
 from experiments.data.dataset import read_split
 from experiments.errors import FacesError
 from experiments.inference.model import Trained
-from experiments.metrics.classification import figures
+from experiments.metrics.classification import classification_metrics
 from experiments.training import mytorch_trainer as trainer
 from experiments.training.mytorch_learner import Learner
 from experiments.training.mytorch_trainer import train
@@ -82,12 +82,12 @@ def test_the_log_has_a_line_an_epoch(trained_once):
 def test_the_best_weights_give_the_best_figures(trained_once, people):
     metrics, trained = json.loads(trained_once.metrics.read_text()), Trained.open(trained_once.folder)
     _, validation = read_split(people, trained.recipe)
-    assert figures(trained.logits(validation.images), validation.labels)["top1"] == metrics["best_top1"]
+    assert classification_metrics(trained.logits(validation.images), validation.labels)["top1"] == metrics["best_top1"]
 
 
 def test_the_best_weights_are_of_the_first_of_the_best_epochs(people, tiny, tmp_path, monkeypatch):
     top1, saved = iter([0.5, 0.75, 0.75, 0.25]), []
-    monkeypatch.setattr(trainer, "figures", lambda *_: {"top1": next(top1), "top5": 1.0, "loss": 1.0})
+    monkeypatch.setattr(trainer, "classification_metrics", lambda *_: {"top1": next(top1), "top5": 1.0, "loss": 1.0})
     step = Learner.step
 
     def watched(self, *arguments):
@@ -190,7 +190,7 @@ def test_an_absurd_learning_rate_stops_with_advice(people, tiny, tmp_path):
 
 
 def test_a_validation_loss_that_is_no_number_is_never_recorded(people, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "figures", lambda *_: {"top1": 0.0, "top5": 0.0, "loss": float("nan")})
+    monkeypatch.setattr(trainer, "classification_metrics", lambda *_: {"top1": 0.0, "top5": 0.0, "loss": float("nan")})
     with pytest.raises(FacesError, match=r"the loss became nan in epoch 1"):
         train(tiny(), people, tmp_path / "run")
     assert not (tmp_path / "run" / "history.csv").exists()

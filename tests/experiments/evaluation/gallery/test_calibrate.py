@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from experiments.errors import FacesError
-from experiments.evaluation.gallery.calibrate import SEARCHES, STEPS, calibrate_searches, read_searches
-from experiments.evaluation.scoring import View
+from experiments.evaluation.gallery.calibrate import SEARCHES, STEPS, calibrate_searches, read_search_calibration
+from experiments.evaluation.scoring import EmbedOptions
 from experiments.evaluation.verification import verify
 from experiments.inference.embedder import normalised
 
@@ -69,17 +69,17 @@ def test_a_person_is_no_stranger_to_oneself_and_templates_have_so_many_pictures(
 
 
 def test_read_as_written_and_refused_for_other_weights_or_damage(tmp_path):
-    assert read_searches(tmp_path, "net") is None
+    assert read_search_calibration(tmp_path, "net") is None
     searches = calibrate_searches(*people(), **ABOUT)
     searches.write(tmp_path)
-    assert read_searches(tmp_path, "net") == searches
+    assert read_search_calibration(tmp_path, "net") == searches
     with pytest.raises(FacesError, match="calibrated for other weights"):
-        read_searches(tmp_path, "other")
+        read_search_calibration(tmp_path, "other")
     stored = json.loads((tmp_path / SEARCHES).read_text())
     stored["named"][0].pop()
     (tmp_path / SEARCHES).write_text(json.dumps(stored))
     with pytest.raises(FacesError, match="calibrate anew"):
-        read_searches(tmp_path, "net")
+        read_search_calibration(tmp_path, "net")
 
 
 def test_two_people_are_too_few():
@@ -89,7 +89,7 @@ def test_two_people_are_too_few():
 
 def test_identify_goes_by_the_searches_once_they_are_calibrated(command, network, pairs_file, drawn_faces, tmp_path):
     run = network.folder
-    verify(network, pairs_file, drawn_faces, run, View(), [0.1], rounds=0)
+    verify(network, pairs_file, drawn_faces, run, EmbedOptions(), [0.1], rounds=0)
     (run / SEARCHES).unlink(missing_ok=True)
     gallery, picture = tmp_path / "a.gallery", drawn_faces / "anna" / "anna_0001.png"
     assert command("enroll", run, drawn_faces, "--out", gallery, "--no-align").status == 0

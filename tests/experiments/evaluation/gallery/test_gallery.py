@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from experiments.errors import FacesError
-from experiments.evaluation.gallery.enroll import Gate
-from experiments.evaluation.gallery.identify import NOBODY, answers, nearest, threshold_for
+from experiments.evaluation.gallery.enroll import QualityGate
+from experiments.evaluation.gallery.identify import NOBODY, choose_threshold, name_probes, nearest
 from experiments.evaluation.gallery.leave_one_out import leave_one_out
 from experiments.evaluation.gallery.store import Gallery, read_gallery, write_gallery
-from experiments.evaluation.scoring import View
+from experiments.evaluation.scoring import EmbedOptions
 from experiments.evaluation.verification import verify
 from experiments.inference.embedder import normalised
 
@@ -33,7 +33,7 @@ def made_up(people: int = 5, each: int = 3, noise: float = 0.2, seed: int = 0) -
 @pytest.fixture(scope="module")
 def calibrated(network, pairs_file, drawn_faces):
     """The frozen network's folder with thresholds."""
-    verify(network, pairs_file, drawn_faces, network.folder, View(), [0.1, 0.02], rounds=0)
+    verify(network, pairs_file, drawn_faces, network.folder, EmbedOptions(), [0.1, 0.02], rounds=0)
     return network.folder
 
 
@@ -118,11 +118,11 @@ def test_faiss_finds_the_same():
 
 def test_below_the_threshold_it_is_nobody():
     gallery = made_up()
-    ((name, likest),) = answers(gallery, gallery.embeddings[:1], 0.5, top=9)
-    assert name == likest[0][0] == "person 0"
-    assert [score for _, score in likest] == sorted((score for _, score in likest), reverse=True)
-    assert len(likest) == 5
-    assert answers(gallery, gallery.embeddings[:1], 1.01)[0][0] == NOBODY
+    ((name, candidates),) = name_probes(gallery, gallery.embeddings[:1], 0.5, top=9)
+    assert name == candidates[0][0] == "person 0"
+    assert [score for _, score in candidates] == sorted((score for _, score in candidates), reverse=True)
+    assert len(candidates) == 5
+    assert name_probes(gallery, gallery.embeddings[:1], 1.01)[0][0] == NOBODY
 
 
 def test_leaving_one_out_is_enrolling_the_others():
@@ -130,11 +130,11 @@ def test_leaving_one_out_is_enrolling_the_others():
     left = leave_one_out(gallery)
     for row, name in enumerate(gallery.people):
         without = gallery.pick([other for other in range(12) if other != row])
-        ((_, likest),) = answers(without, gallery.embeddings[row : row + 1], 0, top=4)
-        assert left.places[row] == 1 + [who for who, _ in likest].index(name)
+        ((_, candidates),) = name_probes(without, gallery.embeddings[row : row + 1], 0, top=4)
+        assert left.places[row] == 1 + [who for who, _ in candidates].index(name)
         strangers = gallery.without([name])
-        ((_, likest),) = answers(strangers, gallery.embeddings[row : row + 1], 0)
-        assert left.open_set.strangers[row] == pytest.approx(likest[0][1], abs=1e-6)
+        ((_, candidates),) = name_probes(strangers, gallery.embeddings[row : row + 1], 0)
+        assert left.open_set_scores.strangers[row] == pytest.approx(candidates[0][1], abs=1e-6)
 
 
 def test_people_with_one_picture_are_asked_after_by_nobody():
@@ -221,17 +221,17 @@ def test_the_gate():
         face = Face(np.array([0, 0, side, side]), score, np.zeros((5, 2)))
         return AlignedFace("a.jpg", np.zeros((4, 4, 3)), face, faces)
 
-    assert Gate().objection(one()) == ""
-    assert "only 80% sure" in Gate().objection(one(score=0.8))
-    assert "of 20 pixels" in Gate().objection(one(side=20.0))
-    assert Gate().objection(one(faces=2)) == ""
-    assert Gate(alone=True).objection(one(faces=2)) == "2 faces"
-    assert Gate().objection(AlignedFace("a.jpg", np.zeros((4, 4, 3)), None, 0)) == "no face found"
+    assert QualityGate().objection(one()) == ""
+    assert "only 80% sure" in QualityGate().objection(one(score=0.8))
+    assert "of 20 pixels" in QualityGate().objection(one(side=20.0))
+    assert QualityGate().objection(one(faces=2)) == ""
+    assert QualityGate(alone=True).objection(one(faces=2)) == "2 faces"
+    assert QualityGate().objection(AlignedFace("a.jpg", np.zeros((4, 4, 3)), None, 0)) == "no face found"
 
 
 def test_more_people_need_a_stricter_threshold(network, calibrated):
     def basis(people: int, far: float) -> str:
-        return threshold_for(network, replace(made_up(people, 1), zooms=(1.0,)), far).basis
+        return choose_threshold(network, replace(made_up(people, 1), zooms=(1.0,)), far).basis
 
     assert basis(1, 0.1).startswith("FAR 0.1 of")
     assert basis(4, 0.1).startswith("FAR 0.02 of")
@@ -242,4 +242,4 @@ def test_a_threshold_of_other_views_is_refused(network, calibrated):
     with pytest.raises(
         FacesError, match=r"calibrated with flip and zooms 1, and the gallery is of flip and zooms 1 1\.1"
     ):
-        threshold_for(network, made_up())
+        choose_threshold(network, made_up())

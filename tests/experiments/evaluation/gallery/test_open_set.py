@@ -4,8 +4,8 @@ import shutil
 import pytest
 
 from experiments.errors import FacesError
-from experiments.evaluation.gallery.open_set import is_known_unknown, judge_known_unknown
-from experiments.evaluation.scoring import View
+from experiments.evaluation.gallery.open_set import evaluate_known_unknown, is_known_unknown
+from experiments.evaluation.scoring import EmbedOptions
 
 
 @pytest.fixture
@@ -58,5 +58,5 @@ def test_which_tables_are_meant(course, tmp_path):
 def test_tables_that_do_not_fit(network, course, tmp_path, rows, message):
     (course / "verification_dev.csv").write_text(f"id,label\n{rows}")
     with pytest.raises(FacesError, match=message):
-        judge_known_unknown(network, course / "verification_dev.csv", course, tmp_path / "out", View())
+        evaluate_known_unknown(network, course / "verification_dev.csv", course, tmp_path / "out", EmbedOptions())
     assert not (tmp_path / "out").exists()
