@@ -47,7 +47,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 $(USE): setup.py pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[faces]'
 	touch $@
 
 $(DEV): setup.py pyproject.toml | $(BIN)/python

@@ -10,6 +10,7 @@ from experiments.commands import evaluate as judging
 from experiments.commands import train as training
 from experiments.commands import verify as verification
 from experiments.errors import FacesError
+from experiments.requirements import remedy
 from experiments.runtime import choose_kernels
 
 app = typer.Typer(
@@ -36,6 +37,10 @@ def main() -> None:
         app(prog_name="faces")
     except FacesError as error:
         sys.exit(_complain(str(error)))
+    except ModuleNotFoundError as error:
+        if line := remedy(error):
+            sys.exit(_complain(f"{line}; `faces doctor` lists what is installed"))
+        raise
     except MemoryError as error:
         sys.exit(_complain(f"not enough memory ({error}): try smaller data.size, batch_size or model.widths"))
     except OSError as error:  # a full disk, a folder that may not be written to

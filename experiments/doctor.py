@@ -5,39 +5,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
+
+from experiments.requirements import DISTRIBUTION, install_command, installed_version, requirements
 
 DRIVER = Path("/proc/driver/nvidia/version")
 """There where Linux has loaded NVIDIA's driver."""
 
-NEEDED = (
-    "accelerate", "facenet-pytorch", "matplotlib", "numpy", "pandas", "pillow", "pydantic", "pyyaml", "rich",
-    "safetensors", "scikit-learn", "scipy", "threadpoolctl", "timm", "torch", "torchvision", "typer",
-    "typst",
-)  # fmt: skip
-"""What every installation has, by the names that pip knows."""
-
-
-@dataclass(frozen=True)
-class Extra:
-    """Packages that a part of the work needs and the rest does without. purpose: that part."""
-
-    purpose: str
-    packages: tuple[str, ...]
-
-
-EXTRAS = {
-    "docs": Extra("make docs", ("jinja2", "latex2mathml", "mkdocstrings-python", "zensical")),
-    "export": Extra("faces export", ("onnx", "onnxruntime", "onnxscript")),
-    "gallery": Extra("faces identify --faiss", ("faiss-cpu",)),
-    "kaggle": Extra("faces submit --upload", ("kaggle",)),
-    "notebooks": Extra("make notebooks", ("ipykernel", "nbclient", "nbformat")),
-    "tensorboard": Extra("faces train --tensorboard", ("tensorboard",)),
-    "tune": Extra("faces tune", ("optuna",)),
+PURPOSES = {
+    "faces": "training, evaluation, verification and the other commands on images",
+    "docs": "make docs",
+    "export": "faces export",
+    "gallery": "faces identify --faiss",
+    "kaggle": "faces submit --upload",
+    "notebooks": "make notebooks",
+    "tensorboard": "faces train --tensorboard",
+    "tune": "faces tune",
 }
-"""What `pip install 'mytorch-faces[NAME]'` adds. CuPy, which only a machine with an NVIDIA GPU can use, is apart."""
+"""What each extra of the installation is for. CuPy's extras, for a machine with an NVIDIA GPU alone, are apart."""
 
 
 @dataclass
@@ -56,47 +42,40 @@ class Report:
             said += [title, *(f"  {name:<{width}}  {value}" for name, value in section.items()), ""]
         said += [f"missing: {line}" for line in self.missing]
         said += [f"possible: {line}" for line in self.advice]
-        return [*said, *([] if self.missing else ["everything that faces needs is here"])]
+        return [*said, *([] if self.missing else ["everything that is needed is installed"])]
 
 
 def examine() -> Report:
     """Look at the machine and the installation. Nothing is downloaded, changed or trained."""
     report = Report()
     report.facts["faces"] = {
-        "mytorch-faces": installed("mytorch-faces") or "run from its folder, not installed",
+        "mytorch-faces": installed_version(DISTRIBUTION) or "run from its folder, not installed",
         "Python": f"{platform.python_version()}, {sys.executable}",
         "system": f"{platform.system()} on {platform.machine()}",
     }
-    _packages(report, NEEDED, EXTRAS)
+    _packages(report, requirements())
     _mytorch(report)
     _torch(report)
     return report
 
 
-def installed(package: str) -> str | None:
-    """The version of a package, by pip's name for it; None where there is none."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _packages(report: Report, needed: Sequence[str], extras: Mapping[str, Extra]) -> None:
-    found = {name: installed(name) for name in needed}
+def _packages(report: Report, needed: Mapping[str, Sequence[str]] | None) -> None:
+    """Add the versions of what the installation declares, as `experiments.requirements.requirements` reads it."""
+    if needed is None:
+        report.missing.append("the installation's own metadata: in the project's folder, pip install .")
+        return
+    found = {name: installed_version(name) for name in needed[""]}
     report.facts["packages"] = {name: have or "missing" for name, have in found.items()}
-    absent = [name for name, have in found.items() if have is None]
-    if absent:
-        report.missing.append(
-            f"{', '.join(absent)}: pip install mytorch-faces, or pip install . in the project's folder"
-        )
+    if absent := [name for name, have in found.items() if have is None]:
+        report.missing.append(f"{', '.join(absent)}: in the project's folder, pip install .")
     section = report.facts["extras"] = {}
-    for name, extra in extras.items():
-        versions = {package: installed(package) for package in extra.packages}
+    for name, purpose in PURPOSES.items():
+        versions = {package: installed_version(package) for package in needed.get(name, ())}
         lacking = [package for package, have in versions.items() if have is None]
         having = ", ".join(f"{package} {have}" for package, have in versions.items() if have is not None)
         section[name] = f"lacks {', '.join(lacking)}" if lacking else having
         if lacking:
-            report.advice.append(f"{extra.purpose}: pip install 'mytorch-faces[{name}]'")
+            report.advice.append(f"{purpose}: in the project's folder, {install_command(name)}")
 
 
 def _mytorch(report: Report) -> None:
@@ -106,11 +85,16 @@ def _mytorch(report: Report) -> None:
     facts, hints = config.config()
     report.facts["mytorch"] = {name: fact for name, fact in facts.items() if name not in ("Python", "NumPy")}
     report.advice += hints
-    if DRIVER.exists() and not any(map(installed, ("cupy-cuda12x", "cupy-cuda13x", "cupy"))):
-        report.advice.append("mytorch on this NVIDIA GPU: pip install 'mytorch-faces[cuda13]', or [cuda12]")
+    if DRIVER.exists() and not any(map(installed_version, ("cupy-cuda12x", "cupy-cuda13x", "cupy"))):
+        report.advice.append(
+            "mytorch on this NVIDIA GPU: in the project's folder, pip install '.[cuda13]', or '.[cuda12]'"
+        )
 
 
 def _torch(report: Report) -> None:
+    if installed_version("torch") is None:
+        report.facts["PyTorch"] = {"version": "not installed"}
+        return
     torch = _imported(report, "torch", "torch")
     if torch is None:
         return

@@ -14,10 +14,12 @@ from mytorch.modes import allow_winograd, no_grad
 from mytorch.random import manual_seed
 from mytorch.summary import summary
 from mytorch.threads import get_num_threads, set_num_threads
+from mytorch.version import __version__
 
 __all__ = [
     "CheckpointError",
     "GradientError",
+    "__version__",
     "allow_winograd",
     "data",
     "get_num_threads",

@@ -20,7 +20,7 @@ MAY_IMPORT = {
 """Which rooms a room's files may import."""
 
 FLOORS = [
-    "device memory threads geometry modes random files",
+    "device memory threads geometry modes random files version",
     "ops",
     "nn",
     "optim gradcheck checkpoint config data summary",
@@ -29,7 +29,7 @@ FLOORS = [
 """Inside mytorch: a module imports from its own floor and those before it."""
 
 EXPERIMENTS_FLOORS = [
-    "errors runtime progress",
+    "errors runtime progress requirements",
     "metrics files config",
     "data plots run",
     "training",

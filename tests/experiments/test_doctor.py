@@ -1,35 +1,22 @@
 """`faces doctor`: it names what is here and what is not, and nothing absent stops it."""
 
-import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from experiments import doctor
+from experiments.requirements import requirements
 
-SETUP = Path(__file__).parents[2] / "setup.py"
-
-
-def declared(keyword: str):
-    """What setup.py gives `setup` under that name."""
-    calls = [node for node in ast.walk(ast.parse(SETUP.read_text())) if isinstance(node, ast.Call)]
-    (value,) = (k.value for call in calls for k in call.keywords if k.arg == keyword)
-    return ast.literal_eval(value)
+DECLARED = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 
 
-def names(requirements):
-    return {re.match(r"[\w.-]+", one).group() for one in requirements}
-
-
-def test_it_looks_for_what_setup_declares():
-    assert set(doctor.NEEDED) == names(declared("install_requires"))
-    extras = {name: names(packages) for name, packages in declared("extras_require").items()}
-    assert {name: set(extra.packages) for name, extra in doctor.EXTRAS.items()} == {
-        name: packages for name, packages in extras.items() if name not in ("dev", "cuda12", "cuda13")
-    }
+def test_every_declared_extra_has_a_purpose():
+    without_advice = {"all", "dev", "cuda12", "cuda13"}
+    assert set(doctor.PURPOSES) == set(DECLARED["optional-dependencies"]) - without_advice
 
 
 def test_here_all_that_is_needed_is_there(command):
@@ -37,23 +24,25 @@ def test_here_all_that_is_needed_is_there(command):
     assert result.status == 0, result.out
     for line in (rf"Python +{sys.version.split()[0]}", r"numpy +2\.", r"BLAS +\w", r"threads +\d", r"GPU +\w"):
         assert re.search(line, result.out), line
-    assert "everything that faces needs is here" in result.out
+    assert "everything that is needed is installed" in result.out
 
 
 def test_it_names_the_extra_that_is_missing_and_still_ends_well(command, monkeypatch):
-    monkeypatch.setitem(doctor.EXTRAS, "export", doctor.Extra("faces export", ("numpy", "nowhere-to-be-found")))
+    needed = {**requirements(), "export": ("numpy", "nowhere-to-be-found")}
+    monkeypatch.setattr(doctor, "requirements", lambda: needed)
     result = command("doctor")
     assert result.status == 0
     assert "lacks nowhere-to-be-found" in result.out
-    assert "faces export: pip install 'mytorch-faces[export]'" in result.out
+    assert "faces export: in the project's folder, pip install '.[export]'" in result.out
 
 
 def test_a_needed_package_that_is_missing_is_status_1(command, monkeypatch):
-    monkeypatch.setattr(doctor, "NEEDED", (*doctor.NEEDED, "nowhere-to-be-found"))
+    needed = {**requirements(), "": ("numpy", "nowhere-to-be-found")}
+    monkeypatch.setattr(doctor, "requirements", lambda: needed)
     result = command("doctor")
     assert result.status == 1
-    assert "missing: nowhere-to-be-found: pip install" in result.out
-    assert "everything that faces needs" not in result.out
+    assert "missing: nowhere-to-be-found: in the project's folder, pip install ." in result.out
+    assert "everything that is needed" not in result.out
 
 
 @pytest.mark.parametrize("absent", ["numpy", "torch"])
@@ -81,13 +70,6 @@ def test_cupy_is_advised_where_there_is_a_driver_for_it(driver, monkeypatch, tmp
     if driver:
         file.touch()
     monkeypatch.setattr(doctor, "DRIVER", file)
-    monkeypatch.setattr(doctor, "installed", lambda package: None if package.startswith("cupy") else "1.0")
-    advised = [line for line in doctor.examine().advice if "mytorch-faces[cuda13]" in line]
+    monkeypatch.setattr(doctor, "installed_version", lambda package: None if package.startswith("cupy") else "1.0")
+    advised = [line for line in doctor.examine().advice if "'.[cuda13]'" in line]
     assert bool(advised) == driver
-
-
-def test_the_advice_is_what_a_shell_takes():
-    report = doctor.Report()
-    doctor._packages(report, (), {"tune": doctor.Extra("faces tune", ("nowhere-to-be-found",))})
-    (line,) = report.advice
-    assert line.endswith("pip install 'mytorch-faces[tune]'")
