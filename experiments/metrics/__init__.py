@@ -1,1 +1,1 @@
-"""Metrics as pure functions."""
+"""Metrics as pure functions of arrays: classification, calibration, verification and identification."""

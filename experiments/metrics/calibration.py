@@ -1,4 +1,7 @@
-"""Does a network that says 80 % get 80 % right? (Guo et al. 2017, "On Calibration of Modern Neural Networks".)"""
+"""Is a network that claims 80 % confidence right 80 % of the time?
+
+Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv 1706.04599.
+"""
 
 from dataclasses import dataclass
 
@@ -7,15 +10,15 @@ from scipy.optimize import minimize_scalar
 
 from experiments.metrics.classification import by_rows, confidence, losses
 
-BINS = 15
+RELIABILITY_BINS = 15
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 MAX_FITTED_IMAGES = 4000
-"""Pictures that a temperature is fitted to, spread evenly over all: one number needs no more."""
+"""Images that a temperature is fitted to, spread evenly over all of them: a single parameter needs no more."""
 
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Pictures whose confidence lies above `low` and up to `high`: how many, their mean confidence, the share right."""
+    """Images with a confidence above `low` and up to `high`: how many, their mean confidence, the fraction right."""
 
     low: float
     high: float
@@ -26,10 +29,12 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class CalibrationMetrics:
-    """ece: expected calibration error. temperature: what to divide logits by. ece_tempered: the error after that.
+    """How far a network's confidence is from its accuracy, before and after temperature scaling.
 
-    The temperature is that of all pictures; the error after it is measured on each half of the pictures at the
-    temperature of the other half, as no figure should be judged by what it was fitted to. bins: those of `ece`.
+    ece: expected calibration error. temperature: what to divide logits by, fitted to all images; above 1 the network
+    is over-confident, below 1 under-confident. ece_tempered: the error after temperature scaling, where each half of
+    the images is scaled by the temperature fitted to the other half, so that nothing is judged by its own fit.
+    bins: the bins of `ece`.
     """
 
     ece: float
@@ -39,24 +44,22 @@ class CalibrationMetrics:
 
 
 def measure_calibration(logits: np.ndarray, labels: np.ndarray) -> CalibrationMetrics:
-    """The calibration of logits (N, classes), for true labels (N,)."""
+    """Return the calibration of logits (N, classes) for true labels (N,)."""
     right = logits.argmax(1) == labels
     bins = reliability_bins(confidence(logits), right)
     temperature = fit_temperature(logits, labels)
-    tempered = np.empty(len(labels))
+    scaled = np.empty(len(labels))
     halves = (slice(0, None, 2), slice(1, None, 2)) if len(labels) > 1 else (slice(None),)
     for mine, other in zip(halves, reversed(halves), strict=True):
-        tempered[mine] = confidence(logits[mine], fit_temperature(logits[other], labels[other]))
-    return CalibrationMetrics(
-        expected_calibration_error(bins),
-        temperature,
-        expected_calibration_error(reliability_bins(tempered, right)),
-        bins,
-    )
+        scaled[mine] = confidence(logits[mine], fit_temperature(logits[other], labels[other]))
+    ece_tempered = expected_calibration_error(reliability_bins(scaled, right))
+    return CalibrationMetrics(expected_calibration_error(bins), temperature, ece_tempered, bins)
 
 
-def reliability_bins(confidences: np.ndarray, right: np.ndarray, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
-    """The bins of a reliability diagram that hold pictures, of equal width: confidences (N,) and booleans (N,)."""
+def reliability_bins(
+    confidences: np.ndarray, right: np.ndarray, bins: int = RELIABILITY_BINS
+) -> tuple[ReliabilityBin, ...]:
+    """Return the non-empty bins of a reliability diagram, of equal width, for confidences (N,) and booleans (N,)."""
     edges = np.linspace(0, 1, bins + 1)
     place = np.clip(np.searchsorted(edges, confidences, side="left") - 1, 0, bins - 1)
     found = []
@@ -68,25 +71,23 @@ def reliability_bins(confidences: np.ndarray, right: np.ndarray, bins: int = BIN
 
 
 def expected_calibration_error(bins: tuple[ReliabilityBin, ...]) -> float:
-    """Expected calibration error (Guo et al., equation 3): how far confidence lies from accuracy, a picture's mean."""
+    """Return |confidence - accuracy| averaged over the images (Guo et al., equation 3)."""
     return sum(b.images * abs(b.confidence - b.right) for b in bins) / sum(b.images for b in bins)
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature that gives logits / temperature the lowest cross entropy, between 0.05 and 20.
+    """Return the temperature, 0.05 to 20, that minimizes the cross entropy of logits / temperature.
 
-    The loss has one minimum in 1 / temperature, being convex there. Where every answer is right it only falls, and the
-    answer is a temperature so cold that the loss is none.
+    The loss is convex in 1 / temperature, so it has one minimum. Where every answer is right the loss falls all the
+    way, and the result is a low temperature at which the loss is 0.
     """
-
-    some = slice(None, None, -(-len(labels) // MAX_FITTED_IMAGES))
-    logits, labels = logits[some], labels[some]
+    spread = slice(None, None, -(-len(labels) // MAX_FITTED_IMAGES))
+    logits, labels = logits[spread], labels[spread]
 
     def loss(log_temperature: float) -> float:
         scale = logits.dtype.type(np.exp(-log_temperature))
         return float(by_rows(lambda rows, truth: losses(rows * scale, truth), logits, labels).mean(dtype="d"))
 
-    found = minimize_scalar(
-        loss, bounds=np.log([MIN_TEMPERATURE, MAX_TEMPERATURE]), method="bounded", options={"xatol": 1e-3}
-    )
+    bounds = np.log([MIN_TEMPERATURE, MAX_TEMPERATURE])
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-3})
     return float(np.exp(found.x))

@@ -1,9 +1,7 @@
-"""The trade between accepting strangers and refusing friends, over every threshold: ROC, DET, AUC, EER, TAR at FAR.
+"""Verification metrics over every threshold: ROC, DET, AUC, EER, TAR at FAR, and the accuracy over LFW's folds.
 
-A pair is genuine where both pictures show one person, impostor where they show two. It is accepted where its score is
-at least the threshold. FAR: the share of impostor pairs accepted; TAR: of genuine pairs; FRR = 1 - TAR.
-
-Figures of verification: everything a paper quotes of a list of scored pairs.
+A pair is genuine where both images show one person, impostor where they show two. It is accepted where its score is at
+least the threshold. FAR: the fraction of impostor pairs accepted; TAR: of genuine pairs accepted; FRR = 1 - TAR.
 """
 
 from collections.abc import Sequence
@@ -14,13 +12,17 @@ import numpy as np
 
 from experiments.errors import FacesError
 
+FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+MIN_ERRORS = 30
+"""Errors below which a rate is a rough estimate: 30 hold it within 30 % at 90 % confidence (Doddington's rule)."""
+
 
 @dataclass(frozen=True, eq=False)
 class RocCurve:
-    """Every different decision that a threshold can make.
+    """Every distinct decision that a threshold can make.
 
-    thresholds (K,): falling, first inf, then each score that occurs; genuine, impostor (K,): pairs, or their weights,
-    that score at least as much, so rising from 0 to all of them.
+    thresholds (K,): falling, first inf, then each score that occurs. genuine, impostor (K,): the pairs, or the sum of
+    their weights, that score at least as much, so rising from 0 to all of them.
     """
 
     thresholds: np.ndarray
@@ -29,35 +31,35 @@ class RocCurve:
 
     @cached_property
     def tar(self) -> np.ndarray:
-        """Share of genuine pairs accepted at each threshold, (K,)."""
+        """Fraction of genuine pairs accepted at each threshold, (K,)."""
         return self.genuine / self.genuine[-1]
 
     @cached_property
     def far(self) -> np.ndarray:
-        """Share of impostor pairs accepted at each threshold, (K,)."""
+        """Fraction of impostor pairs accepted at each threshold, (K,)."""
         return self.impostor / self.impostor[-1]
 
     @cached_property
     def frr(self) -> np.ndarray:
-        """Share of genuine pairs refused at each threshold, (K,): against `far` it makes the DET curve."""
+        """Fraction of genuine pairs rejected at each threshold, (K,): plotted over `far` it is the DET curve."""
         return (self.genuine[-1] - self.genuine) / self.genuine[-1]
 
     def auc(self) -> float:
-        """Area under TAR over FAR, by trapezia: how likely a genuine pair outscores an impostor one, a tie half."""
+        """Area under TAR over FAR by the trapezoidal rule: P(genuine score > impostor score), a tie counting half."""
         return float(np.trapezoid(self.tar, self.far))
 
     def eer(self) -> float:
-        """Where FAR equals FRR, on the straight line between the two thresholds around it."""
-        before, share = self._crossing()
-        return float(self.far[before] + share * (self.far[before + 1] - self.far[before]))
+        """Equal error rate: where FAR equals FRR, on the straight line between the two thresholds around it."""
+        before, fraction = self._crossing()
+        return float(self.far[before] + fraction * (self.far[before + 1] - self.far[before]))
 
     def eer_threshold(self) -> float:
-        """The threshold at which FAR and FRR lie nearest to each other."""
-        before, share = self._crossing()
-        return self.threshold(before + (share >= 0.5))
+        """Threshold at which FAR and FRR are closest to each other."""
+        before, fraction = self._crossing()
+        return self.threshold(before + (fraction >= 0.5))
 
     def tar_at(self, far: float) -> float:
-        """TAR at the loosest threshold whose FAR is no more than `far`."""
+        """TAR at the lowest threshold whose FAR is at most `far`."""
         return float(self.tar[self.index_at(far)])
 
     def threshold_at(self, far: float) -> float:
@@ -65,11 +67,11 @@ class RocCurve:
         return self.threshold(self.index_at(far))
 
     def index_at(self, far: float) -> int:
-        """Which threshold is the loosest with a FAR of no more than `far`."""
+        """Index of the lowest threshold whose FAR is at most `far`."""
         return int(np.searchsorted(self.far, far, side="right")) - 1
 
     def supports(self, far: float) -> bool:
-        """Whether there are impostor pairs enough that a FAR of `far` is at least one of them."""
+        """Whether there are enough impostor pairs that a FAR of `far` is at least one of them."""
         return bool(far * self.impostor[-1] >= 1 - 1e-9)
 
     def rates_at(self, threshold: float) -> tuple[float, float]:
@@ -78,13 +80,13 @@ class RocCurve:
         return float(self.far[index]), float(self.frr[index])
 
     def best_accuracy(self) -> tuple[float, float]:
-        """The largest share of pairs, genuine and impostor, decided rightly, and a threshold that does so."""
+        """The largest fraction of all pairs decided correctly, and a threshold that reaches it."""
         right = self.genuine + (self.impostor[-1] - self.impostor)
         index = int(right.argmax())
         return float(right[index] / (self.genuine[-1] + self.impostor[-1])), self.threshold(index)
 
     def threshold(self, index: int) -> float:
-        """A threshold that decides as the one of `index` does on these pairs, as far as can be from any score."""
+        """A threshold that decides these pairs as the one at `index` does, as far as possible from any score."""
         if index + 1 == len(self.thresholds):
             return float(self.thresholds[-1])
         if index == 0:
@@ -92,53 +94,48 @@ class RocCurve:
         return float((self.thresholds[index] + self.thresholds[index + 1]) / 2)
 
     def _crossing(self) -> tuple[int, float]:
-        """The last point with FAR below FRR, and how far on the way to the next the two meet, 0 to 1."""
+        """The last point with FAR below FRR, and how far on the line to the next point the two meet, 0 to 1."""
         gap = self.frr - self.far
         before = int(np.argmax(gap <= 0)) - 1
         return before, float(gap[before] / (gap[before] - gap[before + 1]))
 
 
 def roc_curve(scores: np.ndarray, matches: np.ndarray, weights: np.ndarray | None = None) -> RocCurve:
-    """The curve of scores (N,), higher for more alike, matches (N,) true where a pair is genuine, weights (N,).
+    """Compute the curve of scores (N,), higher for more similar; matches (N,), true where genuine; weights (N,).
 
-    Raises FacesError where a score is no finite number, or where all pairs are of one kind.
+    Raises FacesError where a score is not finite, or where all pairs are of one kind.
     """
     scores, matches = np.asarray(scores, np.float64), np.asarray(matches, bool)
     if scores.shape != matches.shape or scores.ndim != 1:
-        raise ValueError(f"scores of shape {scores.shape} and matches of {matches.shape}, expected one of each a pair")
+        raise ValueError(f"scores of shape {scores.shape} and matches of {matches.shape}, expected one each per pair")
     if bad := int((~np.isfinite(scores)).sum()):
-        raise FacesError(f"{bad} of {len(scores)} scores are not finite: did the network diverge?")
+        raise FacesError(f"{bad} of {len(scores)} scores are not finite: did the training diverge? train the run again")
     order, ends = sort_descending(scores)
     weights = np.ones(len(scores)) if weights is None else np.asarray(weights, np.float64)
     return roc_curve_of_sorted(scores[order], matches[order], weights[order], ends)
 
 
 def sort_descending(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """An order of scores (N,) that falls, and the places in it where a run of equal ones ends."""
+    """Return an order in which scores (N,) fall, and the positions in it at which a run of equal scores ends."""
     order = np.argsort(-scores, kind="stable")
     return order, np.append(np.flatnonzero(np.diff(scores[order])), max(len(scores) - 1, 0))
 
 
 def roc_curve_of_sorted(scores: np.ndarray, matches: np.ndarray, weights: np.ndarray, ends: np.ndarray) -> RocCurve:
-    """The curve of scores that fall already, with the places where a run of equal ones ends."""
+    """Compute the curve of scores that `sort_descending` has sorted; ends: its second result."""
     if not matches.any() or matches.all():
         kind = "of two people" if not matches.any() else "of one person"
         raise FacesError(f"all {len(matches)} pairs are {kind}: give pairs of both kinds, an error rate needs both")
     genuine = np.cumsum(np.where(matches, weights, 0))[ends]
     impostor = np.cumsum(np.where(matches, 0, weights))[ends]
     if not (genuine[-1] and impostor[-1]):
-        raise FacesError("all pairs of one kind weigh nothing: an error rate needs both kinds")
+        raise FacesError("all pairs of one kind have weight 0: an error rate needs both kinds")
     return RocCurve(np.append(np.inf, scores[ends]), np.append(0, genuine), np.append(0, impostor))
 
 
-FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-MIN_ERRORS = 30
-"""Errors below which a rate is rough: 30 hold it within 30 % at 90 % confidence (Doddington's rule)."""
-
-
 @dataclass(frozen=True)
-class Folds:
-    """accuracies (F,): of each fold, at the threshold (F,) that was best on all the others."""
+class FoldAccuracy:
+    """accuracies (F,): of each fold, at the threshold (F,) that is best on all the others."""
 
     accuracies: np.ndarray
     thresholds: np.ndarray
@@ -154,8 +151,8 @@ class Folds:
         return float(self.accuracies.std(ddof=1))
 
 
-def fold_accuracy(scores: np.ndarray, matches: np.ndarray, folds: np.ndarray) -> Folds:
-    """LFW's accuracy (Huang et al. 2007): each fold is judged by the threshold that is best on all the others.
+def fold_accuracy(scores: np.ndarray, matches: np.ndarray, folds: np.ndarray) -> FoldAccuracy:
+    """Compute LFW's accuracy (Huang et al. 2007): each fold is judged by the threshold that is best on all the others.
 
     scores, matches, folds (N,). Raises FacesError for fewer than two folds.
     """
@@ -168,20 +165,20 @@ def fold_accuracy(scores: np.ndarray, matches: np.ndarray, folds: np.ndarray) ->
         threshold = roc_curve(scores[~held], matches[~held]).best_accuracy()[1]
         accuracies.append(((scores[held] >= threshold) == matches[held]).mean())
         thresholds.append(threshold)
-    return Folds(np.array(accuracies), np.array(thresholds))
+    return FoldAccuracy(np.array(accuracies), np.array(thresholds))
 
 
 def tar_at_far(curve: RocCurve, fars: Sequence[float] = FARS) -> tuple[dict[str, float], list[str]]:
-    """TAR by FAR, as far as there are impostor pairs for it; a sentence for each FAR that is rough or beyond them."""
+    """Return TAR by FAR where there are enough impostor pairs, and a remark on each FAR that is rough or left out."""
     found, remarks = {}, []
     pairs = int(curve.impostor[-1])
     for far in fars:
         if not 0 < far < 1:
-            raise FacesError(f"a FAR of {far}: expected a share between 0 and 1, such as 0.001")
+            raise FacesError(f"a FAR of {far}: expected a fraction between 0 and 1, such as 0.001")
         if curve.supports(far):
             found[f"{far:g}"] = curve.tar_at(far)
             if far * pairs < MIN_ERRORS:
-                remarks.append(f"FAR {far:g} is at most {far * pairs:.0f} of {pairs:,} impostor pairs: a rough figure")
+                remarks.append(f"FAR {far:g} is at most {far * pairs:.0f} of {pairs:,} impostor pairs: only rough")
         else:
-            remarks.append(f"FAR {far:g} needs {1 / far:,.0f} impostor pairs or more, there are {pairs:,}: not given")
+            remarks.append(f"FAR {far:g} needs at least {1 / far:,.0f} impostor pairs, there are {pairs:,}: left out")
     return found, remarks

@@ -15,7 +15,7 @@ from experiments.files import write_csv, write_json
 from experiments.inference.embedder import normalised, open_embedder
 from experiments.metrics.bootstrap import proportion_interval_by_person
 from experiments.metrics.identification import (
-    NOBODY,
+    STRANGER,
     OpenSetScores,
     cmc_curve,
     match_ranks,
@@ -51,7 +51,7 @@ def leave_one_out(gallery: Gallery) -> LeaveOneOutResult:
     similarity[np.arange(len(asked)), own] = np.einsum("nd,nd->n", probes, without)
     strangers = similarity.copy()
     strangers[np.arange(len(asked)), own] = -1.0
-    truth = np.append(own, np.full(len(asked), NOBODY))
+    truth = np.append(own, np.full(len(asked), STRANGER))
     judged = open_set_scores(np.concatenate([similarity, strangers]), truth)
     return LeaveOneOutResult(match_ranks(similarity, own), judged, similarity)
 

@@ -17,7 +17,7 @@ from experiments.errors import FacesError
 from experiments.evaluation.scoring import EmbedOptions
 from experiments.files import write_csv, write_json
 from experiments.inference.embedder import Embedder, normalised
-from experiments.metrics.identification import NOBODY, cmc_curve, match_ranks, open_set_scores, rank_k_rate
+from experiments.metrics.identification import STRANGER, cmc_curve, match_ranks, open_set_scores, rank_k_rate
 from experiments.plots.verification import plot_cmc
 from experiments.progress import say
 
@@ -52,7 +52,7 @@ def evaluate_known_unknown(
     column = {name: n for n, name in enumerate(names)}
     if strange := sorted({label for label in labels if label not in column and label != STRANGER_LABEL}):
         raise FacesError(f"{file}: the label {strange[0]!r} is nobody's in {images / KNOWN}, and not {STRANGER_LABEL}")
-    truth = np.array([column.get(label, NOBODY) for label in labels])
+    truth = np.array([column.get(label, STRANGER) for label in labels])
     known = _embeddings(embedder, [path for paths in people.values() for path in paths], view)
     numbers = np.repeat(np.arange(len(names)), [len(paths) for paths in people.values()])
     sums = np.zeros((len(names), known.shape[1]))
@@ -61,13 +61,13 @@ def evaluate_known_unknown(
     similarity = _embeddings(embedder, probes, view) @ templates.T
     judged, places = (
         open_set_scores(similarity, truth),
-        match_ranks(similarity[truth != NOBODY], truth[truth != NOBODY]),
+        match_ranks(similarity[truth != STRANGER], truth[truth != STRANGER]),
     )
     threshold = judged.best_threshold()
     result: dict[str, Any] = {
         "known": len(names),
         "probes": len(probes),
-        "strangers": int((truth == NOBODY).sum()),
+        "strangers": int((truth == STRANGER).sum()),
         "rank1": rank_k_rate(places, 1),
         "rank5": rank_k_rate(places, 5),
         "threshold": threshold,

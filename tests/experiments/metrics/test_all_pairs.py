@@ -20,9 +20,9 @@ def direct(embeddings, labels):
 
 @settings(max_examples=25)
 @given(st.integers(0, 1000), st.integers(10, 50), st.integers(8, 60), st.integers(2, 5))
-def test_the_counts_are_those_of_all_scores_at_once(seed, block, pictures, each):
-    embeddings, labels = draw_embeddings(pictures, each, 16, 0.8, seed)
-    shuffled = np.random.default_rng(seed).permutation(pictures)
+def test_the_counts_are_those_of_all_scores_at_once(seed, block, images, per_person):
+    embeddings, labels = draw_embeddings(images, per_person, 16, 0.8, seed)
+    shuffled = np.random.default_rng(seed).permutation(images)
     embeddings, labels = embeddings[shuffled], labels[shuffled]
     counts = count_all_pairs(embeddings, labels, block)
     scores, matches = direct(embeddings, labels)
@@ -60,7 +60,7 @@ def test_a_step_stands_for_its_score(score):
     assert abs(score_of(step_of(np.array(score))) - score) <= 0.5 / STEPS + 1e-12
 
 
-def test_the_order_of_the_pictures_does_not_matter():
+def test_the_order_of_the_images_does_not_matter():
     embeddings, labels = draw_embeddings(90, 3, 16, 1.0, 4)
     back = count_all_pairs(embeddings[::-1], labels[::-1], 32)
     there = count_all_pairs(embeddings, labels, 32)
@@ -74,11 +74,11 @@ def test_progress_ends_at_all_pairs():
     assert seen[-1] == (190, 190)
 
 
-def test_embeddings_of_another_length_and_pictures_without_people():
+def test_embeddings_of_another_length_and_images_without_people():
     embeddings, labels = draw_embeddings(6, 2, 8, 1.0, 0)
     with pytest.raises(FacesError, match="lengths of 2 to 2, expected 1"):
         count_all_pairs(2 * embeddings, labels)
-    with pytest.raises(FacesError, match="6 embeddings of 5 pictures"):
+    with pytest.raises(FacesError, match="6 embeddings of 5 images"):
         count_all_pairs(embeddings, labels[:5])
     with pytest.raises(FacesError, match="all pairs are of two people"):
         count_all_pairs(embeddings, np.arange(6)).roc_curve()
@@ -87,8 +87,8 @@ def test_embeddings_of_another_length_and_pictures_without_people():
 
 
 def test_the_command_that_times_it_stays_far_below_two_gibibytes():
-    command = [sys.executable, "-m", "experiments.metrics.all_pairs", "--pictures", "6000", "--seed", "1"]
+    command = [sys.executable, "-m", "experiments.metrics.all_pairs", "--images", "6000", "--seed", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "6,000 pictures: 12,000 genuine and 17,985,000 impostor pairs, 17,997,000 in all" in done.stdout
+    assert "6,000 images: 12,000 genuine and 17,985,000 impostor pairs, 17,997,000 in all" in done.stdout
     assert float(done.stdout.split("peak memory ")[1].split()[0]) < 1
     assert "TAR at FAR 1e-06" in done.stdout

@@ -4,16 +4,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from sklearn.metrics import roc_auc_score
 
 from experiments.errors import FacesError
-from experiments.metrics.bootstrap import bootstrap_intervals, infer_identities
+from experiments.metrics.bootstrap import (
+    bootstrap_intervals,
+    bootstrap_statistics,
+    infer_identities,
+    percentile_interval,
+)
 from experiments.metrics.roc import RocCurve, roc_curve
 
 
-def drawn(people: int, pictures: int, spread: float, seed: int):
-    """All pairs of pictures of people who differ in how well they are known: scores, answers, who is in each."""
+def drawn(people: int, images: int, spread: float, seed: int):
+    """All pairs of images of people who differ in how well they are known: scores, answers, who is in each."""
     rng = np.random.default_rng(seed)
-    who = np.repeat(np.arange(people), pictures)
+    who = np.repeat(np.arange(people), images)
     first, second = np.triu_indices(len(who), 1)
     matches = who[first] == who[second]
     ease = spread * rng.standard_normal(people)
@@ -22,7 +28,7 @@ def drawn(people: int, pictures: int, spread: float, seed: int):
 
 
 @given(st.integers(1, 40), st.integers(0, 2**32 - 1))
-def test_pictures_joined_by_genuine_pairs_are_one_person(pairs, seed):
+def test_images_joined_by_genuine_pairs_are_one_person(pairs, seed):
     rng = np.random.default_rng(seed)
     first, second = rng.integers(0, 30, (2, pairs))
     matches = rng.random(pairs) < 0.5
@@ -52,6 +58,29 @@ def test_people_who_differ_make_a_wider_interval_than_their_pairs_taken_one_by_o
     rate = 1 - roc_curve(scores, matches).tar_at(0.01)
     alone = 2 * 1.96 * np.sqrt(rate * (1 - rate) / genuine)
     assert high - low > 1.5 * alone
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_resample_is_the_curve_of_pairs_repeated_by_hand(seed):
+    """A pair of two people counts times[a] * times[b], a pair of one person times[a], in scikit-learn's AUC."""
+    scores, matches, (first, second) = drawn(6, 3, 1.0, seed)
+    found = bootstrap_statistics(scores, matches, (first, second), {"auc": RocCurve.auc}, rounds=20, seed=seed)["auc"]
+    generator = np.random.default_rng(seed)
+    expected = []
+    for _ in range(20):
+        people = generator.integers(0, 6, 6).tolist()
+        chosen = []
+        for pair, (a, b) in enumerate(zip(first, second, strict=True)):
+            chosen += [pair] * (people.count(a) if a == b else people.count(a) * people.count(b))
+        if len(set(matches[chosen])) == 2:
+            expected.append(roc_auc_score(matches[chosen], scores[chosen]))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=60), st.sampled_from([0.5, 0.9, 0.95]))
+def test_a_percentile_interval_is_numpys_percentiles(values, level):
+    expected = np.percentile(values, [50 * (1 - level), 50 * (1 + level)])
+    assert percentile_interval(np.array(values), level) == pytest.approx(tuple(expected), abs=1e-9)
 
 
 def test_ninety_five_of_a_hundred_intervals_hold_the_truth():

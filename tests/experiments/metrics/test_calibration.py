@@ -52,14 +52,39 @@ def test_the_temperature_has_the_lowest_loss_by_pytorch():
     assert losses[1] == min(losses)
 
 
-def test_tempering_mends_a_network_that_is_too_sure():
+def test_temperature_scaling_corrects_an_over_confident_network():
     found = measure_calibration(*drawn(1, 5000, 5, 5.0))
     assert found.ece > 0.1
     assert found.ece_tempered < 0.03
 
 
+def test_each_half_is_scaled_by_the_temperature_of_the_other():
+    (gentle, first), (sharp, second) = drawn(5, 1500, 4, 0.5), drawn(6, 1500, 4, 6.0)
+    logits, labels = np.empty((3000, 4)), np.empty(3000, int)
+    logits[0::2], logits[1::2], labels[0::2], labels[1::2] = gentle, sharp, first, second
+    # By hand, the even images at the temperature fitted to the odd ones, and the other way round.
+    scaled = np.empty((3000, 4))
+    scaled[0::2], scaled[1::2] = gentle / fit_temperature(sharp, second), sharp / fit_temperature(gentle, first)
+    expected = multiclass_calibration_error(torch.from_numpy(scaled).softmax(1), torch.from_numpy(labels), 4, n_bins=15)
+    found = measure_calibration(logits, labels)
+    assert found.ece_tempered == pytest.approx(expected.item(), abs=1e-6)
+    assert found.ece_tempered > 0.2
+
+
+def test_a_temperature_is_fitted_to_images_spread_over_all_of_them():
+    (gentle, first), (sharp, second) = drawn(7, 4000, 5, 0.5), drawn(8, 4000, 5, 5.0)
+    logits, labels = np.concatenate([gentle, sharp]), np.concatenate([first, second])
+    losses = []
+    for temperature in np.geomspace(0.05, 20, 400):
+        scaled = torch.from_numpy(logits / temperature)
+        losses.append(torch.nn.functional.cross_entropy(scaled, torch.from_numpy(labels)).item())
+    expected = np.geomspace(0.05, 20, 400)[int(np.argmin(losses))]
+    assert fit_temperature(logits, labels) == pytest.approx(expected, rel=0.1)
+    assert fit_temperature(gentle, first) < 0.6 < expected
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_a_few_pictures_all_right_are_judged_without_complaint(count):
+def test_a_few_images_that_are_all_right_are_judged_without_a_warning(count):
     found = measure_calibration(np.eye(4)[:count] * 5, np.arange(count))
     assert found.temperature < 0.2
     assert 0 <= found.ece_tempered < found.ece

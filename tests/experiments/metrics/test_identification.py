@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, top_k_accuracy_score
 
 from experiments.errors import FacesError
-from experiments.metrics.identification import NOBODY, cmc_curve, match_ranks, open_set_scores, rank_k_rate
+from experiments.metrics.identification import STRANGER, cmc_curve, match_ranks, open_set_scores, rank_k_rate
 
 
 @st.composite
@@ -17,7 +17,7 @@ def probes(draw, strangers=False, tied=False):
     similarity = rng.standard_normal((count, gallery))
     similarity[np.arange(count), truth] += draw(st.sampled_from([0.0, 2.0]))
     if strangers:
-        truth[: draw(st.integers(1, count - 1))] = NOBODY
+        truth[: draw(st.integers(1, count - 1))] = STRANGER
     return (np.round(similarity) if tied else similarity), truth
 
 
@@ -53,11 +53,11 @@ def test_a_curve_longer_or_shorter_than_the_gallery():
 @given(probes(strangers=True), st.floats(-2, 4))
 def test_open_set_rates_are_those_of_answering_one_by_one(drawn, threshold):
     similarity, truth = drawn
-    name_probes = np.where(similarity.max(1) >= threshold, similarity.argmax(1), NOBODY)
-    judged, stranger = open_set_scores(similarity, truth), truth == NOBODY
-    assert judged.accuracy(threshold) == pytest.approx(accuracy_score(truth, name_probes), abs=1e-12)
-    assert judged.far(threshold) == pytest.approx((name_probes[stranger] != NOBODY).mean(), abs=1e-12)
-    assert judged.dir(threshold) == pytest.approx((name_probes == truth)[~stranger].mean(), abs=1e-12)
+    answers = np.where(similarity.max(1) >= threshold, similarity.argmax(1), STRANGER)
+    judged, stranger = open_set_scores(similarity, truth), truth == STRANGER
+    assert judged.accuracy(threshold) == pytest.approx(accuracy_score(truth, answers), abs=1e-12)
+    assert judged.far(threshold) == pytest.approx((answers[stranger] != STRANGER).mean(), abs=1e-12)
+    assert judged.dir(threshold) == pytest.approx((answers == truth)[~stranger].mean(), abs=1e-12)
 
 
 @given(probes(strangers=True), st.sampled_from([0.0, 0.1, 0.5, 1.0]))
@@ -76,16 +76,35 @@ def test_no_threshold_answers_more_probes_rightly_than_the_best(drawn):
     assert best >= max(judged.accuracy(t) for t in [-10, *drawn[0].max(1), 10]) - 1e-12
 
 
-@pytest.mark.parametrize(("truth", "what"), [([0, 1], "in the gallery"), ([NOBODY, NOBODY], "a stranger")])
+@given(probes(strangers=True, tied=True))
+def test_a_threshold_equal_to_a_score_gives_a_name(drawn):
+    similarity, truth = drawn
+    judged, stranger = open_set_scores(similarity, truth), truth == STRANGER
+    right = [s[t] if (s >= s[t]).sum() == 1 else -np.inf for s, t in zip(similarity, truth, strict=True) if t >= 0]
+    for threshold in np.unique(similarity):
+        named = [score >= threshold for score in similarity[stranger].max(1)]
+        assert judged.far(threshold) == pytest.approx(np.mean(named), abs=1e-12)
+        assert judged.dir(threshold) == pytest.approx(np.mean([score >= threshold for score in right]), abs=1e-12)
+        good = sum(score >= threshold for score in right) + len(named) - sum(named)
+        assert judged.accuracy(threshold) == pytest.approx(good / len(truth), abs=1e-12)
+
+
+@pytest.mark.parametrize(("allowed", "expected"), [(0, 0.0), (1, 0.1), (7, 0.7), (10, 1.0)])
+def test_a_share_of_strangers_that_is_a_whole_number_of_them_may_be_named(allowed, expected):
+    scores = open_set_scores(np.append(np.arange(10.0), 20.0)[:, None], np.append(np.full(10, STRANGER), 0))
+    assert scores.far(scores.threshold_at(allowed / 10)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("truth", "what"), [([0, 1], "in the gallery"), ([STRANGER, STRANGER], "a stranger")])
 def test_an_open_set_needs_both_kinds(truth, what):
     with pytest.raises(FacesError, match=f"each of the 2 probes is {what}"):
         open_set_scores(np.eye(2), np.array(truth))
 
 
-def test_numbers_that_are_none_and_people_beyond_the_gallery():
-    with pytest.raises(FacesError, match="not a finite number"):
+def test_values_that_are_not_finite_and_people_beyond_the_gallery():
+    with pytest.raises(FacesError, match="not finite"):
         match_ranks(np.array([[np.nan, 1.0]]), np.array([0]))
-    with pytest.raises(ValueError, match="truth runs from 2 to 2, with 2 in the gallery"):
+    with pytest.raises(ValueError, match="truth is 2 to 2, with 2 people in the gallery"):
         match_ranks(np.eye(2)[:1], np.array([2]))
     with pytest.raises(ValueError, match="expected"):
         match_ranks(np.eye(2), np.array([0]))

@@ -7,31 +7,31 @@ from scipy.stats import binomtest, bootstrap
 from experiments.metrics.bootstrap import proportion_interval, proportion_interval_by_person
 
 
-def name_probes(right: int, count: int) -> np.ndarray:
+def first_right(right: int, count: int) -> np.ndarray:
     return np.arange(count) < right
 
 
 @pytest.mark.parametrize(("right", "count"), [(30, 200), (700, 1000), (3, 9)])
 def test_the_interval_is_scipys_bootstrap(right, count):
-    given_ = name_probes(right, count).astype(float)
+    given_ = first_right(right, count).astype(float)
     theirs = bootstrap((given_,), np.mean, method="percentile", n_resamples=20_000, rng=0).confidence_interval
-    assert proportion_interval(name_probes(right, count)) == pytest.approx((theirs.low, theirs.high), abs=1.1 / count)
+    assert proportion_interval(first_right(right, count)) == pytest.approx((theirs.low, theirs.high), abs=1.1 / count)
 
 
 @pytest.mark.parametrize("right", [0, 12])
 def test_all_or_none_right_is_no_certainty(right):
     theirs = binomtest(right, 12).proportion_ci(0.95, method="exact")
-    assert proportion_interval(name_probes(right, 12)) == pytest.approx((theirs.low, theirs.high))
+    assert proportion_interval(first_right(right, 12)) == pytest.approx((theirs.low, theirs.high))
 
 
 @given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_the_interval_holds_the_share_and_is_the_same_each_time(case):
-    low, high = proportion_interval(name_probes(*case))
+def test_the_interval_holds_the_proportion_and_is_the_same_each_time(case):
+    low, high = proportion_interval(first_right(*case))
     assert 0 <= low <= case[0] / case[1] <= high <= 1
-    assert proportion_interval(name_probes(*case)) == (low, high)
+    assert proportion_interval(first_right(*case)) == (low, high)
 
 
-def test_people_who_err_together_are_less_certain_than_pictures_and_alone_as_certain():
+def test_people_who_err_together_are_less_certain_than_images_and_alone_as_certain():
     rng = np.random.default_rng(3)
     alone = rng.random(200) < 0.8
     assert proportion_interval_by_person(alone, rng.permutation(200)) == pytest.approx(

@@ -73,7 +73,7 @@ def test_rates_do_not_change_when_scores_are_stretched_and_shifted(pairs, scale,
 
 
 @given(scored_pairs())
-def test_swapping_friends_and_strangers_and_the_scores_sign_keeps_the_equal_error_rate(pairs):
+def test_swapping_genuine_and_impostor_and_the_scores_sign_keeps_the_equal_error_rate(pairs):
     scores, matches = pairs
     one, other = roc_curve(scores, matches), roc_curve(-scores, ~matches)
     assert one.eer() == pytest.approx(other.eer(), abs=1e-12)
@@ -113,7 +113,7 @@ def test_the_rates_at_the_equal_error_threshold_bracket_the_equal_error_rate(pai
     assert min(far, frr) - 1e-12 <= curve.eer() <= max(far, frr) + 1e-12
 
 
-def test_a_threshold_between_two_crowds_lies_halfway():
+def test_a_threshold_between_two_groups_is_halfway():
     curve = roc_curve(np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True]))
     assert curve.eer() == 0
     assert curve.eer_threshold() == pytest.approx(0.5)
@@ -126,6 +126,33 @@ def test_how_small_a_far_the_pairs_support():
     assert not curve.supports(0.9e-3)
 
 
+@given(st.integers(1, 2000))
+def test_a_far_of_one_pair_in_n_is_supported_by_n_impostors_and_no_smaller_one(count):
+    curve = roc_curve(np.arange(count + 1.0), np.arange(count + 1) == count)
+    assert curve.supports(1 / count)
+    assert not curve.supports(1 / (count + 1))
+    assert not curve.supports(0.999 / count)
+
+
+@given(scored_pairs())
+def test_a_far_taken_from_the_curve_is_reached_by_the_last_threshold_that_has_it(pairs):
+    scores, matches = pairs
+    curve = roc_curve(scores, matches)
+    for far in curve.far:
+        allowed = [t for t in [np.inf, *scores] if (scores[~matches] >= t).mean() <= far]
+        assert curve.tar_at(far) == max((scores[matches] >= t).mean() for t in allowed)
+        assert (scores[~matches] >= curve.threshold_at(far)).mean() == far
+
+
+@given(scored_pairs())
+def test_the_rates_at_a_threshold_that_is_a_score_count_that_score_as_accepted(pairs):
+    scores, matches = pairs
+    curve = roc_curve(scores, matches)
+    for threshold in curve.thresholds:
+        expected = ((scores[~matches] >= threshold).mean(), (scores[matches] < threshold).mean())
+        assert curve.rates_at(threshold) == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.parametrize(("answer", "kind"), [(True, "of one person"), (False, "of two people")])
 def test_scores_of_one_kind_are_an_error_that_says_so(answer, kind):
     with pytest.raises(FacesError, match=f"all 3 pairs are {kind}.*both kinds"):
@@ -133,7 +160,7 @@ def test_scores_of_one_kind_are_an_error_that_says_so(answer, kind):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_scores_that_are_no_numbers(bad):
+def test_scores_that_are_not_finite(bad):
     with pytest.raises(FacesError, match="1 of 2 scores are not finite"):
         roc_curve(np.array([0.1, bad]), np.array([True, False]))
 

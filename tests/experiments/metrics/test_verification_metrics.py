@@ -52,15 +52,28 @@ def test_tar_never_falls_as_far_grows(seed):
     assert values == sorted(values)
 
 
-def test_a_far_beyond_the_pairs_is_not_given_and_said():
+def test_a_far_beyond_the_pairs_is_left_out_with_a_remark():
     found, remarks = tar_at_far(roc_curve(*pairs(4000, 1)))
     assert list(found) == ["0.1", "0.01", "0.001"]
-    assert "FAR 0.0001 needs 10,000 impostor pairs or more, there are 2,000: not given" in remarks
-    assert "FAR 0.001 is at most 2 of 2,000 impostor pairs: a rough figure" in remarks
+    assert "FAR 0.0001 needs at least 10,000 impostor pairs, there are 2,000: left out" in remarks
+    assert "FAR 0.001 is at most 2 of 2,000 impostor pairs: only rough" in remarks
     assert not any("0.1 " in remark for remark in remarks)
 
 
+@pytest.mark.parametrize(("impostors", "rough"), [(299, True), (300, False), (301, False)])
+def test_a_rate_of_thirty_errors_is_no_longer_rough(impostors, rough):
+    found, remarks = tar_at_far(roc_curve(np.arange(impostors + 1.0), np.arange(impostors + 1) == 0), [0.1])
+    assert list(found) == ["0.1"]
+    assert any("rough" in remark for remark in remarks) == rough
+
+
+@pytest.mark.parametrize(("impostors", "given_"), [(48, []), (49, [f"{1 / 49:g}"]), (50, [f"{1 / 49:g}"])])
+def test_a_far_of_one_in_49_needs_49_impostors(impostors, given_):
+    found, _ = tar_at_far(roc_curve(np.arange(impostors + 1.0), np.arange(impostors + 1) == 0), [1 / 49])
+    assert list(found) == given_
+
+
 @pytest.mark.parametrize("far", [0, 1, 2, -0.1])
-def test_a_far_that_is_no_share(far):
-    with pytest.raises(FacesError, match="expected a share between 0 and 1"):
+def test_a_far_outside_0_to_1(far):
+    with pytest.raises(FacesError, match="expected a fraction between 0 and 1"):
         tar_at_far(roc_curve(*pairs(10, 0)), [far])
