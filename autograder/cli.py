@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-FULL, LESS, UNGRADED, FAILED = 0, 1, 2, 3
+FULL, LESS, UNGRADED, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 @app.callback()
@@ -141,7 +141,6 @@ def grade_all(
     from autograder.grading import Options
     from autograder.render.table import number
     from autograder.result import Entry
-    from autograder.submission import SubmissionError
 
     torch.set_num_threads(1)
     rules = _rubric(rubric)
@@ -152,8 +151,10 @@ def grade_all(
 
     try:
         entries = run(folder, out, rules, Options(seed=seed), jobs, tell)
-    except (OSError, SubmissionError) as error:
+    except (OSError, ValueError) as error:
         _stop(str(error))
+    except KeyboardInterrupt:
+        _stop("stopped; run the same command again to resume", INTERRUPTED)
     typer.echo(f"{len(entries)} submissions: {out / 'marks.csv'}, {out / 'marks.html'}")
 
 
