@@ -1,11 +1,11 @@
-"""What training changes in a picture: torchvision's transforms, each picture's drawn from its own seed.
+"""What training changes in a image: torchvision's transforms, each image's drawn from its own seed.
 
 MixUp and CutMix: a batch mixed with itself turned round, as (seed, epoch, batch) decide.
 
-A picture combined with another of the same person: one more picture of that person, that nobody took.
+A image combined with another of the same person: one more image of that person, that nobody took.
 
-For aligned pictures, in which eyes lie upon eyes and a mouth upon a mouth. Sources: parts exchanged within a class,
-Zhang et al., WACV 2021, Intra-class Part Swapping; pictures averaged within a person, Burton et al. 2005, Cognitive
+For aligned images, in which eyes lie upon eyes and a mouth upon a mouth. Sources: parts exchanged within a class,
+Zhang et al., WACV 2021, Intra-class Part Swapping; images averaged within a person, Burton et al. 2005, Cognitive
 Psychology 51, pp. 256-284.
 """
 
@@ -23,11 +23,11 @@ from experiments.data.dataset import Faces
 from experiments.errors import FacesError
 
 FILL_GRAY = 128
-"""What fills the places that a picture was moved away from."""
+"""What fills the places that a image was moved away from."""
 
 
 class Augmentation:
-    """Random changes of uint8 pictures, decided by (seed, epoch, the picture's number) and nothing else.
+    """Random changes of uint8 images, decided by (seed, epoch, the image's number) and nothing else.
 
     So an interrupted run that goes on sees what an unbroken one would have seen, whoever else draws random numbers.
     """
@@ -41,7 +41,7 @@ class Augmentation:
         return _transforms(self.settings)
 
     def __call__(self, images: np.ndarray, indices: np.ndarray, epoch: int) -> np.ndarray:
-        """(n, H, W, 3) uint8 to the same; `indices` (n,) are the pictures' numbers in their data set."""
+        """(n, H, W, 3) uint8 to the same; `indices` (n,) are the images' numbers in their data set."""
         crops = [_crop(self.settings, images.shape[1:3])] if self.settings.crop < 1 else []
         if not crops and not self.transforms:
             return images
@@ -56,7 +56,7 @@ class Augmentation:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """One picture is too little work to share: on a busy machine two threads took ten times as long as one."""
+    """One image is too little work to share: on a busy machine two threads took ten times as long as one."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -66,7 +66,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _crop(settings: Augment, size: tuple[int, ...]) -> torch.nn.Module:
-    """Faces are upright: a crop's sides differ by a fifth at most, not by a third as for ImageNet's pictures."""
+    """Faces are upright: a crop's sides differ by a fifth at most, not by a third as for ImageNet's images."""
     return v2.RandomResizedCrop(list(size), scale=(settings.crop, 1.0), ratio=(5 / 6, 6 / 5), antialias=True)
 
 
@@ -104,7 +104,7 @@ def _mixed(*numbers: int) -> int:
 
 
 def mix_batch(pixels: Tensor, settings: Mixing, seed: int, epoch: int, step: int) -> tuple[Tensor, float]:
-    """Mix each picture of (n, 3, H, W) with the one at its mirror place; returns the mixture and its own share in it.
+    """Mix each image of (n, 3, H, W) with the one at its mirror place; returns the mixture and its own share in it.
 
     The loss is then share x (own label's) + (1 - share) x (partner's), the partner being at `flip(0)`. Label smoothing
     belongs in each of the two, and so counts once. CutMix pastes one rectangle, the same for the whole batch, and its
@@ -138,10 +138,10 @@ def _span(rng: np.random.Generator, size: int, share: float) -> tuple[int, int]:
 
 
 class SamePerson:
-    """Combines a share of the pictures, each as (seed, epoch, picture) decide.
+    """Combines a share of the images, each as (seed, epoch, image) decide.
 
-    Half of them are averaged with the other picture, with weights drawn evenly; the other half get a rectangle of it,
-    whose share of the area is drawn evenly. A person's only picture stays as it is, as does one whose partner cannot
+    Half of them are averaged with the other image, with weights drawn evenly; the other half get a rectangle of it,
+    whose share of the area is drawn evenly. A person's only image stays as it is, as does one whose partner cannot
     be read.
     """
 
@@ -152,7 +152,7 @@ class SamePerson:
         self.firsts = np.cumsum(self.counts) - self.counts
 
     def __call__(self, images: np.ndarray, indices: np.ndarray, epoch: int) -> np.ndarray:
-        """Pictures (n, H, W, 3) uint8 of those numbers (n,), some of them combined."""
+        """Images (n, H, W, 3) uint8 of those numbers (n,), some of them combined."""
         if not self.share:
             return images
         combined = np.array(images)
@@ -165,7 +165,7 @@ class SamePerson:
         return combined
 
     def _partner(self, index: int, rng: np.random.Generator) -> np.ndarray | None:
-        """Another picture of the same person, if there is one that can be read."""
+        """Another image of the same person, if there is one that can be read."""
         label = self.faces.labels[index]
         own = self.by_person[self.firsts[label] :][: self.counts[label]]
         others = own[own != index]
@@ -177,11 +177,11 @@ class SamePerson:
             return None  # it is named and counted in its own turn
 
 
-def _together(picture: np.ndarray, partner: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _together(image: np.ndarray, partner: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     share = rng.random()
     if rng.random() < 0.5:
-        return np.asarray((picture * share + partner * (1 - share)).round(), np.uint8)
-    rows, columns = rectangle(rng, picture.shape[:2], 1 - share)
-    picture = picture.copy()
-    picture[rows, columns] = partner[rows, columns]
-    return picture
+        return np.asarray((image * share + partner * (1 - share)).round(), np.uint8)
+    rows, columns = rectangle(rng, image.shape[:2], 1 - share)
+    image = image.copy()
+    image[rows, columns] = partner[rows, columns]
+    return image

@@ -45,7 +45,7 @@ class Finding:
 
 
 @dataclass
-class Report:
+class FolderReport:
     """What a folder holds.
 
     images: per part (train, test, ...). identities: images of each. sizes: readable images by (width, height).
@@ -89,7 +89,7 @@ class Report:
 
 def check_folder(
     directory: str | os.PathLike[str], workers: int | None = None, progress: Progress | None = None
-) -> Report:
+) -> FolderReport:
     """Read every image under a competition's folder, a folder of identity folders, or any other.
 
     `workers` threads, all processors unless told; `progress` is called with (done, total). What is wrong is in the
@@ -99,7 +99,7 @@ def check_folder(
     layout = _Layout.of(folder)
     files = list(files_under(folder))
     images = [path for path in files if is_image(path)]
-    report = Report(folder, identities={name: len(paths) for name, paths in layout.people.items()})
+    report = FolderReport(folder, identities={name: len(paths) for name, paths in layout.people.items()})
     report.images.update(layout.part(path) for path in images)
     report.ignored = [path for path in files if not is_image(path) and path != folder / SAMPLE]
     report.problems += [*_misplaced(layout, images), *_submission(layout)]
@@ -224,7 +224,7 @@ def _duplicates(layout: _Layout, groups: Sequence[list[Path]]) -> Iterator[Findi
         ("repeated within an identity or a part", repeats),
     ):
         if found:
-            yield Finding(f"{_count(len(found), 'picture')} {what}", tuple(found))
+            yield Finding(f"{_count(len(found), 'image')} {what}", tuple(found))
 
 
 def _size(size: tuple[int, int]) -> str:

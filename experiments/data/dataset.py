@@ -6,7 +6,7 @@ Which images train and which validate: a seeded split within every identity.
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,17 @@ import numpy as np
 from experiments.config.recipe import Data, Recipe
 from experiments.data.folders import Identities, find_identities, subset, validation_root
 from experiments.data.images import load_images
-from experiments.data.sources import IN_MEMORY, Files, Joined, Pictures, has_part, is_packed, open_pack, read_packed
+from experiments.data.preparation import AS_THEY_ARE, Preparation, read_preparation, require_preparation
+from experiments.data.sources import (
+    IN_MEMORY,
+    ConcatImages,
+    ImageFiles,
+    LazyImages,
+    has_part,
+    is_packed,
+    open_pack,
+    read_packed,
+)
 from experiments.errors import FacesError
 from experiments.progress import track
 
@@ -92,44 +102,47 @@ def _shuffled(count: int, key: str) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Labeled pictures. images: (N, H, W, 3) uint8; labels: (N,) int64; names: the people; paths: where from.
+    """Labeled images. images: (N, H, W, 3) uint8; labels: (N,) int64; names: the people; paths: where from.
+    preparation: how the images were prepared before they were read.
 
-    images are in memory, or `Pictures` that read what is indexed from a pack or from files.
+    images are in memory, or `LazyImages` that read what is indexed from a pack or from files.
     """
 
     images: Any
     labels: np.ndarray
     names: tuple[str, ...]
     paths: tuple[Path, ...]
+    preparation: Preparation = AS_THEY_ARE
 
     def __len__(self) -> int:
         return len(self.images)
 
     def pick(self, indices: np.ndarray | Sequence[int]) -> "Faces":
-        """Those pictures only, of all the people still."""
+        """Those images only, of all the people still."""
         chosen = np.asarray(indices, dtype=np.int64)
-        images = self.images.pick(chosen) if isinstance(self.images, Pictures) else self.images[chosen]
-        return Faces(images, self.labels[chosen], self.names, tuple(self.paths[i] for i in chosen))
+        images = self.images.pick(chosen) if isinstance(self.images, LazyImages) else self.images[chosen]
+        return replace(self, images=images, labels=self.labels[chosen], paths=tuple(self.paths[i] for i in chosen))
 
     @property
     def fingerprint(self) -> str:
-        """A hash of which pictures these are, by person and file name: the same wherever their folder lies."""
+        """A hash of which images these are, by person and file name: the same wherever their folder lies."""
         listed = "\n".join(f"{path.parent.name}/{path.name}" for path in self.paths)
         return hashlib.blake2b(listed.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 SplitReader = Callable[[str | os.PathLike[str], Recipe], tuple[Faces, Faces]]
-"""Gives training and validation pictures, as read_split does."""
+"""Gives training and validation images, as read_split does."""
 
 
 def read_split(directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces, Faces]:
-    """Training and validation pictures of a folder of identities, or of a pack of one.
+    """Training and validation images of a folder of identities, or of a pack of one.
 
-    The recipe's further pictures train, too. An official validation set (`dev/`, `val/`) beside `train/` validates,
-    where there is one; else some of each person's pictures do, as the recipe says. Raises FacesError where there are no
-    people, and where those of the validation set or of the further pictures are not of the training set's.
+    The recipe's further images train, too. An official validation set (`dev/`, `val/`) beside `train/` validates,
+    where there is one; else some of each person's images do, as the recipe says. Raises FacesError where there are no
+    people, and where those of the validation set or of the further images are not of the training set's.
     """
     people, official, pixels = _find(directory, recipe.data)
+    preparation = read_preparation(Path(directory))
     wanted = people
     if recipe.identities is not None:
         wanted = subset(people, recipe.identities, recipe.split.seed)
@@ -139,13 +152,16 @@ def read_split(directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces
     else:
         parts = split(wanted.labels, recipe.split.train, recipe.split.seed, wanted.names)
         training, validation = (faces.pick(part) for part in parts)
+    if recipe.data.further is not None:
+        require_preparation(preparation, Path(recipe.data.further), f"the training set {os.fspath(directory)}")
+    training, validation = (replace(part, preparation=preparation) for part in (training, validation))
     return _with_further(training, people, recipe.data), validation
 
 
 class CachedSplitReader:
-    """read_split that remembers: pictures are read anew only where another folder, size, fit or split is asked for.
+    """read_split that remembers: images are read anew only where another folder, size, fit or split is asked for.
 
-    For trainings of one process that share their pictures, such as a search's trials.
+    For trainings of one process that share their images, such as a search's trials.
     """
 
     def __init__(self) -> None:
@@ -163,7 +179,7 @@ class CachedSplitReader:
 
 
 def read_images(paths: Sequence[Path], data: Data, label: str = "reading") -> np.ndarray:
-    """Pictures (N, H, W, 3) uint8 at the size and fit of a recipe, of files or of a pack's test set."""
+    """Images (N, H, W, 3) uint8 at the size and fit of a recipe, of files or of a pack's test set."""
     packed = read_packed(paths, data.size, data.fit)
     if packed is not None:
         return packed
@@ -174,7 +190,7 @@ def read_images(paths: Sequence[Path], data: Data, label: str = "reading") -> np
 def _find(
     directory: str | os.PathLike[str], data: Data
 ) -> tuple[Identities, Identities | None, Callable[[Identities], Faces]]:
-    """The people to train on, those of an official validation set, and what gives the pictures of either."""
+    """The people to train on, those of an official validation set, and what gives the images of either."""
     if not is_packed(directory):
         beside = validation_root(directory)
         return find_identities(directory), find_identities(beside) if beside else None, lambda some: _read(some, data)
@@ -186,13 +202,13 @@ def _find(
         part = next(part for part in parts if part.people.root == some.root)
         place = {path: row for row, path in enumerate(part.paths)}
         rows = np.array([place[path] for path in some.paths], np.int64)
-        return Faces(part.pictures.pick(rows), some.labels, some.names, some.paths)
+        return Faces(part.images.pick(rows), some.labels, some.names, some.paths)
 
     return parts[0].people, parts[1].people if len(parts) > 1 else None, pixels
 
 
 def _labeled_as(official: Identities, wanted: Identities, people: Identities) -> Identities:
-    """The pictures of an official validation set that show those people, under their labels."""
+    """The images of an official validation set that show those people, under their labels."""
     if strangers := set(official.names) - set(people.names):
         raise FacesError(
             f"{official.root}: {len(strangers)} of its people, such as {min(strangers)}, are not in {people.root}: "
@@ -205,14 +221,14 @@ def _labeled_as(official: Identities, wanted: Identities, people: Identities) ->
 
 
 def _with_further(faces: Faces, people: Identities, data: Data) -> Faces:
-    """Training pictures and, after them, those of the recipe's further folder that show the same people."""
+    """Training images and, after them, those of the recipe's further folder that show the same people."""
     if data.further is None:
         return faces
     found = find_identities(data.further)
     if strangers := set(found.names) - set(people.names):
         raise FacesError(
             f"{data.further}: {len(strangers)} of its people, such as {min(strangers)}, are not in {people.root}: "
-            "expected further pictures of the same people, in folders of the same names (data.further)"
+            "expected further images of the same people, in folders of the same names (data.further)"
         )
     place = {name: label for label, name in enumerate(faces.names)}
     more = [
@@ -223,11 +239,13 @@ def _with_further(faces: Faces, people: Identities, data: Data) -> Faces:
     if not more:
         return faces
     paths, labels = zip(*more, strict=True)
-    images = Pictures(Joined(faces.images, Files(paths, data.size, data.fit)))
-    return Faces(images, np.append(faces.labels, np.array(labels, np.int64)), faces.names, faces.paths + paths)
+    images = LazyImages(ConcatImages(faces.images, ImageFiles(paths, data.size, data.fit)))
+    return replace(
+        faces, images=images, labels=np.append(faces.labels, np.array(labels, np.int64)), paths=faces.paths + paths
+    )
 
 
 def _read(people: Identities, data: Data) -> Faces:
-    files = Pictures(Files(people.paths, data.size, data.fit))
+    files = LazyImages(ImageFiles(people.paths, data.size, data.fit))
     images = files if files.nbytes > IN_MEMORY else read_images(people.paths, data)
     return Faces(images, people.labels, people.names, people.paths)

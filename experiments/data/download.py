@@ -11,11 +11,11 @@ from experiments.errors import FacesError
 from experiments.files import new_folder, refuse_existing
 
 Labeled = Iterator[tuple[str, np.ndarray]]
-"""A person's name and a picture, (H, W) or (H, W, 3), of 0 to 1."""
+"""A person's name and a image, (H, W) or (H, W, 3), of 0 to 1."""
 
 
 def download_dataset(name: str, target: Path, cache: Path | None = None, least: int = 1) -> tuple[int, int]:
-    """Make a folder of a public set, whole or not at all: how many people, how many pictures.
+    """Make a folder of a public set, whole or not at all: how many people, how many images.
 
     `cache` keeps what was downloaded; `least` leaves out people of LFW with fewer images. Raises FacesError for a set
     that is not known, a folder that is in use, and where nothing can be downloaded.
@@ -25,17 +25,17 @@ def download_dataset(name: str, target: Path, cache: Path | None = None, least: 
     refuse_existing(target, "remove it")
     counts: dict[str, int] = {}
     try:
-        pictures = SETS[name](cache, least)
+        images = SETS[name](cache, least)
     except (URLError, ConnectionError, TimeoutError) as error:
         raise FacesError(
             f"{name}: cannot be downloaded ({error}): connect to the network, or download it elsewhere by "
             f"`faces data get {name} --cache FOLDER` and bring that folder here for the same command"
         ) from error
     with new_folder(target) as folder:
-        for person, picture in pictures:
+        for person, image in images:
             counts[person] = counts.get(person, 0) + 1
             (folder / person).mkdir(exist_ok=True)
-            pixels = np.rint(np.asarray(picture, float) * 255).clip(0, 255).astype(np.uint8)
+            pixels = np.rint(np.asarray(image, float) * 255).clip(0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / person / f"{person}_{counts[person]:04d}.png")
     return len(counts), sum(counts.values())
 

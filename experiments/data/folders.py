@@ -16,7 +16,7 @@ from experiments.data.images import IMAGE_SUFFIXES
 from experiments.errors import FacesError
 
 IMAGES = "images"
-"""What some competitions call the folder that holds the pictures of a part."""
+"""What some competitions call the folder that holds the images of a part."""
 
 _JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 

@@ -1,6 +1,6 @@
 """Batches for PyTorch: read and augmented by worker processes, one share of each for every training process.
 
-Batches: pictures as the network wants them, in an order that seed and epoch decide.
+Batches: images as the network wants them, in an order that seed and epoch decide.
 """
 
 from collections.abc import Iterator
@@ -28,8 +28,8 @@ AHEAD = 2
 class BatchShard:
     """What one process computes of a batch.
 
-    images: (n, 3, H, W) uint8, channels last in memory; labels, indices: (n,) int64, indices being the pictures'
-    numbers; weights: (n,) float32, 0 for a picture that only fills a place, else 1; total: pictures of the whole
+    images: (n, 3, H, W) uint8, channels last in memory; labels, indices: (n,) int64, indices being the images'
+    numbers; weights: (n,) float32, 0 for a image that only fills a place, else 1; total: images of the whole
     batch; bad: what is wrong with those that could not be read.
     """
 
@@ -49,8 +49,8 @@ class BatchShard:
 class ShardedBatches(Dataset):
     """A process's shares of batches by (epoch, batch): shuffled and augmented as seed and epoch decide, or neither.
 
-    A last batch of a single picture joins the one before, as batch norm needs two. Of several processes each takes a
-    picture and its mirror place counted from the batch's end, so that pairs mixed by turning a batch round meet.
+    A last batch of a single image joins the one before, as batch norm needs two. Of several processes each takes a
+    image and its mirror place counted from the batch's end, so that pairs mixed by turning a batch round meet.
     """
 
     def __init__(self, faces: Faces, recipe: Recipe, training: bool, rank: int = 0, processes: int = 1):
@@ -87,28 +87,28 @@ class ShardedBatches(Dataset):
         return BatchShard(pixels, labels, torch.from_numpy(mine), torch.from_numpy(weights), len(chosen), bad)
 
     def order(self, epoch: int) -> np.ndarray:
-        """The pictures' numbers as an epoch shows them."""
+        """The images' numbers as an epoch shows them."""
         if self.training and self._order[0] != epoch:
             rng = np.random.default_rng((self.seed, epoch))
             self._order = (epoch, in_groups(rng.permutation(len(self.faces)), self.faces.labels, self.each, rng))
         return self._order[1]
 
     def _read(self, chosen: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, list[str]]:
-        """Pictures (n, H, W, 3) uint8. In a bad one's place stands a good one, of weight 0."""
+        """Images (n, H, W, 3) uint8. In a bad one's place stands a good one, of weight 0."""
         try:
             return np.asarray(self.faces.images[chosen]), []
         except FacesError:
-            pictures, bad = [self._picture(int(index)) for index in chosen], []
-        good = [picture for picture in pictures if isinstance(picture, np.ndarray)]
-        for place, picture in enumerate(pictures):
-            if isinstance(picture, str):
-                bad.append(picture)
+            images, bad = [self._image(int(index)) for index in chosen], []
+        good = [image for image in images if isinstance(image, np.ndarray)]
+        for place, image in enumerate(images):
+            if isinstance(image, str):
+                bad.append(image)
                 weights[place] = 0
-                pictures[place] = good[0] if good else np.full((*self.size, 3), 128, np.uint8)
-        return np.stack([picture for picture in pictures if isinstance(picture, np.ndarray)]), bad
+                images[place] = good[0] if good else np.full((*self.size, 3), 128, np.uint8)
+        return np.stack([image for image in images if isinstance(image, np.ndarray)]), bad
 
-    def _picture(self, index: int) -> np.ndarray | str:
-        """A picture, or what is wrong with it."""
+    def _image(self, index: int) -> np.ndarray | str:
+        """A image, or what is wrong with it."""
         try:
             return np.asarray(self.faces.images[index])
         except FacesError as error:
@@ -116,7 +116,7 @@ class ShardedBatches(Dataset):
 
 
 def in_groups(order: np.ndarray, labels: np.ndarray, each: int, rng: np.random.Generator) -> np.ndarray:
-    """An order (N,) of pictures, labels (N,), in which `each` of a person follow one another; groups in chance's order.
+    """An order (N,) of images, labels (N,), in which `each` of a person follow one another; groups in chance's order.
 
     What is left of a person after groups of `each` is a smaller one. `each` of 1 leaves the order as it is.
     """
@@ -147,7 +147,7 @@ class EpochLoader:
     """Epochs of shares, made by `workers` processes ahead of the training, or by none when they are asked for.
 
     Threads will not do: torchvision draws from the one generator of the process, in which dropout draws, too. Workers
-    are started as PyTorch does on the system: on Linux forked, so that pictures in memory are shared and not sent.
+    are started as PyTorch does on the system: on Linux forked, so that images in memory are shared and not sent.
     """
 
     def __init__(self, shares: ShardedBatches, workers: int, pin: bool = False):
@@ -163,11 +163,11 @@ class EpochLoader:
         return len(self.shares)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[BatchShard]:
-        """An epoch's shares from batch `start` on. Raises FacesError at a bad picture, unless such are skipped."""
+        """An epoch's shares from batch `start` on. Raises FacesError at a bad image, unless such are skipped."""
         self.steps.epoch, self.steps.start = number, start
         for share in self.loader:
             if share.bad and not self.shares.skip:
-                raise FacesError(f"{share.bad[0]}; or leave such pictures out, by --set data.on_bad_image=skip")
+                raise FacesError(f"{share.bad[0]}; or leave such images out, by --set data.on_bad_image=skip")
             yield share
 
 
@@ -194,7 +194,7 @@ class Batch:
 class Batches:
     """Training's batches, shuffled and augmented anew each epoch, the same for the same seed and epoch.
 
-    A last batch of a single picture joins the one before: batch norm needs two.
+    A last batch of a single image joins the one before: batch norm needs two.
     """
 
     def __init__(self, faces: Faces, recipe: Recipe, dtype: type = np.float32):

@@ -1,4 +1,4 @@
-"""Pairs of pictures to compare, from any of the files that name them.
+"""Pairs of images to compare, from any of the files that name them.
 
 LFW's pairs.txt: `folds pairs-a-kind`, then lines `name n1 n2` (one person) or `name1 n1 name2 n2` (two). Lists: lines
 `path1 path2 1`, or without the answer where it is withheld. CSV: the same with commas and a line of titles.
@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
-from experiments.data.folders import existing_folder
+from experiments.data.folders import existing_folder, is_image
 from experiments.data.images import IMAGE_SUFFIXES
 from experiments.errors import FacesError
 
@@ -20,10 +20,10 @@ ANSWERS = {"1": True, "0": False, "true": True, "false": False, "same": True, "d
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Pairs (N,) of pictures.
+    """Pairs (N,) of images.
 
-    paths: the pictures, each once; first, second (N,): places in paths; matches (N,) bool, None where the answers are
-    withheld; folds (N,), None where there are none; names: who each picture shows, by place in paths, None where only
+    paths: the images, each once; first, second (N,): places in paths; matches (N,) bool, None where the answers are
+    withheld; folds (N,), None where there are none; names: who each image shows, by place in paths, None where only
     the pairs' answers are known.
     """
 
@@ -47,15 +47,15 @@ class Pairs:
 
     @property
     def with_itself(self) -> int:
-        """How many pairs compare a picture with itself."""
+        """How many pairs compare a image with itself."""
         return int((self.first == self.second).sum())
 
 
 def read_pairs(file: str | os.PathLike[str], images: str | os.PathLike[str]) -> Pairs:
-    """Read a file of pairs, in any of the forms, of pictures in the folder `images`.
+    """Read a file of pairs, in any of the forms, of images in the folder `images`.
 
     Raises FacesError, with the line, where one is of no known form, where a path leads out of the folder, and where
-    pictures are missing.
+    images are missing.
     """
     path, folder = Path(file), existing_folder(images)
     rows = _rows(path)
@@ -64,7 +64,7 @@ def read_pairs(file: str | os.PathLike[str], images: str | os.PathLike[str]) -> 
     head = rows[0][1]
     if 1 <= len(head) <= 2 and all(word.isdigit() for word in head):
         return _lfw(path, folder, rows)
-    if path.suffix.lower() == ".csv" and not any(_is_picture(word) for word in head):
+    if path.suffix.lower() == ".csv" and not any(is_image(Path(word)) for word in head):
         rows = rows[1:]
     return _listed(path, folder, rows)
 
@@ -118,7 +118,7 @@ def _lfw(path: Path, folder: Path, rows: Sequence[tuple[int, list[str]]]) -> Pai
             raise FacesError(f"{where}: {' '.join(words)[:80]!r}; expected `name n1 n2` or `name1 n1 name2 n2`")
         sides = [(words[0], words[1]), (words[0] if len(words) == 3 else words[2], words[-1])]
         found = [_of_person(folder, name, int(n), where) for name, n in sides]
-        names.update({picture: name for picture, (name, _) in zip(found, sides, strict=True)})
+        names.update({image: name for image, (name, _) in zip(found, sides, strict=True)})
         pairs.append(found)
         matches.append(sides[0][0] == sides[1][0])
     folds = np.repeat(np.arange(count), 2 * each) if count > 1 else None
@@ -134,40 +134,36 @@ def _gathered(
     folds: np.ndarray | None = None,
     names: dict[Path, str] | None = None,
 ) -> Pairs:
-    """Each picture once, however many pairs it is in; those that are not there are counted and the first is named."""
-    paths = tuple(sorted({picture for pair in pairs for picture in pair}))
-    missing = {picture for picture in paths if not picture.is_file()}
+    """Each image once, however many pairs it is in; those that are not there are counted and the first is named."""
+    paths = tuple(sorted({image for pair in pairs for image in pair}))
+    missing = {image for image in paths if not image.is_file()}
     if missing:
         number, lacking = next(
-            (line[0], picture) for line, pair in zip(rows, pairs, strict=True) for picture in pair if picture in missing
+            (line[0], image) for line, pair in zip(rows, pairs, strict=True) for image in pair if image in missing
         )
         raise FacesError(
-            f"{path}: {len(missing)} of its {len(paths)} pictures are not in {folder}, the first on line {number}: "
+            f"{path}: {len(missing)} of its {len(paths)} images are not in {folder}, the first on line {number}: "
             f"{lacking.relative_to(folder)}; give --images the folder that its paths start from"
         )
-    place = {picture: n for n, picture in enumerate(paths)}
-    first, second = np.array([[place[picture] for picture in pair] for pair in pairs], np.int64).T
-    who = None if names is None else tuple(names[picture] for picture in paths)
+    place = {image: n for n, image in enumerate(paths)}
+    first, second = np.array([[place[image] for image in pair] for pair in pairs], np.int64).T
+    who = None if names is None else tuple(names[image] for image in paths)
     return Pairs(path, paths, first, second, matches, folds, who)
 
 
 def _inside(folder: Path, name: str, where: str) -> Path:
-    """The picture that a list names, in the folder. Raises FacesError where the name leads out of it."""
+    """The image that a list names, in the folder. Raises FacesError where the name leads out of it."""
     relative = PurePosixPath(name.replace("\\", "/"))
     if not name or relative.is_absolute() or PureWindowsPath(name).drive or ".." in relative.parts:
         raise FacesError(f"{where}: {name!r} leads out of {folder}: expected a path below that folder")
-    picture = folder / relative
-    if not picture.resolve().is_relative_to(folder.resolve()):
-        raise FacesError(f"{where}: {name!r} is a link that leads out of {folder}: put the picture itself there")
-    return picture
+    image = folder / relative
+    if not image.resolve().is_relative_to(folder.resolve()):
+        raise FacesError(f"{where}: {name!r} is a link that leads out of {folder}: put the image itself there")
+    return image
 
 
 def _of_person(folder: Path, name: str, number: int, where: str) -> Path:
-    """LFW's picture of a person, `name/name_0001.jpg`, or with another suffix where only that is there."""
+    """LFW's image of a person, `name/name_0001.jpg`, or with another suffix where only that is there."""
     usual = _inside(folder, f"{name}/{name}_{number:04d}.jpg", where)
     others = (usual.with_suffix(suffix) for suffix in sorted(IMAGE_SUFFIXES))
     return usual if usual.is_file() else next((path for path in others if path.is_file()), usual)
-
-
-def _is_picture(word: str) -> bool:
-    return Path(word).suffix.lower() in IMAGE_SUFFIXES

@@ -1,8 +1,8 @@
-"""Pictures that are not all in memory, indexed as an array (N, H, W, 3) of uint8 is.
+"""Images that are not all in memory, indexed as an array (N, H, W, 3) of uint8 is.
 
 A folder that `faces data pack` made, read as the folder that it was made from.
 
-Pictures without names: a competition's test set.
+Images without names: a competition's test set.
 """
 
 import csv
@@ -21,21 +21,21 @@ from experiments.errors import FacesError
 from experiments.files import read_json
 
 IN_MEMORY = 2 * 1024**3
-"""Bytes of pixels up to which a folder's pictures are decoded once and kept; above, each is read when it is wanted."""
+"""Bytes of pixels up to which a folder's images are decoded once and kept; above, each is read when it is wanted."""
 
 
-class Source(Protocol):
-    """Where pictures come from: how many there are, of what size, and any of them by number."""
+class ImageSource(Protocol):
+    """Where images come from: how many there are, of what size, and any of them by number."""
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(N, H, W, 3)."""
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Those pictures, (n, H, W, 3) uint8, in memory."""
+        """Those images, (n, H, W, 3) uint8, in memory."""
 
 
-class Files:
+class ImageFiles:
     """Image files, each decoded whenever it is wanted. Raises ImageError, naming it, for one that cannot be."""
 
     def __init__(self, paths: Sequence[Path], size: tuple[int, int], fit: Fit):
@@ -47,14 +47,14 @@ class Files:
         return len(self.paths), *self.size, 3
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Decode those pictures, one after another: batches are prepared by several processes as it is."""
+        """Decode those images, one after another: batches are prepared by several processes as it is."""
         pixels = np.empty((len(rows), *self.size, 3), np.uint8)
         for pixel, row in zip(pixels, rows, strict=True):
             pixel[...] = fit_image(read_image(self.paths[row], at_least=2 * max(self.size)), self.size, self.fit)
         return pixels
 
 
-class Stored:
+class MappedFile:
     """Pixels in a .npy file, mapped into memory when first wanted; a copy for another process maps them itself."""
 
     def __init__(self, path: str | os.PathLike[str], shape: tuple[int, int, int, int]):
@@ -62,7 +62,7 @@ class Stored:
         self._pixels: np.ndarray | None = None
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Copy those pictures from the file."""
+        """Copy those images from the file."""
         if self._pixels is None:
             self._pixels = np.load(self.path, mmap_mode="r")
         return np.asarray(self._pixels[rows])
@@ -71,10 +71,10 @@ class Stored:
         return {**self.__dict__, "_pixels": None}
 
 
-class Joined:
-    """Pictures in memory or out of it, (N, H, W, 3), and after them those of a source of the same size."""
+class ConcatImages:
+    """Images in memory or out of it, (N, H, W, 3), and after them those of a source of the same size."""
 
-    def __init__(self, first: Any, then: Source):
+    def __init__(self, first: Any, then: ImageSource):
         self.first, self.then = first, then
 
     @property
@@ -83,7 +83,7 @@ class Joined:
         return len(self.first) + self.then.shape[0], *self.then.shape[1:]
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Those pictures, each from where it is."""
+        """Those images, each from where it is."""
         before = rows < len(self.first)
         pixels = np.empty((len(rows), *self.shape[1:]), np.uint8)
         pixels[before] = self.first[rows[before]]
@@ -91,8 +91,8 @@ class Joined:
         return pixels
 
 
-class Pictures:
-    """Some of a source's pictures, in an order of their own: `pictures[i]`, `pictures[3:9]`, `pictures[[4, 2]]`.
+class LazyImages:
+    """Some of a source's images, in an order of their own: `images[i]`, `images[3:9]`, `images[[4, 2]]`.
 
     What is indexed is read, and nothing else; `pick` reads nothing. np.asarray reads all.
     """
@@ -100,7 +100,7 @@ class Pictures:
     dtype = np.dtype(np.uint8)
     ndim = 4
 
-    def __init__(self, source: Source, rows: np.ndarray | None = None):
+    def __init__(self, source: ImageSource, rows: np.ndarray | None = None):
         self.source = source
         self.rows = np.arange(source.shape[0]) if rows is None else rows
 
@@ -131,9 +131,9 @@ class Pictures:
         """All of them, in memory, as another type."""
         return self[:].astype(dtype)
 
-    def pick(self, rows: np.ndarray) -> "Pictures":
-        """Those pictures of these, still unread."""
-        return Pictures(self.source, self.rows[rows])
+    def pick(self, rows: np.ndarray) -> "LazyImages":
+        """Those images of these, still unread."""
+        return LazyImages(self.source, self.rows[rows])
 
 
 PACK, VERSION = "pack.json", 1
@@ -141,10 +141,10 @@ _REMEDY = "remove it and pack again"
 
 
 @dataclass(frozen=True, eq=False)
-class Packed:
-    """One part of a pack. pictures: (N, H, W, 3), unread; paths: as in the folder that was packed, below the pack."""
+class PackedPart:
+    """One part of a pack. images: (N, H, W, 3), unread; paths: as in the folder that was packed, below the pack."""
 
-    pictures: Pictures
+    images: LazyImages
     paths: tuple[Path, ...]
     listed: Identities | None
 
@@ -169,7 +169,9 @@ def packed_part(directory: str | os.PathLike[str]) -> tuple[Path, str] | None:
     return (path.parent, path.name) if is_packed(path.parent) and not path.exists() else None
 
 
-def open_pack(pack: str | os.PathLike[str], part: str, size: tuple[int, int] | None = None, fit: str = "") -> Packed:
+def open_pack(
+    pack: str | os.PathLike[str], part: str, size: tuple[int, int] | None = None, fit: str = ""
+) -> PackedPart:
     """Open a part of a pack ("train", "dev", "test"), whole and at the wanted size and fit.
 
     Raises FacesError for a part that is not there, another size or fit, or files that are not what was written.
@@ -186,13 +188,13 @@ def open_pack(pack: str | os.PathLike[str], part: str, size: tuple[int, int] | N
             f"{folder}: packed at {had[0]} x {had[1]} pixels with fit {about['fit']}, but {size[0]} x {size[1]} with "
             f"{fit} is wanted: pack again, or set data.size=[{had[0]},{had[1]}] and data.fit={about['fit']}"
         )
-    shape = (int(about["parts"][part]["pictures"]), *had, 3)
+    shape = (int(about["parts"][part]["images"]), *had, 3)
     _refuse_damaged(folder / f"{part}.npy", shape)
     rows = _rows(folder / f"{part}.csv", shape[0])
     paths = tuple(folder / part / row["path"] for row in rows)
     names = about["parts"][part].get("people")
     people = None if names is None else _people(folder, part, paths, rows, tuple(names))
-    return Packed(Pictures(Stored(folder / f"{part}.npy", shape)), paths, people)
+    return PackedPart(LazyImages(MappedFile(folder / f"{part}.npy", shape)), paths, people)
 
 
 def has_part(pack: str | os.PathLike[str], part: str) -> bool:
@@ -202,19 +204,19 @@ def has_part(pack: str | os.PathLike[str], part: str) -> bool:
 
 
 def read_packed(paths: Sequence[Path], size: tuple[int, int], fit: str) -> np.ndarray | None:
-    """The pictures of paths that lie in a pack, (N, H, W, 3) uint8; None where the first one does not."""
+    """The images of paths that lie in a pack, (N, H, W, 3) uint8; None where the first one does not."""
     if not len(paths) or paths[0].exists():
         return None
     found = next(((parent.parent, parent.name) for parent in paths[0].parents if is_packed(parent.parent)), None)
     if found is None:
         return None
     part, place = _opened(*found, size, fit, (found[0] / PACK).stat().st_mtime_ns)
-    return part.pictures[np.array([place[path] for path in paths])]
+    return part.images[np.array([place[path] for path in paths])]
 
 
 @lru_cache(maxsize=1)
-def _opened(pack: Path, part: str, size: tuple[int, int], fit: str, written: int) -> tuple[Packed, dict[Path, int]]:
-    """A part and the row of each path in it, kept: a test set is read some pictures at a time.
+def _opened(pack: Path, part: str, size: tuple[int, int], fit: str, written: int) -> tuple[PackedPart, dict[Path, int]]:
+    """A part and the row of each path in it, kept: a test set is read some images at a time.
 
     written: when the pack was, so that another one in its place is opened anew.
     """

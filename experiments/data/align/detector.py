@@ -1,4 +1,4 @@
-"""Finding faces: facenet-pytorch's MTCNN, whose weights come with the package, over pictures of like size.
+"""Finding faces: facenet-pytorch's MTCNN, whose weights come with the package, over images of like size.
 
 Zhang et al. 2016, "Joint face detection and alignment using multi-task cascaded convolutional networks".
 
@@ -33,10 +33,10 @@ class Face:
 
 
 def choose(faces: Sequence[Face], width: int, height: int, rule: Choice = "central") -> Face | None:
-    """The face that a picture is about; None where there is none.
+    """The face that a image is about; None where there is none.
 
-    "central": the largest, less how far its middle is from the picture's middle, both in pixels, so that a larger
-    face at the edge loses to one that the picture was cut around. "largest": the largest box. "score": the surest.
+    "central": the largest, less how far its middle is from the image's middle, both in pixels, so that a larger
+    face at the edge loses to one that the image was cut around. "largest": the largest box. "score": the surest.
     """
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
 
@@ -53,10 +53,10 @@ PYRAMID = 0.709  # MTCNN's own: each level has half the area of the one before
 
 
 class Look(NamedTuple):
-    """One way to look at a picture.
+    """One way to look at a image.
 
     side: pixels of its longer side. least: of the smallest face, after that. thresholds: of the three stages. border:
-    a share of each side added around it, by repeating its edge: facenet-pytorch cuts a candidate off at the picture's
+    a share of each side added around it, by repeating its edge: facenet-pytorch cuts a candidate off at the image's
     edge and stretches what is left, and the landmarks with it.
     """
 
@@ -77,33 +77,33 @@ LOOKS = (
 
 
 class Detector:
-    """Faces of pictures, by MTCNN on a device ("cpu", "cuda")."""
+    """Faces of images, by MTCNN on a device ("cpu", "cuda")."""
 
     def __init__(self, device: str = "cpu"):
         self.device = torch.device(device)
         self.network = MTCNN(device=self.device).eval()
 
-    def __call__(self, pictures: Sequence[np.ndarray], batch: int = 32) -> list[list[Face]]:
-        """The faces of each picture (H, W, 3) uint8, in its own pixels. Those that come to like size go together."""
-        found: list[list[Face]] = [[] for _ in pictures]
+    def __call__(self, images: Sequence[np.ndarray], batch: int = 32) -> list[list[Face]]:
+        """The faces of each image (H, W, 3) uint8, in its own pixels. Those that come to like size go together."""
+        found: list[list[Face]] = [[] for _ in images]
         for look in LOOKS:
             alike: dict[tuple[int, int], list[int]] = {}
             for index, faces in enumerate(found):
                 if not faces:
-                    alike.setdefault(_size_for(pictures[index], look), []).append(index)
+                    alike.setdefault(_size_for(images[index], look), []).append(index)
             for indices in alike.values():
                 for start in range(0, len(indices), batch):
                     some = indices[start : start + batch]
-                    for index, faces in zip(some, self._look([pictures[i] for i in some], look), strict=True):
+                    for index, faces in zip(some, self._look([images[i] for i in some], look), strict=True):
                         found[index] = faces
         return found
 
-    def _look(self, pictures: list[np.ndarray], look: Look) -> list[list[Face]]:
-        seen = np.stack([_seen(picture, look) for picture in pictures])
-        edge = _edge(pictures[0], look)
+    def _look(self, images: list[np.ndarray], look: Look) -> list[list[Face]]:
+        seen = np.stack([_seen(image, look) for image in images])
+        edge = _edge(images[0], look)
         faces = []
-        for picture, (boxes, points) in zip(pictures, self._cascade(seen, look), strict=True):
-            scale = np.array(picture.shape[1::-1]) / _size_for(picture, look)[::-1]
+        for image, (boxes, points) in zip(images, self._cascade(seen, look), strict=True):
+            scale = np.array(image.shape[1::-1]) / _size_for(image, look)[::-1]
             faces.append(
                 [
                     Face(_back(box[:4].reshape(2, 2), edge, scale).ravel(), float(box[4]), _back(five, edge, scale))
@@ -115,7 +115,7 @@ class Detector:
 
     @torch.no_grad()
     def _cascade(self, seen: np.ndarray, look: Look) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Per picture of (n, H, W, 3): boxes with scores (k, 5), and landmarks (k, 5, 2)."""
+        """Per image of (n, H, W, 3): boxes with scores (k, 5), and landmarks (k, 5, 2)."""
         nothing = (np.empty((0, 5)), np.empty((0, 5, 2)))
         if min(seen.shape[1:3]) < look.least:  # not one level of the pyramid, which facenet-pytorch does not expect
             return [nothing] * len(seen)
@@ -125,8 +125,8 @@ class Detector:
         except torch.OutOfMemoryError:
             raise
         except (IndexError, RuntimeError):
-            # facenet-pytorch drops candidates outside the picture in one list and not in the other, which a later
-            # stage stumbles over: one picture in many thousands, which must not cost the others of its batch.
+            # facenet-pytorch drops candidates outside the image in one list and not in the other, which a later
+            # stage stumbles over: one image in many thousands, which must not cost the others of its batch.
             if len(seen) == 1:
                 return [nothing]
             return [self._cascade(one[None], look)[0] for one in seen]
@@ -136,30 +136,30 @@ class Detector:
         ]
 
 
-def _size_for(picture: np.ndarray, look: Look) -> tuple[int, int]:
-    """Height and width at which a picture is looked at, its border left out."""
-    height, width = picture.shape[:2]
+def _size_for(image: np.ndarray, look: Look) -> tuple[int, int]:
+    """Height and width at which a image is looked at, its border left out."""
+    height, width = image.shape[:2]
     scale = look.side / max(height, width)
     return max(12, round(height * scale)), max(12, round(width * scale))
 
 
-def _edge(picture: np.ndarray, look: Look) -> np.ndarray:
+def _edge(image: np.ndarray, look: Look) -> np.ndarray:
     """Pixels of border, (x, y)."""
-    height, width = _size_for(picture, look)
+    height, width = _size_for(image, look)
     return np.array([round(width * look.border), round(height * look.border)])
 
 
-def _seen(picture: np.ndarray, look: Look) -> np.ndarray:
-    height, width = _size_for(picture, look)
-    resized = picture
-    if picture.shape[:2] != (height, width):
-        image = Image.fromarray(picture)
-        resized = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0))
-    x, y = _edge(picture, look)
+def _seen(image: np.ndarray, look: Look) -> np.ndarray:
+    height, width = _size_for(image, look)
+    resized = image
+    if image.shape[:2] != (height, width):
+        smaller = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        resized = np.asarray(smaller)
+    x, y = _edge(image, look)
     return np.pad(resized, [(y, y), (x, x), (0, 0)], mode="edge")
 
 
 def _back(points: np.ndarray, edge: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Points (K, 2) as seen, in the picture's own pixels."""
+    """Points (K, 2) as seen, in the image's own pixels."""
     own: np.ndarray = (points - edge + 0.5) * scale - 0.5
     return own

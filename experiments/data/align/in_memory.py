@@ -1,4 +1,4 @@
-"""Faces of photographs, found, turned upright and cut out in memory, for commands that look at a few of them."""
+"""Faces of photos, found, turned upright and cut out in memory, for commands that look at a few of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ CHUNK = 32
 
 @dataclass(frozen=True, eq=False)
 class AlignedFace:
-    """One photograph. image: the chosen face, (size, size, 3) uint8; where none was found, the photograph's middle.
+    """One photo. image: the chosen face, (size, size, 3) uint8; where none was found, the photo's middle.
 
     face: where it stood, None where none was found; faces: how many were found.
     """
@@ -37,22 +37,20 @@ class AlignedFace:
 
 
 def align_files(paths: Sequence[Path], size: tuple[int, int]) -> list[AlignedFace]:
-    """The face of each photograph, aligned to `size`. Raises ImageError for one that cannot be read.
+    """The face of each photo, aligned to `size`. Raises ImageError for one that cannot be read.
 
-    Raises FacesError for a network whose pictures are not square.
+    Raises FacesError for a network whose images are not square.
     """
     if size[0] != size[1]:
-        raise FacesError(
-            f"the network takes pictures of {size[0]} x {size[1]}, and aligned faces are square: no --align"
-        )
+        raise FacesError(f"the network takes images of {size[0]} x {size[1]}, and aligned faces are square: no --align")
     detect, settings, found = Detector(), AlignSettings(size=size[0]), []
     with track("aligning", len(paths), "images") as advance:
         for start in range(0, len(paths), CHUNK):
             chunk = paths[start : start + CHUNK]
-            pictures = [read_image(path) for path in chunk]
-            for path, picture, faces in zip(chunk, pictures, detect(pictures), strict=True):
-                face = choose(faces, picture.shape[1], picture.shape[0])
-                image = fit_image(picture, size, "crop") if face is None else aligned(picture, face, settings)
-                found.append(AlignedFace(path, image, face, len(faces)))
+            images = [read_image(path) for path in chunk]
+            for path, image, faces in zip(chunk, images, detect(images), strict=True):
+                face = choose(faces, image.shape[1], image.shape[0])
+                shown = fit_image(image, size, "crop") if face is None else aligned(image, face, settings)
+                found.append(AlignedFace(path, shown, face, len(faces)))
             advance(start + len(chunk), len(paths))
     return found

@@ -12,30 +12,31 @@ from pathlib import Path
 import numpy as np
 
 from experiments.data.align.detector import Face
-from experiments.data.align.records import FAILURES, SETTINGS, TABLE, Record, Table, copy_tables, list_pictures
+from experiments.data.align.records import FAILURES, SETTINGS, TABLE, Record, Table, copy_tables, list_images
 from experiments.data.align.settings import AlignSettings
-from experiments.data.align.warp import align_pictures, begin_worker, cut_usual, template
+from experiments.data.align.warp import align_images, begin_worker, cut_usual, template
 from experiments.data.folders import existing_folder
 from experiments.data.images import Progress, available_processors
+from experiments.data.preparation import PREPARED, write_preparation
 from experiments.errors import FacesError
 from experiments.files import read_json, write_json
 
 CHUNK = 32
-"""Pictures of one errand to a process: what a kill can cost each of them."""
+"""Images of one errand to a process: what a kill can cost each of them."""
 
 Jobs = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """A job's outcome. records: every picture, in natural order of the paths. before: how many an earlier run did."""
+    """A job's outcome. records: every image, in natural order of the paths. before: how many an earlier run did."""
 
     folder: Path
     records: tuple[Record, ...]
     before: int
 
     def count(self, how: str) -> int:
-        """How many pictures ended so: "face", "usual place", "skipped" or "unreadable"."""
+        """How many images ended so: "face", "usual place", "skipped" or "unreadable"."""
         return sum(record.how == how for record in self.records)
 
 
@@ -47,7 +48,7 @@ def align_folder(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Alignment:
-    """Align every picture below `source` into the same folders below `target`, whose tables say what was found.
+    """Align every image below `source` into the same folders below `target`, whose tables say what was found.
 
     What an earlier run of the same settings has done is left as it is. `workers` processes, one a processor unless
     told; `progress` is called with (done, total). Raises FacesError for folders that cannot be used.
@@ -57,12 +58,12 @@ def align_folder(
     if workers < 1:
         raise FacesError(f"workers is {workers}, expected at least 1: leave it out to use all processors")
     _refuse_target(source, target)
-    outputs = list_pictures(source, settings.format)
+    outputs = list_images(source, settings.format)
     table = _open(target, settings, source)
     records = {path: record for path, record in table.read().items() if _is_done(record, outputs.get(path), target)}
     before = len(records)
     left = [(path, output) for path, output in outputs.items() if path not in records]
-    for some in _work(partial(align_pictures, source, target, settings, device), left, workers):
+    for some in _work(partial(align_images, source, target, settings, device), left, workers):
         table.add(some)
         records.update((record.path, record) for record in some)
         if progress:
@@ -71,7 +72,7 @@ def align_folder(
         for record in [record for record in records.values() if record.how == "skipped"]:
             face = usual_face(record, records.values())
             records[record.path] = cut_usual(source, target, outputs[record.path], record, face, settings)
-    copy_tables(source, target, (TABLE, FAILURES, SETTINGS))
+    copy_tables(source, target, (TABLE, FAILURES, SETTINGS, PREPARED))
     ordered = tuple(records[path] for path in outputs)
     table.write(ordered)
     table.write_failures(ordered)
@@ -79,10 +80,10 @@ def align_folder(
 
 
 def usual_face(record: Record, records: Iterable[Record]) -> Face:
-    """Where faces usually are in the pictures of a record's topmost folder, in that record's pixels.
+    """Where faces usually are in the images of a record's topmost folder, in that record's pixels.
 
     The median, landmark by landmark, in shares of width and height; over all folders where that one has no face, and
-    the template over the picture's central square where none has.
+    the template over the image's central square where none has.
     """
     faces = [other for other in records if other.how == "face"]
     part = record.path.split("/")[0]
@@ -99,14 +100,14 @@ def usual_face(record: Record, records: Iterable[Record]) -> Face:
 
 
 def _is_done(record: Record, output: str | None, target: Path) -> bool:
-    """Whether a record's picture need not be looked at again: those without a face are, as more may be known now."""
+    """Whether a record's image need not be looked at again: those without a face are, as more may be known now."""
     return record.how == "face" and record.output == output and (target / record.output).is_file()
 
 
 def _refuse_target(source: Path, target: Path) -> None:
     a, b = source.resolve(), target.resolve()
     if a == b or a in b.parents or b in a.parents:
-        raise FacesError(f"{target} and {source} lie in one another: the pictures made would be taken for new ones")
+        raise FacesError(f"{target} and {source} lie in one another: the images made would be taken for new ones")
 
 
 def _open(target: Path, settings: AlignSettings, source: Path) -> Table:
@@ -121,11 +122,13 @@ def _open(target: Path, settings: AlignSettings, source: Path) -> Table:
             raise FacesError(
                 f"{target} was begun with {name} = {was!r}, not {wanted[name]!r}: choose another folder, or remove it"
             )
+        write_preparation(target, settings.preparation)
         return Table(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FacesError(f"{target} exists and is no folder that `faces align` began: choose another, or remove it")
     target.mkdir(parents=True, exist_ok=True)
     write_json(target / SETTINGS, wanted)
+    write_preparation(target, settings.preparation)
     return Table(target)
 
 

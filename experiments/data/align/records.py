@@ -1,6 +1,6 @@
-"""What was found in each picture, kept in a table that grows with the job, so that a stopped one goes on.
+"""What was found in each image, kept in a table that grows with the job, so that a stopped one goes on.
 
-What `faces align` has to do: every picture below a folder, the name each is stored under, the tables beside them.
+What `faces align` has to do: every image below a folder, the name each is stored under, the tables beside them.
 """
 
 import csv
@@ -25,9 +25,9 @@ _NUMBERS = ("left", "top", "right", "bottom", *(f"{name}_{axis}" for name in _PO
 
 @dataclass(frozen=True)
 class Record:
-    """One picture. path, output: relative to the two folders, output empty where nothing was written.
+    """One image. path, output: relative to the two folders, output empty where nothing was written.
 
-    width, height: of the picture in pixels. faces: how many were found. how: "face", or "usual place" (no face, cut
+    width, height: of the image in pixels. faces: how many were found. how: "face", or "usual place" (no face, cut
     where the folder's faces are), "skipped", "unreadable"; why: what stood in the way. score, box and landmarks: of
     the face that was chosen.
     """
@@ -45,7 +45,7 @@ class Record:
 
     @classmethod
     def of_face(cls, path: str, output: str, width: int, height: int, faces: int, face: Face) -> "Record":
-        """A picture in which a face was found and chosen."""
+        """A image in which a face was found and chosen."""
         box, points = (tuple(round(float(x), 2) for x in array.ravel()) for array in (face.box, face.landmarks))
         return cls(path, output, width, height, faces, "face", "", round(face.score, 5), box, points)
 
@@ -80,7 +80,7 @@ COLUMNS = (*(field.name for field in fields(Record) if field.name not in ("box",
 class Table:
     """The table of a job: records are added a chunk at a time, each chunk flushed, and at the end it is put in order.
 
-    A line that a kill cut off is left out when the table is read, and its picture done again.
+    A line that a kill cut off is left out when the table is read, and its image done again.
     """
 
     def __init__(self, folder: Path):
@@ -114,7 +114,7 @@ class Table:
         write_csv(self.path, [record.row() for record in records], COLUMNS)
 
     def write_failures(self, records: Iterable[Record]) -> None:
-        """Beside the table, those pictures in which no face was found or that could not be read."""
+        """Beside the table, those images in which no face was found or that could not be read."""
         write_csv(self.failures, [record.row() for record in records if record.how != "face"], COLUMNS)
 
 
@@ -122,8 +122,8 @@ _TABLES = frozenset({".csv", ".txt", ".json"})
 _JPEG = frozenset({".jpg", ".jpeg"})
 
 
-def list_pictures(source: Path, form: Format) -> dict[str, str]:
-    """Every picture below `source`, in natural order, and the name it is stored under, both relative.
+def list_images(source: Path, form: Format) -> dict[str, str]:
+    """Every image below `source`, in natural order, and the name it is stored under, both relative.
 
     Raises FacesError where there is none, or where two would be stored under one name.
     """

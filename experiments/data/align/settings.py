@@ -1,11 +1,12 @@
-"""What decides how an aligned picture looks: two jobs with the same settings write the same files."""
+"""What decides how an aligned image looks: two jobs with the same settings write the same files."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from experiments.data.preparation import OUR_DETECTOR, Preparation, Template
 from experiments.errors import FacesError
 
-Crop = Literal["five-point", "margin"]
+Crop = Template
 Choice = Literal["central", "largest", "score"]
 Missing = Literal["crop", "skip"]
 Format = Literal["same", "jpeg", "png"]
@@ -16,9 +17,9 @@ class AlignSettings:
     """How faces are chosen, cut out and stored.
 
     size: pixels a side. crop: "five-point" turns, scales and moves the face so that its landmarks fall on ArcFace's
-    template; "margin" cuts a square around the face's box and turns nothing. margin: how much wider the picture is than
+    template; "margin" cuts a square around the face's box and turns nothing. margin: how much wider the image is than
     the template, or than the box's longer side, as a share of that. choice: which of several faces, see `choose`.
-    missing: what becomes of a picture without a face: "crop" cuts where the faces of its folder usually are, "skip"
+    missing: what becomes of a image without a face: "crop" cuts where the faces of its folder usually are, "skip"
     leaves it out. format: "same" keeps a file's name and stores JPEG as JPEG, anything else as PNG; `quality` is
     JPEG's, its colors never halved.
     """
@@ -38,3 +39,8 @@ class AlignSettings:
         for name, low, high in (("size", 8, 4096), ("margin", 0, 4), ("quality", 1, 100)):
             if not low <= getattr(self, name) <= high:
                 raise FacesError(f"{name} is {getattr(self, name)}, expected {low} to {high}")
+
+    @property
+    def preparation(self) -> Preparation:
+        """The record of images aligned with these settings."""
+        return Preparation(detector=OUR_DETECTOR, template=self.crop, size=self.size, margin=self.margin)

@@ -1,9 +1,9 @@
-"""Where a face's landmarks are, where they should be, and the picture in between.
+"""Where a face's landmarks are, where they should be, and the image in between.
 
 Points are (x, y) in pixels, the center of the first pixel being (0, 0), and are arrays of shape (K, 2). A transform is
 a (2, 3) matrix: the linear part and, last, the shift.
 
-Pictures in, aligned pictures out: reading, cutting out the chosen face, storing it.
+Images in, aligned images out: reading, cutting out the chosen face, storing it.
 """
 
 import multiprocessing
@@ -29,11 +29,11 @@ TEMPLATE_SIZE = 112
 TEMPLATE = np.array(
     [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]
 )
-"""ArcFace's: the eyes left and right in the picture, the nose, the corners of the mouth left and right, at 112 px."""
+"""ArcFace's: the eyes left and right in the image, the nose, the corners of the mouth left and right, at 112 px."""
 
 
 def template(size: int, margin: float = 0.0) -> np.ndarray:
-    """ArcFace's five points (5, 2) in a picture of `size` pixels a side that shows `margin` times its width more."""
+    """ArcFace's five points (5, 2) in a image of `size` pixels a side that shows `margin` times its width more."""
     middle = TEMPLATE_SIZE / 2
     return ((TEMPLATE + 0.5 - middle) / (1 + margin) + middle) * (size / TEMPLATE_SIZE) - 0.5
 
@@ -72,29 +72,29 @@ def moved(points: np.ndarray, transform: np.ndarray) -> np.ndarray:
     return moved_points
 
 
-def warp(picture: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
-    """A picture (H, W, 3) uint8 under a similarity, as (size, size, 3): bicubic, black beyond the picture's edge.
+def warp(image: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
+    """A image (H, W, 3) uint8 under a similarity, as (size, size, 3): bicubic, black beyond the image's edge.
 
     Where it shrinks, the part that is seen is brought to scale by antialiased resizing first: taking single points of
-    a large picture would make noise of its detail.
+    a large image would make noise of its detail.
     """
     inverse = _inverse(transform)
     corners = moved(np.array([(-1, -1), (size, -1), (size, size), (-1, size)], float), inverse)
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     reach = 2 / min(1.0, _scale(transform))
     left, top = np.clip(np.floor(corners.min(0) - reach), 0, (width - 1, height - 1)).astype(int)
     right, bottom = np.clip(np.ceil(corners.max(0) + reach) + 1, 1, (width, height)).astype(int)
-    image = Image.fromarray(picture[top : max(bottom, top + 1), left : max(right, left + 1)])
+    seen = Image.fromarray(image[top : max(bottom, top + 1), left : max(right, left + 1)])
     inverse[:, 2] -= left, top
     if (shrink := _scale(transform)) < 1:
-        smaller = (max(1, round(image.width * shrink)), max(1, round(image.height * shrink)))
-        factors = np.array(smaller) / image.size
-        image = image.resize(smaller, Image.Resampling.BICUBIC)
+        smaller = (max(1, round(seen.width * shrink)), max(1, round(seen.height * shrink)))
+        factors = np.array(smaller) / seen.size
+        seen = seen.resize(smaller, Image.Resampling.BICUBIC)
         inverse[:, 2] = (inverse[:, 2] + 0.5) * factors - 0.5
         inverse[:, :2] *= factors[:, None]
     inverse[:, 2] += 0.5 - 0.5 * inverse[:, :2].sum(1)  # Pillow counts from a pixel's corner, not its center
     coefficients = tuple(inverse.ravel().tolist())
-    return np.array(image.transform((size, size), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC))
+    return np.array(seen.transform((size, size), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC))
 
 
 def _inverse(transform: np.ndarray) -> np.ndarray:
@@ -107,7 +107,7 @@ def _scale(transform: np.ndarray) -> float:
 
 
 PIXELS_AT_ONCE = 40_000_000
-"""Pictures are held in memory until they come to so many pixels, then looked at together."""
+"""Images are held in memory until they come to so many pixels, then looked at together."""
 
 
 def begin_worker(threads: int) -> None:
@@ -123,52 +123,52 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def align_pictures(
+def align_images(
     source: Path, target: Path, settings: AlignSettings, device: str, jobs: Sequence[tuple[str, str]]
 ) -> list[Record]:
-    """Align pictures, each a path under `source` and one under `target`, and say what was found in each.
+    """Align images, each a path under `source` and one under `target`, and say what was found in each.
 
-    Pictures without a face are written by `cut_usual` later, when it is known where faces usually are.
+    Images without a face are written by `cut_usual` later, when it is known where faces usually are.
     """
     records = []
-    for names, pictures, unreadable in _read(source, jobs):
+    for names, images, unreadable in _read(source, jobs):
         records += unreadable
-        for (path, output), picture, faces in zip(names, pictures, _detector(device)(pictures), strict=True):
-            height, width = picture.shape[:2]
+        for (path, output), image, faces in zip(names, images, _detector(device)(images), strict=True):
+            height, width = image.shape[:2]
             face = choose(faces, width, height, settings.choice)
             if face is None:
                 records.append(Record(path, "", width, height, 0, "skipped", "no face found"))
             else:
-                save(aligned(picture, face, settings), target / output, settings.quality)
+                save(aligned(image, face, settings), target / output, settings.quality)
                 records.append(Record.of_face(path, output, width, height, len(faces), face))
     return records
 
 
 def cut_usual(source: Path, target: Path, output: str, record: Record, face: Face, settings: AlignSettings) -> Record:
-    """Cut a picture as if `face` had been found in it, and say so."""
+    """Cut a image as if `face` had been found in it, and say so."""
     try:
-        picture = read_image(source / record.path)
+        image = read_image(source / record.path)
     except ImageError as error:
         return replace(record, how="unreadable", why=str(error))
-    save(aligned(picture, face, settings), target / output, settings.quality)
+    save(aligned(image, face, settings), target / output, settings.quality)
     return replace(record, output=output, how="usual place")
 
 
-def aligned(picture: np.ndarray, face: Face, settings: AlignSettings) -> np.ndarray:
-    """The face of a picture (H, W, 3) uint8 as the settings want it, (size, size, 3) uint8."""
+def aligned(image: np.ndarray, face: Face, settings: AlignSettings) -> np.ndarray:
+    """The face of a image (H, W, 3) uint8 as the settings want it, (size, size, 3) uint8."""
     if settings.crop == "margin":
-        return warp(picture, square(face.box, settings.margin, settings.size), settings.size)
-    return warp(picture, similarity(face.landmarks, template(settings.size, settings.margin)), settings.size)
+        return warp(image, square(face.box, settings.margin, settings.size), settings.size)
+    return warp(image, similarity(face.landmarks, template(settings.size, settings.margin)), settings.size)
 
 
-def save(picture: np.ndarray, path: Path, quality: int) -> None:
-    """Store a picture whole or not at all, as its name says: PNG, or JPEG with colors at full resolution."""
+def save(image: np.ndarray, path: Path, quality: int) -> None:
+    """Store a image whole or not at all, as its name says: PNG, or JPEG with colors at full resolution."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         if path.suffix.lower() == ".png":
-            Image.fromarray(picture).save(temporary, "PNG")
+            Image.fromarray(image).save(temporary, "PNG")
         else:
-            Image.fromarray(picture).save(temporary, "JPEG", quality=quality, subsampling=0)
+            Image.fromarray(image).save(temporary, "JPEG", quality=quality, subsampling=0)
 
 
 @cache
@@ -179,20 +179,20 @@ def _detector(device: str) -> Detector:
 def _read(
     source: Path, jobs: Sequence[tuple[str, str]]
 ) -> Iterator[tuple[list[tuple[str, str]], list[np.ndarray], list[Record]]]:
-    """Groups of pictures that fit in memory together: their names, the pictures, and records of what is none."""
+    """Groups of images that fit in memory together: their names, the images, and records of what is none."""
     left = iter(jobs)
     while first := list(islice(left, 1)):
-        names, pictures, unreadable, pixels = [], [], [], 0
+        names, images, unreadable, pixels = [], [], [], 0
         while first:
             path, output = first.pop()
             try:
-                picture = read_image(source / path)
+                image = read_image(source / path)
             except ImageError as error:
                 unreadable.append(Record(path, "", 0, 0, 0, "unreadable", str(error)))
             else:
                 names.append((path, output))
-                pictures.append(picture)
-                pixels += picture.shape[0] * picture.shape[1]
+                images.append(image)
+                pixels += image.shape[0] * image.shape[1]
             if pixels < PIXELS_AT_ONCE:
                 first = list(islice(left, 1))
-        yield names, pictures, unreadable
+        yield names, images, unreadable

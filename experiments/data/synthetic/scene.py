@@ -177,7 +177,7 @@ def _bars(draw: ImageDraw.ImageDraw, colors: list[Color], rng: np.random.Generat
 
 
 def _blocks(draw: ImageDraw.ImageDraw, colors: list[Color], rng: np.random.Generator) -> None:
-    """Windows, pictures, furniture."""
+    """Windows, images, furniture."""
     for k in range(int(rng.integers(2, 6))):
         x, y = rng.uniform(-6, BACKGROUND_SIDE - 6, 2)
         w, h = rng.uniform(8, 26, 2)

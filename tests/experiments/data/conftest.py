@@ -29,3 +29,15 @@ def paint(tmp_path: Path) -> Paint:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20)
+
+
+@pytest.fixture
+def competition(own_people, tmp_path):
+    folder = tmp_path / "competition"
+    folder.mkdir()
+    own_people.rename(folder / "train")
+    (folder / "test").mkdir()
+    for number in (1, 2, 10):
+        Image.new("RGB", (30, 20), (number, 2 * number, 3)).save(folder / "test" / f"{number}.png")
+    (folder / "sample_submission.csv").write_text("image_name,label\n1.png,anna\n10.png,anna\n2.png,anna\n")
+    return folder

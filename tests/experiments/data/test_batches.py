@@ -53,7 +53,7 @@ def test_another_epoch_and_another_seed_give_other_batches(faces, augment):
 
 
 def test_the_order_and_the_augmentation_change_with_the_epoch_independently(faces):
-    """A picture looks different in the next epoch, not only elsewhere."""
+    """A image looks different in the next epoch, not only elsewhere."""
     one = faces.pick([0, 0])
     assert not np.array_equal(pixels(batches(one), 0), pixels(batches(one), 1))
 
@@ -76,7 +76,7 @@ def test_global_random_states_are_left_as_they_were_even_if_an_epoch_is_left_ear
 
 
 @pytest.mark.parametrize("size", range(2, 13))
-def test_an_epoch_shows_every_picture_once_with_its_label(faces, size):
+def test_an_epoch_shows_every_image_once_with_its_label(faces, size):
     of = batches(faces, Augment(flip=0), size)
     shown = list(of.epoch(0))
     assert len(shown) == len(of)
@@ -92,12 +92,12 @@ def test_an_epoch_shows_every_picture_once_with_its_label(faces, size):
     ("count", "size", "expected"),
     [(11, 4, [4, 4, 3]), (9, 4, [4, 5]), (8, 4, [4, 4]), (5, 4, [5]), (3, 2, [3]), (2, 4, [2]), (7, 2, [2, 2, 3])],
 )
-def test_a_last_picture_alone_joins_the_batch_before(faces, count, size, expected):
+def test_a_last_image_alone_joins_the_batch_before(faces, count, size, expected):
     of = batches(faces.pick(range(count)), size=size)
     assert [len(batch.labels) for batch in of.epoch(0)] == expected
 
 
-def test_a_single_picture_is_a_batch(faces):
+def test_a_single_image_is_a_batch(faces):
     assert [len(batch.labels) for batch in batches(faces.pick([0])).epoch(0)] == [1]
 
 
@@ -131,21 +131,21 @@ def test_a_certain_flip_mirrors_left_and_right(faces):
     assert np.array_equal(flipped, faces.images[:, :, ::-1])
 
 
-def test_half_the_pictures_are_flipped(faces):
+def test_half_the_images_are_flipped(faces):
     many = faces.images[np.zeros(400, int)]
     flipped = Augmentation(Augment(flip=0.5), seed=0)(many, np.arange(400), epoch=0)
     share = np.mean([np.array_equal(image, faces.images[0, :, ::-1]) for image in flipped])
     assert 0.4 < share < 0.6
 
 
-def test_what_happens_to_a_picture_depends_on_its_number_and_not_on_its_batch(faces):
+def test_what_happens_to_a_image_depends_on_its_number_and_not_on_its_batch(faces):
     augmentation = Augmentation(EVERYTHING, seed=0)
     together = augmentation(faces.images, np.arange(11), epoch=2)
     alone = augmentation(faces.images[7:8], np.array([7]), epoch=2)
     assert np.array_equal(together[7], alone[0])
 
 
-def test_training_does_not_change_the_pictures_in_memory(faces):
+def test_training_does_not_change_the_images_in_memory(faces):
     before = faces.images.copy()
     list(batches(faces).epoch(0))
     assert np.array_equal(faces.images, before)
@@ -167,13 +167,13 @@ def test_the_recipes_own_deviation_brings_pixels_to_plus_and_minus_two():
     assert normalize_images(extremes, Data()).ravel().tolist() == [-2.0] * 3 + [2.0] * 3
 
 
-def test_validation_pictures_are_never_augmented(people, tiny):
+def test_validation_images_are_never_augmented(people, tiny):
     """The trap: a split that shares its data set's transform."""
     plain, augmented = tiny("augment={flip: 0}"), tiny("augment={flip: 1, rotate: 90, erase: 1}")
     assert np.array_equal(read_split(people, plain)[1].images, read_split(people, augmented)[1].images)
 
 
-def test_the_parts_of_a_split_share_no_picture_and_leave_none_out(people, tiny):
+def test_the_parts_of_a_split_share_no_image_and_leave_none_out(people, tiny):
     train, validation = read_split(people, tiny())
     assert len(train) == 20
     assert len(validation) == 4

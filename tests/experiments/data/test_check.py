@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data.check import Report, check_folder
+from experiments.data.check import FolderReport, check_folder
 from experiments.errors import FacesError
 
 
@@ -19,13 +19,13 @@ def competition(tmp_path, paint):
     return tmp_path
 
 
-def problem(report: Report) -> str:
+def problem(report: FolderReport) -> str:
     """The only problem of a report, with its places."""
     (found,) = report.problems
     return "\n".join(found.lines(10))
 
 
-def note(report: Report) -> str:
+def note(report: FolderReport) -> str:
     (found,) = report.notes
     return "\n".join(found.lines(10))
 
@@ -200,31 +200,31 @@ def test_a_sample_that_is_not_a_table(competition, content):
 # Duplicates
 
 
-def test_a_picture_under_two_identities(competition, paint):
+def test_a_image_under_two_identities(competition, paint):
     paint("train/a/7.png", (1, 2, 3))
     paint("train/b/8.png", (1, 2, 3))
     report = check_folder(competition)
     assert report.problems == []
     assert note(report) == (
-        "1 picture under several identities, so that labels are false:\n  train/a/7.png = train/b/8.png"
+        "1 image under several identities, so that labels are false:\n  train/a/7.png = train/b/8.png"
     )
 
 
-def test_a_test_picture_that_is_also_in_training(competition, paint):
+def test_a_test_image_that_is_also_in_training(competition, paint):
     paint("train/a/7.png", (1, 2, 3))
     paint("test/10.png", (1, 2, 3))
     text = note(check_folder(competition))
-    assert text.startswith("1 picture in several parts")
+    assert text.startswith("1 image in several parts")
     assert "test/10.png" in text
     assert "train/a/7.png" in text
 
 
-def test_a_picture_repeated_within_an_identity(competition, paint):
+def test_a_image_repeated_within_an_identity(competition, paint):
     paint("train/a/7.png", (1, 2, 3))
     paint("train/a/8.png", (1, 2, 3))
     report = check_folder(competition)
     assert report.problems == []
-    assert note(report).startswith("1 picture repeated within an identity")
+    assert note(report).startswith("1 image repeated within an identity")
 
 
 def test_pixels_are_compared_and_not_files(competition, paint):
@@ -232,7 +232,7 @@ def test_pixels_are_compared_and_not_files(competition, paint):
     assert "train/a/7.png = train/a/8.bmp" in note(check_folder(competition))
 
 
-def test_plain_pictures_of_other_shapes_are_not_duplicates(competition, paint):
+def test_plain_images_of_other_shapes_are_not_duplicates(competition, paint):
     paint("train/a/7.png", (1, 2, 3), size=(6, 4))
     paint("train/a/8.png", (1, 2, 3), size=(4, 6))
     assert check_folder(competition).notes == []

@@ -19,7 +19,7 @@ RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
 
 def halves(left, right, size=(32, 16)) -> Image.Image:
-    """A picture of two colors side by side, wide and not square, so that a swap of axes or sides shows."""
+    """A image of two colors side by side, wide and not square, so that a swap of axes or sides shows."""
     image = Image.new("RGB", size, right)
     image.paste(left, (0, 0, size[0] // 2, size[1]))
     return image

@@ -1,4 +1,4 @@
-"""Pictures that several trainings share are read anew only where what decides them changed."""
+"""Images that several trainings share are read anew only where what decides them changed."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_they_are_those_of_read_split(people, tiny):
 
 
 @pytest.mark.parametrize("setting", ["optimizer.lr=0.5", "augment.flip=0", "data.mean=0.1", "batch_size=3", "seed=7"])
-def test_what_leaves_the_pictures_as_they_are_reads_nothing(people, tiny, reads, setting):
+def test_what_leaves_the_images_as_they_are_reads_nothing(people, tiny, reads, setting):
     read = CachedSplitReader()
     assert read(people, tiny()) is read(str(people), tiny(setting))
     assert len(reads) == 1
@@ -32,7 +32,7 @@ def test_what_leaves_the_pictures_as_they_are_reads_nothing(people, tiny, reads,
 @pytest.mark.parametrize(
     "setting", ["data.size=[24, 16]", "data.fit=pad", "split.train=3", "split.seed=1", "identities=3"]
 )
-def test_what_decides_the_pictures_reads_them_anew(people, tiny, reads, setting):
+def test_what_decides_the_images_reads_them_anew(people, tiny, reads, setting):
     read = CachedSplitReader()
     read(people, tiny())
     read(people, tiny(setting))

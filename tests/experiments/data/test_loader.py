@@ -50,7 +50,7 @@ def test_an_epoch_from_the_middle_on_is_the_rest_of_a_whole_one(faces):
 
 @pytest.mark.parametrize("processes", [2, 3, 4])
 @pytest.mark.parametrize("size", [3, 4, 5])
-def test_processes_share_each_batch_out_and_leave_no_picture(faces, processes, size):
+def test_processes_share_each_batch_out_and_leave_no_image(faces, processes, size):
     alone = shares(faces, size=size)
     together = [shares(faces, rank, processes, size=size) for rank in range(processes)]
     for batch, *parts in zip(alone, *together, strict=True):
@@ -61,7 +61,7 @@ def test_processes_share_each_batch_out_and_leave_no_picture(faces, processes, s
 
 
 @pytest.mark.parametrize("processes", [2, 3])
-def test_a_share_turned_round_pairs_the_pictures_that_the_whole_batch_would(faces, processes):
+def test_a_share_turned_round_pairs_the_images_that_the_whole_batch_would(faces, processes):
     batch = shares(faces, size=11)[0].indices
     pairs = {int(a): int(b) for a, b in zip(batch, batch.flip(0), strict=True)}
     for rank in range(processes):
@@ -77,7 +77,7 @@ def test_validation_is_neither_shuffled_nor_augmented(faces):
 
 
 class Damaged:
-    """Pictures read on demand, some of which cannot be."""
+    """Images read on demand, some of which cannot be."""
 
     def __init__(self, images: np.ndarray, bad: set[int]):
         self.images, self.bad = images, bad
@@ -98,12 +98,12 @@ def damaged(faces, *bad: int) -> Faces:
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_bad_picture_ends_the_epoch_by_name(faces, workers):
+def test_a_bad_image_ends_the_epoch_by_name(faces, workers):
     with pytest.raises(FacesError, match=r"^7\.png: cannot be decoded; or leave .* data\.on_bad_image=skip"):
         shares(damaged(faces, 7), workers=workers)
 
 
-def test_a_bad_picture_that_is_skipped_weighs_nothing_and_is_named(faces):
+def test_a_bad_image_that_is_skipped_weighs_nothing_and_is_named(faces):
     seen = shares(damaged(faces, 7, 3), skip=True, augment=Augment(flip=0))
     assert sorted(itertools.chain(*(share.bad for share in seen))) == [
         "3.png: cannot be decoded",
@@ -116,7 +116,7 @@ def test_a_bad_picture_that_is_skipped_weighs_nothing_and_is_named(faces):
             assert own == bool(weight)
 
 
-def test_a_batch_of_bad_pictures_alone_is_gray(faces):
+def test_a_batch_of_bad_images_alone_is_gray(faces):
     seen = shares(damaged(faces, *range(11)), skip=True, augment=Augment(flip=0))
     assert all(share.weights.sum() == 0 and (share.images == 128).all() for share in seen)
 
@@ -132,7 +132,7 @@ def test_statistics_of_each_channel(channels_last):
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=40), st.integers(2, 5), st.integers(0, 99))
-def test_groups_of_a_person_follow_one_another_and_every_picture_is_there(labels, each, seed):
+def test_groups_of_a_person_follow_one_another_and_every_image_is_there(labels, each, seed):
     labels, rng = np.array(labels), np.random.default_rng(seed)
     order = rng.permutation(len(labels))
     assert in_groups(order, labels, 1, rng) is order

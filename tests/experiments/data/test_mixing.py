@@ -20,7 +20,7 @@ def test_without_settings_nothing_is_mixed():
 
 
 @pytest.mark.parametrize("step", range(5))
-def test_mixup_blends_each_picture_with_its_mirror_place(step):
+def test_mixup_blends_each_image_with_its_mirror_place(step):
     pixels, share = mixed(step, mixup=0.5)
     assert 0 < share < 1
     torch.testing.assert_close(pixels, share * PIXELS + (1 - share) * PIXELS.flip(0))

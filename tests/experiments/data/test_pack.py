@@ -15,22 +15,10 @@ from experiments.data import sources as packs
 from experiments.data.dataset import read_images, read_split
 from experiments.data.images import ImageError, load_images
 from experiments.data.pack import pack_folder
-from experiments.data.sources import Files, Pictures, find_images
+from experiments.data.sources import ImageFiles, LazyImages, find_images
 from experiments.errors import FacesError
 
 SIZE = (16, 16)
-
-
-@pytest.fixture
-def competition(own_people, tmp_path):
-    folder = tmp_path / "competition"
-    folder.mkdir()
-    own_people.rename(folder / "train")
-    (folder / "test").mkdir()
-    for number in (1, 2, 10):
-        Image.new("RGB", (30, 20), (number, 2 * number, 3)).save(folder / "test" / f"{number}.png")
-    (folder / "sample_submission.csv").write_text("image_name,label\n1.png,anna\n10.png,anna\n2.png,anna\n")
-    return folder
 
 
 def same(one, other):
@@ -45,7 +33,7 @@ def test_a_pack_reads_as_its_folder(competition, tmp_path, tiny, settings):
     recipe = tiny(*settings)
     pack_folder(competition, tmp_path / "packed", SIZE, recipe.data.fit)
     for packed, plain in zip(read_split(tmp_path / "packed", recipe), read_split(competition, recipe), strict=True):
-        assert isinstance(packed.images, Pictures)
+        assert isinstance(packed.images, LazyImages)
         same(packed, plain)
         same(packed.pick([2, 0, 1]), plain.pick([2, 0, 1]))
         same(pickle.loads(pickle.dumps(packed)), plain)
@@ -118,7 +106,7 @@ def test_a_pack_of_another_size_says_what_to_do(competition, tmp_path, tiny):
         read_split(tmp_path / "packed", tiny())
 
 
-def test_a_corrupt_picture_stops_or_is_left_out_and_listed(competition, tmp_path, contents):
+def test_a_corrupt_image_stops_or_is_left_out_and_listed(competition, tmp_path, contents):
     bad = competition / "train" / "ben" / "2.png"
     bad.write_bytes(bad.read_bytes()[:60])
     before = contents(tmp_path)
@@ -135,7 +123,7 @@ def test_a_corrupt_picture_stops_or_is_left_out_and_listed(competition, tmp_path
 def test_a_full_disk_is_said_before_anything_is_decoded(competition, tmp_path, monkeypatch, contents):
     before = contents(tmp_path)
     monkeypatch.setattr(packing.shutil, "disk_usage", lambda path: SimpleNamespace(free=20_000))
-    with pytest.raises(FacesError, match=r"the pictures take 0\.00 GB, but the disk has 0\.00 GB free: make room"):
+    with pytest.raises(FacesError, match=r"the images take 0\.00 GB, but the disk has 0\.00 GB free: make room"):
         pack_folder(competition, tmp_path / "packed", SIZE)
     assert contents(tmp_path) == before
 
@@ -151,13 +139,13 @@ def test_files_read_when_wanted_are_those_read_at_once(people, tiny, monkeypatch
     whole = read_split(people, tiny())
     monkeypatch.setattr(reading, "IN_MEMORY", 100)
     for lazy, plain in zip(read_split(people, tiny()), whole, strict=True):
-        assert isinstance(lazy.images, Pictures)
+        assert isinstance(lazy.images, LazyImages)
         same(lazy, plain)
 
 
-def test_pictures_are_indexed_as_an_array_is(people):
+def test_images_are_indexed_as_an_array_is(people):
     paths = sorted(people.glob("*/*.png"))[:9]
-    array, lazy = load_images(paths, SIZE, "crop"), Pictures(Files(paths, SIZE, "crop"))
+    array, lazy = load_images(paths, SIZE, "crop"), LazyImages(ImageFiles(paths, SIZE, "crop"))
     assert (lazy.shape, len(lazy), lazy.dtype, lazy.nbytes) == (array.shape, 9, array.dtype, array.nbytes)
     for index in (0, -1, slice(2, 7, 2), [4, 4, 0], np.array([True] + [False] * 8), slice(3, 3)):
         np.testing.assert_array_equal(lazy[index], array[index])
@@ -166,7 +154,7 @@ def test_pictures_are_indexed_as_an_array_is(people):
         lazy[9]
 
 
-def test_a_corrupt_picture_is_named_when_it_is_wanted_and_not_before(own_people, tiny, monkeypatch):
+def test_a_corrupt_image_is_named_when_it_is_wanted_and_not_before(own_people, tiny, monkeypatch):
     monkeypatch.setattr(reading, "IN_MEMORY", 100)
     (own_people / "dan" / "0.png").write_bytes(b"")
     halves = read_split(own_people, tiny())

@@ -9,8 +9,8 @@ from experiments.errors import FacesError
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """Two people with three pictures each, named as LFW names them."""
+def images(tmp_path):
+    """Two people with three images each, named as LFW names them."""
     for name in ("Ann_Lee", "Bo"):
         (tmp_path / "faces" / name).mkdir(parents=True)
         for n in (1, 2, 13):
@@ -33,8 +33,8 @@ SAME, OTHER = "Bo/Bo_0001.jpg,Bo/Bo_0002.jpg", "Bo/Bo_0001.jpg,Ann_Lee/Ann_Lee_0
 LFW = "2\t1\nBo\t1\t2\nAnn_Lee\t1\tBo\t2\nAnn_Lee\t2\t13\nBo\t13\tAnn_Lee\t1\n"
 
 
-def test_lfws_file(listed, pictures):
-    pairs = read_pairs(listed(LFW), pictures)
+def test_lfws_file(listed, images):
+    pairs = read_pairs(listed(LFW), images)
     assert [path.name for path in pairs.paths] == sorted(path.name for path in pairs.paths)
     shown = [(pairs.paths[a].name, pairs.paths[b].name) for a, b in zip(pairs.first, pairs.second, strict=True)]
     assert shown == [
@@ -48,10 +48,10 @@ def test_lfws_file(listed, pictures):
     assert list(pairs.names) == [path.parent.name for path in pairs.paths]
 
 
-def test_lfws_file_without_folds_and_with_pictures_of_another_suffix(listed, pictures):
-    Image.open(pictures / "Bo" / "Bo_0002.jpg").save(pictures / "Bo" / "Bo_0002.png")
-    (pictures / "Bo" / "Bo_0002.jpg").unlink()
-    pairs = read_pairs(listed("1\nBo\t1\t2\nAnn_Lee\t1\tBo\t2\n"), pictures)
+def test_lfws_file_without_folds_and_with_images_of_another_suffix(listed, images):
+    Image.open(images / "Bo" / "Bo_0002.jpg").save(images / "Bo" / "Bo_0002.png")
+    (images / "Bo" / "Bo_0002.jpg").unlink()
+    pairs = read_pairs(listed("1\nBo\t1\t2\nAnn_Lee\t1\tBo\t2\n"), images)
     assert pairs.folds is None
     assert "Bo_0002.png" in {path.name for path in pairs.paths}
 
@@ -67,17 +67,17 @@ def test_lfws_file_without_folds_and_with_pictures_of_another_suffix(listed, pic
         ("tabs.txt", "Bo/Bo_0001.jpg\tBo/Bo_0002.jpg\t1\nBo/Bo_0001.jpg\tAnn_Lee/Ann_Lee_0001.jpg\t0\n", [True, False]),
     ],
 )  # fmt: skip
-def test_lists_and_tables(listed, pictures, name, text, answers):
-    pairs = read_pairs(listed(text, name), pictures)
+def test_lists_and_tables(listed, images, name, text, answers):
+    pairs = read_pairs(listed(text, name), images)
     assert [pairs.paths[n].name for n in pairs.second] == ["Bo_0002.jpg", "Ann_Lee_0001.jpg"]
     assert (None if pairs.matches is None else pairs.matches.tolist()) == answers
     assert pairs.folds is None
     assert pairs.names is None
 
 
-def test_a_picture_in_many_pairs_is_read_once_and_a_pair_with_itself_is_counted(listed, pictures):
+def test_a_image_in_many_pairs_is_read_once_and_a_pair_with_itself_is_counted(listed, images):
     line = "Bo/Bo_0001.jpg Bo/Bo_0001.jpg 1\n"
-    pairs = read_pairs(listed(3 * line + "Bo/Bo_0001.jpg Bo/Bo_0002.jpg 1\n"), pictures)
+    pairs = read_pairs(listed(3 * line + "Bo/Bo_0001.jpg Bo/Bo_0002.jpg 1\n"), images)
     assert len(pairs) == 4
     assert len(pairs.paths) == 2
     assert pairs.with_itself == 3
@@ -90,7 +90,7 @@ def test_a_picture_in_many_pairs_is_read_once_and_a_pair_with_itself_is_counted(
         ("a.jpg\n", "line 1: 1 values, 'a.jpg'; expected two paths"),
         ("Bo/Bo_0001.jpg Bo/Bo_0002.jpg 1\nBo/Bo_0001.jpg Bo/Bo_0002.jpg\n", "line 2: 2 values"),
         ("Bo/Bo_0001.jpg Bo/Bo_0002.jpg 2\n", "line 1: the answer is '2', expected 1 (one person) or 0"),
-        ("Bo/Bo_0001.jpg none.jpg 1\n", "1 of its 2 pictures are not in"),
+        ("Bo/Bo_0001.jpg none.jpg 1\n", "1 of its 2 images are not in"),
         ("\nBo/Bo_0001.jpg ../secret.jpg\n", "line 2: '../secret.jpg' leads out of"),
         ("Bo/../../secret.jpg Bo/Bo_0001.jpg\n", "leads out of"),
         ("/etc/passwd Bo/Bo_0001.jpg\n", "line 1: '/etc/passwd' leads out of"),
@@ -101,48 +101,48 @@ def test_a_picture_in_many_pairs_is_read_once_and_a_pair_with_itself_is_counted(
         ("1\t1\nBo\t1\t2\n..\t1\t2\n", "line 3: '../.._0001.jpg' leads out of"),
     ],
 )
-def test_a_bad_file_is_refused_with_the_line(listed, pictures, text, message):
+def test_a_bad_file_is_refused_with_the_line(listed, images, text, message):
     with pytest.raises(FacesError) as error:
-        read_pairs(listed(text), pictures)
+        read_pairs(listed(text), images)
     assert message in str(error.value)
     assert "pairs.txt" in str(error.value)
 
 
-def test_a_missing_picture_is_named_with_its_line(listed, pictures):
+def test_a_missing_image_is_named_with_its_line(listed, images):
     with pytest.raises(FacesError, match=r"the first on line 2: Bo/Bo_0099\.jpg; give --images the folder"):
-        read_pairs(listed("Bo/Bo_0001.jpg Bo/Bo_0002.jpg\nBo/Bo_0002.jpg Bo/Bo_0099.jpg\n"), pictures)
+        read_pairs(listed("Bo/Bo_0001.jpg Bo/Bo_0002.jpg\nBo/Bo_0002.jpg Bo/Bo_0099.jpg\n"), images)
 
 
-def test_a_link_out_of_the_folder_is_refused(listed, pictures, tmp_path):
+def test_a_link_out_of_the_folder_is_refused(listed, images, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "secret.jpg")
-    (pictures / "link.jpg").symlink_to(tmp_path / "secret.jpg")
+    (images / "link.jpg").symlink_to(tmp_path / "secret.jpg")
     with pytest.raises(FacesError, match="is a link that leads out of"):
-        read_pairs(listed("link.jpg Bo/Bo_0001.jpg\n"), pictures)
+        read_pairs(listed("link.jpg Bo/Bo_0001.jpg\n"), images)
 
 
-def test_files_that_are_not_there_or_no_text(listed, pictures, tmp_path):
+def test_files_that_are_not_there_or_no_text(listed, images, tmp_path):
     with pytest.raises(FacesError, match=r"none\.txt: no such file"):
-        read_pairs(tmp_path / "none.txt", pictures)
+        read_pairs(tmp_path / "none.txt", images)
     with pytest.raises(FacesError, match="no such folder"):
         read_pairs(listed(LFW), tmp_path / "nowhere")
     (tmp_path / "pairs.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(FacesError, match="not a text in UTF-8"):
-        read_pairs(tmp_path / "pairs.txt", pictures)
+        read_pairs(tmp_path / "pairs.txt", images)
 
 
 @pytest.mark.real
 @pytest.mark.parametrize(
-    ("file", "images", "count", "pictures", "folds"),
+    ("file", "folder", "count", "images", "folds"),
     [
         ("lfw/pairs.txt", "lfw/aligned_112", 6000, 7701, 10),
         ("celeb/ver/val_pairs.txt", "celeb/ver", 3000, None, None),
         ("celeb/ver/test_pairs.txt", "celeb/ver", 6000, None, None),
     ],
 )
-def test_the_real_files(shared_data, file, images, count, pictures, folds):
-    pairs = read_pairs(shared_data / file, shared_data / images)
+def test_the_real_files(shared_data, file, folder, count, images, folds):
+    pairs = read_pairs(shared_data / file, shared_data / folder)
     assert len(pairs) == count
-    assert pictures is None or len(pairs.paths) == pictures
+    assert images is None or len(pairs.paths) == images
     assert (pairs.folds is None) == (folds is None)
     if folds:
         assert np.bincount(pairs.folds).tolist() == [600] * folds

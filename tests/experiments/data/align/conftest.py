@@ -18,7 +18,7 @@ def detector() -> Detector:
 
 @pytest.fixture
 def photographs(shared_data: Path, tmp_path: Path) -> Callable[[int], Path]:
-    """photographs(n): a competition's folder with n real pictures in train/, one without a face in test/, a table."""
+    """photographs(n): a competition's folder with n real images in train/, one without a face in test/, a table."""
 
     def make(count: int) -> Path:
         folder = tmp_path / "in"

@@ -1,4 +1,4 @@
-"""A folder aligned: every picture stored under its name, and what a kill, a wrong file or another setting do."""
+"""A folder aligned: every image stored under its name, and what a kill, a wrong file or another setting do."""
 
 import csv
 import filecmp
@@ -17,7 +17,7 @@ from experiments.data.images import read_image
 from experiments.errors import FacesError
 
 
-def pictures(folder: Path) -> set[str]:
+def images(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg")}
 
 
@@ -29,11 +29,11 @@ def blank(folder: Path, *names: str) -> Path:
 
 
 @pytest.mark.real
-def test_every_picture_is_stored_under_its_name_and_the_tables_come_along(photographs, tmp_path):
+def test_every_image_is_stored_under_its_name_and_the_tables_come_along(photographs, tmp_path):
     source, target = photographs(5), tmp_path / "out"
     done = align_folder(source, target, AlignSettings())
-    assert pictures(target) == pictures(source)
-    assert {read_image(target / name).shape for name in pictures(target)} == {(112, 112, 3)}
+    assert images(target) == images(source)
+    assert {read_image(target / name).shape for name in images(target)} == {(112, 112, 3)}
     assert filecmp.cmp(source / "sample_submission.csv", target / "sample_submission.csv", shallow=False)
     assert (done.count("face"), done.count("usual place")) == (5, 1)
     with (target / "failures.csv").open(newline="") as file:
@@ -45,7 +45,7 @@ def test_every_picture_is_stored_under_its_name_and_the_tables_come_along(photog
 def test_an_aligned_face_lies_on_the_template(photographs, tmp_path, detector):
     source, target = photographs(4), tmp_path / "out"
     align_folder(source, target, AlignSettings(size=160))
-    for name in pictures(target / "train"):
+    for name in images(target / "train"):
         (face,) = detector([read_image(target / "train" / name)])[0]
         assert np.abs(face.landmarks - template(160)).mean() < 5
 
@@ -55,14 +55,14 @@ def test_without_a_face_it_may_be_left_out(photographs, tmp_path):
     source, target = photographs(2), tmp_path / "out"
     done = align_folder(source, target, AlignSettings(missing="skip"))
     assert done.count("skipped") == 1
-    assert pictures(source) - pictures(target) == {"test/1.jpg"}
+    assert images(source) - images(target) == {"test/1.jpg"}
 
 
 @pytest.mark.real
 def test_a_margin_crop_has_the_face_in_its_middle(photographs, tmp_path, detector):
     source, target = photographs(3), tmp_path / "out"
     align_folder(source, target, AlignSettings(size=160, crop="margin", margin=0.5))
-    for name in pictures(target / "train"):
+    for name in images(target / "train"):
         face = detector([read_image(target / "train" / name)])[0][0]
         assert np.abs((face.box[:2] + face.box[2:]) / 2 - 79.5).max() < 12
         assert face.side == pytest.approx(160 / 1.5 * 0.9, rel=0.25)
@@ -72,8 +72,8 @@ def test_a_margin_crop_has_the_face_in_its_middle(photographs, tmp_path, detecto
 def test_a_second_run_changes_nothing_but_what_was_lost(photographs, tmp_path):
     source, target = photographs(4), tmp_path / "out"
     align_folder(source, target, AlignSettings())
-    before = {name: (target / name).stat().st_mtime_ns for name in pictures(target)}
-    lost = sorted(pictures(target / "train"))[1]
+    before = {name: (target / name).stat().st_mtime_ns for name in images(target)}
+    lost = sorted(images(target / "train"))[1]
     content = (target / "train" / lost).read_bytes()
     (target / "train" / lost).unlink()
     assert align_folder(source, target, AlignSettings()).before == 3
@@ -98,13 +98,13 @@ def test_killed_and_run_again_it_ends_as_if_never_stopped(photographs, tmp_path,
     done = align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
     assert done.before > 0
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
-    for name in (*pictures(tmp_path / "whole"), "aligned.csv", "failures.csv"):
+    for name in (*images(tmp_path / "whole"), "aligned.csv", "failures.csv"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
-def test_a_corrupt_picture_is_listed_and_the_command_says_so(tmp_path, command):
+def test_a_corrupt_image_is_listed_and_the_command_says_so(tmp_path, command):
     source = blank(tmp_path / "in", "a/1.jpg")
-    (source / "a" / "2.jpg").write_bytes(b"\xff\xd8 not a picture")
+    (source / "a" / "2.jpg").write_bytes(b"\xff\xd8 not a image")
     result = command("align", source, tmp_path / "out", "--workers", 1)
     assert result.status == 1
     assert "1 cannot be read" in result.out
@@ -118,7 +118,7 @@ def test_a_corrupt_picture_is_listed_and_the_command_says_so(tmp_path, command):
 def test_names_that_look_like_paths_stay_inside(tmp_path):
     source = blank(tmp_path / "deep" / "in", "a/x..jpg.jpg", "a/x..%2f..%2fetc.jpg", "a/;rm -rf.jpg")
     align_folder(source, tmp_path / "deep" / "out", AlignSettings(), workers=1)
-    assert pictures(tmp_path / "deep" / "out") == pictures(source) != set()
+    assert images(tmp_path / "deep" / "out") == images(source) != set()
     assert {path.name for path in (tmp_path / "deep").iterdir()} == {"in", "out"}
     assert {path.name for path in tmp_path.iterdir()} == {"deep"}
 
@@ -146,7 +146,7 @@ def test_folders_within_one_another_are_refused(tmp_path, target):
         align_folder(source, tmp_path / target, AlignSettings())
 
 
-def test_two_pictures_for_one_name_are_refused(tmp_path):
+def test_two_images_for_one_name_are_refused(tmp_path):
     source = blank(tmp_path / "in", "a/1.bmp", "a/1.png")
     with pytest.raises(FacesError, match=r"a/1\.bmp and a/1\.png would both be stored as a/1\.png"):
         align_folder(source, tmp_path / "out", AlignSettings())

@@ -18,7 +18,7 @@ def known(turn: float, scale: float, shift: tuple[float, float]) -> np.ndarray:
 
 
 def waves(height: int, width: int) -> np.ndarray:
-    """A smooth picture, whose value between pixels is known."""
+    """A smooth image, whose value between pixels is known."""
     y, x = np.mgrid[:height, :width]
     return np.stack([value(x, y, phase) for phase in range(3)], -1).round().astype(np.uint8)
 
@@ -70,7 +70,7 @@ def test_one_point_five_times_gives_no_scale():
 
 
 @pytest.mark.parametrize("size", [56, 112, 160, 224])
-def test_the_template_of_another_size_keeps_its_place_in_the_picture(size):
+def test_the_template_of_another_size_keeps_its_place_in_the_image(size):
     np.testing.assert_allclose((template(size) + 0.5) / size, (template(112) + 0.5) / 112)
 
 
@@ -81,21 +81,21 @@ def test_a_template_with_a_margin_shows_the_template_in_the_middle_of_more(margi
 
 
 def test_a_warp_that_moves_nothing_changes_nothing(rng):
-    picture = rng.integers(0, 256, (40, 40, 3), np.uint8)
-    np.testing.assert_array_equal(warp(picture, known(0, 1, (0, 0)), 40), picture)
+    image = rng.integers(0, 256, (40, 40, 3), np.uint8)
+    np.testing.assert_array_equal(warp(image, known(0, 1, (0, 0)), 40), image)
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_quarter_turn_is_numpys(rng, quarters):
-    picture = rng.integers(0, 256, (32, 32, 3), np.uint8)
+    image = rng.integers(0, 256, (32, 32, 3), np.uint8)
     center = known(-quarters * np.pi / 2, 1, (0, 0))
     center[:, 2] = 15.5 - center[:, :2] @ (15.5, 15.5)
-    turned = warp(picture, center, 32).astype(int)  # Pillow cuts 159.9999 down to 159
-    np.testing.assert_allclose(turned, np.rot90(picture, quarters), rtol=0, atol=1)
+    turned = warp(image, center, 32).astype(int)  # Pillow cuts 159.9999 down to 159
+    np.testing.assert_allclose(turned, np.rot90(image, quarters), rtol=0, atol=1)
 
 
 @given(turn=st.floats(-0.6, 0.6), scale=st.floats(0.6, 2), x=st.floats(-10, 10), y=st.floats(-10, 10))
-def test_a_smooth_picture_is_itself_at_the_points_that_the_transform_names(turn, scale, x, y):
+def test_a_smooth_image_is_itself_at_the_points_that_the_transform_names(turn, scale, x, y):
     transform = known(turn, scale, (x, y))
     middle = np.array([60.0, 60.0])
     transform[:, 2] += (31.5, 31.5) - transform[:, :2] @ middle
@@ -110,12 +110,12 @@ def test_a_smooth_picture_is_itself_at_the_points_that_the_transform_names(turn,
 
 def test_fine_detail_shrinks_to_its_mean_and_not_to_noise():
     checks = np.indices((400, 400)).sum(0) % 2 * 255
-    picture = np.repeat(checks[..., None], 3, 2).astype(np.uint8)
-    out = warp(picture, known(0.3, 0.12, (10, -8)), 32).astype(float)
+    image = np.repeat(checks[..., None], 3, 2).astype(np.uint8)
+    out = warp(image, known(0.3, 0.12, (10, -8)), 32).astype(float)
     assert np.abs(out[6:26, 6:26] - 127.5).max() < 12
 
 
-def test_beyond_the_picture_it_is_black():
+def test_beyond_the_image_it_is_black():
     white = np.full((50, 50, 3), 255, np.uint8)
     assert not warp(white, known(0, 1, (500, 0)), 20).any()
     assert warp(white, known(0, 1, (10, 0)), 40)[20, :9].max() == 0

@@ -31,7 +31,7 @@ def test_any_size_gives_color_pixels(size: int) -> None:
     pixels = draw_image(draw_identity(2, 1), seed=2, image=0, size=size)
     assert pixels.shape == (size, size, 3)
     assert pixels.dtype == np.uint8
-    assert pixels.std() > 10, "a picture, not a blank"
+    assert pixels.std() > 10, "a image, not a blank"
 
 
 def test_an_image_does_not_depend_on_what_was_drawn_before() -> None:
@@ -93,7 +93,7 @@ def test_light_comes_from_where_it_says() -> None:
 
 
 def test_a_turned_face_looks_that_way() -> None:
-    """The eyes' dark moves with the yaw: the face turns, and not only the picture."""
+    """The eyes' dark moves with the yaw: the face turns, and not only the image."""
     person = dataclasses.replace(draw_identity(0, 3), glasses=None)
     bald = dataclasses.replace(person, hair=dataclasses.replace(person.hair, style="bald"), skin=(240.0, 200.0, 170.0))
     places = []
