@@ -10,6 +10,7 @@ from experiments.commands import evaluate as judging
 from experiments.commands import train as training
 from experiments.commands import verify as verification
 from experiments.errors import FacesError
+from experiments.progress import printable
 from experiments.requirements import remedy
 from experiments.runtime import choose_kernels
 
@@ -49,7 +50,7 @@ def main() -> None:
 
 
 def _complain(message: str) -> int:
-    print(f"faces: {message}", file=sys.stderr)
+    print(printable(f"faces: {message}"), file=sys.stderr)
     return 2
 
 

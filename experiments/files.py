@@ -1,16 +1,22 @@
 """Files and folders written whole or not at all, and refused where they would overwrite something."""
 
 import csv
+import fcntl
+import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from experiments.errors import FacesError
+from experiments.progress import say
 from mytorch.files import replacing
 
 
@@ -27,6 +33,54 @@ def refuse_existing(path: Path, remedy: str) -> None:
     parent = next((p for p in path.absolute().parents if p.exists()), Path("/"))
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise FacesError(f"{path} cannot be made: {parent} is not a folder that you may write to")
+
+
+def refuse_overwriting_input(out: Path, inputs: Iterable[str | os.PathLike[str]], option: str = "--out") -> None:
+    """Raise FacesError where the output is one of the files that the command reads, by whatever name or link."""
+    for path in map(Path, inputs):
+        if path.exists() and (out.resolve() == path.resolve() or (out.exists() and out.samefile(path))):
+            raise FacesError(f"{option} {out} is {path}, which this command reads: choose another {option}")
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Be the only process that writes `path` while the block runs; wait for another that does.
+
+    The lock is a file next to it, `.NAME.lock`, which ends with its process however that ends. What a killed writer
+    left of `path` (temporary files of `replacing`) is removed first.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with lock.open("a") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f"{path}: another command is writing it; waiting")
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if not _is_open_file(lock, handle.fileno()):  # its owner removed it while this process waited
+                continue
+            try:
+                remove_temporary_files(path)
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+            return
+
+
+def _is_open_file(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def remove_temporary_files(path: Path) -> None:
+    """Remove what `replacing(path)` left in processes that were killed. Only for the one writer of `path`."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}{re.escape(path.suffix)}")
+    for sibling in path.absolute().parent.iterdir():
+        if pattern.fullmatch(sibling.name):
+            sibling.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -72,3 +126,40 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[s
         writer = csv.DictWriter(file, fieldnames=columns or list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+class Record(BaseModel):
+    """Something stored as JSON together with a digest of all its fields, so that an edited or cut file is noticed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def write(self, path: Path) -> None:
+        """Store it, whole or not at all."""
+        fields = json.loads(self.model_dump_json())
+        write_json(path, {**fields, "digest": _digest(fields)})
+
+    @classmethod
+    def read(cls, path: Path, remedy: str) -> Self:
+        """Read what `write` stored. Raises FacesError, with the remedy, where it is damaged, edited or another kind."""
+        try:
+            text = path.read_text(encoding="utf-8")
+            stored = json.loads(text)
+        except (OSError, ValueError, RecursionError) as error:
+            raise FacesError(f"{path}: cannot be read as JSON ({error}): {remedy}") from error
+        if not isinstance(stored, dict):
+            raise FacesError(f"{path}: holds a {type(stored).__name__}, expected an object: {remedy}")
+        digest = stored.pop("digest", None)
+        try:
+            record = cls.model_validate_json(json.dumps(stored))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the whole"
+            raise FacesError(f"{path}: not as the commands store it ({where}: {first['msg']}): {remedy}") from error
+        if digest != _digest(stored):
+            raise FacesError(f"{path}: changed since it was stored, its digest is another: {remedy}")
+        return record
+
+
+def _digest(fields: Mapping[str, Any]) -> str:
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()

@@ -1,11 +1,14 @@
 """How far a long job is: a bar with rate and time left in a terminal, plain lines elsewhere."""
 
+import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -13,7 +16,15 @@ Advance = Callable[[int, int], None]
 """Called with how many are done, and how many there are."""
 
 NOTEBOOK = "ipykernel" in sys.modules
-console = Console(highlight=False, force_jupyter=False, force_terminal=False if NOTEBOOK else None)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let `say` handle it: rich itself would end the command silently."""
+        raise
+
+
+console = _Console(highlight=False, force_jupyter=False, force_terminal=False if NOTEBOOK else None)
 """In a notebook: plain lines, neither a web page each, nor a terminal's codes, which its kernel asks for."""
 
 SECONDS_BETWEEN_LINES = 15.0
@@ -57,7 +68,7 @@ def _shown(label: str, total: int, unit: str) -> Iterator[Advance]:
             _Rate(), TimeRemainingColumn(compact=True),
         )  # fmt: skip
         with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task(label, total=total, unit=unit)
+            task = progress.add_task(escape(printable(label)), total=total, unit=unit)
             yield lambda done, total: progress.update(task, completed=done, total=total)
     else:
         yield _plain(label, unit)
@@ -79,9 +90,41 @@ def _plain(label: str, unit: str) -> Advance:
 
 
 def say(text: str = "") -> None:
-    """A line of output, at once; a bar on the screen stays below it. Nothing in it is taken for markup."""
-    console.print(text, markup=False, soft_wrap=True)
-    sys.stdout.flush()
+    """Print a line at once; a progress bar stays below it. Markup and control characters in it are shown as text.
+
+    Where standard output cannot be written (a full disk, a closed pipe), that is one line on standard error, and the
+    job continues without it.
+    """
+    if sys.stdout is None:  # closed by whoever started the command
+        return
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        shown = printable(text).encode(encoding, "backslashreplace").decode(encoding)
+        console.print(shown, markup=False, soft_wrap=True)
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        _discard_output()
+        print(f"faces: standard output cannot be written ({error}): continuing without it", file=sys.stderr)
+
+
+def _discard_output() -> None:
+    """Send standard output nowhere from now on. What Python holds back of it would fail once more at the end."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but for tab and line feed, characters that turn the writing direction, and lone surrogates."""
+
+
+def printable(text: str) -> str:
+    """Return a text in which characters that could command a terminal are escapes, as in `repr`: \\x1b for Escape.
+
+    File names, people and messages from outside may hold them.
+    """
+    return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def duration(seconds: float) -> str:

@@ -1,9 +1,18 @@
+import os
 import re
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from experiments import progress
-from experiments.progress import duration, say, track
+from experiments.progress import duration, printable, say, track
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -89,3 +98,41 @@ def test_a_job_inside_another_is_silent_and_the_next_one_is_shown(capsys, clock)
         clock.now = 60.0
         advance(5, 10)
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["all", "next"]
+
+
+@given(st.text(st.characters() | st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp"])))
+def test_nothing_in_a_printed_text_commands_a_terminal(text):
+    shown = printable(text)
+    assert {character for character in shown if unicodedata.category(character) in ("Cc", "Cs")} <= {"\n", "\t"}
+    assert not any(
+        unicodedata.bidirectional(c) in ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI") for c in shown
+    )
+    shown.encode()
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Z"])))
+def test_a_harmless_text_is_printed_as_it_is(text):
+    assert printable(text) == text
+
+
+def test_what_say_prints_of_a_hostile_name(capsys):
+    say("people/\x1b]0;owned\x07\x1b[2J/\u202egpj.exe\udce9: [bold]not found[/]")
+    assert capsys.readouterr().out == ("people/\\x1b]0;owned\\x07\\x1b[2J/\\u202egpj.exe\\udce9: [bold]not found[/]\n")
+
+
+PROGRAM = "from experiments.progress import say\nfor n in range(3): say(f'line é {n}')\nopen('done', 'w').close()"
+
+
+@pytest.mark.parametrize("stream", ["> /dev/full", "| true", ">&-", "> out.txt"])
+def test_a_job_outlives_its_standard_output(tmp_path, stream):
+    code = f"import time; time.sleep(0.2)\n{PROGRAM}" if "true" in stream else PROGRAM
+    command = f'"$0" -c "$1" {stream}'
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    shell = ["bash", "-c", command, sys.executable, code]
+    done = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
+    assert (tmp_path / "done").exists(), done.stderr
+    assert "Traceback" not in done.stderr
+    if stream in ("> /dev/full", "| true"):
+        assert done.stderr.count("standard output cannot be written") == 1
+    if stream == "> out.txt":
+        assert (tmp_path / "out.txt").read_text().splitlines()[0] == "line \\xe9 0"
