@@ -10,7 +10,7 @@ from typing import Any
 
 from docs.markdown import plain
 from experiments.config import recipe as recipes
-from experiments.config.recipe import Model, Recipe
+from experiments.config.recipe import Recipe, ScratchModel
 from experiments.errors import FacesError
 
 TABLE = Path(__file__).parents[1] / "results" / "gradcheck" / "table.json"
@@ -64,13 +64,13 @@ def _row(row: dict[str, Any]) -> str:
 def recipe_table() -> str:
     """One row a recipe, as Markdown: name, network, head, picture size, epochs, batch, optimiser, what it is for."""
     head = "| recipe | network | head | pixels | epochs | batch | optimiser, rate | about |"
-    rows = [_recipe_row(name, recipes.load(name)) for name in recipes.names()]
+    rows = [_recipe_row(name, recipes.load_recipe(name)) for name in recipes.recipe_names()]
     return "\n".join([head, "| --- | --- | --- | --- | ---: | ---: | --- | --- |", *rows])
 
 
 def _recipe_row(name: str, recipe: Recipe) -> str:
     model = recipe.model
-    network, head = (model.name, "linear") if isinstance(model, Model) else (model.backbone, model.head.name)
+    network, head = (model.name, "linear") if isinstance(model, ScratchModel) else (model.backbone, model.head.name)
     height, width = recipe.data.size
     cells = (
         f"`{name}`", f"`{network}`", head, f"{height}×{width}", recipe.epochs, recipe.batch_size,

@@ -12,7 +12,7 @@ from experiments.commands import verify as verification
 from experiments.errors import FacesError
 from experiments.progress import printable
 from experiments.requirements import remedy
-from experiments.runtime import choose_kernels
+from experiments.runtime import choose_blas_kernels
 
 app = typer.Typer(
     name="faces",
@@ -33,7 +33,7 @@ app.add_typer(show.show, name="show")
 
 def main() -> None:
     """Run the command. What is wrong with an input is a line on standard error and exit status 2; Ctrl-C is 130."""
-    choose_kernels()
+    choose_blas_kernels()
     try:
         app(prog_name="faces")
     except FacesError as error:

@@ -11,11 +11,11 @@ from experiments.data.check import check_folder
 from experiments.data.synthetic import write_dataset
 from experiments.errors import FacesError
 from experiments.evaluation.evaluate import evaluate
-from experiments.progress import duration, say, track
+from experiments.progress import format_duration, say, track
 from experiments.submission.submit import submit
 from experiments.tools.compare import compare
-from experiments.training.mytorch_trainer import train
-from experiments.training.torch_trainer import train as train_backbone
+from experiments.training.mytorch_trainer import train_mytorch
+from experiments.training.torch_trainer import train_torch
 from experiments.twin import run_twin
 
 PEOPLE, IMAGES, TEST_IMAGES, SIZE, SEED = 30, 25, 150, 96, 0
@@ -41,15 +41,15 @@ def run_demo(out: str | os.PathLike[str]) -> None:
     for line in check_folder(faces).summary():
         say(line)
 
-    recipe = recipes.load("scratch_cnn", ["epochs=30"])
+    recipe = recipes.load_recipe("scratch_cnn", ["epochs=30"])
     _head(2, "Train our CNN, every gradient by hand")
-    train(recipe, faces, run)
+    train_mytorch(recipe, faces, run)
 
     _head(3, "Train it again beside its PyTorch twin, from the same weights over the same batches")
     run_twin(recipe, faces, twin, steps=100, dtype="float64")
 
     _head(4, "Train a small ResNet of PyTorch, as pretrained networks are trained, but from nothing")
-    train_backbone(recipes.load("resnet10_scratch", ["epochs=10"]), faces, backbone)
+    train_torch(recipes.load_recipe("resnet10_scratch", ["epochs=10"]), faces, backbone)
 
     _head(5, "Evaluate both")
     for each in (run, backbone):
@@ -60,7 +60,7 @@ def run_demo(out: str | os.PathLike[str]) -> None:
     submit([run, backbone], faces / "test", faces / "sample_submission.csv", answer)
     right = _right(answer, faces / "answers" / "test.csv")
 
-    say(_last_screen(folder, right, duration(time.monotonic() - started)))
+    say(_last_screen(folder, right, format_duration(time.monotonic() - started)))
 
 
 def _clear(folder: Path) -> None:

@@ -16,7 +16,7 @@ class DivergenceError(FacesError):
     """A training whose loss is no number any more: another learning rate may do, where other mistakes would remain."""
 
 
-def meant(path: Path) -> Path | None:
+def suggest_path(path: Path) -> Path | None:
     """What a path that is not there may mean: a file or folder that differs in one part, mistyped; or None."""
     missing = [path, *path.parents]
     there = next((index for index, part in enumerate(missing) if part.exists()), len(missing))

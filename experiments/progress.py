@@ -15,7 +15,7 @@ from rich.text import Text
 Advance = Callable[[int, int], None]
 """Called with how many are done, and how many there are."""
 
-NOTEBOOK = "ipykernel" in sys.modules
+IN_NOTEBOOK = "ipykernel" in sys.modules
 
 
 class _Console(Console):
@@ -24,7 +24,7 @@ class _Console(Console):
         raise
 
 
-console = _Console(highlight=False, force_jupyter=False, force_terminal=False if NOTEBOOK else None)
+console = _Console(highlight=False, force_jupyter=False, force_terminal=False if IN_NOTEBOOK else None)
 """In a notebook: plain lines, neither a web page each, nor a terminal's codes, which its kernel asks for."""
 
 SECONDS_BETWEEN_LINES = 15.0
@@ -54,14 +54,14 @@ def track(label: str, total: int, unit: str) -> Iterator[Advance]:
         return
     _tracked = True
     try:
-        with _shown(label, total, unit) as advance:
+        with _show_progress(label, total, unit) as advance:
             yield advance
     finally:
         _tracked = False
 
 
 @contextmanager
-def _shown(label: str, total: int, unit: str) -> Iterator[Advance]:
+def _show_progress(label: str, total: int, unit: str) -> Iterator[Advance]:
     if console.is_terminal and total:
         columns = (
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
@@ -71,10 +71,10 @@ def _shown(label: str, total: int, unit: str) -> Iterator[Advance]:
             task = progress.add_task(escape(printable(label)), total=total, unit=unit)
             yield lambda done, total: progress.update(task, completed=done, total=total)
     else:
-        yield _plain(label, unit)
+        yield _plain_progress(label, unit)
 
 
-def _plain(label: str, unit: str) -> Advance:
+def _plain_progress(label: str, unit: str) -> Advance:
     """A line every quarter of a minute, with the rate and the time left."""
     started = last = time.monotonic()
 
@@ -84,7 +84,7 @@ def _plain(label: str, unit: str) -> Advance:
         if done and done < total and now - last >= SECONDS_BETWEEN_LINES:
             last = now
             rate = done / (now - started)
-            say(f"{label}: {done}/{total} {unit}, {rate:,.0f} {unit}/s, {duration((total - done) / rate)} left")
+            say(f"{label}: {done}/{total} {unit}, {rate:,.0f} {unit}/s, {format_duration((total - done) / rate)} left")
 
     return advance
 
@@ -127,7 +127,7 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode(), text)
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A time for people: 45 s, 3 min 20 s, 2 h 5 min."""
     whole = round(seconds)
     if whole < 60:

@@ -13,11 +13,11 @@ from typing import Any
 
 from experiments.config import recipe as recipes
 from experiments.config.recipe import Recipe
-from experiments.errors import FacesError, meant
+from experiments.errors import FacesError, suggest_path
 from experiments.files import read_json, refuse_existing, write_csv, write_json, write_text
 
 RUN_FILES = ("recipe.yaml", "classes.json")
-HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{8}(\.[a-z]+)?|\.tmp\w{6}")
+TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{8}(\.[a-z]+)?|\.tmp\w{6}")
 """How `mytorch.files.replacing` names a file until it is whole, and safetensors what it writes for that."""
 
 
@@ -32,12 +32,12 @@ class Run:
 
     def __init__(self, folder: str | os.PathLike[str]):
         self.folder = Path(folder)
-        self.checkpoint = self.folder / "checkpoint.safetensors"
-        self.best = self.folder / "best.safetensors"
-        self.last = self.folder / "last.safetensors"
-        self.history = self.folder / "history.csv"
-        self.metrics = self.folder / "metrics.json"
-        self.curves = self.folder / "curves.png"
+        self.checkpoint_file = self.folder / "checkpoint.safetensors"
+        self.best_weights = self.folder / "best.safetensors"
+        self.last_weights = self.folder / "last.safetensors"
+        self.history_file = self.folder / "history.csv"
+        self.metrics_file = self.folder / "metrics.json"
+        self.curves_file = self.folder / "curves.png"
 
     @classmethod
     def create(
@@ -62,7 +62,7 @@ class Run:
         missing = [name for name in RUN_FILES if not (run.folder / name).is_file()]
         if missing:
             what = "holds no " + " and no ".join(missing) if run.folder.is_dir() else "no such folder"
-            near = None if run.folder.exists() else meant(run.folder)
+            near = None if run.folder.exists() else suggest_path(run.folder)
             remedy = f"did you mean {near}?" if near else "give a folder that `faces train ... --out RUN` made"
             raise FacesError(f"{run.folder}: {what}; {remedy}")
         return run
@@ -81,33 +81,33 @@ class Run:
                 + "\n  ".join(changed)
             )
         for path in run.folder.iterdir():
-            if HALF_WRITTEN.fullmatch(path.name):
+            if TEMPORARY_NAME.fullmatch(path.name):
                 path.unlink(missing_ok=True)
         return run
 
     def refuse_others(self, names: Sequence[str], pictures: str) -> None:
         """Raise FacesError where a run began with other people or pictures than these."""
         changed = "people" if self.classes() != list(names) else "pictures"
-        if changed == "people" or self.pictures() != pictures:
+        if changed == "people" or self.image_fingerprint() != pictures:
             raise FacesError(
                 f"{self.folder}: began with other {changed} than --data holds; give the folder it began with"
             )
 
     def recipe(self) -> Recipe:
         """The recipe of the run."""
-        return recipes.load(self.folder / "recipe.yaml")
+        return recipes.load_recipe(self.folder / "recipe.yaml")
 
     def classes(self) -> list[str]:
         """The people, by label."""
         return read_json(self.folder / "classes.json")
 
-    def pictures(self) -> str:
+    def image_fingerprint(self) -> str:
         """The fingerprint of the pictures that train."""
         return read_json(self.folder / "environment.json").get("pictures", "")
 
     def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """history.csv, whole."""
-        write_csv(self.history, rows)
+        write_csv(self.history_file, rows)
 
     def log(self, line: str) -> None:
         """Add a line to log.txt, with the time."""

@@ -19,13 +19,13 @@ import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 
-VARIABLE = "OPENBLAS_CORETYPE"
-CORE = "SKYLAKEX"
-NEEDS = {"avx512f", "avx512dq", "avx512cd", "avx512bw", "avx512vl"}
+CORETYPE_VARIABLE = "OPENBLAS_CORETYPE"
+AVX512_CORETYPE = "SKYLAKEX"
+AVX512_FLAGS = {"avx512f", "avx512dq", "avx512cd", "avx512bw", "avx512vl"}
 """The instructions that OpenBLAS's kernels of that name use."""
 
 
-def choose_kernels(
+def choose_blas_kernels(
     environment: MutableMapping[str, str] | None = None, processor: Path = Path("/proc/cpuinfo")
 ) -> str | None:
     """Have OpenBLAS take its AVX-512 kernels where the processor can, and return their name if this call chose them.
@@ -34,10 +34,10 @@ def choose_kernels(
     unknown.
     """
     environment = os.environ if environment is None else environment
-    if VARIABLE in environment or "numpy" in sys.modules or not _instructions(processor) >= NEEDS:
+    if CORETYPE_VARIABLE in environment or "numpy" in sys.modules or not _instructions(processor) >= AVX512_FLAGS:
         return None
-    environment[VARIABLE] = CORE
-    return CORE
+    environment[CORETYPE_VARIABLE] = AVX512_CORETYPE
+    return AVX512_CORETYPE
 
 
 def _instructions(processor: Path) -> set[str]:
@@ -52,7 +52,7 @@ def _instructions(processor: Path) -> set[str]:
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 """Names of settings in glibc's malloc.h: see mallopt(3)."""
 
-KEPT = (1 << 31) - 1
+MAX_TRIM_THRESHOLD = (1 << 31) - 1
 """Bytes of freed memory that stay with the process, the most that an int of C can say."""
 
 
@@ -64,7 +64,7 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    return bool(mallopt(MMAP_MAX, 0)) and bool(mallopt(TRIM_THRESHOLD, KEPT))
+    return bool(mallopt(MMAP_MAX, 0)) and bool(mallopt(TRIM_THRESHOLD, MAX_TRIM_THRESHOLD))
 
 
 def step_seed(*numbers: int) -> int:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.config import recipe as recipes
-from experiments.config.recipe import Recipe, Transfer
+from experiments.config.recipe import Recipe, TransferModel
 from experiments.data.synthetic import write_dataset
 from experiments.errors import FacesError
 from experiments.evaluation.evaluate import evaluate
@@ -21,8 +21,8 @@ from experiments.progress import console, say
 from experiments.run import Run
 from experiments.submission.format import check_submission
 from experiments.submission.submit import submit
-from experiments.training.mytorch_trainer import train as train_scratch
-from experiments.training.torch_trainer import train as train_transfer
+from experiments.training.mytorch_trainer import train_mytorch
+from experiments.training.torch_trainer import train_torch
 
 PEOPLE, IMAGES, TEST_IMAGES, DRAWN, SEED = 4, 10, 8, 112, 0
 TABLE, BEGUN, DONE = "rehearsal.json", "begun", "done"
@@ -42,9 +42,9 @@ def rehearse(
     stop: a recipe that came to its end is not run again. Returns the rows. Raises FacesError for an unknown recipe, for
     a folder that is no rehearsal's, and at the end where a recipe did not get through.
     """
-    folder, names = Path(out), list(chosen) or recipes.names()
+    folder, names = Path(out), list(chosen) or recipes.recipe_names()
     for name in names:
-        recipes.load(name)
+        recipes.load_recipe(name)
     if folder.exists() and not (folder / TABLE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise FacesError(f"{folder} exists and is no rehearsal: choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,33 +77,33 @@ def rehearse(
 
 def shortened(name: str, folder: Path, side: int, epochs: int) -> Recipe:
     """A recipe for the few drawn people: `epochs` epochs a stage, small batches and pictures, weights drawn."""
-    plain = recipes.load(name)
+    plain = recipes.load_recipe(name)
     settings = ["split.train=0.5", "batch_size=8"]
     if plain.stages:
         settings += [f"stages.{number}.epochs={epochs}" for number in range(len(plain.stages))]
     elif plain.epochs:
         settings.append(f"epochs={epochs}")
-    if isinstance(plain.model, Transfer):
+    if isinstance(plain.model, TransferModel):
         backbone = plain.model.backbone
         least = next((least for start, least in LEAST.items() if backbone.startswith(start)), 0)
         base = folder / name.removesuffix(CONTINUED)
         begun = name.endswith(CONTINUED) and (base / "metrics.json").is_file()
         settings.append(f"model.weights={base if begun else 'none'}")
         settings.append(f"data.size={[max(least, min(side, *plain.data.size))] * 2}")
-    return recipes.load(name, settings)
+    return recipes.load_recipe(name, settings)
 
 
 def _through(recipe: Recipe, out: Path, faces: Path) -> dict[str, Any]:
     """One recipe, from the pictures to the checked submission: what its row of the table says."""
     started, answer, sample = time.monotonic(), out / "submission.csv", faces / "sample_submission.csv"
     try:
-        train = train_transfer if isinstance(recipe.model, Transfer) else train_scratch
+        train = train_torch if isinstance(recipe.model, TransferModel) else train_mytorch
         run = train(recipe, faces, out, resume=out.exists())
         evaluated = evaluate(run.folder, faces)
         submit([run.folder], faces / "test", sample, answer)
         if wrong := check_submission(answer, sample, Run.open(out).classes()):
             raise FacesError(f"{answer}: {'; '.join(wrong)}")
-        figures = {"epochs": read_json(run.metrics)["epoch"], "loss": evaluated["loss"], "top1": evaluated["top1"]}
+        figures = {"epochs": read_json(run.metrics_file)["epoch"], "loss": evaluated["loss"], "top1": evaluated["top1"]}
         return {**figures, "seconds": round(time.monotonic() - started, 1), "ended": DONE}
     except FacesError as error:
         say(f"  {error}")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.config.recipe import Optimizer, Recipe
+from experiments.config.recipe import OptimizerSettings, Recipe
 from experiments.data.dataset import Faces, read_split
 from experiments.data.folders import identity_root
 from experiments.data.loader import Batch, Batches, normalize_images
@@ -19,16 +19,16 @@ from experiments.files import new_folder, refuse_existing, refuse_inside, write_
 from experiments.metrics.classification import classification_metrics
 from experiments.plots.training import plot_twin_curves
 from experiments.progress import say, track
-from experiments.training.mytorch_learner import EVALUATION_BATCH, Learner, predict
+from experiments.training.mytorch_learner import EVALUATION_BATCH, MytorchLearner, predict_logits
 from models.twin import twin
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
-class TorchLearner:
+class TorchTwin:
     """The PyTorch twin of a mytorch learner: same weights, torch's own layers, loss, gradients and optimiser."""
 
-    def __init__(self, original: Learner, settings: Optimizer):
+    def __init__(self, original: MytorchLearner, settings: OptimizerSettings):
         self.original = original
         self.network = twin(original.network)
         self.loss = twin(original.loss)
@@ -53,7 +53,7 @@ class TorchLearner:
 
 
 @dataclass
-class Comparison:
+class TwinComparison:
     """What two learners said of the same batches: their losses, and the seconds each took, step by step."""
 
     ours: list[float] = field(default_factory=list)
@@ -92,15 +92,15 @@ def run_twin(
         raise FacesError(f"--dtype {dtype}: expected float32 or float64")
     refuse_existing(folder, "remove that one")
     refuse_inside(folder, identity_root(data))
-    recipe = recipe.model_copy(update={"model": recipe.scratch.model_copy(update={"dropout": 0.0})})
+    recipe = recipe.model_copy(update={"model": recipe.mytorch_model.model_copy(update={"dropout": 0.0})})
     faces, validation = read_split(data, recipe)
     batches = Batches(faces, recipe, DTYPES[dtype])
     total = len(batches) * recipe.epochs if steps is None else min(steps, len(batches) * recipe.epochs)
-    ours = Learner(recipe, len(faces.names), len(batches), DTYPES[dtype])
-    theirs = TorchLearner(ours, recipe.optimizer)
+    ours = MytorchLearner(recipe, len(faces.names), len(batches), DTYPES[dtype])
+    theirs = TorchTwin(ours, recipe.optimizer)
     say(f"{recipe.model.name} in {dtype}, {total} steps of {recipe.batch_size} pictures, mytorch and torch in turn")
     comparison = _train_both(ours, theirs, batches, total)
-    result = _figures(comparison, dtype, recipe) | _accuracies(ours, theirs, validation, recipe)
+    result = _summarize(comparison, dtype, recipe) | _validation_accuracies(ours, theirs, validation, recipe)
     with new_folder(folder) as made:
         write_text(made / "recipe.yaml", recipe.dump())
         write_csv(made / "twin.csv", comparison.rows())
@@ -116,7 +116,7 @@ def run_twin(
     return result
 
 
-def build_torch_optimizer(network: torch.nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
+def build_torch_optimizer(network: torch.nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
     """The optimiser that a recipe names, PyTorch's."""
     rates: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
     match settings.name:
@@ -131,9 +131,9 @@ def build_torch_optimizer(network: torch.nn.Module, settings: Optimizer) -> torc
 
 
 @np.errstate(over="ignore", invalid="ignore")  # as in training: the loss shows it
-def _train_both(ours: Learner, theirs: TorchLearner, batches: Batches, total: int) -> Comparison:
+def _train_both(ours: MytorchLearner, theirs: TorchTwin, batches: Batches, total: int) -> TwinComparison:
     """Both over the same batches, in turn."""
-    comparison = Comparison()
+    comparison = TwinComparison()
     with track("twins", total, "steps") as advance:
         for done, batch in zip(range(1, total + 1), _stream(batches), strict=False):
             lr, started = ours.lr, time.perf_counter()
@@ -153,7 +153,7 @@ def _train_both(ours: Learner, theirs: TorchLearner, batches: Batches, total: in
     return comparison
 
 
-def _figures(comparison: Comparison, dtype: str, recipe: Recipe) -> dict[str, Any]:
+def _summarize(comparison: TwinComparison, dtype: str, recipe: Recipe) -> dict[str, Any]:
     difference = comparison.difference
     return {
         "dtype": dtype,
@@ -169,9 +169,11 @@ def _figures(comparison: Comparison, dtype: str, recipe: Recipe) -> dict[str, An
     }
 
 
-def _accuracies(ours: Learner, theirs: TorchLearner, validation: Faces, recipe: Recipe) -> dict[str, float]:
+def _validation_accuracies(
+    ours: MytorchLearner, theirs: TorchTwin, validation: Faces, recipe: Recipe
+) -> dict[str, float]:
     pixels = normalize_images(validation.images, recipe.data, next(ours.network.parameters()).dtype.type)
-    pairs = {"mytorch": predict(ours.network, pixels), "torch": theirs.predict(pixels)}
+    pairs = {"mytorch": predict_logits(ours.network, pixels), "torch": theirs.predict(pixels)}
     return {f"{name}_top1": classification_metrics(logits, validation.labels)["top1"] for name, logits in pairs.items()}
 
 

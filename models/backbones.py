@@ -13,16 +13,16 @@ from torch import nn
 
 from models.weights import load_weights, read_weights
 
-Colour = tuple[float, float, float]
+ChannelValues = tuple[float, float, float]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-HALF = (0.5, 0.5, 0.5)
+HALF_RGB = (0.5, 0.5, 0.5)
 """(x / 255 - 0.5) / 0.5 is x / 127.5 - 1."""
 FACE_STD = (128 / 255,) * 3
 """(x / 255 - 0.5) / (128 / 255) is (x - 127.5) / 128."""
 
-HUB = "https://huggingface.co/timm/{}/resolve/main/model.safetensors"
-FACENET = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
+TIMM_URL = "https://huggingface.co/timm/{}/resolve/main/model.safetensors"
+FACENET_URL = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Backbone:
     builder: Callable[[], nn.Module]
     features: int
     size: int
-    mean: Colour
-    std: Colour
+    mean: ChannelValues
+    std: ChannelValues
     source: str
     weights: dict[str, str]
     classifier: tuple[str, ...] = ()
@@ -68,13 +68,13 @@ def _imagenet(name: str, tag: str, features: int, classifier: str) -> Backbone:
     """A network of timm's with ImageNet's statistics at 224 px."""
     full = f"{name}.{tag}"
     source = f"timm's {full}, trained on ImageNet"
-    url = {tag: HUB.format(full)}
+    url = {tag: TIMM_URL.format(full)}
     return Backbone(name, _timm(name), features, 224, IMAGENET_MEAN, IMAGENET_STD, source, url, (classifier,))
 
 
 _VGGFACE2 = {
-    "vggface2": f"{FACENET}20180402-114759-vggface2.pt",
-    "casia-webface": f"{FACENET}20180408-102900-casia-webface.pt",
+    "vggface2": f"{FACENET_URL}20180402-114759-vggface2.pt",
+    "casia-webface": f"{FACENET_URL}20180408-102900-casia-webface.pt",
 }
 _MOBILENET = Backbone(
     "mobilenet_v2",
@@ -97,7 +97,7 @@ _INCEPTION = Backbone(
     _inception(pooled=False),
     512,
     160,
-    HALF,
+    HALF_RGB,
     FACE_STD,
     "facenet-pytorch, trained on VGGFace2 (or CASIA-WebFace) faces: its embedding before it is normalised",
     _VGGFACE2,
@@ -114,8 +114,8 @@ BACKBONES: dict[str, Backbone] = {
             _MOBILENET,
             name="mobilenet_v2_tf",
             builder=_mobilenet_v2(tensorflow=True),
-            mean=HALF,
-            std=HALF,
+            mean=HALF_RGB,
+            std=HALF_RGB,
             source="a file of TensorFlow's weights under torchvision's names: 1,001 classes, the first is background",
             weights={},
             classes=1001,
@@ -138,7 +138,7 @@ BACKBONES: dict[str, Backbone] = {
             _mobilefacenet,
             128,
             112,
-            HALF,
+            HALF_RGB,
             FACE_STD,
             "a file of weights under the names of models/mobilefacenet.py",
             {},
@@ -147,7 +147,7 @@ BACKBONES: dict[str, Backbone] = {
 }
 
 
-def find(name: str, weights: str | Path = "none") -> Backbone:
+def find_backbone(name: str, weights: str | Path = "none") -> Backbone:
     """The backbone of that name: one of the table, or any of timm's, as `timm:NAME` or plainly.
 
     MobileNetV2 has two kinds of weights, with different statistics and padding; where `weights` is a file that ends in
@@ -187,12 +187,12 @@ def _of_timm(name: str) -> Backbone:
         settings.mean,
         settings.std,
         f"timm's {full}" if settings.hf_hub_id else "timm, which has no weights for it",
-        {settings.tag or "default": HUB.replace("timm/{}", settings.hf_hub_id)} if settings.hf_hub_id else {},
+        {settings.tag or "default": TIMM_URL.replace("timm/{}", settings.hf_hub_id)} if settings.hf_hub_id else {},
         tuple(f"{head}." for head in heads),
     )
 
 
-def build(name: str, weights: str | Path = "none", say: Callable[[str], None] | None = None) -> nn.Module:
+def build_backbone(name: str, weights: str | Path = "none", say: Callable[[str], None] | None = None) -> nn.Module:
     """The network of that name: float pictures (N, 3, H, W), normalised, to features (N, `find(name).features`).
 
     weights: "none"; "default" or another of the backbone's names of weights, fetched once and kept in PyTorch's cache;
@@ -200,11 +200,11 @@ def build(name: str, weights: str | Path = "none", say: Callable[[str], None] | 
     purpose, such as the classifier of the earlier task. Raises ValueError where the name is unknown, the weights cannot
     be fetched or read, or belong to another network.
     """
-    backbone = find(name, weights)
+    backbone = find_backbone(name, weights)
     known = "default" if str(weights) == "default" else str(weights) if str(weights) in backbone.weights else None
     file = None
     if str(weights) != "none":
-        file = fetch(backbone, str(weights)) if known else _file(backbone, weights)
+        file = fetch_weights(backbone, str(weights)) if known else _file(backbone, weights)
     network = backbone.builder()
     if file is not None:
         try:
@@ -223,7 +223,7 @@ def _file(backbone: Backbone, weights: str | Path) -> Path:
     return Path(weights)
 
 
-def fetch(backbone: Backbone, weights: str = "default") -> Path:
+def fetch_weights(backbone: Backbone, weights: str = "default") -> Path:
     """The file of a backbone's named weights, downloaded where PyTorch's cache does not hold it yet.
 
     Raises ValueError, which says what to fetch and where to put it, where the download fails.

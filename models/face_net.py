@@ -3,9 +3,9 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.stages import keep_frozen, layers, parts, set_trainable
+from models.stages import eval_frozen_modules, named_layers, named_parts, set_trainable
 
-__all__ = ["FaceNet", "embedding_neck", "layers", "parts", "set_trainable"]
+__all__ = ["FaceNet", "embedding_neck", "named_layers", "named_parts", "set_trainable"]
 
 
 def embedding_neck(features: int, length: int, dropout: float = 0.0) -> nn.Sequential:
@@ -52,5 +52,5 @@ class FaceNet(nn.Module):
     def train(self, mode: bool = True) -> "FaceNet":
         """Training mode for all but the frozen parts, which stay in evaluation mode."""
         super().train(mode)
-        keep_frozen(self)
+        eval_frozen_modules(self)
         return self

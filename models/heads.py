@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from models.margins import ArcFace, CosFace, Cosine, SubCentreArcFace
+from models.margins import ArcFace, CosFace, Cosine, SubCenterArcFace
 from models.prototypes import Prototypes
 from models.triplet import TripletHead
 
@@ -67,18 +67,18 @@ class Dense(nn.Module):
         return self.layers(embeddings)
 
 
-def linear(features: int, classes: int, dropout: float = 0.0) -> Dense:
+def build_linear_head(features: int, classes: int, dropout: float = 0.0) -> Dense:
     """One linear layer, after dropout if any."""
     return Dense(features, classes, dropout=dropout)
 
 
 HEADS: dict[str, Callable[..., nn.Module]] = {
-    "linear": linear,
+    "linear": build_linear_head,
     "dense": Dense,
     "cosine": Cosine,
     "arcface": ArcFace,
     "cosface": CosFace,
-    "subcentre_arcface": SubCentreArcFace,
+    "subcenter_arcface": SubCenterArcFace,
     "triplet": TripletHead,
     "prototypes": Prototypes,
 }

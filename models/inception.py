@@ -4,7 +4,7 @@ from facenet_pytorch import InceptionResnetV1
 from torch import Tensor, nn
 
 
-class _Open(InceptionResnetV1):
+class _UnnormalizedInception(InceptionResnetV1):
     """The library's network, which gives what stands before its normalised embedding.
 
     Its own forward ends on vectors of length one; a linear layer on those would see a thirtieth of the spread that it
@@ -25,7 +25,7 @@ def inception_resnet_v1(pooled: bool) -> nn.Module:
 
     The library's dropout of 0.6 before the embedding is off: necks and heads state their own.
     """
-    network = _Open(dropout_prob=0.0)
+    network = _UnnormalizedInception(dropout_prob=0.0)
     if pooled:
         network.last_linear, network.last_bn = nn.Identity(), nn.Identity()
     return network

@@ -22,7 +22,7 @@ def cosines(embeddings: Tensor, weight: Tensor) -> Tensor:
 class Cosine(nn.Module):
     """Logits `scale` x cosine: a linear layer without bias whose weights and inputs both have length one.
 
-    features: D; classes: C. Its weight is (C, D), a centre a class.
+    features: D; classes: C. Its weight is (C, D), a center a class.
     Source: NormFace, Wang et al. 2017, arXiv 1704.06369.
     """
 
@@ -34,7 +34,7 @@ class Cosine(nn.Module):
         self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(classes, features)))
 
     def cosine(self, embeddings: Tensor) -> Tensor:
-        """Cosines (N, C) of embeddings (N, D) with the centres of the classes."""
+        """Cosines (N, C) of embeddings (N, D) with the centers of the classes."""
         return cosines(embeddings, self.weight)
 
     def with_margin(self, cosine: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class ArcFace(Cosine):
     """The margin is added to the angle: s cos(theta + m), m in radians. Deng et al. 2019, arXiv 1801.07698, equation 3.
 
     cos(theta + m) falls only as far as theta = pi - m; beyond, an embedding would be rewarded for being further from
-    its centre. There the authors' code, and this, goes on with cos(theta) - m sin(m), which falls all the way and is
+    its center. There the authors' code, and this, goes on with cos(theta) - m sin(m), which falls all the way and is
     not above -1. `easy_margin` is their other choice: the margin counts where theta < pi / 2 alone, and cos(theta)
     stands as it is elsewhere, which lets a network started from nothing find its feet.
     """
@@ -103,11 +103,11 @@ class ArcFace(Cosine):
         return torch.where(cosine > -math.cos(m), added, cosine - m * math.sin(m))
 
 
-class SubCentreArcFace(ArcFace):
-    """ArcFace with several centres a class, the nearest of which counts. Deng et al. 2020, ECCV, equation 3.
+class SubCenterArcFace(ArcFace):
+    """ArcFace with several centers a class, the nearest of which counts. Deng et al. 2020, ECCV, equation 3.
 
-    Wrongly labelled and odd pictures of a person gather at a centre of their own instead of pulling at the main one.
-    The weight is (C x K, D), the centres of a class in successive rows.
+    Wrongly labelled and odd pictures of a person gather at a center of their own instead of pulling at the main one.
+    The weight is (C x K, D), the centers of a class in successive rows.
     """
 
     def __init__(
@@ -116,14 +116,14 @@ class SubCentreArcFace(ArcFace):
         classes: int,
         scale: float = 64.0,
         margin: float = 0.5,
-        centres: int = 3,
+        centers: int = 3,
         easy_margin: bool = False,
     ):
-        if centres < 1:
-            raise ValueError(f"centres {centres}: expected 1 or more centres a class, 3 in the paper")
-        super().__init__(features, classes * centres, scale, margin, easy_margin)
-        self.centres = centres
+        if centers < 1:
+            raise ValueError(f"centers {centers}: expected 1 or more centers a class, 3 in the paper")
+        super().__init__(features, classes * centers, scale, margin, easy_margin)
+        self.centers = centers
 
     def cosine(self, embeddings: Tensor) -> Tensor:
-        """Cosines (N, C) with the nearest centre of each class."""
-        return cosines(embeddings, self.weight).unflatten(1, (-1, self.centres)).amax(2)
+        """Cosines (N, C) with the nearest center of each class."""
+        return cosines(embeddings, self.weight).unflatten(1, (-1, self.centers)).amax(2)

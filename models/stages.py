@@ -7,7 +7,7 @@ from torch import nn
 
 STEM, TAIL, NECK, HEAD = "stem", "tail", "neck", "head"
 
-STAGES: dict[str, dict[str, tuple[str, ...]]] = {
+STAGES_BY_CLASS: dict[str, dict[str, tuple[str, ...]]] = {
     "MobileNetV2": {
         STEM: ("features.0",),
         **{
@@ -37,11 +37,11 @@ STAGES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Stages of the networks that do not say so themselves, by the name of their class: the modules of each."""
 
-LISTS = ("blocks", "stages", "layers", "features")
+STAGE_LIST_NAMES = ("blocks", "stages", "layers", "features")
 """What libraries call the list of a network's stages."""
 
 
-class Part(nn.Module):
+class ModuleGroup(nn.Module):
     """A view of several modules of a network as one: it owns nothing, and what is done to it is done to them."""
 
     def __init__(self, members: dict[str, nn.Module], parameters: dict[str, nn.Parameter] | None = None):
@@ -52,7 +52,7 @@ class Part(nn.Module):
             self.register_parameter(name, parameter)
 
 
-def parts(net: nn.Module) -> dict[str, nn.Module]:
+def named_parts(net: nn.Module) -> dict[str, nn.Module]:
     """Named parts of a face network in order from the input: stem, stages, tail, then neck, if any, and head, last.
 
     Every parameter stands in exactly one part. A backbone alone has its own parts. ResNets have stem, layer1 to
@@ -72,12 +72,12 @@ def _any(parameters: Iterator[nn.Parameter]) -> bool:
 
 def _backbone_parts(backbone: nn.Module) -> dict[str, nn.Module]:
     for kind in type(backbone).__mro__:
-        if kind.__name__ in STAGES:
+        if kind.__name__ in STAGES_BY_CLASS:
             members = {
                 name: {path: found for path in paths if (found := _reach(backbone, path)) is not None}
-                for name, paths in STAGES[kind.__name__].items()
+                for name, paths in STAGES_BY_CLASS[kind.__name__].items()
             }
-            return {name: Part(group) for name, group in members.items() if group}
+            return {name: ModuleGroup(group) for name, group in members.items() if group}
     return _found_parts(backbone)
 
 
@@ -91,7 +91,7 @@ def _found_parts(backbone: nn.Module) -> dict[str, nn.Module]:
     before: dict[str, nn.Module] = {}
     after: dict[str, nn.Module] = {}
     for name, child in backbone.named_children():
-        if name in LISTS and isinstance(child, nn.Sequential | nn.ModuleList):
+        if name in STAGE_LIST_NAMES and isinstance(child, nn.Sequential | nn.ModuleList):
             stages |= after | {f"stage{n}": block for n, block in enumerate(child, start=1)}
         elif re.fullmatch(r"(layer|stage|stages|block|s)_?\d+", name):
             stages |= after | {name: child}
@@ -102,11 +102,11 @@ def _found_parts(backbone: nn.Module) -> dict[str, nn.Module]:
     own = dict(backbone.named_parameters(recurse=False))
     if not stages:
         named = {TAIL if name in (NECK, HEAD) else name: child for name, child in before.items()}
-        return ({STEM: Part({}, own)} if own else {}) | named
-    return {STEM: Part(before, own), **stages, TAIL: Part(after)}
+        return ({STEM: ModuleGroup({}, own)} if own else {}) | named
+    return {STEM: ModuleGroup(before, own), **stages, TAIL: ModuleGroup(after)}
 
 
-def layers(net: nn.Module) -> list[tuple[str, nn.Module]]:
+def named_layers(net: nn.Module) -> list[tuple[str, nn.Module]]:
     """Name and module of every layer that has parameters of its own, in order from the input.
 
     A layer is a convolution, a norm, a dense layer or the like: one of them, whatever the number of its parameter
@@ -126,22 +126,22 @@ def set_trainable(net: nn.Module, names: Iterable[str], last_layers: int = 0) ->
     running statistics stay and nothing is dropped. The face network's `train` keeps to it. Raises ValueError for a
     name that the network does not have.
     """
-    known, names = parts(net), list(names)
+    known, names = named_parts(net), list(names)
     if unknown := [name for name in names if name not in known and name != "all"]:
         raise ValueError(f"no part is called {unknown[0]!r}: this network has {', '.join(known)}, and 'all' of them")
-    backbone = [module for name, part in known.items() if name not in (NECK, HEAD) for _, module in layers(part)]
+    backbone = [module for name, part in known.items() if name not in (NECK, HEAD) for _, module in named_layers(part)]
     if last_layers < 0 or last_layers > len(backbone):
         raise ValueError(f"the last {last_layers} layers: the backbone has {len(backbone)}; expected 0 to all of them")
     train = {id(module) for module in backbone[len(backbone) - last_layers :]}
     for name, part in known.items():
         chosen = name in names or "all" in names
-        train |= {id(module) for _, module in layers(part) if chosen}
+        train |= {id(module) for _, module in named_layers(part) if chosen}
         for module, frozen in _states(part, train, chosen):
             module.frozen = frozen  # type: ignore[assignment]
             for parameter in module.parameters(recurse=False):
                 parameter.requires_grad_(not frozen)
     net.train(net.training)
-    keep_frozen(net)
+    eval_frozen_modules(net)
 
 
 def _states(part: nn.Module, train: set[int], chosen: bool) -> Iterator[tuple[nn.Module, bool]]:
@@ -150,16 +150,16 @@ def _states(part: nn.Module, train: set[int], chosen: bool) -> Iterator[tuple[nn
     One with layers is frozen if all of them are; one without, such as dropout, goes with the layer before it, or with
     the first of its part.
     """
-    own = [module for _, module in layers(part)]
+    own = [module for _, module in named_layers(part)]
     frozen = id(own[0]) not in train if own else not chosen
     for module in part.modules():
-        below = [id(layer) not in train for _, layer in layers(module)]
+        below = [id(layer) not in train for _, layer in named_layers(module)]
         if _own(module):
             frozen = id(module) not in train
         yield module, all(below) if below else frozen
 
 
-def keep_frozen(net: nn.Module) -> None:
+def eval_frozen_modules(net: nn.Module) -> None:
     """Put everything that `set_trainable` froze into evaluation mode."""
     for module in net.modules():
         if getattr(module, "frozen", False):

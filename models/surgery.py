@@ -14,16 +14,16 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import DropBlock2d, drop_block2d
 
-from models.stages import HEAD, NECK, Part, parts
+from models.stages import HEAD, NECK, ModuleGroup, named_parts
 
 
-def keep_last_resolution(net: nn.Module) -> None:
+def remove_last_stride(net: nn.Module) -> None:
     """Let the last stage that halves the feature map leave it as it is: 7x7 instead of 4x4 for pictures of 112 px.
 
     The weights stay; only strides change. Known from person re-identification as "last stride 1" (Luo et al. 2019,
     arXiv 1903.07071, section 3.4). Raises ValueError for a network without such a stage.
     """
-    for name, part in reversed(parts(net).items()):
+    for name, part in reversed(named_parts(net).items()):
         convolutions = [module for module in part.modules() if isinstance(module, nn.Conv2d) and max(module.stride) > 1]
         if name in (NECK, HEAD) or not convolutions:
             continue
@@ -33,7 +33,7 @@ def keep_last_resolution(net: nn.Module) -> None:
     raise ValueError(f"{type(net).__name__} has no convolution that halves its feature map")
 
 
-def keep_places(backbone: nn.Module, cells: int) -> None:
+def pool_to_grid(backbone: nn.Module, cells: int) -> None:
     """Let a backbone average its last feature map to cells x cells places a channel, not to one number.
 
     Its features are then (N, C x cells x cells), channel by channel: in aligned faces the same place always shows the
@@ -52,7 +52,7 @@ def keep_places(backbone: nn.Module, cells: int) -> None:
     backbone.global_pool = nn.Sequential(nn.AdaptiveAvgPool2d(cells), nn.Flatten())
 
 
-class _Float32(nn.Conv2d):
+class _Float32Conv2d(nn.Conv2d):
     """A convolution that computes in float32 on a processor, also inside of autocast."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -62,7 +62,7 @@ class _Float32(nn.Conv2d):
             return super()._conv_forward(input.float(), weight, bias)
 
 
-def keep_strided_depthwise(net: nn.Module) -> None:
+def keep_depthwise_float32(net: nn.Module) -> None:
     """Let depthwise convolutions that move by more than one pixel compute in float32 on a processor.
 
     oneDNN has no fast backward for them in bfloat16; PyTorch's own takes several times as long as in float32. Names,
@@ -70,10 +70,10 @@ def keep_strided_depthwise(net: nn.Module) -> None:
     """
     for module in net.modules():
         if type(module) is nn.Conv2d and 1 < module.groups == module.in_channels and max(module.stride) > 1:
-            module.__class__ = _Float32
+            module.__class__ = _Float32Conv2d
 
 
-NAME = "drop_block"
+DROP_BLOCK_NAME = "drop_block"
 
 
 class DropBlock(DropBlock2d):
@@ -97,7 +97,7 @@ def insert_drop_block(net: nn.Module, names: Iterable[str], p: float = 0.1, bloc
     """
     if not 0 <= p < 1 or block_size < 1 or block_size % 2 == 0:
         raise ValueError(f"DropBlock with p {p} and block size {block_size}: expected 0 to below 1, and an odd size")
-    known = parts(net)
+    known = named_parts(net)
     for name in names:
         if name not in known:
             raise ValueError(f"no part is called {name!r}: this network has {', '.join(known)}")
@@ -105,14 +105,14 @@ def insert_drop_block(net: nn.Module, names: Iterable[str], p: float = 0.1, bloc
             raise ValueError(f"there is no feature map behind {name!r}: name a part of the backbone")
         last = _last(known[name])
         in_line = type(last).forward is nn.Sequential.forward  # a Sequential runs whatever is added to it
-        if not in_line and NAME not in dict(last.named_children()):
+        if not in_line and DROP_BLOCK_NAME not in dict(last.named_children()):
             last.register_forward_hook(_drop)
-        last.add_module(NAME, DropBlock(p, block_size))
+        last.add_module(DROP_BLOCK_NAME, DropBlock(p, block_size))
 
 
 def _last(part: nn.Module) -> nn.Module:
     """The module whose output is the part's."""
-    return list(part.children())[-1] if isinstance(part, Part) else part
+    return list(part.children())[-1] if isinstance(part, ModuleGroup) else part
 
 
 def _drop(module: nn.Module, _: Any, output: Tensor) -> Tensor:
@@ -120,4 +120,4 @@ def _drop(module: nn.Module, _: Any, output: Tensor) -> Tensor:
         raise ValueError(
             f"DropBlock stands behind {type(module).__name__}, whose output is no feature map (N, C, H, W)"
         )
-    return getattr(module, NAME)(output)
+    return getattr(module, DROP_BLOCK_NAME)(output)

@@ -29,7 +29,7 @@ def counterpart(kind: type[ours.Module]) -> Callable[[Builder], Builder]:
     return register
 
 
-def structure(model: ours.Module) -> theirs.Module:
+def build_counterpart(model: ours.Module) -> theirs.Module:
     """The counterpart of `model` and of all below it, with weights of PyTorch's own choosing.
 
     Raises TypeError for a layer that has none.
@@ -51,7 +51,7 @@ def twin(model: ours.Module) -> theirs.Module:
 
     Weights are copied, not shared. Raises TypeError for a layer that has no counterpart here; `counterpart` adds one.
     """
-    module = structure(model)
+    module = build_counterpart(model)
     arrays = model.state_dict()
     floating = [array.dtype for array in arrays.values() if array.dtype.kind == "f"]
     if floating:
@@ -68,14 +68,14 @@ def copy_back(module: theirs.Module, model: ours.Module) -> None:
     model.load_state_dict({name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()})
 
 
-KERNELS = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
-WINDOW = ("kernel_size", "stride", "padding")
+CONV_ARGUMENTS = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
+POOL_ARGUMENTS = ("kernel_size", "stride", "padding")
 
-SAME: dict[type[ours.Module], tuple[Callable[..., theirs.Module], tuple[str, ...]]] = {
+SAME_ARGUMENTS: dict[type[ours.Module], tuple[Callable[..., theirs.Module], tuple[str, ...]]] = {
     ours.AdaptiveAvgPool2d: (theirs.AdaptiveAvgPool2d, ("output_size",)),
     ours.AdaptiveMaxPool2d: (theirs.AdaptiveMaxPool2d, ("output_size",)),
-    ours.AvgPool1d: (theirs.AvgPool1d, WINDOW),
-    ours.AvgPool2d: (theirs.AvgPool2d, WINDOW),
+    ours.AvgPool1d: (theirs.AvgPool1d, POOL_ARGUMENTS),
+    ours.AvgPool2d: (theirs.AvgPool2d, POOL_ARGUMENTS),
     ours.BCEWithLogitsLoss: (theirs.BCEWithLogitsLoss, ("reduction",)),
     ours.CrossEntropyLoss: (theirs.CrossEntropyLoss, ("label_smoothing", "reduction")),
     ours.Dropout: (theirs.Dropout, ("p",)),
@@ -86,8 +86,8 @@ SAME: dict[type[ours.Module], tuple[Callable[..., theirs.Module], tuple[str, ...
     ours.L1Loss: (theirs.L1Loss, ("reduction",)),
     ours.LeakyReLU: (theirs.LeakyReLU, ("negative_slope",)),
     ours.LogSoftmax: (theirs.LogSoftmax, ("dim",)),
-    ours.MaxPool1d: (theirs.MaxPool1d, WINDOW),
-    ours.MaxPool2d: (theirs.MaxPool2d, WINDOW),
+    ours.MaxPool1d: (theirs.MaxPool1d, POOL_ARGUMENTS),
+    ours.MaxPool2d: (theirs.MaxPool2d, POOL_ARGUMENTS),
     ours.MSELoss: (theirs.MSELoss, ("reduction",)),
     ours.NLLLoss: (theirs.NLLLoss, ("reduction",)),
     ours.PReLU: (theirs.PReLU, ("num_parameters",)),
@@ -105,14 +105,14 @@ def _same(build: Callable[..., theirs.Module], names: tuple[str, ...]) -> Callab
     return lambda layer: build(**{name: getattr(layer, name) for name in names})
 
 
-for kind, (build, names) in SAME.items():
+for kind, (build, names) in SAME_ARGUMENTS.items():
     counterpart(kind)(_same(build, names))
 
 for kind, build in {ours.Conv1d: theirs.Conv1d, ours.Conv2d: theirs.Conv2d}.items():
 
     @counterpart(kind)
     def _conv(layer: Any, build: Callable[..., theirs.Module] = build) -> theirs.Module:
-        return build(**{name: getattr(layer, name) for name in KERNELS}, bias=layer.bias is not None)
+        return build(**{name: getattr(layer, name) for name in CONV_ARGUMENTS}, bias=layer.bias is not None)
 
 
 for kind, build in {
@@ -122,7 +122,7 @@ for kind, build in {
 
     @counterpart(kind)
     def _conv_transpose(layer: Any, build: Callable[..., theirs.Module] = build) -> theirs.Module:
-        same = {name: getattr(layer, name) for name in (*KERNELS, "output_padding")}
+        same = {name: getattr(layer, name) for name in (*CONV_ARGUMENTS, "output_padding")}
         return build(**same, bias=layer.bias is not None)
 
 
@@ -178,11 +178,11 @@ def _drop_block2d(layer: ours.DropBlock2d) -> theirs.Module:
 def _squeeze_excitation(layer: ours.SqueezeExcitation) -> theirs.Module:
     from torchvision.ops import SqueezeExcitation
 
-    activations = (lambda: structure(layer.activation)), (lambda: structure(layer.scale_activation))
+    activations = (lambda: build_counterpart(layer.activation)), (lambda: build_counterpart(layer.scale_activation))
     return SqueezeExcitation(layer.fc1.in_channels, layer.fc1.out_channels, *activations)
 
 
-class Calculation(theirs.Module):
+class FunctionModule(theirs.Module):
     """A function as a module, where PyTorch has no layer of the kind."""
 
     def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]):
@@ -207,14 +207,14 @@ for kind in (ours.ZeroUpsample1d, ours.ZeroUpsample2d):
 
     @counterpart(kind)
     def _zero_upsample(layer: Any) -> theirs.Module:
-        return Calculation(_spread(layer.factor))
+        return FunctionModule(_spread(layer.factor))
 
 
 for kind in (ours.Downsample1d, ours.Downsample2d):
 
     @counterpart(kind)
     def _downsample(layer: Any) -> theirs.Module:
-        return Calculation(lambda x: x[_every(layer.factor)])
+        return FunctionModule(lambda x: x[_every(layer.factor)])
 
 
 class MarginTwin(theirs.Module):
@@ -263,9 +263,11 @@ class ResidualTwin(theirs.Module):
 
 @counterpart(ours.Sequential)
 def _sequential(layer: ours.Sequential) -> theirs.Module:
-    return theirs.Sequential(*map(structure, layer))
+    return theirs.Sequential(*map(build_counterpart, layer))
 
 
 @counterpart(ours.Residual)
 def _residual(layer: ours.Residual) -> theirs.Module:
-    return ResidualTwin(structure(layer.body), None if layer.shortcut is None else structure(layer.shortcut))
+    return ResidualTwin(
+        build_counterpart(layer.body), None if layer.shortcut is None else build_counterpart(layer.shortcut)
+    )

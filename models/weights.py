@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-NESTED = ("state_dict", "model_state_dict", "model", "net")
+STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model", "net")
 """Where training scripts put the weights inside a checkpoint, in the order in which they are looked for."""
 
-PREFIXES = ("module.", "_orig_mod.")
+WRAPPER_PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put in front of every name."""
 
-LISTED = 6
+MAX_LISTED_NAMES = 6
 """How many names of each kind an error lists."""
 
 
@@ -67,7 +67,7 @@ def _why_refused(error: pickle.UnpicklingError) -> str:
 
 def _tensors(content: object, path: Path) -> dict[str, Tensor]:
     """The weights inside what a file held, without the prefixes of wrappers."""
-    for key in NESTED:
+    for key in STATE_DICT_KEYS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping) or not content:
@@ -76,7 +76,7 @@ def _tensors(content: object, path: Path) -> dict[str, Tensor]:
     if strange:
         raise ValueError(f"{path}: {strange[0]!r} is no tensor by name: save module.state_dict() alone")
     state = dict(content)
-    for prefix in PREFIXES:
+    for prefix in WRAPPER_PREFIXES:
         if all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
     return state
@@ -115,7 +115,7 @@ def load_weights(
         if key in state and own[key].shape != state[key].shape and key not in beginnings
     ]
     wrong = [
-        f"{len(names)} {kind} ({', '.join(names[:LISTED])}{', ...' if len(names) > LISTED else ''})"
+        f"{len(names)} {kind} ({', '.join(names[:MAX_LISTED_NAMES])}{', ...' if len(names) > MAX_LISTED_NAMES else ''})"
         for kind, names in {"missing": missing, "unexpected": unexpected, "of another shape": shapes}.items()
         if names
     ]

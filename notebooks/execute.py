@@ -18,7 +18,7 @@ from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
 from experiments.errors import FacesError
-from experiments.progress import duration, say
+from experiments.progress import format_duration, say
 from notebooks.book import faults, lessons, read, shrink, tidy, write
 
 PATIENCE = 1800
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             target = (wanted.out or path.parent) / path.name
             write(execute(path), target)
             size = f"{target.stat().st_size / 1000:,.0f} KB"
-            say(f"{path.name}: {duration(time.monotonic() - started)}, {size}")
+            say(f"{path.name}: {format_duration(time.monotonic() - started)}, {size}")
         except FacesError as error:
             failed += 1
             say(str(error))

@@ -81,7 +81,7 @@ def _resident(network: str, batch: int, steps: int, seed: int) -> list[float]:
     from experiments.config import recipe as recipes
 
     settings = [*(f"{key}={value}" for key, value in TINY.items()), "schedule.name=constant", f"seed={seed}"]
-    step, held = step_of("mytorch", recipes.load(network, settings), batch), []
+    step, held = step_of("mytorch", recipes.load_recipe(network, settings), batch), []
     for done in range(1, steps + 1):
         step()
         if done % max(1, steps // SAMPLES) == 0:

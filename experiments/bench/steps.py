@@ -14,7 +14,7 @@ from experiments.bench.devices import Device
 from experiments.bench.timing import SIDES, Plan, race, ratios
 from experiments.config import recipe as recipes
 from experiments.config.recipe import Recipe
-from experiments.training.mytorch_learner import Learner, build_optimizer
+from experiments.training.mytorch_learner import MytorchLearner, build_mytorch_optimizer
 from mytorch import to_device
 
 NETWORKS = {"scratch_cnn": "scratch_cnn", "small_resnet": "scratch_resnet"}
@@ -28,7 +28,7 @@ STEPS = 1_000_000
 def step_recipe(network: str, seed: int) -> Recipe:
     """A network's recipe for pictures of 64 px, without the warm-up's tiny rates."""
     settings = [f"data.size=[{SIZE}, {SIZE}]", f"batch_size={BATCH}", "schedule.name=constant", f"seed={seed}"]
-    return recipes.load(NETWORKS[network], settings)
+    return recipes.load_recipe(NETWORKS[network], settings)
 
 
 def step_of(side: str, recipe: Recipe, batch: int, device: str = "cpu") -> Callable[[], float]:
@@ -39,7 +39,7 @@ def step_of(side: str, recipe: Recipe, batch: int, device: str = "cpu") -> Calla
     rng = np.random.default_rng(recipe.seed)
     pixels = np.moveaxis(rng.standard_normal((batch, *recipe.data.size, 3), np.float32), -1, 1)  # as batches come
     labels = rng.integers(0, CLASSES, batch)
-    learner = Learner(recipe, CLASSES, STEPS)
+    learner = MytorchLearner(recipe, CLASSES, STEPS)
     if side != "mytorch":
         return _torch_step(side, learner, recipe, pixels, labels, device)
     if device != "cpu":
@@ -48,15 +48,15 @@ def step_of(side: str, recipe: Recipe, batch: int, device: str = "cpu") -> Calla
     return lambda: learner.step(x, target)[0]
 
 
-def _moved(learner: Learner, recipe: Recipe, device: str) -> Learner:
+def _moved(learner: MytorchLearner, recipe: Recipe, device: str) -> MytorchLearner:
     """The learner with its network on another device, and a new optimiser over the parameters there."""
     learner.network.to(device)
-    learner.optimizer = build_optimizer(learner.network, recipe.optimizer)
+    learner.optimizer = build_mytorch_optimizer(learner.network, recipe.optimizer)
     return learner
 
 
 def _torch_step(
-    side: str, learner: Learner, recipe: Recipe, pixels: np.ndarray, labels: np.ndarray, name: str
+    side: str, learner: MytorchLearner, recipe: Recipe, pixels: np.ndarray, labels: np.ndarray, name: str
 ) -> Callable[[], float]:
     import torch
 

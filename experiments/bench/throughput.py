@@ -19,7 +19,7 @@ from experiments.errors import FacesError
 from experiments.files import write_json
 from experiments.progress import say, track
 from experiments.training.build_model import build_face_net
-from experiments.training.torch_learner import FaceLearner, accelerator_for
+from experiments.training.torch_learner import TorchLearner, make_accelerator
 
 NAMES = {"loader": "the loader alone", "tensors": "training on ready tensors", "together": "training from the loader"}
 
@@ -30,10 +30,10 @@ class Race:
     def __init__(self, recipe: Recipe, data: Path, workers: int):
         faces, _ = read_split(data, recipe)
         torch.manual_seed(recipe.seed)
-        network = build_face_net(recipe.transfer, len(faces.names), pretrained=False)
-        self.recipe, self.learner = recipe, FaceLearner(recipe, network, accelerator_for(recipe))
+        network = build_face_net(recipe.torch_model, len(faces.names), pretrained=False)
+        self.recipe, self.learner = recipe, TorchLearner(recipe, network, make_accelerator(recipe))
         self.device = self.learner.accelerator.device
-        self.learner.begin(0)
+        self.learner.begin_stage(0)
         self.loader = EpochLoader(ShardedBatches(faces, recipe, training=True), workers, pin=self.device.type == "cuda")
         self.ready = next(self.shares())
         for name in ("images", "labels", "weights"):
@@ -92,7 +92,9 @@ def run_throughput(
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise FacesError(f"{json_file}: {json_file.absolute().parent} is no folder: make it first")
     if not recipe.epochs:
-        raise FacesError(f"{recipe.transfer.name} with class means learns in no epochs: expected a recipe that trains")
+        raise FacesError(
+            f"{recipe.torch_model.name} with class means learns in no epochs: expected a recipe that trains"
+        )
     race = Race(recipe, data, workers)
     seen: dict[str, list[float]] = {side: [] for side in race.sides}
     order = list(race.sides)
@@ -111,13 +113,14 @@ def run_throughput(
         "images_per_second": rates,
         "loader_over_training": medians["loader"] / medians["tensors"],
         "together_over_tensors": medians["together"] / medians["tensors"],
-        "network": recipe.transfer.name, "size": list(recipe.data.size), "batch_size": recipe.batch_size,
+        "network": recipe.torch_model.name, "size": list(recipe.data.size), "batch_size": recipe.batch_size,
         "workers": workers, "threads": torch.get_num_threads(), "rounds": rounds, "batches": batches,
         "device": str(race.device), "machine": describe(Plan(race.device.type)),
     }  # fmt: skip
     for side, name in NAMES.items():
         say(f"{name:<26} {medians[side]:>9,.0f} images/s  ({rates[side]['low']:,.0f} to {rates[side]['high']:,.0f})")
-    say(f"the loader alone delivers {result['loader_over_training']:.1f} times what {recipe.transfer.name} learns from")
+    name = recipe.torch_model.name
+    say(f"the loader alone delivers {result['loader_over_training']:.1f} times what {name} learns from")
     say(f"training from the loader runs at {result['together_over_tensors']:.0%} of the rate on ready tensors")
     if json_file is not None:
         write_json(json_file, result)

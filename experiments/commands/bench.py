@@ -64,7 +64,7 @@ def throughput(
     from experiments.runtime import keep_freed_memory
 
     keep_freed_memory()
-    run_throughput(recipes.load(recipe, settings or []), data, workers, rounds, batches, json_file)
+    run_throughput(recipes.load_recipe(recipe, settings or []), data, workers, rounds, batches, json_file)
 
 
 @app.command()

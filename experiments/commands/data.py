@@ -36,7 +36,7 @@ def data_synth(
     from time import monotonic
 
     from experiments.data.synthetic import write_dataset
-    from experiments.progress import duration, say, track
+    from experiments.progress import format_duration, say, track
 
     started, drawn = monotonic(), identities * images + test_images
     with track("drawing", drawn, "images") as advance:
@@ -46,7 +46,7 @@ def data_synth(
         )  # fmt: skip
     say(f"{directory}: {identities} people, {identities * images} images to train, {test_images} to test")
     took = monotonic() - started
-    say(f"drawn in {duration(took)}: {drawn / took:,.0f} images/s")
+    say(f"drawn in {format_duration(took)}: {drawn / took:,.0f} images/s")
     say(f"next: faces train scratch_cnn --data {shlex.quote(str(directory))} --out runs/first")
 
 
@@ -84,7 +84,7 @@ def data_pack(
     from time import monotonic
 
     from experiments.data.pack import pack_folder
-    from experiments.progress import duration, say, track
+    from experiments.progress import format_duration, say, track
 
     started = monotonic()
     with track("packing", 1, "images") as advance:
@@ -96,7 +96,7 @@ def data_pack(
         say(f"  left out: {line}")
     if len(bad) > 10:
         say(f"  ... and {len(bad) - 10:,} more, listed in {out / 'pack.json'}")
-    say(f"packed in {duration(took)}: {total / took:,.0f} images/s")
+    say(f"packed in {format_duration(took)}: {total / took:,.0f} images/s")
 
 
 @data.command("get")
@@ -156,7 +156,7 @@ def align(
 
     from experiments.data.align.job import align_folder
     from experiments.data.align.settings import AlignSettings
-    from experiments.progress import duration, say, track
+    from experiments.progress import format_duration, say, track
 
     wider = (0.3 if crop == "margin" else 0.0) if margin is None else margin
     settings = AlignSettings(
@@ -180,5 +180,5 @@ def align(
     if done.before:
         say(f"  {done.before:,} had been aligned by an earlier run")
     if fresh:
-        say(f"{fresh:,} pictures in {duration(took)}: {fresh / took:,.1f} images/s")
+        say(f"{fresh:,} pictures in {format_duration(took)}: {fresh / took:,.1f} images/s")
     raise typer.Exit(1 if done.count("unreadable") else 0)

@@ -238,10 +238,10 @@ def show_filters(
     Example: `faces show filters runs/first --out filters.png`
     """
     _expect_png(out)
-    from experiments.inference.model import Trained
+    from experiments.inference.model import TrainedModel
     from experiments.visualize.network import draw_filters
 
-    _save(draw_filters(Trained.open(run), layer), out)
+    _save(draw_filters(TrainedModel.open(run), layer), out)
 
 
 @show.command("features")
@@ -256,10 +256,10 @@ def show_features(
     Example: `faces show features runs/first face.jpg --out features.png`
     """
     _expect_png(out)
-    from experiments.inference.model import Trained
+    from experiments.inference.model import TrainedModel
     from experiments.visualize.network import draw_features, load_image_for
 
-    trained = Trained.open(run)
+    trained = TrainedModel.open(run)
     _save(draw_features(trained, load_image_for(trained, picture), channels), out)
 
 
@@ -277,10 +277,10 @@ def show_gradient(
     Example: `faces show gradient runs/first face.jpg --class anna --out gradient.png`
     """
     _expect_png(out)
-    from experiments.inference.model import Trained
+    from experiments.inference.model import TrainedModel
     from experiments.visualize.network import draw_gradient, load_image_for
 
-    trained = Trained.open(run)
+    trained = TrainedModel.open(run)
     _save(draw_gradient(trained, load_image_for(trained, picture), person, copies, seed), out)
 
 

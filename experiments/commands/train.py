@@ -42,22 +42,21 @@ def train(
     from experiments.config import recipe as recipes
 
     chosen = [f"model.weights={weights}"] if weights else []
-    loaded = recipes.load(recipe, [*all_settings(settings, identities), *chosen])
+    loaded = recipes.load_recipe(recipe, [*all_settings(settings, identities), *chosen])
     if show_batch is not None:
         from experiments.tools.preview import show_batch as show
 
         return show(loaded, data, show_batch)
     if out is None:
         raise typer.BadParameter("expected a folder for the run (or --show-batch FILE.png)", param_hint="--out")
-    if isinstance(loaded.model, recipes.Transfer):
-        from experiments.training.torch_trainer import Options
-        from experiments.training.torch_trainer import train as train_transfer
+    if isinstance(loaded.model, recipes.TransferModel):
+        from experiments.training.torch_trainer import TrainOptions, train_torch
 
-        train_transfer(loaded, data, out, resume, Options(workers, tensorboard))
+        train_torch(loaded, data, out, resume, TrainOptions(workers, tensorboard))
     else:
-        from experiments.training.mytorch_trainer import train as train_scratch
+        from experiments.training.mytorch_trainer import train_mytorch
 
-        train_scratch(loaded, data, out, resume)
+        train_mytorch(loaded, data, out, resume)
 
 
 @app.command()
@@ -77,7 +76,7 @@ def twin(
     from experiments.config import recipe as recipes
     from experiments.twin import run_twin
 
-    run_twin(recipes.load(recipe, all_settings(settings, identities)), data, out, steps, dtype)
+    run_twin(recipes.load_recipe(recipe, all_settings(settings, identities)), data, out, steps, dtype)
 
 
 @app.command()

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 
-def _share_or_number(value: Any) -> float | int | str:
+def _parse_fraction_or_count(value: Any) -> float | int | str:
     """0.8 stays a share, 5 and 5.0 are a number. One function, as a union would complain once for each of its types."""
     if value == "all":
         return "all"
@@ -31,7 +31,7 @@ def _share_or_number(value: Any) -> float | int | str:
     raise ValueError
 
 
-def _each_channel(value: Any, least: float, name: str) -> float | tuple[float, ...]:
+def _parse_channels(value: Any, least: float, name: str) -> float | tuple[float, ...]:
     """A number from `least` to 1 for all channels, or one for each."""
     values = value if isinstance(value, list | tuple) else [value]
     if len(values) in (1, 3) and all(isinstance(v, int | float) and least <= v <= 1 for v in values):
@@ -39,17 +39,17 @@ def _each_channel(value: Any, least: float, name: str) -> float | tuple[float, .
     raise ValueError(f"expected a number from {least:g} to 1, or a list of three, such as {name}: [0.5, 0.5, 0.5]")
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-ShareOrNumber = Annotated[float | int | Literal["all"], PlainValidator(_share_or_number)]
-Channels = float | tuple[float, float, float]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
+FractionOrCount = Annotated[float | int | Literal["all"], PlainValidator(_parse_fraction_or_count)]
+PerChannel = float | tuple[float, float, float]
 _AS_LIST = PlainSerializer(lambda v: list(v) if isinstance(v, tuple) else v, return_type=Any)
-Mean = Annotated[Channels, PlainValidator(lambda v: _each_channel(v, 0.0, "mean")), _AS_LIST]
-Std = Annotated[Channels, PlainValidator(lambda v: _each_channel(v, 0.001, "std")), _AS_LIST]
-Rate = Annotated[float, Field(gt=0)]
+Mean = Annotated[PerChannel, PlainValidator(lambda v: _parse_channels(v, 0.0, "mean")), _AS_LIST]
+Std = Annotated[PerChannel, PlainValidator(lambda v: _parse_channels(v, 0.001, "std")), _AS_LIST]
+PositiveFloat = Annotated[float, Field(gt=0)]
 
 
-class Part(BaseModel):
+class Settings(BaseModel):
     """A group of settings: unknown names and values out of range are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -63,7 +63,7 @@ class Part(BaseModel):
         return value
 
 
-class Data(Part):
+class DataSettings(Settings):
     """The pictures. size: pixels (height, width); fit: how a picture of another shape comes to it.
 
     mean, std: of pixels from 0 to 1, for all channels or each. A transfer network's own size, mean and std stand where
@@ -79,18 +79,18 @@ class Data(Part):
     further: str | None = None
 
 
-class Split(Part):
+class SplitSettings(Settings):
     """How each person's images part.
 
     train: a share below 1, or a number of images a person, and the rest validates; "all": every picture trains, none
     validates, for a last run before a submission.
     """
 
-    train: ShareOrNumber = 0.8
+    train: FractionOrCount = 0.8
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-class Augment(Part):
+class AugmentSettings(Settings):
     """What training changes in a picture, drawn anew each epoch.
 
     flip: probability of a mirror image; crop: the least share of the picture's area that a random crop keeps, 1 for no
@@ -100,32 +100,32 @@ class Augment(Part):
     (TrivialAugmentWide); erase: probability of a blanked rectangle.
     """
 
-    flip: Share = 0.5
+    flip: Fraction = 0.5
     crop: Annotated[float, Field(gt=0, le=1)] = 1.0
-    shift: Share = 0.0
+    shift: Fraction = 0.0
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
-    perspective: Share = 0.0
-    brightness: Share = 0.0
-    contrast: Share = 0.0
-    saturation: Share = 0.0
+    perspective: Fraction = 0.0
+    brightness: Fraction = 0.0
+    contrast: Fraction = 0.0
+    saturation: Fraction = 0.0
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    grey: Share = 0.0
-    blur: Share = 0.0
+    grey: Fraction = 0.0
+    blur: Fraction = 0.0
     policy: Literal["none", "randaugment", "trivial"] = "none"
-    operations: Positive = 2
+    operations: PositiveInt = 2
     magnitude: Annotated[int, Field(ge=0, le=30)] = 9
-    erase: Share = 0.0
+    erase: Fraction = 0.0
 
 
-class Optimizer(Part):
+class OptimizerSettings(Settings):
     """The optimiser and its learning rate. momentum and nesterov are SGD's.
 
     decay_norms: whether weight decay pulls at biases and norms too, as in PyTorch's optimisers; no leaves them out.
     """
 
     name: Literal["sgd", "adam", "adamw"] = "adamw"
-    lr: Rate = 1e-3
+    lr: PositiveFloat = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     nesterov: bool = False
@@ -138,7 +138,7 @@ class Optimizer(Part):
         return self
 
 
-class Schedule(Part):
+class ScheduleSettings(Settings):
     """The learning rate's course.
 
     cosine: warm-up over the share `warmup` of all steps, then down to the share `least`. step: times `gamma` every
@@ -149,14 +149,14 @@ class Schedule(Part):
 
     name: Literal["constant", "cosine", "step", "plateau", "one_cycle"] = "cosine"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    least: Share = 0.0
-    every: Positive = 10
+    least: Fraction = 0.0
+    every: PositiveInt = 10
     gamma: Annotated[float, Field(gt=0, lt=1)] = 0.1
     patience: Annotated[int, Field(ge=0)] = 2
     over: Literal["stage", "run"] = "stage"
 
 
-class Mixing(Part):
+class MixingSettings(Settings):
     """Pictures mixed in pairs, of transfer networks.
 
     mixup, cutmix: the parameter of the Beta distribution that the share is drawn from, 0 for none; with both, each
@@ -166,11 +166,11 @@ class Mixing(Part):
 
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
     cutmix: Annotated[float, Field(ge=0, le=10)] = 0.0
-    share: Share = 1.0
-    same: Share = 0.0
+    share: Fraction = 1.0
+    same: Fraction = 0.0
 
 
-class Training(Part):
+class TrainingSettings(Settings):
     """How a step of a transfer network is taken.
 
     accumulate: parts that a batch goes through the network in, to save memory; clip: largest norm of all gradients;
@@ -180,17 +180,17 @@ class Training(Part):
     of pairs of validation pictures.
     """
 
-    accumulate: Positive = 1
-    clip: Rate | None = None
+    accumulate: PositiveInt = 1
+    clip: PositiveFloat | None = None
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
-    early_stopping: Positive | None = None
+    early_stopping: PositiveInt | None = None
     precision: Literal["full", "bf16", "fp16"] = "full"
     channels_last: bool = False
     compile: bool = False
     select: Literal["top1", "eer"] = "top1"
 
 
-class Model(Part):
+class ScratchModel(Settings):
     """A network of mytorch. widths: channels of each block; depth: convolutions (or residual blocks) of each width."""
 
     name: Literal["face_cnn", "small_resnet"] = "face_cnn"
@@ -201,74 +201,74 @@ class Model(Part):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
 
 
-class LinearHead(Part):
+class LinearHeadSettings(Settings):
     """One dense layer to the people."""
 
     name: Literal["linear"] = "linear"
 
 
-def _names(value: Any) -> str | list[str]:
+def _parse_activations(value: Any) -> str | list[str]:
     """One activation for all hidden layers, or one for each."""
     if isinstance(value, str) or (isinstance(value, list) and all(isinstance(name, str) for name in value)):
         return value
     raise ValueError("expected the name of an activation, such as relu, or a list of one for each hidden layer")
 
 
-class DenseHead(Part):
+class DenseHeadSettings(Settings):
     """Hidden dense layers, each with batch norm (or not) and an activation, before the layer to the people.
 
     activation: one for all (models/heads.py has their names), or a list of one for each hidden layer.
     """
 
     name: Literal["dense"]
-    hidden: Annotated[list[Positive], Field(min_length=1)] = Field(default_factory=lambda: [512])
-    activation: Annotated[str | list[str], PlainValidator(_names)] = "relu"
+    hidden: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default_factory=lambda: [512])
+    activation: Annotated[str | list[str], PlainValidator(_parse_activations)] = "relu"
     batch_norm: bool = True
 
 
-class CosineHead(Part):
+class CosineHeadSettings(Settings):
     """Cosines between the embedding and one direction a person, times `scale`.
 
     start: directions by lot, or the class means of the embeddings that the network begins with.
     """
 
     name: Literal["cosine"]
-    scale: Rate = 32.0
+    scale: PositiveFloat = 32.0
     start: Literal["random", "prototypes"] = "random"
 
 
-class MarginHead(Part):
+class MarginHeadSettings(Settings):
     """ArcFace (arXiv 1801.07698; margin in radians) or CosFace (arXiv 1801.09414; margin of the cosine)."""
 
     name: Literal["arcface", "cosface"]
-    scale: Rate = 32.0
+    scale: PositiveFloat = 32.0
     margin: Annotated[float, Field(ge=0, lt=1.5)] = 0.3
     start: Literal["random", "prototypes"] = "random"
 
 
-class SubcenterHead(Part):
+class SubcenterHeadSettings(Settings):
     """ArcFace with several directions a person, the nearest of which counts (ECCV 2020, Deng et al.)."""
 
     name: Literal["subcenter"]
-    scale: Rate = 32.0
+    scale: PositiveFloat = 32.0
     margin: Annotated[float, Field(ge=0, lt=1.5)] = 0.3
-    centers: Positive = 3
+    centers: PositiveInt = 3
 
 
-class TripletHead(Part):
+class TripletHeadSettings(Settings):
     """Batch-hard triplets (arXiv 1703.07737) move the embedding; directions of the people learn beside it, by CE.
 
     margin: of distances from 0 to 2, none for the soft one. each: pictures of a person that a batch shows together.
     """
 
     name: Literal["triplet"]
-    scale: Rate = 32.0
+    scale: PositiveFloat = 32.0
     margin: Annotated[float, Field(gt=0, lt=2)] | None = 0.2
     each: Annotated[int, Field(ge=2)] = 4
     start: Literal["random", "prototypes"] = "random"
 
 
-class PrototypesHead(Part):
+class PrototypesHeadSettings(Settings):
     """Class means of the embeddings, of which nothing is learned.
 
     trim: share of a person's farthest embeddings left out. nearest: how much the cosine with a person's nearest
@@ -276,9 +276,9 @@ class PrototypesHead(Part):
     """
 
     name: Literal["prototypes"]
-    scale: Rate = 32.0
+    scale: PositiveFloat = 32.0
     trim: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    nearest: Share = 0.0
+    nearest: Fraction = 0.0
 
 
 _HEADS = {
@@ -298,19 +298,19 @@ def _head_kind(value: Any) -> str:
     return _HEADS.get(name, "<linear>") if isinstance(name, str) else "<linear>"
 
 
-Head = Annotated[
-    Annotated[LinearHead, Tag("<linear>")]
-    | Annotated[DenseHead, Tag("<dense>")]
-    | Annotated[CosineHead, Tag("<cosine>")]
-    | Annotated[MarginHead, Tag("<margin>")]
-    | Annotated[SubcenterHead, Tag("<subcenter>")]
-    | Annotated[TripletHead, Tag("<triplet>")]
-    | Annotated[PrototypesHead, Tag("<prototypes>")],
+HeadSettings = Annotated[
+    Annotated[LinearHeadSettings, Tag("<linear>")]
+    | Annotated[DenseHeadSettings, Tag("<dense>")]
+    | Annotated[CosineHeadSettings, Tag("<cosine>")]
+    | Annotated[MarginHeadSettings, Tag("<margin>")]
+    | Annotated[SubcenterHeadSettings, Tag("<subcenter>")]
+    | Annotated[TripletHeadSettings, Tag("<triplet>")]
+    | Annotated[PrototypesHeadSettings, Tag("<prototypes>")],
     Discriminator(_head_kind),
 ]
 
 
-class Transfer(Part):
+class TransferModel(Settings):
     """A backbone of PyTorch with a head.
 
     weights: default (the backbone's own, downloaded), none, a file, or a run, whose embedding is taken, too, if it is
@@ -323,8 +323,8 @@ class Transfer(Part):
 
     backbone: str
     weights: str = "default"
-    embedding: Positive | None = None
-    head: Head = LinearHead()
+    embedding: PositiveInt | None = None
+    head: HeadSettings = LinearHeadSettings()
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     drop_block: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dense: bool = False
@@ -336,12 +336,12 @@ class Transfer(Part):
         return self.backbone
 
     @property
-    def mixes(self) -> bool:
+    def allows_mixing(self) -> bool:
         """Whether its loss can be shared between two people: a margin is for one."""
         return self.head.name in ("linear", "dense", "cosine")
 
 
-def _trained(value: Any) -> str | list[str] | dict[str, int]:
+def _parse_trained_parts(value: Any) -> str | list[str] | dict[str, int]:
     """What trains in a stage. One function, as a union would complain once for each of its types."""
     parts = isinstance(value, list) and value and all(isinstance(part, str) for part in value)
     last = isinstance(value, dict) and [*value] == ["last_layers"] and type(value["last_layers"]) is int
@@ -350,7 +350,7 @@ def _trained(value: Any) -> str | list[str] | dict[str, int]:
     raise ValueError("expected all, head, a list of the network's parts, or {last_layers: 15}")
 
 
-def _rates(value: Any) -> float | dict[str, float] | None:
+def _parse_rates(value: Any) -> float | dict[str, float] | None:
     """A learning rate, one for each of some parts, or none."""
 
     try:
@@ -364,7 +364,7 @@ def _rates(value: Any) -> float | dict[str, float] | None:
     raise ValueError("expected a number greater than 0, or one for each of some parts, such as {head: 0.001}")
 
 
-class Stage(Part):
+class StageSettings(Settings):
     """A stretch of a training.
 
     train: "all"; "head", which includes the embedding's layer; the names of parts; or {last_layers: N}: the backbone's
@@ -373,17 +373,18 @@ class Stage(Part):
     each part before the head learns at 0.8 times the next one's rate.
     """
 
-    epochs: Positive
-    train: Annotated[str | list[str] | dict[str, int], PlainValidator(_trained)] = "all"
-    lr: Annotated[float | dict[str, float] | None, PlainValidator(_rates)] = None
+    epochs: PositiveInt
+    train: Annotated[str | list[str] | dict[str, int], PlainValidator(_parse_trained_parts)] = "all"
+    lr: Annotated[float | dict[str, float] | None, PlainValidator(_parse_rates)] = None
     decay: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 def _network_kind(value: Any) -> str:
-    transfer = "backbone" in value if isinstance(value, dict) else isinstance(value, Transfer)
+    transfer = "backbone" in value if isinstance(value, dict) else isinstance(value, TransferModel)
     return "<transfer>" if transfer else "<scratch>"
 
 
-Network = Annotated[
-    Annotated[Model, Tag("<scratch>")] | Annotated[Transfer, Tag("<transfer>")], Discriminator(_network_kind)
+ModelSettings = Annotated[
+    Annotated[ScratchModel, Tag("<scratch>")] | Annotated[TransferModel, Tag("<transfer>")],
+    Discriminator(_network_kind),
 ]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from experiments.config.recipe import Augment, Mixing
+from experiments.config.recipe import AugmentSettings, MixingSettings
 from experiments.data.dataset import Faces
 from experiments.errors import FacesError
 
@@ -32,7 +32,7 @@ class Augmentation:
     So an interrupted run that goes on sees what an unbroken one would have seen, whoever else draws random numbers.
     """
 
-    def __init__(self, settings: Augment, seed: int):
+    def __init__(self, settings: AugmentSettings, seed: int):
         self.seed, self.settings = seed, settings
 
     @cached_property
@@ -65,12 +65,12 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _crop(settings: Augment, size: tuple[int, ...]) -> torch.nn.Module:
+def _crop(settings: AugmentSettings, size: tuple[int, ...]) -> torch.nn.Module:
     """Faces are upright: a crop's sides differ by a fifth at most, not by a third as for ImageNet's images."""
     return v2.RandomResizedCrop(list(size), scale=(settings.crop, 1.0), ratio=(5 / 6, 6 / 5), antialias=True)
 
 
-def _transforms(settings: Augment) -> list[torch.nn.Module]:
+def _transforms(settings: AugmentSettings) -> list[torch.nn.Module]:
     transforms: list[torch.nn.Module] = []
     bilinear = v2.InterpolationMode.BILINEAR
     if settings.flip:
@@ -103,7 +103,7 @@ def _mixed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def mix_batch(pixels: Tensor, settings: Mixing, seed: int, epoch: int, step: int) -> tuple[Tensor, float]:
+def mix_batch(pixels: Tensor, settings: MixingSettings, seed: int, epoch: int, step: int) -> tuple[Tensor, float]:
     """Mix each image of (n, 3, H, W) with the one at its mirror place; returns the mixture and its own share in it.
 
     The loss is then share x (own label's) + (1 - share) x (partner's), the partner being at `flip(0)`. Label smoothing

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from experiments.config.recipe import Data, Recipe
+from experiments.config.recipe import DataSettings, Recipe
 from experiments.data.folders import Identities, find_identities, subset, validation_root
 from experiments.data.images import load_images
 from experiments.data.preparation import AS_THEY_ARE, Preparation, read_preparation, require_preparation
@@ -178,7 +178,7 @@ class CachedSplitReader:
         return self._held
 
 
-def read_images(paths: Sequence[Path], data: Data, label: str = "reading") -> np.ndarray:
+def read_images(paths: Sequence[Path], data: DataSettings, label: str = "reading") -> np.ndarray:
     """Images (N, H, W, 3) uint8 at the size and fit of a recipe, of files or of a pack's test set."""
     packed = read_packed(paths, data.size, data.fit)
     if packed is not None:
@@ -188,7 +188,7 @@ def read_images(paths: Sequence[Path], data: Data, label: str = "reading") -> np
 
 
 def _find(
-    directory: str | os.PathLike[str], data: Data
+    directory: str | os.PathLike[str], data: DataSettings
 ) -> tuple[Identities, Identities | None, Callable[[Identities], Faces]]:
     """The people to train on, those of an official validation set, and what gives the images of either."""
     if not is_packed(directory):
@@ -220,7 +220,7 @@ def _labeled_as(official: Identities, wanted: Identities, people: Identities) ->
     return Identities(official.root, wanted.names, tuple(official.paths[row] for row in kept), labels)
 
 
-def _with_further(faces: Faces, people: Identities, data: Data) -> Faces:
+def _with_further(faces: Faces, people: Identities, data: DataSettings) -> Faces:
     """Training images and, after them, those of the recipe's further folder that show the same people."""
     if data.further is None:
         return faces
@@ -245,7 +245,7 @@ def _with_further(faces: Faces, people: Identities, data: Data) -> Faces:
     )
 
 
-def _read(people: Identities, data: Data) -> Faces:
+def _read(people: Identities, data: DataSettings) -> Faces:
     files = LazyImages(ImageFiles(people.paths, data.size, data.fit))
     images = files if files.nbytes > IN_MEMORY else read_images(people.paths, data)
     return Faces(images, people.labels, people.names, people.paths)

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from experiments.errors import FacesError, meant
+from experiments.errors import FacesError, suggest_path
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm", ".ppm", ".pbm", ".gif", ".tif", ".tiff"})
 MAX_PIXELS = 64_000_000
@@ -196,7 +196,7 @@ def _reason(error: Exception, path: Path) -> str:
                 start = file.read(16)
             return f"begins with {start!r}, expected an image ({', '.join(_FORMATS)}): get it again or remove it"
         case FileNotFoundError():
-            near = meant(path)
+            near = suggest_path(path)
             return f"no such file: {f'did you mean {near}?' if near else 'check the path'}"
         case PermissionError():
             return "permission denied: make the file readable"

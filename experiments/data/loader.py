@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from experiments.config.recipe import Data, Recipe
+from experiments.config.recipe import DataSettings, Recipe
 from experiments.data.augment import Augmentation, SamePerson
 from experiments.data.dataset import Faces
 from experiments.errors import FacesError
@@ -175,7 +175,7 @@ def _as_it_is(share: Any) -> Any:
     return share
 
 
-def normalize_tensor(images: Tensor, data: Data, device: torch.device, channels_last: bool = False) -> Tensor:
+def normalize_tensor(images: Tensor, data: DataSettings, device: torch.device, channels_last: bool = False) -> Tensor:
     """(n, 3, H, W) uint8 to float32 on `device`: pixels from 0 to 1, less the recipe's mean, over its deviation."""
     mean = torch.as_tensor(data.mean, device=device).expand(3).reshape(3, 1, 1) * 255
     std = torch.as_tensor(data.std, device=device).expand(3).reshape(3, 1, 1) * 255
@@ -219,7 +219,7 @@ class Batches:
             yield Batch(normalize_images(images, self.data, self.dtype), self.faces.labels[chosen])
 
 
-def normalize_images(images: np.ndarray, data: Data, dtype: type = np.float32) -> np.ndarray:
+def normalize_images(images: np.ndarray, data: DataSettings, dtype: type = np.float32) -> np.ndarray:
     """(n, H, W, 3) uint8 to (n, 3, H, W): pixels from 0 to 1, less the recipe's mean, over its deviation,
     of all channels or each.
 

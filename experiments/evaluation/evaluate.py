@@ -13,9 +13,9 @@ import numpy as np
 from experiments.data.dataset import Faces, read_split
 from experiments.errors import FacesError
 from experiments.files import write_csv, write_json
-from experiments.inference.class_balance import balanced, known_shares
-from experiments.inference.model import Trained
-from experiments.inference.predict import Folder, Views, a_folder_each, average, open_together, predict
+from experiments.inference.class_balance import balance_logits, read_class_frequencies
+from experiments.inference.model import TrainedModel
+from experiments.inference.predict import PathLike, Views, average_probabilities, folder_per_run, open_ensemble, predict
 from experiments.metrics.bootstrap import proportion_interval
 from experiments.metrics.calibration import measure_calibration
 from experiments.metrics.classification import classification_metrics, confidence, confusion_counts, most_confused
@@ -32,7 +32,7 @@ class EvaluationSet:
     def __init__(
         self,
         runs: Sequence[str | os.PathLike[str]],
-        data: Folder | Sequence[Folder],
+        data: PathLike | Sequence[PathLike],
         part: SplitPart = "validation",
         device: str | None = None,
     ) -> None:
@@ -41,8 +41,8 @@ class EvaluationSet:
         Raises FacesError where a run knows other people or was trained on other pictures than its folder holds, and
         where what validated one run trained another: their common figure would be flattered.
         """
-        self.trained = open_together(runs, device)
-        folders = a_folder_each(len(runs), data, "--data")
+        self.trained = open_ensemble(runs, device)
+        folders = folder_per_run(len(runs), data, "--data")
         self._faces = [_part(trained, folder, part) for trained, folder in zip(self.trained, folders, strict=True)]
         self.faces = self._faces[0]
         for trained, faces in zip(self.trained, self._faces, strict=True):
@@ -55,10 +55,10 @@ class EvaluationSet:
     def logits(self, views: Views = "none") -> np.ndarray:
         """Logits (N, classes) of the pictures; of several runs the logarithm of their mean probabilities."""
         each = [predict(trained, faces.images, views) for trained, faces in zip(self.trained, self._faces, strict=True)]
-        return average(each) if len(each) > 1 else each[0]
+        return average_probabilities(each) if len(each) > 1 else each[0]
 
 
-def _part(trained: Trained, data: str | os.PathLike[str], part: SplitPart) -> Faces:
+def _part(trained: TrainedModel, data: str | os.PathLike[str], part: SplitPart) -> Faces:
     halves = dict(zip(("train", "validation"), read_split(data, trained.recipe), strict=True))
     faces = halves[part]
     if list(faces.names) != trained.classes:
@@ -66,7 +66,7 @@ def _part(trained: Trained, data: str | os.PathLike[str], part: SplitPart) -> Fa
             f"{data}: {len(faces.names)} people, other than the {len(trained.classes)} of {trained.run.folder}: "
             "evaluate on the people that the network was trained on"
         )
-    if halves["train"].fingerprint != trained.run.pictures():
+    if halves["train"].fingerprint != trained.run.image_fingerprint():
         raise FacesError(
             f"{data}: pictures came or went since {trained.run.folder} was trained, so that some it learned from would "
             "count as unseen: evaluate on the folder as it was"
@@ -83,7 +83,7 @@ TILES = 30
 
 def evaluate(
     run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    data: Folder | Sequence[Folder],
+    data: PathLike | Sequence[PathLike],
     out: str | os.PathLike[str] | None = None,
     part: SplitPart = "validation",
     views: Views = "none",
@@ -110,10 +110,10 @@ def evaluate(
     folder = trained.run.folder / "evaluation" if out is None else Path(out)
     if folder.exists() and not folder.is_dir():
         raise FacesError(f"{folder} is a file: give --out a folder, new or not")
-    shares = known_shares(balance, trained.classes) if balance else None
+    shares = read_class_frequencies(balance, trained.classes) if balance else None
     logits = judged.logits(views)
     if shares is not None:
-        logits = balanced(logits, shares)
+        logits = balance_logits(logits, shares)
     folder.mkdir(parents=True, exist_ok=True)
     found = measure_calibration(logits, faces.labels)
     result: dict[str, Any] = {

@@ -16,7 +16,7 @@ from experiments.errors import FacesError
 from experiments.evaluation.scoring import EmbedOptions, ScoredPairs, score_pairs, verification_metrics
 from experiments.evaluation.thresholds import THRESHOLDS, calibrate_thresholds
 from experiments.files import read_json, write_csv, write_json
-from experiments.inference.embedder import Embedder, frozen, keep_frozen, open_embedder
+from experiments.inference.embedder import Embedder, open_embedder, open_frozen_backbone, save_frozen_network
 from experiments.metrics.all_pairs import count_all_pairs, peak_memory
 from experiments.metrics.roc import FARS, roc_curve, tar_at_far
 from experiments.plots.sheets import PairTile, write_pair_sheet
@@ -47,7 +47,7 @@ def open_network(
         raise FacesError(f"{out} is a file: give --out a folder, new or not")
     if (out / "recipe.yaml").exists():
         raise FacesError(f"{out} is a run's folder: give --out another for the frozen {backbone}")
-    return frozen(backbone, weights, out), out
+    return open_frozen_backbone(backbone, weights, out), out
 
 
 def verify(
@@ -103,7 +103,7 @@ def verify(
 def _begin(out: Path, embedder: Embedder) -> None:
     """The folder for the results, and, of a frozen network, what it is."""
     out.mkdir(parents=True, exist_ok=True)
-    keep_frozen(embedder)
+    save_frozen_network(embedder)
 
 
 def _keep_with_run(home: Path, result: dict[str, Any]) -> None:

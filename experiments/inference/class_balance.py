@@ -19,11 +19,11 @@ from experiments.metrics.classification import ROWS
 from experiments.progress import track
 
 EVEN = "even"
-ROUNDS, CLOSE = 200, 0.01
+MAX_ROUNDS, TOLERANCE = 200, 0.01
 """At most so many rounds, fewer once every person's number of pictures is within that share of the known one."""
 
 
-def known_shares(balance: str | os.PathLike[str], people: Sequence[str]) -> np.ndarray:
+def read_class_frequencies(balance: str | os.PathLike[str], people: Sequence[str]) -> np.ndarray:
     """The share of the pictures that shows each of `people` (C,): all alike ("even"), or as in a folder of identities.
 
     Raises FacesError for a folder that does not hold these people.
@@ -43,7 +43,7 @@ def known_shares(balance: str | os.PathLike[str], people: Sequence[str]) -> np.n
     return np.array([counts[name] for name in people]) / len(found)
 
 
-def balanced(logits: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def balance_logits(logits: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Logits (N, C) and a number for each person, such that probabilities sum to N times the shares (C,).
 
     Raises FacesError for fewer pictures than people, which say nothing of how often each is shown.
@@ -55,22 +55,22 @@ def balanced(logits: np.ndarray, shares: np.ndarray) -> np.ndarray:
             "are shared out together; leave it out for single pictures"
         )
     raised = np.zeros(classes)
-    with track("balancing", ROUNDS, "rounds") as advance:
-        for done in range(ROUNDS):
+    with track("balancing", MAX_ROUNDS, "rounds") as advance:
+        for done in range(MAX_ROUNDS):
             lacking = np.log(shares * count) - np.log(np.maximum(_sums(logits, raised), np.finfo(float).tiny))
             raised += lacking
-            if np.abs(lacking).max() < CLOSE:
+            if np.abs(lacking).max() < TOLERANCE:
                 break
-            advance(done + 1, ROUNDS)
+            advance(done + 1, MAX_ROUNDS)
     return logits + raised.astype(logits.dtype)
 
 
-def balanced_parts(parts: Iterable[np.ndarray], shares: np.ndarray | None) -> Iterator[np.ndarray]:
+def balance_chunks(parts: Iterable[np.ndarray], shares: np.ndarray | None) -> Iterator[np.ndarray]:
     """Logits that come some pictures at a time: as they come, or with shares all of them, balanced together."""
     if shares is None:
         yield from parts
     else:
-        yield balanced(np.concatenate(list(parts)), shares)
+        yield balance_logits(np.concatenate(list(parts)), shares)
 
 
 def _sums(logits: np.ndarray, raised: np.ndarray) -> np.ndarray:

@@ -25,13 +25,13 @@ from torch.nn import functional as F
 from experiments.data.images import fit_image, load_images
 from experiments.errors import FacesError
 from experiments.files import read_json, write_json
-from experiments.inference.model import Trained, TrainedFaceNet
+from experiments.inference.model import TrainedFaceNet, TrainedModel
 from experiments.progress import track
 from experiments.runtime import keep_freed_memory
-from models.backbones import build, find
+from models.backbones import build_backbone, find_backbone
 
-NETWORK = "network.json"
-BATCH = {"cpu": 16, "cuda": 256}
+NETWORK_FILE = "network.json"
+BATCH_SIZE = {"cpu": 16, "cuda": 256}
 """Pictures at a time: on a processor, few enough that what passes between layers stays in its cache."""
 
 
@@ -55,8 +55,8 @@ class Embedder:
 
         flip: the mirror image's is added. zooms: so are those of the picture's middle, enlarged by each factor.
         """
-        views = (images if zoom == 1 else np.stack([magnified(image, zoom) for image in images]) for zoom in zooms)
-        return normalised(np.sum([self.vectors(view, flip) for view in views], axis=0))
+        views = (images if zoom == 1 else np.stack([zoom_center(image, zoom) for image in images]) for zoom in zooms)
+        return normalize_embeddings(np.sum([self.vectors(view, flip) for view in views], axis=0))
 
     def embed_files(
         self, paths: Sequence[Path], flip: bool = True, zooms: Sequence[float] = (1.0,), chunk: int = 4096
@@ -70,29 +70,29 @@ class Embedder:
 def open_embedder(folder: str | os.PathLike[str]) -> Embedder:
     """The network of a run, or of a folder that `frozen` made. Raises FacesError for any other folder or network."""
     path = Path(folder)
-    if (path / NETWORK).is_file():
-        known = read_json(path / NETWORK)
-        embedder = frozen(known["backbone"], known["weights"], path)
+    if (path / NETWORK_FILE).is_file():
+        known = read_json(path / NETWORK_FILE)
+        embedder = open_frozen_backbone(known["backbone"], known["weights"], path)
         if embedder.fingerprint != known["fingerprint"]:
             raise FacesError(
                 f"{known['weights']}: not the weights that {path} was made with: put those back, or verify anew"
             )
         return embedder
-    trained = Trained.open(path)
+    trained = TrainedModel.open(path)
     if not isinstance(trained, TrainedFaceNet):
         raise FacesError(f"{path}: a network of mytorch, without embeddings: give a run of a PyTorch backbone")
-    return Embedder(path.name, path, fingerprint(trained.network), trained.size, trained.embed)
+    return Embedder(path.name, path, hash_weights(trained.network), trained.size, trained.embed)
 
 
-def frozen(backbone: str, weights: str | os.PathLike[str], folder: Path | None = None) -> Embedder:
+def open_frozen_backbone(backbone: str, weights: str | os.PathLike[str], folder: Path | None = None) -> Embedder:
     """A backbone with weights, as they are. Raises FacesError where they are not to be had, or another network's."""
     keep_freed_memory()
     try:
-        known = find(backbone, str(weights))
-        network = build(known.name, str(weights)).to(_device()).to(memory_format=torch.channels_last).eval()
+        known = find_backbone(backbone, str(weights))
+        network = build_backbone(known.name, str(weights)).to(_device()).to(memory_format=torch.channels_last).eval()
     except ValueError as error:
         raise FacesError(str(error)) from error
-    batch = BATCH[_device().type]
+    batch = BATCH_SIZE[_device().type]
     mean, std = (torch.tensor(values, device=_device()).view(1, 3, 1, 1) for values in (known.mean, known.std))
 
     @torch.inference_mode()
@@ -110,18 +110,18 @@ def frozen(backbone: str, weights: str | os.PathLike[str], folder: Path | None =
         return np.concatenate(parts)
 
     source, size = (known.name, str(Path(weights).resolve())), (known.size, known.size)
-    return Embedder(f"{known.name}, frozen", folder, fingerprint(network), size, vectors, source)
+    return Embedder(f"{known.name}, frozen", folder, hash_weights(network), size, vectors, source)
 
 
-def keep_frozen(embedder: Embedder) -> None:
+def save_frozen_network(embedder: Embedder) -> None:
     """Say in a frozen network's folder what it is, so that `open_embedder` opens it; of a run, do nothing."""
     if embedder.source and embedder.folder:
         backbone, weights = embedder.source
         known = {"backbone": backbone, "weights": weights, "fingerprint": embedder.fingerprint}
-        write_json(embedder.folder / NETWORK, known)
+        write_json(embedder.folder / NETWORK_FILE, known)
 
 
-def fingerprint(network: nn.Module) -> str:
+def hash_weights(network: nn.Module) -> str:
     """A hash of a network's weights, by name, shape and value: the same wherever and in whatever file they lie."""
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(network.state_dict().items()):
@@ -132,7 +132,7 @@ def fingerprint(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def magnified(image: np.ndarray, zoom: float) -> np.ndarray:
+def zoom_center(image: np.ndarray, zoom: float) -> np.ndarray:
     """The middle of a picture (H, W, 3) uint8, enlarged by `zoom`, at least 1, to the picture's size."""
     if zoom == 1:
         return image
@@ -142,7 +142,7 @@ def magnified(image: np.ndarray, zoom: float) -> np.ndarray:
     return fit_image(image[top : top + inner_h, left : left + inner_w], (height, width), "stretch")
 
 
-def normalised(vectors: np.ndarray) -> np.ndarray:
+def normalize_embeddings(vectors: np.ndarray) -> np.ndarray:
     """Vectors (N, D) at length 1, float32. Raises FacesError where one is zero or no number."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (np.isfinite(lengths).all() and (lengths > 0).all()):
@@ -182,4 +182,4 @@ class Whitening:
 
     def __call__(self, embeddings: np.ndarray) -> np.ndarray:
         """Embeddings (N, D) centred, whitened, and brought to length 1 again."""
-        return normalised((embeddings.astype(np.float64) - self.mean) @ self.matrix)
+        return normalize_embeddings((embeddings.astype(np.float64) - self.mean) @ self.matrix)

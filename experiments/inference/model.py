@@ -8,19 +8,19 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from experiments.config.recipe import Recipe, Transfer
+from experiments.config.recipe import Recipe, TransferModel
 from experiments.data.loader import normalize_images, normalize_tensor
 from experiments.errors import FacesError
 from experiments.progress import track
 from experiments.run import Run
 from experiments.training.build_model import build_face_net
-from experiments.training.checkpoint import load_network
-from experiments.training.mytorch_learner import EVALUATION_BATCH, build_network, predict
+from experiments.training.mytorch_learner import EVALUATION_BATCH, build_mytorch_network, predict_logits
+from experiments.training.torch_checkpoint import load_network_weights
 from mytorch import CheckpointError, load
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """The network of a run, mytorch's or PyTorch's, its recipe, and its people by label."""
 
     run: Run
@@ -29,24 +29,24 @@ class Trained:
     network: Any
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str], device: str | None = None) -> "Trained":
+    def open(cls, folder: str | os.PathLike[str], device: str | None = None) -> "TrainedModel":
         """The best network of a run. Raises FacesError where the folder is no run, or its weights cannot be read.
 
         device: "cpu", "cuda" or "cuda:1", of a network of PyTorch; the GPU where there is one, unless told.
         """
         run = Run.open(folder)
         recipe, classes = run.recipe(), run.classes()
-        if isinstance(recipe.model, Transfer):
+        if isinstance(recipe.model, TransferModel):
             network = build_face_net(recipe.model, len(classes), pretrained=False)
-            load_network(network, run.best)
+            load_network_weights(network, run.best_weights)
             return TrainedFaceNet(run, recipe, classes, network.to(_device(device)).eval())
-        ours = build_network(recipe.model, len(classes)).eval()
+        ours = build_mytorch_network(recipe.model, len(classes)).eval()
         try:
-            ours.load_state_dict(load(run.best)[0])
+            ours.load_state_dict(load(run.best_weights)[0])
         except CheckpointError as error:
             raise FacesError(str(error)) from error
         except ValueError as error:
-            raise FacesError(f"{run.best}: {error}\nwere these weights moved here from another run?") from error
+            raise FacesError(f"{run.best_weights}: {error}\nwere these weights moved here from another run?") from error
         return cls(run, recipe, classes, ours)
 
     @property
@@ -70,7 +70,7 @@ class Trained:
         )
 
     def _logits(self, chunk: np.ndarray) -> np.ndarray:
-        return predict(self.network, normalize_images(chunk, self.recipe.data))
+        return predict_logits(self.network, normalize_images(chunk, self.recipe.data))
 
     def _in_chunks(self, label: str, images: np.ndarray, function: Any) -> np.ndarray:
         parts = []
@@ -82,7 +82,7 @@ class Trained:
         return np.concatenate(parts)
 
 
-class TrainedFaceNet(Trained):
+class TrainedFaceNet(TrainedModel):
     """A run's network of PyTorch."""
 
     def embed(self, images: np.ndarray, flip: bool = True) -> np.ndarray:

@@ -16,7 +16,7 @@ from torchvision.transforms.v2 import functional as F
 
 from experiments.data.dataset import read_images
 from experiments.errors import FacesError
-from experiments.inference.model import Trained
+from experiments.inference.model import TrainedModel
 from experiments.progress import track
 from mytorch.ops.softmax import log_softmax
 
@@ -24,14 +24,14 @@ Views = Literal["none", "flip", "zooms", "crops"]
 """none: the picture alone. flip: and its mirror image. zooms: the whole and two windows in its middle, crops: the whole
 and four windows in its corners, each and its mirror image."""
 
-SEEN = 7 / 8
+CORNER_FRACTION = 7 / 8
 """Share of the height and of the width that a window in a corner shows."""
 
-MIDDLES = (0.93, 0.86)
+CENTER_FRACTIONS = (0.93, 0.86)
 """The same of windows in the middle, which keep an aligned face where it was."""
 
 
-def views(images: np.ndarray, how: Views) -> Iterator[np.ndarray]:
+def make_views(images: np.ndarray, how: Views) -> Iterator[np.ndarray]:
     """Each way of seeing pictures (N, H, W, 3) uint8, in the same shape: one ("none"), two, six or ten ("crops").
 
     A window is enlarged to the whole's size, so that packed pictures, which have no more pixels to give, serve as well
@@ -56,19 +56,19 @@ def _windows(images: np.ndarray, how: Views) -> Iterator[np.ndarray]:
 def _boxes(height: int, width: int, how: Views) -> Iterator[tuple[int, int, int, int]]:
     """Top, left, height and width of each window."""
     if how == "crops":
-        h, w = round(SEEN * height), round(SEEN * width)
+        h, w = round(CORNER_FRACTION * height), round(CORNER_FRACTION * width)
         yield from ((top, left, h, w) for top in (0, height - h) for left in (0, width - w))
     if how == "zooms":
-        for share in MIDDLES:
+        for share in CENTER_FRACTIONS:
             h, w = round(share * height), round(share * width)
             yield (height - h) // 2, (width - w) // 2, h, w
 
 
-CHUNK = 512
+IMAGES_PER_CHUNK = 512
 """Pictures read and predicted together."""
 
 
-def average(logits: Iterable[np.ndarray]) -> np.ndarray:
+def average_probabilities(logits: Iterable[np.ndarray]) -> np.ndarray:
     """Logarithm of the mean of the probabilities that several logits (n, classes) stand for.
 
     Probabilities, not their logarithms: so a network that is sure and wrong has one voice and no veto.
@@ -84,27 +84,27 @@ def average(logits: Iterable[np.ndarray]) -> np.ndarray:
     return total
 
 
-def predict(trained: Trained, images: np.ndarray, how: Views = "none") -> np.ndarray:
+def predict(trained: TrainedModel, images: np.ndarray, how: Views = "none") -> np.ndarray:
     """Logits (N, classes) of pictures (N, H, W, 3) uint8 at the network's size, or anything indexed like such an array.
 
     Of several views, the logarithm of their mean probabilities, which serves as logits.
     """
     scores = np.empty((len(images), len(trained.classes)), np.float32)
     with track("predicting", len(images), "images") as advance:
-        for start in range(0, len(images), CHUNK):
-            chunk = np.asarray(images[start : start + CHUNK])
-            logits = (trained.logits(view) for view in views(chunk, how))
-            scores[start : start + CHUNK] = next(logits) if how == "none" else average(logits)
+        for start in range(0, len(images), IMAGES_PER_CHUNK):
+            chunk = np.asarray(images[start : start + IMAGES_PER_CHUNK])
+            logits = (trained.logits(view) for view in make_views(chunk, how))
+            scores[start : start + IMAGES_PER_CHUNK] = next(logits) if how == "none" else average_probabilities(logits)
             advance(start + len(chunk), len(images))
     return scores
 
 
-Folder = str | os.PathLike[str]
+PathLike = str | os.PathLike[str]
 
 
-def open_together(runs: Sequence[str | os.PathLike[str]], device: str | None = None) -> list[Trained]:
+def open_ensemble(runs: Sequence[str | os.PathLike[str]], device: str | None = None) -> list[TrainedModel]:
     """The best networks of runs. Raises FacesError where they know different people, and as `Trained.open` does."""
-    first, *others = trained = [Trained.open(run, device) for run in runs]
+    first, *others = trained = [TrainedModel.open(run, device) for run in runs]
     for other in others:
         if other.classes != first.classes:
             lacking, more = set(first.classes) - set(other.classes), set(other.classes) - set(first.classes)
@@ -116,7 +116,7 @@ def open_together(runs: Sequence[str | os.PathLike[str]], device: str | None = N
     return trained
 
 
-def a_folder_each(runs: int, folders: Folder | Sequence[Folder], option: str) -> list[Folder]:
+def folder_per_run(runs: int, folders: PathLike | Sequence[PathLike], option: str) -> list[PathLike]:
     """The folder that each of so many runs looks into: one folder is for all of them, several are theirs in order.
 
     Runs may see the same pictures differently, such as cut out more widely. Raises FacesError for another number.
@@ -127,20 +127,22 @@ def a_folder_each(runs: int, folders: Folder | Sequence[Folder], option: str) ->
     return given * runs if len(given) == 1 else given
 
 
-def logits_of_files(trained: Sequence[Trained], paths: Sequence[Sequence[Path]], views: Views) -> Iterator[np.ndarray]:
+def predict_files(
+    trained: Sequence[TrainedModel], paths: Sequence[Sequence[Path]], views: Views
+) -> Iterator[np.ndarray]:
     """Logits (n, classes) of picture files, some at a time: of 35,000 pictures and 7,000 people all would be 1 GB.
 
     paths: for each run, its files of the same pictures. Of several runs, the logarithm of their mean probabilities.
     """
     count = len(paths[0])
     with track("predicting", count, "images") as advance:
-        for start in range(0, count, CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, count, IMAGES_PER_CHUNK):
+            part = slice(start, start + IMAGES_PER_CHUNK)
             each = [
                 predict(one, read_images(files[part], one.recipe.data), views)
                 for one, files in zip(trained, paths, strict=True)
             ]
-            yield average(each) if len(each) > 1 else each[0]
+            yield average_probabilities(each) if len(each) > 1 else each[0]
             advance(min(part.stop, count), count)
 
 

@@ -271,9 +271,9 @@ def limits_section(study: Study) -> Section:
             )
         )
         blocks.append(_luck(study))
-    pretrained = [run for run in study.runs if run.pytorch and run.recipe.transfer.weights != "none"]
+    pretrained = [run for run in study.runs if run.pytorch and run.recipe.torch_model.weights != "none"]
     if pretrained:
-        faces = [run for run in pretrained if run.recipe.transfer.backbone in FACES]
+        faces = [run for run in pretrained if run.recipe.torch_model.backbone in FACES]
         who = "The network" if study.single else sentence(Study.listed(pretrained))
         begins = "begin" if len(pretrained) > 1 else "begins"
         text = (

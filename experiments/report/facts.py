@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.config.recipe import Recipe, Transfer
+from experiments.config.recipe import Recipe, TransferModel
 from experiments.errors import FacesError
 from experiments.files import read_json
 from experiments.run import Run
-from experiments.training.schedule import next_place
+from experiments.training.schedule import next_epoch
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,23 @@ class Anatomy:
 
 def anatomy(run: Run) -> Anatomy | None:
     """Of a run's network, built from its recipe and filled with its weights; None where the folder has no weights."""
-    if not run.best.is_file():
+    if not run.best_weights.is_file():
         return None
-    from experiments.inference.model import Trained
+    from experiments.inference.model import TrainedModel
     from experiments.tools.compare import cost
-    from models.stages import parts
+    from models.stages import named_parts
     from mytorch import nn as ours
     from mytorch import summary
 
-    trained = Trained.open(run.folder, "cpu")
+    trained = TrainedModel.open(run.folder, "cpu")
     costs = cost(trained)
     if isinstance(trained.network, ours.Module):
         rows = summary(trained.network, (3, *trained.recipe.data.size)).rows
         pieces = [Piece(row.kind, " × ".join(map(str, row.output)), row.parameters) for row in rows if row.depth == 1]
     else:
         pieces = [
-            Piece(name, "", sum(p.numel() for p in part.parameters())) for name, part in parts(trained.network).items()
+            Piece(name, "", sum(p.numel() for p in part.parameters()))
+            for name, part in named_parts(trained.network).items()
         ]
     return Anatomy(costs.parameters, costs.flops, pieces)
 
@@ -100,7 +101,7 @@ class RunFacts:
     @property
     def pytorch(self) -> bool:
         """Whether its network is PyTorch's, and so has embeddings."""
-        return isinstance(self.recipe.model, Transfer)
+        return isinstance(self.recipe.model, TransferModel)
 
     @property
     def learned(self) -> bool:
@@ -111,7 +112,7 @@ class RunFacts:
     def complete(self) -> bool:
         """Whether it has all epochs of its recipe, or stopped early as its recipe says."""
         if self.pytorch:
-            return next_place(self.recipe, self.history) is None
+            return next_epoch(self.recipe, self.history) is None
         return len(self.history) >= self.recipe.epochs
 
     @property
@@ -133,7 +134,7 @@ class RunFacts:
 def read_run(folder: str | os.PathLike[str]) -> RunFacts:
     """Read a run's folder. Raises FacesError where it is none, no epoch is done, or a file in it cannot be read."""
     run = Run.open(folder)
-    if not run.metrics.is_file() or not run.history.is_file():
+    if not run.metrics_file.is_file() or not run.history_file.is_file():
         raise FacesError(f"{run.folder}: no epoch is done; go on with the run by `faces train ... --resume`")
     recipe, people = run.recipe(), run.classes()
     environment = run.folder / "environment.json"
@@ -142,8 +143,8 @@ def read_run(folder: str | os.PathLike[str]) -> RunFacts:
         recipe=recipe,
         people=people,
         environment=read_json(environment) if environment.is_file() else {},
-        metrics=read_json(run.metrics),
-        history=[{name: _number(text) for name, text in row.items()} for row in _read_csv(run.history)],
+        metrics=read_json(run.metrics_file),
+        history=[{name: _number(text) for name, text in row.items()} for row in _read_csv(run.history_file)],
         anatomy=anatomy(run),
         evaluation=_evaluation(run.folder / "evaluation"),
         verification=_verification(run.folder / "verification"),

@@ -1,6 +1,6 @@
 """The paper's title, the line below it, and the abstract: the figures that matter, drawn from the runs."""
 
-from experiments.progress import duration
+from experiments.progress import format_duration
 from experiments.report.document import Code, Words, between, counted, listed, number, percent, points, sentence
 from experiments.report.facts import RunFacts
 from experiments.report.study import Study
@@ -40,7 +40,7 @@ def _about_one(run: RunFacts) -> Words:
     words: list[str | Code] = [f"A network, {run.recipe.model.name}, was "]
     if run.learned:
         words.append(f"trained by {library} to name {len(run.people):,} people")
-        words.append(f", in {counted(len(run.history), 'epoch')} that took {duration(metrics['seconds'])}. ")
+        words.append(f", in {counted(len(run.history), 'epoch')} that took {format_duration(metrics['seconds'])}. ")
     else:
         words.append(f"given the class means of the embeddings of {len(run.people):,} people; nothing was trained. ")
     if metrics.get("top1") is None:

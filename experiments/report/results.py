@@ -3,7 +3,7 @@
 The section on mistakes: what the evaluated runs get wrong, and how sure they are of it.
 """
 
-from experiments.progress import duration
+from experiments.progress import format_duration
 from experiments.report import figures as comparisons
 from experiments.report import figures as curves
 from experiments.report.document import (
@@ -169,7 +169,7 @@ def _row(run: RunFacts) -> tuple[Words, ...]:
         decimal(figures.get("loss")),
         percent(figures.get("best_top1")),
         NONE if rate is None else f"{rate:,.0f}",
-        duration(figures["seconds"]) if run.learned else NONE,
+        format_duration(figures["seconds"]) if run.learned else NONE,
         str(figures.get("epoch", NONE)),
     )
 

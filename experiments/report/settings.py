@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from experiments.config.recipe import Augment, Recipe, Stage, Transfer
-from experiments.config.schema import DenseHead, Head
+from experiments.config.recipe import AugmentSettings, Recipe, StageSettings, TransferModel
+from experiments.config.schema import DenseHeadSettings, HeadSettings
 from experiments.report.document import SPACE, listed, setting
 
 Aspects = dict[str, str]
@@ -29,12 +29,12 @@ def data_handling(recipe: Recipe) -> Aspects:
     if data.further:
         found["further pictures"] = f"those of {data.further}, which only train"
     found["augmentation"] = augmentation(recipe.augment)
-    if isinstance(recipe.model, Transfer):
+    if isinstance(recipe.model, TransferModel):
         found["mixing"] = _mixing(recipe)
     return found
 
 
-def augmentation(augment: Augment) -> str:
+def augmentation(augment: AugmentSettings) -> str:
     """What training changes in a picture."""
     ranges = {
         "flip": augment.flip and f"flip {setting(augment.flip)}",
@@ -61,7 +61,7 @@ def augmentation(augment: Augment) -> str:
 def network(recipe: Recipe) -> Aspects:
     """What the network is, and where its weights begin."""
     model = recipe.model
-    if not isinstance(model, Transfer):
+    if not isinstance(model, TransferModel):
         found = {
             "network": f"{model.name}, by mytorch",
             "widths": f"{', '.join(map(str, model.widths))} channels, depth {model.depth}",
@@ -88,9 +88,9 @@ def network(recipe: Recipe) -> Aspects:
 _WEIGHTS = {"none": "drawn by lot", "default": "pretrained, the backbone’s own"}
 
 
-def head(settings: Head) -> str:
+def head(settings: HeadSettings) -> str:
     """What names the person."""
-    if isinstance(settings, DenseHead):
+    if isinstance(settings, DenseHeadSettings):
         norm = " with batch norm" if settings.batch_norm else ""
         return f"dense {', '.join(map(str, settings.hidden))}{norm}, then linear"
     if settings.name == "linear":
@@ -125,7 +125,7 @@ def hyper_parameters(recipe: Recipe) -> Aspects:
     }
     if recipe.stages:
         found["stages"] = "; then ".join(map(_stage, recipe.stages))
-    if not isinstance(recipe.model, Transfer):
+    if not isinstance(recipe.model, TransferModel):
         return found
     extras = {
         "accumulation": training.accumulate > 1 and f"batches in {training.accumulate} parts",
@@ -154,7 +154,7 @@ def _schedule(recipe: Recipe) -> str:
     return "constant"
 
 
-def _stage(stage: Stage) -> str:
+def _stage(stage: StageSettings) -> str:
     match stage.train:
         case str():
             what = "all" if stage.train == "all" else "the head alone"

@@ -6,7 +6,7 @@ Tables that several sections have: what all recipes share, and where they differ
 from collections.abc import Callable, Sequence
 
 from experiments.config.recipe import Recipe
-from experiments.progress import duration
+from experiments.progress import format_duration
 from experiments.report.document import (
     NONE,
     Block,
@@ -184,10 +184,10 @@ def training_section(study: Study) -> Section:
     learned = [run for run in study.runs if run.learned]
     if learned:
         times = sorted(learned, key=lambda run: run.metrics["seconds"])
-        text = f"Training took {duration(times[0].metrics['seconds'])}"
+        text = f"Training took {format_duration(times[0].metrics['seconds'])}"
         if len(times) > 1:
             text += (
-                f" (run\N{NO-BREAK SPACE}{times[0].number}) to {duration(times[-1].metrics['seconds'])}"
+                f" (run\N{NO-BREAK SPACE}{times[0].number}) to {format_duration(times[-1].metrics['seconds'])}"
                 f" (run\N{NO-BREAK SPACE}{times[-1].number})"
             )
         blocks.append(say(f"{text}{_machine(study)}."))

@@ -23,8 +23,8 @@ import numpy as np
 from experiments.data.sources import find_images, packed_part
 from experiments.errors import FacesError
 from experiments.files import new_folder, refuse_existing, write_csv
-from experiments.inference.class_balance import balanced_parts, known_shares
-from experiments.inference.predict import Folder, Views, a_folder_each, logits_of_files, open_together
+from experiments.inference.class_balance import balance_chunks, read_class_frequencies
+from experiments.inference.predict import PathLike, Views, folder_per_run, open_ensemble, predict_files
 from experiments.metrics.classification import confidence
 from experiments.progress import say
 from experiments.submission.format import Sample, match_ids, read_sample
@@ -65,7 +65,7 @@ def _link(source: Path, target: Path) -> None:
 
 def pseudo_label(
     runs: Sequence[str | os.PathLike[str]],
-    test: Folder | Sequence[Folder],
+    test: PathLike | Sequence[PathLike],
     out: str | os.PathLike[str],
     least: float = 0.8,
     views: Views = "none",
@@ -80,18 +80,18 @@ def pseudo_label(
     pictures in a folder. The number taken is returned. Raises FacesError where `test` is of a pack, `out` is in use,
     `least` is reached for fewer than two people, and where the folders hold other pictures.
     """
-    folders = a_folder_each(len(runs), test, "--test")
+    folders = folder_per_run(len(runs), test, "--test")
     for folder in folders:
         refuse_pack(folder)
     if not 0 < least <= 1:
         raise FacesError(f"--least {least:g}: expected a probability above 0, at most 1, such as 0.8")
     target = Path(out)
     refuse_existing(target, "remove it")
-    trained = open_together(runs, device)
+    trained = open_ensemble(runs, device)
     files = [find_images(folder) for folder in folders]
     _require_same(files, folders)
-    shares = known_shares(balance, trained[0].classes) if balance else None
-    found = balanced_parts(logits_of_files(trained, files, views), shares)
+    shares = read_class_frequencies(balance, trained[0].classes) if balance else None
+    found = balance_chunks(predict_files(trained, files, views), shares)
     parts = [(logits.argmax(1), confidence(logits)) for logits in found]
     people, sure = (np.concatenate(part) for part in zip(*parts, strict=True))
     taken = sure >= least
@@ -108,7 +108,7 @@ def pseudo_label(
     return sort_by_person(target, pictures, rows, "pseudo_labels.csv", len(names))
 
 
-def _require_same(files: Sequence[Sequence[Path]], folders: Sequence[Folder]) -> None:
+def _require_same(files: Sequence[Sequence[Path]], folders: Sequence[PathLike]) -> None:
     first = {path.name for path in files[0]}
     for some, folder in zip(files[1:], folders[1:], strict=True):
         if other := first ^ {path.name for path in some}:

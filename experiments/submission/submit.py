@@ -14,8 +14,8 @@ from pathlib import Path
 from experiments.data.sources import find_images
 from experiments.errors import FacesError
 from experiments.files import write_csv
-from experiments.inference.class_balance import EVEN, balanced_parts, known_shares
-from experiments.inference.predict import Folder, Views, a_folder_each, logits_of_files, open_together
+from experiments.inference.class_balance import EVEN, balance_chunks, read_class_frequencies
+from experiments.inference.predict import PathLike, Views, folder_per_run, open_ensemble, predict_files
 from experiments.progress import say
 from experiments.submission.format import LabelStyle, Sample, detect_label_style, find_problems, match_ids, read_sample
 
@@ -70,7 +70,7 @@ def _has_credentials(environment: Mapping[str, str], home: Path) -> bool:
 
 def submit(
     runs: Sequence[str | os.PathLike[str]],
-    test: Folder | Sequence[Folder],
+    test: PathLike | Sequence[PathLike],
     sample: str | os.PathLike[str],
     out: str | os.PathLike[str],
     views: Views = "none",
@@ -91,20 +91,20 @@ def submit(
     """
     if competition:
         require_kaggle()
-    trained = open_together(runs, device)
+    trained = open_ensemble(runs, device)
     people, form, out = trained[0].classes, read_sample(sample), Path(out)
     if out.is_dir():
         raise FacesError(f"{out} is a folder: give --out the name of a file, such as {out / 'submission.csv'}")
     if not out.absolute().parent.is_dir():
         raise FacesError(f"{out}: there is no folder {out.parent} to write it to; make it first")
     style = labels or detect_label_style(form, people)
-    folders = a_folder_each(len(runs), test, "--test")
+    folders = folder_per_run(len(runs), test, "--test")
     found = {folder: find_images(folder) for folder in dict.fromkeys(folders)}
     matched = {folder: match_ids(form, [path.name for path in found[folder]], str(folder)) for folder in found}
     written = people if style == "name" else [str(label) for label in range(len(people))]
     files = [[found[folder][place] for place in matched[folder][0]] for folder in folders]
-    shares = known_shares(balance, people) if balance else None
-    logits = balanced_parts(logits_of_files(trained, files, views), shares)
+    shares = read_class_frequencies(balance, people) if balance else None
+    logits = balance_chunks(predict_files(trained, files, views), shares)
     named = [written[label] for some in logits for label in some.argmax(1)]
     rows = list(zip(form.ids, named, strict=True))
     if wrong := find_problems(rows, form, written):

@@ -18,9 +18,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from experiments.errors import FacesError
 from experiments.files import read_json, write_csv, write_text
-from experiments.inference.model import Trained
+from experiments.inference.model import TrainedModel
 from experiments.plots.training import plot_trade_offs
-from experiments.progress import console, duration, say
+from experiments.progress import console, format_duration, say
 from mytorch import nn as ours
 from mytorch import summary
 
@@ -33,7 +33,7 @@ class Cost:
     flops: int
 
 
-def cost(trained: Trained) -> Cost:
+def cost(trained: TrainedModel) -> Cost:
     """The cost of a run's network at the size of its pictures.
 
     PyTorch's counter knows convolutions and matrix products, `mytorch.summary` the cheap elementwise layers too.
@@ -95,13 +95,13 @@ def compare(
 
 def _row(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
     """A run's figures, and the fingerprint of the pictures that it learned from."""
-    trained = Trained.open(folder)
-    if not trained.run.metrics.is_file():
+    trained = TrainedModel.open(folder)
+    if not trained.run.metrics_file.is_file():
         raise FacesError(f"{trained.run.folder}: no epoch is done; go on with the run by `faces train ... --resume`")
-    metrics, costs = read_json(trained.run.metrics), cost(trained)
+    metrics, costs = read_json(trained.run.metrics_file), cost(trained)
     about = {"run": trained.run.folder.name, "model": trained.recipe.model.name, "epochs": metrics.get("epoch")}
     row = {**metrics, **about, "parameters": costs.parameters, "flops": costs.flops}
-    return {key: row.get(key) for key in _HEADS}, trained.run.pictures()
+    return {key: row.get(key) for key in _HEADS}, trained.run.image_fingerprint()
 
 
 def _write(rows: Sequence[dict[str, Any]], out: Path) -> None:
@@ -128,7 +128,7 @@ def _shown(key: str, value: Any) -> str:
         case "images_per_second":
             return f"{value:,.0f}"
         case "seconds":
-            return duration(value)
+            return format_duration(value)
     return str(value)
 
 

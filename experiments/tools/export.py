@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from experiments.errors import FacesError
-from experiments.inference.model import Trained
+from experiments.inference.model import TrainedModel
 from experiments.progress import say
 from models.twin import twin
 from mytorch import nn as ours
@@ -77,7 +77,7 @@ def export(run: str | os.PathLike[str], out: str | os.PathLike[str], what: Expor
     """
     out = Path(out)
     _refuse(out)
-    trained = Trained.open(run)
+    trained = TrainedModel.open(run)
     height, width = trained.recipe.data.size
     pictures = np.random.default_rng(0).integers(0, 256, (3, height, width, 3), np.uint8)
     network = _network(trained, what)
@@ -114,7 +114,7 @@ def _refuse(out: Path) -> None:
         raise FacesError(f"{out}: there is no folder {out.parent} to write it to; make it first")
 
 
-def _network(trained: Trained, what: ExportTarget) -> nn.Module:
+def _network(trained: TrainedModel, what: ExportTarget) -> nn.Module:
     """What to export, on normalised pixels."""
     network: Any = trained.network
     if isinstance(network, ours.Module):

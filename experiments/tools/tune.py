@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import yaml
 
 from experiments.config import recipe as recipes
-from experiments.config.recipe import Recipe, Transfer
+from experiments.config.recipe import Recipe, TransferModel
 from experiments.data.dataset import CachedSplitReader, SplitReader
 from experiments.data.folders import identity_root
 from experiments.errors import DivergenceError, FacesError
@@ -84,7 +84,7 @@ def fitted(space: Iterable[Dimension], recipe: str, settings: Iterable[str]) -> 
     for dimension in space:
         for end in dimension.ends:
             try:
-                recipes.load(recipe, [*given, end])
+                recipes.load_recipe(recipe, [*given, end])
             except FacesError as error:
                 raise FacesError(f"--space {end}: {error}") from error
         if not dimension.choices and _takes(recipe, [*given, f"{dimension.key}={dimension.low + 0.5}"]):
@@ -95,7 +95,7 @@ def fitted(space: Iterable[Dimension], recipe: str, settings: Iterable[str]) -> 
 
 def _takes(recipe: str, settings: Iterable[str]) -> bool:
     try:
-        recipes.load(recipe, settings)
+        recipes.load_recipe(recipe, settings)
     except FacesError:
         return False
     return True
@@ -103,7 +103,7 @@ def _takes(recipe: str, settings: Iterable[str]) -> bool:
 
 def chosen(recipe: str, settings: Iterable[str], space: Iterable[Dimension], trial: Suggest) -> Recipe:
     """The recipe of a trial."""
-    return recipes.load(recipe, [*settings, *(dimension.setting(trial) for dimension in space)])
+    return recipes.load_recipe(recipe, [*settings, *(dimension.setting(trial) for dimension in space)])
 
 
 def _dimension(text: str) -> Dimension:
@@ -170,7 +170,7 @@ class Search:
     ):
         self.source, self.settings, self.space = source, list(settings), list(space)
         self.data, self.out, self.seed = data, out, seed
-        self.recipe, self.read = recipes.load(source, settings), CachedSplitReader()
+        self.recipe, self.read = recipes.load_recipe(source, settings), CachedSplitReader()
         self.study = self._opened()
 
     def _opened(self) -> Any:
@@ -239,7 +239,7 @@ class Search:
 
         try:
             run = _train(recipe, self.data, self._folder(trial.number), report, self.read)
-            self.study.tell(trial, read_json(run.metrics)["top1"])
+            self.study.tell(trial, read_json(run.metrics_file)["top1"])
         except optuna.TrialPruned:
             say("  cut short: earlier trials were better after as many epochs")
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
@@ -295,7 +295,7 @@ def tune(
         raise FacesError("faces tune needs optuna: pip install 'mytorch-faces[tune]'")
     folder, pictures = Path(out), Path(data)
     dimensions = fitted(read_space(space), recipe, settings)
-    loaded = recipes.load(recipe, settings)
+    loaded = recipes.load_recipe(recipe, settings)
     if loaded.split.train == "all":
         raise FacesError("split.train=all leaves no pictures to judge a trial by: give --set split.train=0.8")
     refuse_inside(folder, identity_root(pictures))
@@ -315,14 +315,13 @@ def tune(
 
 def _train(recipe: Recipe, data: Path, out: Path, report: Any, read: SplitReader) -> Run:
     """Train by the library that a recipe is for."""
-    if isinstance(recipe.model, Transfer):
-        from experiments.training.torch_trainer import Options
-        from experiments.training.torch_trainer import train as train_transfer
+    if isinstance(recipe.model, TransferModel):
+        from experiments.training.torch_trainer import TrainOptions, train_torch
 
-        return train_transfer(recipe, data, out, options=Options(after_epoch=report, read=read))
-    from experiments.training.mytorch_trainer import train as train_scratch
+        return train_torch(recipe, data, out, options=TrainOptions(after_epoch=report, read=read))
+    from experiments.training.mytorch_trainer import train_mytorch
 
-    return train_scratch(recipe, data, out, after_epoch=report, read=read)
+    return train_mytorch(recipe, data, out, after_epoch=report, read=read)
 
 
 def _row(trial: Any) -> dict[str, Any]:

@@ -7,19 +7,19 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from experiments.config.pretrained_run import Origin, origin
-from experiments.config.recipe import Recipe, Transfer
+from experiments.config.pretrained_run import PretrainedRun, find_pretrained_run
+from experiments.config.recipe import Recipe, TransferModel
 from experiments.errors import FacesError
 from experiments.progress import say
 from experiments.runtime import keep_freed_memory
-from models.backbones import build, find
-from models.face_net import FaceNet, embedding_neck, parts
+from models.backbones import build_backbone, find_backbone
+from models.face_net import FaceNet, embedding_neck, named_parts
 from models.heads import build_head
-from models.surgery import insert_drop_block, keep_last_resolution, keep_places, keep_strided_depthwise
+from models.surgery import insert_drop_block, keep_depthwise_float32, pool_to_grid, remove_last_stride
 from models.weights import load_weights, read_weights
 
 
-def take_over(network: FaceNet, model: Transfer, start: Origin) -> list[str]:
+def load_pretrained_run(network: FaceNet, model: TransferModel, start: PretrainedRun) -> list[str]:
     """Load a run's backbone, and its embedding's layer where it is as long; returns what was taken and left, in words.
 
     Raises ValueError where the file is not that run's network.
@@ -45,9 +45,9 @@ def take_over(network: FaceNet, model: Transfer, start: Origin) -> list[str]:
     return [f"{start.file}: starts with {taken}", *notes]
 
 
-def warning(recipe: Recipe) -> str | None:
+def warn_of_other_split(recipe: Recipe) -> str | None:
     """What is to be known of figures of a recipe that starts from a run with another split; none where all is well."""
-    start = origin(recipe.transfer.weights)
+    start = find_pretrained_run(recipe.torch_model.weights)
     if start is None or start.recipe["split"] == recipe.split.model_dump(mode="json"):
         return None
     then = start.recipe["split"]
@@ -57,7 +57,7 @@ def warning(recipe: Recipe) -> str | None:
     )
 
 
-def _of_another_kind(then: dict[str, Any], model: Transfer) -> str:
+def _of_another_kind(then: dict[str, Any], model: TransferModel) -> str:
     """Why a run's embedding does not serve, in words. then: the settings of its network."""
     if not then.get("embedding"):
         return "it has none"
@@ -76,32 +76,32 @@ def _take_neck(network: FaceNet, theirs: dict[str, Tensor]) -> bool:
     return True
 
 
-DROP_BLOCK_PARTS = 2
+NUM_DROP_BLOCK_STAGES = 2
 """How many of the backbone's last stages DropBlock is for, as in its paper (arXiv 1810.12890, section 4)."""
 
 
-def build_face_net(model: Transfer, classes: int, pretrained: bool = True) -> FaceNet:
+def build_face_net(model: TransferModel, classes: int, pretrained: bool = True) -> FaceNet:
     """The network that a recipe describes; without `pretrained`, its weights are drawn, to be read from a run.
 
     Raises FacesError for weights that cannot be had or are another network's, and settings that do not fit.
     """
     keep_freed_memory()
     try:
-        start = origin(model.weights) if pretrained else None
-        backbone = build(model.backbone, model.weights if pretrained and not start else "none", say)
-        features = find(model.backbone).features
+        start = find_pretrained_run(model.weights) if pretrained else None
+        backbone = build_backbone(model.backbone, model.weights if pretrained and not start else "none", say)
+        features = find_backbone(model.backbone).features
         if model.grid:
-            keep_places(backbone, model.grid)
+            pool_to_grid(backbone, model.grid)
             features *= model.grid**2
         neck = embedding_neck(features, model.embedding, model.dropout) if model.embedding else _dropout(model)
         settings = _head_settings(model)
         head = build_head(settings.pop("kind"), model.embedding or features, classes, **settings)
         network = FaceNet(backbone, head, neck)
-        for note in take_over(network, model, start) if start else ():
+        for note in load_pretrained_run(network, model, start) if start else ():
             say(note)
         if model.dense:
-            keep_last_resolution(network)
-        keep_strided_depthwise(network)
+            remove_last_stride(network)
+        keep_depthwise_float32(network)
         if model.drop_block:
             insert_drop_block(network, _stages(network), model.drop_block)
     except ValueError as error:
@@ -109,16 +109,16 @@ def build_face_net(model: Transfer, classes: int, pretrained: bool = True) -> Fa
     return network
 
 
-def _dropout(model: Transfer) -> nn.Module | None:
+def _dropout(model: TransferModel) -> nn.Module | None:
     """The dropout before a head that has none of its own."""
     return nn.Dropout(model.dropout) if model.dropout and model.head.name not in ("linear", "dense") else None
 
 
-def _head_settings(model: Transfer) -> dict[str, Any]:
+def _head_settings(model: TransferModel) -> dict[str, Any]:
     """A head's settings by the names of models/heads.py, of which `kind` is the head's."""
     settings = model.head.model_dump(exclude={"name", "start", "trim", "each"})
     if model.head.name == "subcenter":
-        return {"kind": "subcentre_arcface", "centres": settings.pop("centers"), **settings}
+        return {"kind": "subcenter_arcface", "centers": settings.pop("centers"), **settings}
     if model.head.name == "dense" or (model.head.name == "linear" and not model.embedding):
         settings["dropout"] = model.dropout
     return {"kind": model.head.name, **settings}
@@ -126,4 +126,4 @@ def _head_settings(model: Transfer) -> dict[str, Any]:
 
 def _stages(network: FaceNet) -> list[str]:
     """The backbone's last stages, whose outputs are feature maps."""
-    return [name for name in parts(network) if name.startswith(("stage", "layer"))][-DROP_BLOCK_PARTS:]
+    return [name for name in named_parts(network) if name.startswith(("stage", "layer"))][-NUM_DROP_BLOCK_STAGES:]

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from experiments.errors import FacesError
-from experiments.training.mytorch_learner import Learner
+from experiments.training.mytorch_learner import MytorchLearner
 from mytorch import CheckpointError, load, save
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """How far a run is. history: a row for each epoch done; best: the row of the best one."""
 
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Progress:
         return max(self.history, key=lambda row: row["top1"])
 
 
-def save_state(path: Path, learner: Learner, progress: Progress) -> None:
+def save_mytorch_checkpoint(path: Path, learner: MytorchLearner, progress: TrainingProgress) -> None:
     """Write all that an unbroken run would know at this point; whole or not at all."""
     optimizer = learner.optimizer.state_dict()
     arrays = {f"network.{name}": array for name, array in learner.network.state_dict().items()}
@@ -48,7 +48,7 @@ def save_state(path: Path, learner: Learner, progress: Progress) -> None:
     save(arrays, path, {"training": json.dumps(notes)})
 
 
-def load_state(path: Path, learner: Learner) -> Progress:
+def load_mytorch_checkpoint(path: Path, learner: MytorchLearner) -> TrainingProgress:
     """Put a learner where `save_state` left one. Raises FacesError where the file is not such a state."""
     try:
         arrays, notes = load(path)
@@ -61,7 +61,7 @@ def load_state(path: Path, learner: Learner) -> Progress:
         ]
         learner.optimizer.load_state_dict({"state": states, "param_groups": optimizer["param_groups"]})
         learner.rate.load_state_dict(saved["rate"])
-        return Progress(**saved["progress"])
+        return TrainingProgress(**saved["progress"])
     except CheckpointError as error:
         raise FacesError(str(error)) from error
     except (KeyError, TypeError, ValueError) as error:

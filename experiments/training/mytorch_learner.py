@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.config.recipe import Model, Optimizer, Recipe, Schedule
+from experiments.config.recipe import OptimizerSettings, Recipe, ScheduleSettings, ScratchModel
 from models.scratch.face_cnn import face_cnn
 from models.scratch.residual import small_resnet
 from mytorch import manual_seed, no_grad, optim
@@ -13,13 +13,13 @@ from mytorch.nn import CrossEntropyLoss, Sequential
 EVALUATION_BATCH = 64
 
 
-def build_network(model: Model, classes: int) -> Sequential:
+def build_mytorch_network(model: ScratchModel, classes: int) -> Sequential:
     """The network that a recipe names."""
     builder = {"face_cnn": face_cnn, "small_resnet": small_resnet}[model.name]
     return builder(classes, model.widths, model.depth, model.dropout)
 
 
-def build_optimizer(network: Sequential, settings: Optimizer) -> optim.Optimizer:
+def build_mytorch_optimizer(network: Sequential, settings: OptimizerSettings) -> optim.Optimizer:
     """The optimiser that a recipe names, over all of a network."""
     rates: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
     match settings.name:
@@ -31,10 +31,10 @@ def build_optimizer(network: Sequential, settings: Optimizer) -> optim.Optimizer
             return optim.AdamW(network.parameters(), **rates)
 
 
-class LearningRate:
+class LearningRateSchedule:
     """A recipe's schedule, whatever the step it counts in."""
 
-    def __init__(self, optimizer: optim.Optimizer, settings: Schedule, steps_an_epoch: int, epochs: int):
+    def __init__(self, optimizer: optim.Optimizer, settings: ScheduleSettings, steps_an_epoch: int, epochs: int):
         self.by_step = self.by_epoch = self.by_loss = None
         total = steps_an_epoch * epochs
         match settings.name:
@@ -69,16 +69,16 @@ class LearningRate:
             active.load_state_dict(saved)
 
 
-class Learner:
+class MytorchLearner:
     """A mytorch network in training."""
 
     def __init__(self, recipe: Recipe, classes: int, steps_an_epoch: int, dtype: type = np.float32):
         manual_seed(recipe.seed)
-        self.network = build_network(recipe.scratch, classes).to(dtype)
+        self.network = build_mytorch_network(recipe.mytorch_model, classes).to(dtype)
         self.network[0].needs_input_grad = False  # how to change the pixels is nobody's question
         self.loss = CrossEntropyLoss(recipe.label_smoothing)
-        self.optimizer = build_optimizer(self.network, recipe.optimizer)
-        self.rate = LearningRate(self.optimizer, recipe.schedule, steps_an_epoch, recipe.epochs)
+        self.optimizer = build_mytorch_optimizer(self.network, recipe.optimizer)
+        self.rate = LearningRateSchedule(self.optimizer, recipe.schedule, steps_an_epoch, recipe.epochs)
 
     @property
     def lr(self) -> float:
@@ -96,7 +96,7 @@ class Learner:
         return loss, logits
 
 
-def predict(network: Sequential, pixels: np.ndarray) -> np.ndarray:
+def predict_logits(network: Sequential, pixels: np.ndarray) -> np.ndarray:
     """Logits (n, classes) in evaluation mode; the network comes back in the mode it was in."""
     training = network.training
     network.eval()

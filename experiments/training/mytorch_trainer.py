@@ -17,17 +17,17 @@ from experiments.errors import DivergenceError, FacesError
 from experiments.files import new_folder, refuse_existing, refuse_inside, write_json
 from experiments.metrics.classification import classification_metrics, rank_of_truth
 from experiments.plots.training import plot_learning_curves
-from experiments.progress import duration, say, track
+from experiments.progress import format_duration, say, track
 from experiments.run import Run
-from experiments.training.mytorch_checkpoint import Progress, load_state, save_state
-from experiments.training.mytorch_learner import Learner, predict
+from experiments.training.mytorch_checkpoint import TrainingProgress, load_mytorch_checkpoint, save_mytorch_checkpoint
+from experiments.training.mytorch_learner import MytorchLearner, predict_logits
 from mytorch import manual_seed, save
 from mytorch.data import prefetch
 
 AfterEpoch = Callable[[dict[str, Any]], object]
 
 
-def train(
+def train_mytorch(
     recipe: Recipe,
     data: str | os.PathLike[str],
     out: str | os.PathLike[str],
@@ -50,8 +50,8 @@ def train(
         refuse_inside(run.folder, identity_root(data))
     faces, validation = read(data, recipe)
     batches = Batches(faces, recipe)
-    learner = Learner(recipe, len(faces.names), len(batches))
-    progress = _go_on(run, learner, faces) if resume else _begin(run, learner, recipe, faces, Path(data))
+    learner = MytorchLearner(recipe, len(faces.names), len(batches))
+    progress = _resume_run(run, learner, faces) if resume else _begin_run(run, learner, recipe, faces, Path(data))
     parameters = sum(p.data.size for p in learner.network.parameters())
     say(
         f"{recipe.model.name}: {parameters:,} parameters, {len(faces.names)} people, "
@@ -62,12 +62,12 @@ def train(
     try:
         for epoch in range(progress.epoch, recipe.epochs):
             started = time.monotonic()
-            row = _epoch(epoch, learner, batches, validation, recipe)
-            done = Progress([*progress.history, row], progress.seconds + time.monotonic() - started)
-            _record(run, learner, done, parameters)
+            row = _train_one_epoch(epoch, learner, batches, validation, recipe)
+            done = TrainingProgress([*progress.history, row], progress.seconds + time.monotonic() - started)
+            _record_epoch(run, learner, done, parameters)
             progress = done
-            run.log(_line(row, recipe.epochs))
-            say(_line(row, recipe.epochs))
+            run.log(_format_epoch(row, recipe.epochs))
+            say(_format_epoch(row, recipe.epochs))
             if after_epoch:
                 after_epoch(row)
     except KeyboardInterrupt:
@@ -81,29 +81,32 @@ def train(
         ) from error
     finally:
         if progress.history:
-            _draw(run, progress, recipe)
-    say(f"{run.folder}: {recipe.epochs} epochs in {duration(progress.seconds)}; best top-1 {progress.best['top1']:.1%}")
+            _plot_curves(run, progress, recipe)
+    took = format_duration(progress.seconds)
+    say(f"{run.folder}: {recipe.epochs} epochs in {took}; best top-1 {progress.best['top1']:.1%}")
     return run
 
 
-def _begin(run: Run, learner: Learner, recipe: Recipe, faces: Faces, data: Path) -> Progress:
+def _begin_run(run: Run, learner: MytorchLearner, recipe: Recipe, faces: Faces, data: Path) -> TrainingProgress:
     """Make the folder of a new run: whole, or not at all."""
-    progress = Progress()
+    progress = TrainingProgress()
     with new_folder(run.folder) as folder:
         begun = Run.create(folder, recipe, faces.names, data, faces.fingerprint)
-        save(learner.network.state_dict(), begun.best)
-        save_state(begun.checkpoint, learner, progress)
+        save(learner.network.state_dict(), begun.best_weights)
+        save_mytorch_checkpoint(begun.checkpoint_file, learner, progress)
     return progress
 
 
-def _go_on(run: Run, learner: Learner, faces: Faces) -> Progress:
+def _resume_run(run: Run, learner: MytorchLearner, faces: Faces) -> TrainingProgress:
     """Put the learner where the run stopped. Raises FacesError where it learned from other people or pictures."""
     run.refuse_others(faces.names, faces.fingerprint)
-    return load_state(run.checkpoint, learner)
+    return load_mytorch_checkpoint(run.checkpoint_file, learner)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # numbers that overflow show in the loss, and are refused there
-def _epoch(number: int, learner: Learner, batches: Batches, validation: Faces, recipe: Recipe) -> dict[str, Any]:
+def _train_one_epoch(
+    number: int, learner: MytorchLearner, batches: Batches, validation: Faces, recipe: Recipe
+) -> dict[str, Any]:
     """One epoch of training, and the figures on the validation pictures after it."""
     manual_seed((recipe.seed, number))  # an epoch's dropout depends on its number alone, so that a resumed run agrees
     learner.network.train()
@@ -119,7 +122,7 @@ def _epoch(number: int, learner: Learner, batches: Batches, validation: Faces, r
             advance(seen, len(batches.faces))
     rate = seen / (time.monotonic() - started)
     after = classification_metrics(
-        predict(learner.network, normalize_images(validation.images, recipe.data)), validation.labels
+        predict_logits(learner.network, normalize_images(validation.images, recipe.data)), validation.labels
     )
     _refuse_divergence(after["loss"], number, recipe)
     learner.rate.after_epoch(after["loss"])
@@ -143,28 +146,28 @@ def _refuse_divergence(loss: float, number: int, recipe: Recipe) -> None:
         )
 
 
-def _draw(run: Run, progress: Progress, recipe: Recipe) -> None:
+def _plot_curves(run: Run, progress: TrainingProgress, recipe: Recipe) -> None:
     """The learning curves. No room for them is worth a note, and hides no error that came before."""
     try:
         title = f"{recipe.model.name}, {len(run.classes())} people"
-        plot_learning_curves(progress.history, run.curves, title, recipe.label_smoothing)
+        plot_learning_curves(progress.history, run.curves_file, title, recipe.label_smoothing)
     except OSError as error:
-        say(f"note: {run.curves} could not be written ({error.strerror or error})")
+        say(f"note: {run.curves_file} could not be written ({error.strerror or error})")
 
 
-def _record(run: Run, learner: Learner, progress: Progress, parameters: int) -> None:
+def _record_epoch(run: Run, learner: MytorchLearner, progress: TrainingProgress, parameters: int) -> None:
     """Put an epoch on disk. The checkpoint comes last: until it is there, a resumed run does the epoch again."""
     last = progress.history[-1]
     if progress.best is last:
-        save(learner.network.state_dict(), run.best)
+        save(learner.network.state_dict(), run.best_weights)
     run.write_history(progress.history)
     metrics = {name: last[name] for name in ("top1", "top5", "loss", "images_per_second", "epoch")}
     best = {"best_top1": progress.best["top1"], "best_epoch": progress.best["epoch"]}
-    write_json(run.metrics, {**metrics, **best, "seconds": round(progress.seconds, 1), "parameters": parameters})
-    save_state(run.checkpoint, learner, progress)
+    write_json(run.metrics_file, {**metrics, **best, "seconds": round(progress.seconds, 1), "parameters": parameters})
+    save_mytorch_checkpoint(run.checkpoint_file, learner, progress)
 
 
-def _line(row: dict[str, Any], epochs: int) -> str:
+def _format_epoch(row: dict[str, Any], epochs: int) -> str:
     return (
         f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}  loss {row['train_loss']:.3f}  "
         f"validation loss {row['loss']:.3f}  top-1 {row['top1']:.1%}  top-5 {row['top5']:.1%}  "

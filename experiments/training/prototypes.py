@@ -13,7 +13,7 @@ from models.prototypes import Prototypes
 
 
 @torch.inference_mode()
-def embeddings(network: FaceNet, faces: Faces, recipe: Recipe, workers: int) -> tuple[Tensor, Tensor]:
+def embed_images(network: FaceNet, faces: Faces, recipe: Recipe, workers: int) -> tuple[Tensor, Tensor]:
     """Embeddings (N, D) of pictures, each with its mirror image's, and labels (N,), on the network's device.
 
     Pictures that cannot be read are left out where the recipe skips them; else FacesError names the first.
@@ -51,10 +51,10 @@ def fit_prototypes(
     return means
 
 
-def start_head(network: FaceNet, faces: Faces, recipe: Recipe, workers: int) -> None:
+def init_head_from_prototypes(network: FaceNet, faces: Faces, recipe: Recipe, workers: int) -> None:
     """Give a head that begins with prototypes, or consists of them, the class means of the training pictures."""
-    head, settings = network.head, recipe.transfer.head
-    vectors, labels = embeddings(network, faces, recipe, workers)
+    head, settings = network.head, recipe.torch_model.head
+    vectors, labels = embed_images(network, faces, recipe, workers)
     means = fit_prototypes(
         vectors, labels, len(faces.names), getattr(settings, "trim", 0.0), getattr(settings, "nearest", 0.0)
     )
@@ -65,7 +65,7 @@ def start_head(network: FaceNet, faces: Faces, recipe: Recipe, workers: int) -> 
             weight.copy_(means.means)
 
 
-def wants_prototypes(recipe: Recipe) -> bool:
+def starts_from_prototypes(recipe: Recipe) -> bool:
     """Whether a recipe's head begins with class means."""
-    head = recipe.transfer.head
+    head = recipe.torch_model.head
     return head.name == "prototypes" or getattr(head, "start", "random") == "prototypes"

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from math import cos, inf, pi
 from typing import Any
 
-from experiments.config.recipe import Recipe, Schedule
+from experiments.config.recipe import Recipe, ScheduleSettings
 
-IMPROVEMENT = 1e-4
+MIN_IMPROVEMENT = 1e-4
 """A loss lower by less than this share is no improvement, as in torch.optim.lr_scheduler.ReduceLROnPlateau."""
 
 ONE_CYCLE_START, ONE_CYCLE_END = 1 / 25, 1 / 250_000
@@ -15,7 +15,7 @@ ONE_CYCLE_START, ONE_CYCLE_END = 1 / 25, 1 / 250_000
 
 
 @dataclass(frozen=True)
-class Place:
+class EpochPosition:
     """An epoch of a training. stage, epoch: which, from 0, epoch being counted in the stage; losses: of the stage's
     epochs so far, on the validation pictures where there are any.
     """
@@ -25,31 +25,31 @@ class Place:
     losses: tuple[float, ...]
 
 
-def next_place(recipe: Recipe, history: Sequence[Mapping[str, Any]]) -> Place | None:
+def next_epoch(recipe: Recipe, history: Sequence[Mapping[str, Any]]) -> EpochPosition | None:
     """The epoch that follows a history, which has a row an epoch done; none at the end of the last stage.
 
     A stage is over after its epochs, or once as many in a row as early stopping allows brought no better loss.
     """
     done = 0
-    for number, stage in enumerate(recipe.plan):
+    for number, stage in enumerate(recipe.planned_stages):
         rows = [row for row in history[done:] if row["stage"] == number + 1]
-        losses = tuple(loss_of(row) for row in rows)
+        losses = tuple(monitored_loss(row) for row in rows)
         if len(rows) < stage.epochs and not _stopped(losses, recipe.training.early_stopping):
-            return Place(number, len(rows), losses)
+            return EpochPosition(number, len(rows), losses)
         done += len(rows)
     return None
 
 
-def loss_of(row: Mapping[str, Any]) -> float:
+def monitored_loss(row: Mapping[str, Any]) -> float:
     """What plateaus and early stopping look at: the validation loss, or where nothing validates, training's."""
     return float(row["train_loss"] if row["loss"] is None else row["loss"])
 
 
-def factor(recipe: Recipe, place: Place, step: int, steps: int) -> float:
+def lr_factor(recipe: Recipe, place: EpochPosition, step: int, steps: int) -> float:
     """The learning rate as a share of its highest, at `step` of the `steps` of an epoch."""
-    schedule, before, epochs = recipe.schedule, 0, recipe.plan[place.stage].epochs
+    schedule, before, epochs = recipe.schedule, 0, recipe.planned_stages[place.stage].epochs
     if schedule.over == "run":
-        before = sum(stage.epochs for stage in recipe.plan[: place.stage])
+        before = sum(stage.epochs for stage in recipe.planned_stages[: place.stage])
         epochs = recipe.epochs
     at, total = (before + place.epoch) * steps + step, epochs * steps
     match schedule.name:
@@ -64,7 +64,7 @@ def factor(recipe: Recipe, place: Place, step: int, steps: int) -> float:
     return 1.0
 
 
-def _cosine(schedule: Schedule, at: int, total: int) -> float:
+def _cosine(schedule: ScheduleSettings, at: int, total: int) -> float:
     """A straight line up over the warm-up, then half a cosine down: mytorch.optim.CosineWithWarmup's."""
     warmup = int(schedule.warmup * total)
     if at < warmup:
@@ -73,7 +73,7 @@ def _cosine(schedule: Schedule, at: int, total: int) -> float:
     return schedule.least + (1 - schedule.least) * (1 + cos(pi * done)) / 2
 
 
-def _one_cycle(schedule: Schedule, at: int, total: int) -> float:
+def _one_cycle(schedule: ScheduleSettings, at: int, total: int) -> float:
     """Half a cosine up and half a cosine down. Smith and Topin, arXiv 1708.07120."""
     peak = schedule.warmup * total - 1
     if at <= peak:
@@ -90,7 +90,7 @@ def _plateaus(losses: Sequence[float], patience: int) -> int:
     """How often the losses stopped improving for more than `patience` epochs."""
     best, waited, found = inf, 0, 0
     for loss in losses:
-        if loss < best * (1 - IMPROVEMENT):
+        if loss < best * (1 - MIN_IMPROVEMENT):
             best, waited = loss, 0
         else:
             waited += 1

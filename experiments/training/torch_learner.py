@@ -18,23 +18,23 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from experiments.config.recipe import Optimizer, Recipe, Stage
+from experiments.config.recipe import OptimizerSettings, Recipe, StageSettings
 from experiments.data.augment import mix_batch
 from experiments.data.dataset import Faces
 from experiments.data.loader import BatchShard, normalize_tensor
 from experiments.errors import FacesError
 from experiments.metrics.roc import roc_curve
 from experiments.runtime import step_seed
-from models.face_net import FaceNet, parts, set_trainable
+from models.face_net import FaceNet, named_parts, set_trainable
 from models.triplet import TripletHead
 
 AFTER_BACKBONE = ("neck", "head")
 """The parts that a recipe means by "head"."""
 
 
-def choose(network: FaceNet, stage: Stage) -> None:
+def apply_stage(network: FaceNet, stage: StageSettings) -> None:
     """Let the parts of a stage train and freeze the others. Raises FacesError for a part that the network lacks."""
-    ends = [name for name in AFTER_BACKBONE if name in parts(network)]
+    ends = [name for name in AFTER_BACKBONE if name in named_parts(network)]
     try:
         match stage.train:
             case dict():
@@ -49,9 +49,9 @@ def choose(network: FaceNet, stage: Stage) -> None:
         raise FacesError(f"a stage with train={stage.train}: {error}") from error
 
 
-def parameter_groups(network: FaceNet, stage: Stage, settings: Optimizer) -> list[dict[str, Any]]:
+def parameter_groups(network: FaceNet, stage: StageSettings, settings: OptimizerSettings) -> list[dict[str, Any]]:
     """The parameters that train, by part and whether weight decay pulls at them; "base" is a group's highest rate."""
-    known = parts(network)
+    known = named_parts(network)
     _refuse_unknown(stage, list(known))
     groups = []
     for distance, (name, part) in enumerate(reversed(known.items())):
@@ -67,7 +67,7 @@ def parameter_groups(network: FaceNet, stage: Stage, settings: Optimizer) -> lis
     return groups
 
 
-def build_optimizer(groups: list[dict[str, Any]], settings: Optimizer) -> torch.optim.Optimizer:
+def build_torch_optimizer(groups: list[dict[str, Any]], settings: OptimizerSettings) -> torch.optim.Optimizer:
     """The optimiser that a recipe names, PyTorch's."""
     match settings.name:
         case "sgd":
@@ -78,19 +78,19 @@ def build_optimizer(groups: list[dict[str, Any]], settings: Optimizer) -> torch.
             return torch.optim.AdamW(groups, lr=settings.lr)
 
 
-def count(network: nn.Module) -> tuple[int, int]:
+def count_parameters(network: nn.Module) -> tuple[int, int]:
     """How many parameters there are, and how many train."""
     sizes = [(p.numel(), p.requires_grad) for p in network.parameters()]
     return sum(size for size, _ in sizes), sum(size for size, trains in sizes if trains)
 
 
-def _rate(stage: Stage, name: str, usual: float) -> float:
+def _rate(stage: StageSettings, name: str, usual: float) -> float:
     if not isinstance(stage.lr, dict):
         return usual if stage.lr is None else stage.lr
     return stage.lr.get(name, stage.lr.get("head" if name in AFTER_BACKBONE else "backbone", usual))
 
 
-def _refuse_unknown(stage: Stage, known: list[str]) -> None:
+def _refuse_unknown(stage: StageSettings, known: list[str]) -> None:
     names = set(stage.lr if isinstance(stage.lr, dict) else ()) - {"backbone", "head", *known}
     if names:
         raise FacesError(
@@ -98,42 +98,45 @@ def _refuse_unknown(stage: Stage, known: list[str]) -> None:
         )
 
 
-ALL = 1500
+MAX_IMAGES_FOR_ALL_PAIRS = 1500
 """Of so many pictures, every pair counts."""
 
-NEXT, DRAWN, SEED = 20, 300_000, 0
+NEIGHBORS_PER_IMAGE, RANDOM_PAIRS, PAIR_SEED = 20, 300_000, 0
 """Of more: each picture's with the next ones of the same person, and so many pairs drawn by lot, less those."""
 
-CHUNK = 50_000
+PAIRS_PER_CHUNK = 50_000
 """Pairs scored at a time."""
 
 
-def validation_eer(vectors: np.ndarray, labels: np.ndarray) -> float | None:
+def compute_validation_eer(vectors: np.ndarray, labels: np.ndarray) -> float | None:
     """The EER of pairs of embeddings (N, D) of length one by labels (N,); none where there are not both kinds of pairs.
 
     It is none for embeddings that are not finite, too: what has become of the network, its loss says.
     """
     if not np.isfinite(vectors).all():
         return None
-    first, second = pairs_of(labels)
+    first, second = select_pairs(labels)
     matches = labels[first] == labels[second]
     if matches.all() or not matches.any():
         return None
-    starts = range(0, len(first), CHUNK)
-    scores = [np.einsum("nd,nd->n", vectors[first[at : at + CHUNK]], vectors[second[at : at + CHUNK]]) for at in starts]
+    starts = range(0, len(first), PAIRS_PER_CHUNK)
+    scores = [
+        np.einsum("nd,nd->n", vectors[first[at : at + PAIRS_PER_CHUNK]], vectors[second[at : at + PAIRS_PER_CHUNK]])
+        for at in starts
+    ]
     return roc_curve(np.concatenate(scores), matches).eer()
 
 
-def pairs_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def select_pairs(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The pairs that count, as places (P,) of their first and second picture: all, or of many pictures some."""
     count = len(labels)
-    if count <= ALL:
+    if count <= MAX_IMAGES_FOR_ALL_PAIRS:
         return np.triu_indices(count, 1)
     order = np.argsort(labels, kind="stable")
-    near = [(order[:-step], order[step:]) for step in range(1, NEXT + 1)]
+    near = [(order[:-step], order[step:]) for step in range(1, NEIGHBORS_PER_IMAGE + 1)]
     first, second = (np.concatenate(side) for side in zip(*near, strict=True))
     genuine = labels[first] == labels[second]
-    drawn = np.random.default_rng(SEED).integers(0, count, (2, DRAWN))
+    drawn = np.random.default_rng(PAIR_SEED).integers(0, count, (2, RANDOM_PAIRS))
     impostor = labels[drawn[0]] != labels[drawn[1]]
     return (
         np.concatenate([first[genuine], drawn[0][impostor]]),
@@ -152,19 +155,19 @@ def refuse_unpaired(recipe: Recipe, validation: Faces) -> None:
             )
 
 
-PRECISIONS = {"full": "no", "bf16": "bf16", "fp16": "fp16"}
+ACCELERATE_PRECISION = {"full": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
-def accelerator_for(recipe: Recipe) -> Accelerator:
+def make_accelerator(recipe: Recipe) -> Accelerator:
     """The device, the precision and the processes of a run. Raises FacesError for a precision that there is not."""
     AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
-    accelerator = Accelerator(mixed_precision=PRECISIONS[recipe.training.precision])
+    accelerator = Accelerator(mixed_precision=ACCELERATE_PRECISION[recipe.training.precision])
     if recipe.training.precision == "fp16" and accelerator.device.type == "cpu":
         raise FacesError("training.precision=fp16: needs a GPU; expected full, or bf16, which a processor has, too")
     return accelerator
 
 
-class FaceLearner:
+class TorchLearner:
     """A network in training. network: as built; model: the same as Accelerate has wrapped it; average: of its weights.
 
     totals: sums over the epoch so far of the loss, the right answers and the pictures that they are of, on the device.
@@ -180,10 +183,10 @@ class FaceLearner:
             network.compile()
         self.model: torch.nn.Module = network
         self.optimizer: Any = None
-        self.forget()
+        self.reset_totals()
 
     @property
-    def to_use(self) -> FaceNet:
+    def eval_network(self) -> FaceNet:
         """The network that validates and is kept: the average where the recipe has one."""
         return self.average.module if self.average else self.network
 
@@ -192,19 +195,19 @@ class FaceLearner:
         """The highest learning rate of any part in the last step."""
         return max(group["lr"] for group in self.optimizer.param_groups)
 
-    def forget(self) -> None:
+    def reset_totals(self) -> None:
         """Begin the sums of an epoch anew."""
         self.totals = torch.zeros(3, dtype=torch.float64, device=self.accelerator.device)
 
-    def begin(self, stage: int) -> None:
+    def begin_stage(self, stage: int) -> None:
         """Freeze and thaw as a stage has it, with a new optimiser."""
-        settings = self.recipe.plan[stage]
+        settings = self.recipe.planned_stages[stage]
         if self.model is not self.network:
             self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
         self.accelerator.free_memory()
-        choose(self.network, settings)
+        apply_stage(self.network, settings)
         groups = parameter_groups(self.network, settings, self.recipe.optimizer)
-        optimizer = build_optimizer(groups, self.recipe.optimizer)
+        optimizer = build_torch_optimizer(groups, self.recipe.optimizer)
         self.model, self.optimizer = self.accelerator.prepare(self.network, optimizer)
         self.model.train()
 
@@ -249,7 +252,7 @@ class FaceLearner:
             losses = losses + head.triplet_loss
         return losses * weights, ((logits.argmax(1) == labels) * weights).sum()
 
-    def training_figures(self) -> tuple[float, float, int]:
+    def training_metrics(self) -> tuple[float, float, int]:
         """Mean loss, share of right answers and pictures of the epoch so far, over all processes."""
         loss, right, seen = self.accelerator.reduce(self.totals.clone()).tolist()
         return (loss / seen, right / seen, round(seen)) if seen else (0.0, 0.0, 0)
@@ -261,7 +264,7 @@ class FaceLearner:
         A tie counts against the network, so that constant logits earn nothing.
         """
         sums = torch.zeros(4, dtype=torch.float64, device=self.accelerator.device)
-        network, bad = self.to_use.eval(), []
+        network, bad = self.eval_network.eval(), []
         seen_here: list[tuple[np.ndarray, ...]] = []
         for share in shares:
             device, data = self.accelerator.device, self.recipe.data
@@ -290,4 +293,4 @@ def _eer_of(parts: list[tuple[np.ndarray, ...]]) -> float | None:
     """The EER of numbers (n,), labels (n,) and embeddings (n, D) from all processes, in the order of the numbers."""
     indices, labels, vectors = (np.concatenate(kind) for kind in zip(*parts, strict=True))
     order = np.argsort(indices, kind="stable")
-    return validation_eer(vectors[order], labels[order])
+    return compute_validation_eer(vectors[order], labels[order])

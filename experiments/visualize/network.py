@@ -23,17 +23,17 @@ from torch import nn
 from experiments.data.images import fit_image, read_image
 from experiments.data.loader import normalize_images
 from experiments.errors import FacesError
-from experiments.inference.model import Trained
+from experiments.inference.model import TrainedModel
 from experiments.visualize.film import DPI, Panel, Shades, Stage
-from models.stages import HEAD, Part, parts
+from models.stages import HEAD, ModuleGroup, named_parts
 
 
-def load_image_for(trained: Trained, path: Path) -> np.ndarray:
+def load_image_for(trained: TrainedModel, path: Path) -> np.ndarray:
     """A picture as the network takes it, (H, W, 3) uint8. Raises ImageError for one that cannot be read."""
     return fit_image(read_image(path), trained.size, trained.recipe.data.fit)
 
 
-def convolutions(trained: Trained) -> dict[str, np.ndarray]:
+def convolutions(trained: TrainedModel) -> dict[str, np.ndarray]:
     """The kernels (F, C, KH, KW) of every convolution that sees more than a pixel, by its layer's name, in order."""
     if isinstance(trained.network, nn.Module):
         weights = {
@@ -48,7 +48,7 @@ def convolutions(trained: Trained) -> dict[str, np.ndarray]:
     return {name: weight for name, weight in weights.items() if weight.ndim == 4 and max(weight.shape[2:]) > 1}
 
 
-def feature_maps(trained: Trained, image: np.ndarray) -> dict[str, np.ndarray]:
+def feature_maps(trained: TrainedModel, image: np.ndarray) -> dict[str, np.ndarray]:
     """What the layers make of a picture (H, W, 3) uint8: (C, h, w) by name, from the input on.
 
     Of mytorch's networks after each ReLU; of PyTorch's after each stage.
@@ -64,12 +64,12 @@ def feature_maps(trained: Trained, image: np.ndarray) -> dict[str, np.ndarray]:
     return found
 
 
-def logits_of(trained: Trained, image: np.ndarray) -> np.ndarray:
+def logits_of(trained: TrainedModel, image: np.ndarray) -> np.ndarray:
     """Logits (classes,) of one picture (H, W, 3) uint8."""
     return trained.logits(image[None])[0]
 
 
-def pixel_gradient(trained: Trained, image: np.ndarray, label: int, noise: np.ndarray | None = None) -> np.ndarray:
+def pixel_gradient(trained: TrainedModel, image: np.ndarray, label: int, noise: np.ndarray | None = None) -> np.ndarray:
     """Gradient of a class's logit at the pixels, (H, W, 3): of pixels from 0 to 1, whatever the network's scale.
 
     noise: added to the pixels first, (H, W, 3), for an average over several gradients.
@@ -91,7 +91,7 @@ def pixel_gradient(trained: Trained, image: np.ndarray, label: int, noise: np.nd
     return np.moveaxis(grad[0], 0, -1) / scale
 
 
-def _pixels(trained: Trained, image: np.ndarray) -> np.ndarray:
+def _pixels(trained: TrainedModel, image: np.ndarray) -> np.ndarray:
     """The picture as the network's input, (1, 3, H, W)."""
     return normalize_images(image[None], trained.recipe.data)
 
@@ -100,8 +100,10 @@ def _outputs_of_stages(network: nn.Module, pixels: torch.Tensor) -> dict[str, np
     """Outputs (C, h, w) of a network's stages, as they pass by."""
     found: dict[str, np.ndarray] = {}
     hooks = []
-    for name, part in parts(network).items():
-        last = list(part.children())[-1] if isinstance(part, Part) and any(True for _ in part.children()) else part
+    for name, part in named_parts(network).items():
+        last = (
+            list(part.children())[-1] if isinstance(part, ModuleGroup) and any(True for _ in part.children()) else part
+        )
 
         def keep(module: nn.Module, inputs: object, output: object, name: str = name) -> None:
             if isinstance(output, torch.Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
@@ -122,7 +124,7 @@ CHANNELS, LAYERS, MAP_SIZE, MAP_GAP = 8, 8, 1.05, 0.08
 MAX_CHANNELS = 16
 
 
-def draw_features(trained: Trained, image: np.ndarray, channels: int = CHANNELS) -> Figure:
+def draw_features(trained: TrainedModel, image: np.ndarray, channels: int = CHANNELS) -> Figure:
     """A row a layer, a column a channel: the channels in which the picture (H, W, 3) uint8 differs most by place.
 
     Raises FacesError for a number of channels that does not fit, or a network that keeps no maps.
@@ -174,7 +176,7 @@ INPUTS = 8
 """Of a deeper layer's kernels: so many filters are shown, each with so many of the channels that it sees."""
 
 
-def draw_filters(trained: Trained, layer: str | None = None) -> Figure:
+def draw_filters(trained: TrainedModel, layer: str | None = None) -> Figure:
     """The kernels of a layer, the first convolution unless told: in colour where they see colours.
 
     Raises FacesError for a layer that is none, or a network without convolutions.
@@ -283,7 +285,7 @@ BATCH = 256
 
 
 def draw_gradient(
-    trained: Trained, image: np.ndarray, name: str | None = None, copies: int = 24, seed: int = 0
+    trained: TrainedModel, image: np.ndarray, name: str | None = None, copies: int = 24, seed: int = 0
 ) -> Figure:
     """A picture (H, W, 3) uint8 beside its gradient maps.
 
@@ -332,7 +334,7 @@ def draw_gradient(
     return drawing
 
 
-def label_of(trained: Trained, name: str | None, logits: np.ndarray) -> int:
+def label_of(trained: TrainedModel, name: str | None, logits: np.ndarray) -> int:
     """A person's label, the likeliest's unless told. Raises FacesError for a name that the run does not know."""
     if name is None:
         return int(np.argmax(logits))
@@ -343,7 +345,7 @@ def label_of(trained: Trained, name: str | None, logits: np.ndarray) -> int:
     return trained.classes.index(name)
 
 
-def smoothed(trained: Trained, image: np.ndarray, label: int, copies: int, seed: int) -> np.ndarray:
+def smoothed(trained: TrainedModel, image: np.ndarray, label: int, copies: int, seed: int) -> np.ndarray:
     """The mean of the gradients (H, W, 3) at noisy copies of a picture."""
     rng = np.random.default_rng(seed)
     total = np.zeros(image.shape)

@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.data.folders import folders_in, images_in
 from experiments.evaluation.gallery.store import read_gallery
-from experiments.inference.embedder import normalised, open_embedder
+from experiments.inference.embedder import normalize_embeddings, open_embedder
 
 SAME = 0.5
 """Templates so alike are taken for one person's: far above look-alikes, so that these stay among the strangers."""
@@ -22,7 +22,7 @@ def main(net: Path, gallery: Path, people: Path, out: Path) -> None:
     folders = [(folder, images_in(folder)[:PICTURES]) for folder in folders_in(people)]
     vectors = embedder.embed_files([path for _, paths in folders for path in paths], flip=False)
     ends = np.cumsum([len(paths) for _, paths in folders])[:-1]
-    means = normalised(np.stack([part.sum(0) for part in np.split(vectors, ends)]))
+    means = normalize_embeddings(np.stack([part.sum(0) for part in np.split(vectors, ends)]))
     strangers = (means @ templates.T).max(1) < SAME
     out.mkdir(parents=True)
     for (folder, _), stranger in zip(folders, strangers, strict=True):

@@ -14,7 +14,7 @@ def main(faces: str, folder: str) -> None:
     """Write nearest.json: top-1 of the nearest training picture by Euclidean distance, and of the run's last epoch."""
     run = Run.open(folder)
     train, validation = read_split(faces, run.recipe())
-    cnn = json.loads(run.metrics.read_text())["top1"]
+    cnn = json.loads(run.metrics_file.read_text())["top1"]
     result = {"cnn_top1": cnn}
     for name, pixels in {"colour": lambda images: images, "grey": lambda images: images.mean(-1)}.items():
         known, probes = (pixels(part.images.astype(np.float32)).reshape(len(part), -1) for part in (train, validation))

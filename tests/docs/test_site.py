@@ -78,7 +78,9 @@ def test_every_command_of_the_grader_is_in_the_reference(texts):
 
 
 def test_every_recipe_is_in_the_table(texts):
-    assert [name for name in recipes.names() if f"<td><code>{name}</code></td>" not in texts["reference/recipes"]] == []
+    assert [
+        name for name in recipes.recipe_names() if f"<td><code>{name}</code></td>" not in texts["reference/recipes"]
+    ] == []
 
 
 def test_every_picture_is_used_and_is_one(built):

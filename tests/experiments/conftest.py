@@ -18,8 +18,8 @@ from experiments.config import recipe as recipes
 from experiments.config.recipe import Recipe
 from experiments.data.dataset import Faces
 from experiments.run import Run
-from experiments.training.mytorch_learner import build_network
-from experiments.training.mytorch_trainer import train
+from experiments.training.mytorch_learner import build_mytorch_network
+from experiments.training.mytorch_trainer import train_mytorch
 from mytorch import manual_seed, save
 
 PEOPLE = {"anna": (200, 40, 40), "ben": (40, 200, 40), "chloe": (40, 40, 200), "dan": (210, 210, 60)}
@@ -77,23 +77,22 @@ def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny(recipe_file: Path) -> Callable[..., Recipe]:
     """tiny("epochs=3", ...): the tiny recipe with settings changed."""
-    return lambda *settings: recipes.load(recipe_file, settings)
+    return lambda *settings: recipes.load_recipe(recipe_file, settings)
 
 
 @pytest.fixture(scope="session")
 def trained_once(people: Path, tiny: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of enough epochs to know everybody. Not to be changed."""
-    return train(tiny("epochs=12"), people, tmp_path_factory.mktemp("runs") / "run")
+    return train_mytorch(tiny("epochs=12"), people, tmp_path_factory.mktemp("runs") / "run")
 
 
 @pytest.fixture(scope="session")
 def transfer_once(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of a tiny network of PyTorch, on pictures of another size than `trained_once`. Not to be changed."""
-    from experiments.training.torch_trainer import Options
-    from experiments.training.torch_trainer import train as train_transfer
+    from experiments.training.torch_trainer import TrainOptions, train_torch
 
     recipe = Recipe.model_validate(TRANSFER)
-    return train_transfer(recipe, people, tmp_path_factory.mktemp("runs") / "transfer", options=Options(workers=0))
+    return train_torch(recipe, people, tmp_path_factory.mktemp("runs") / "transfer", options=TrainOptions(workers=0))
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +100,7 @@ def untrained(trained_once: Run, tmp_path_factory: pytest.TempPathFactory) -> Ru
     """A run that knows nobody, and so makes mistakes. Not to be changed."""
     run = Run(shutil.copytree(trained_once.folder, tmp_path_factory.mktemp("untrained") / "run"))
     manual_seed(3)
-    save(build_network(run.recipe().model, len(PEOPLE)).state_dict(), run.best)
+    save(build_mytorch_network(run.recipe().model, len(PEOPLE)).state_dict(), run.best_weights)
     return run
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.errors import FacesError, meant
+from experiments.errors import FacesError, suggest_path
 from experiments.run import Run
 
 
@@ -31,8 +31,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_one_mistyped_part_is_recognised_and_nothing_is_made_up(here, typed, there):
-    assert meant(Path(typed)) == (None if there is None else Path(there))
-    assert meant(here / typed) == (None if there is None else here / there)
+    assert suggest_path(Path(typed)) == (None if there is None else Path(there))
+    assert suggest_path(here / typed) == (None if there is None else here / there)
 
 
 def test_a_run_and_a_picture_that_are_mistyped_are_said_with_what_is_there(here, command):

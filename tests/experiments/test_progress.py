@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import progress
-from experiments.progress import duration, printable, say, track
+from experiments.progress import format_duration, printable, say, track
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
     ],
 )  # fmt: skip
 def test_a_duration_is_said_as_people_say_it(seconds, words):
-    assert duration(seconds) == words
+    assert format_duration(seconds) == words
 
 
 @pytest.fixture

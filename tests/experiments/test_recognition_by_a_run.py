@@ -8,7 +8,7 @@ from itertools import combinations
 import pytest
 
 from experiments.run import Run
-from experiments.training.checkpoint import read_tensors, save_tensors
+from experiments.training.torch_checkpoint import read_tensors, save_tensors
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def pairs_file(people, tmp_path):
 
 def test_a_run_verifies_matches_enrolls_and_identifies(command, own_run, people, pairs_file, tmp_path):
     run = own_run.folder
-    before = json.loads(own_run.metrics.read_text())
+    before = json.loads(own_run.metrics_file.read_text())
     verified = command("verify", run, "--pairs", pairs_file, "--images", people, "--far", 0.1, "--bootstrap", 20)
     assert verified.status == 0, verified.err
-    after = json.loads(own_run.metrics.read_text())
+    after = json.loads(own_run.metrics_file.read_text())
     result = json.loads((run / "verification" / "verification.json").read_text())
     assert (after["eer"], after["threshold"]) == (result["eer"], result["threshold"])
     assert before.items() <= after.items()  # what training measured stands
@@ -59,8 +59,8 @@ def test_a_run_trained_further_loses_its_thresholds_and_its_gallery(command, own
     run, gallery = own_run.folder, tmp_path / "people.gallery"
     assert command("verify", run, "--pairs", pairs_file, "--images", people, "--bootstrap", 0).status == 0
     assert command("enroll", run, people, "--no-align", "--out", gallery).status == 0
-    tensors, _ = read_tensors(own_run.best)
-    save_tensors({name: tensor + 0.25 * (tensor.ndim > 1) for name, tensor in tensors.items()}, own_run.best)
+    tensors, _ = read_tensors(own_run.best_weights)
+    save_tensors({name: tensor + 0.25 * (tensor.ndim > 1) for name, tensor in tensors.items()}, own_run.best_weights)
     picture = people / "anna" / "0.png"
     matched = command("match", run, picture, picture, "--no-align", "--out", tmp_path / "match.png")
     assert (matched.status, "calibrated for other weights" in matched.err) == (2, True)

@@ -14,7 +14,7 @@ def test_a_run_knows_its_recipe_people_and_pictures(tmp_path):
     run = Run.open(tmp_path / "run")
     assert run.recipe() == Recipe(epochs=3)
     assert run.classes() == ["ä", "b"]
-    assert run.pictures() == "abc"
+    assert run.image_fingerprint() == "abc"
 
 
 def test_the_command_that_made_it_can_be_pasted_into_a_shell(tmp_path, monkeypatch):

@@ -52,5 +52,5 @@ def test_nothing_is_chosen_too_late(chosen):
 def test_a_system_that_lists_no_processor_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "numpy", raising=False)
     environment: dict[str, str] = {}
-    assert blas.choose_kernels(environment, tmp_path / "none") is None
+    assert blas.choose_blas_kernels(environment, tmp_path / "none") is None
     assert environment == {}

@@ -40,24 +40,24 @@ def test_other_settings_begin_a_recipe_anew(rehearsed):
 
 
 def test_a_recipe_that_fails_is_named_at_the_end_and_the_others_run(tmp_path, monkeypatch):
-    train = rehearsal.train_scratch
+    train = rehearsal.train_mytorch
 
     def fails(recipe, *arguments, **options):
         if recipe.model.name == "small_resnet":
             raise FacesError("no luck")
         return train(recipe, *arguments, **options)
 
-    monkeypatch.setattr(rehearsal, "train_scratch", fails)
+    monkeypatch.setattr(rehearsal, "train_mytorch", fails)
     with pytest.raises(FacesError, match="1 of 2 recipes did not get through: scratch_resnet"):
         rehearse(tmp_path / "out", ("scratch_resnet", SCRATCH))
     rows = json.loads((tmp_path / "out" / TABLE).read_text())
     assert {name: row["ended"] for name, row in rows.items()} == {"scratch_resnet": "no luck", SCRATCH: "done"}
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", recipes.recipe_names())
 def test_every_recipe_has_a_short_form_of_one_epoch_a_stage(name, tmp_path):
-    plain, short = recipes.load(name), shortened(name, tmp_path, 64, 1)
-    assert short.epochs == len(plain.plan)
+    plain, short = recipes.load_recipe(name), shortened(name, tmp_path, 64, 1)
+    assert short.epochs == len(plain.planned_stages)
     assert short.model.name == plain.model.name
     assert getattr(short.model, "weights", "none") == "none"
 

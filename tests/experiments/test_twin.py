@@ -11,8 +11,8 @@ from PIL import Image
 from experiments import twin as module
 from experiments.config import recipe as recipes
 from experiments.errors import FacesError
-from experiments.training.mytorch_learner import Learner, predict
-from experiments.twin import TorchLearner, build_torch_optimizer, run_twin
+from experiments.training.mytorch_learner import MytorchLearner, predict_logits
+from experiments.twin import TorchTwin, build_torch_optimizer, run_twin
 
 OPTIMIZERS = {
     "sgd": "{name: sgd, lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 0.01}",
@@ -48,7 +48,7 @@ def test_the_first_five_steps_in_float32_agree(people, tiny, tmp_path, quick, op
 @pytest.mark.slow
 def test_a_hundred_steps_on_real_faces_agree(shared_data, tmp_path):
     """The project's own claim: scratch_cnn on ORL, 5 pictures a person to train, dropout off."""
-    recipe = recipes.load("scratch_cnn", ["split.train=5"])
+    recipe = recipes.load_recipe("scratch_cnn", ["split.train=5"])
     result = run_twin(recipe, shared_data / "orl", tmp_path / "twin", steps=100, dtype="float64")
     assert result["steps"] == 100
     assert result["largest_difference"] <= 1e-9
@@ -56,14 +56,14 @@ def test_a_hundred_steps_on_real_faces_agree(shared_data, tmp_path):
 
 def test_a_disagreement_would_be_seen(people, tiny, tmp_path, quick, monkeypatch):
     """The test of the tests: another learning rate for one of the two parts them."""
-    step = TorchLearner.step
-    monkeypatch.setattr(TorchLearner, "step", lambda self, x, y, lr: step(self, x, y, lr * (1 + 1e-6)))
+    step = TorchTwin.step
+    monkeypatch.setattr(TorchTwin, "step", lambda self, x, y, lr: step(self, x, y, lr * (1 + 1e-6)))
     result = run_twin(tiny("epochs=20"), people, tmp_path / "twin", steps=20, dtype="float64")
     assert result["largest_difference"] > 1e-9
 
 
 def test_both_see_the_same_batches_and_the_schedules_learning_rate(people, tiny, tmp_path, quick, monkeypatch):
-    seen = {Learner: [], TorchLearner: []}
+    seen = {MytorchLearner: [], TorchTwin: []}
     for kind in seen:
 
         def watch(self, pixels, labels, *lr, kind=kind, step=kind.step):
@@ -72,18 +72,18 @@ def test_both_see_the_same_batches_and_the_schedules_learning_rate(people, tiny,
 
         monkeypatch.setattr(kind, "step", watch)
     run_twin(tiny("epochs=2"), people, tmp_path / "twin", None)
-    assert len(seen[Learner]) == 10
+    assert len(seen[MytorchLearner]) == 10
     for (pixels, labels, lr), (their_pixels, their_labels, their_lr) in zip(*seen.values(), strict=True):
         assert np.array_equal(pixels, their_pixels)
         assert np.array_equal(labels, their_labels)
         assert lr == their_lr
-    assert len({lr for *_, lr in seen[Learner]}) > 5
+    assert len({lr for *_, lr in seen[MytorchLearner]}) > 5
 
 
 @pytest.mark.parametrize("schedule", ["step", "plateau"])
 def test_a_schedule_by_the_epoch_steps_for_both(people, tiny, tmp_path, quick, monkeypatch, schedule):
-    rates, step = [], TorchLearner.step
-    monkeypatch.setattr(TorchLearner, "step", lambda self, x, y, lr: (rates.append(lr), step(self, x, y, lr))[1])
+    rates, step = [], TorchTwin.step
+    monkeypatch.setattr(TorchTwin, "step", lambda self, x, y, lr: (rates.append(lr), step(self, x, y, lr))[1])
     settings = f"schedule={{name: {schedule}, every: 1, gamma: 0.5, patience: 0}}"
     recipe = tiny("epochs=8", settings, "optimizer.lr=1e-6" if schedule == "plateau" else "optimizer.lr=0.01")
     result = run_twin(recipe, people, tmp_path / "twin", None, "float64")
@@ -112,7 +112,7 @@ def test_the_files_say_what_happened(people, tiny, tmp_path):
         assert float(row["relative_difference"]) == abs(ours - theirs) / theirs
     assert json.loads((folder / "twin.json").read_text()) == result
     assert result["largest_difference"] == max(float(row["relative_difference"]) for row in rows)
-    assert recipes.load(folder / "recipe.yaml").model.dropout == 0
+    assert recipes.load_recipe(folder / "recipe.yaml").model.dropout == 0
     with Image.open(folder / "twin.png") as image:
         assert min(image.size) > 300
 
@@ -146,16 +146,16 @@ def test_an_interrupt_while_the_results_are_written_leaves_nothing(people, tiny,
 def test_pytorchs_optimiser_has_the_settings_of_the_recipe(tiny, optimizer):
     settings = tiny(f"optimizer={OPTIMIZERS[optimizer]}").optimizer
     theirs = build_torch_optimizer(torch.nn.Linear(2, 2), settings)
-    ours = Learner(tiny(f"optimizer={OPTIMIZERS[optimizer]}"), 4, 5).optimizer
+    ours = MytorchLearner(tiny(f"optimizer={OPTIMIZERS[optimizer]}"), 4, 5).optimizer
     assert type(theirs).__name__ == type(ours).__name__
     for key in ours.param_groups[0].keys() & theirs.param_groups[0].keys() - {"params", "lr"}:
         assert theirs.param_groups[0][key] == ours.param_groups[0][key], key
 
 
 def test_predictions_of_both_agree_and_leave_the_twin_in_training(tiny):
-    learner = Learner(tiny(), 4, 5, np.float64)
-    theirs = TorchLearner(learner, tiny().optimizer)
+    learner = MytorchLearner(tiny(), 4, 5, np.float64)
+    theirs = TorchTwin(learner, tiny().optimizer)
     pixels = np.random.default_rng(0).standard_normal((130, 3, 16, 16))
-    np.testing.assert_allclose(theirs.predict(pixels), predict(learner.network, pixels), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(theirs.predict(pixels), predict_logits(learner.network, pixels), rtol=0, atol=1e-12)
     assert theirs.network.training
     assert learner.network.training

@@ -6,17 +6,17 @@ import pytest
 import torch
 from torchvision.ops import drop_block2d
 
-from models.backbones import build
+from models.backbones import build_backbone
 from models.face_net import FaceNet
 from models.heads import build_head
-from models.stages import parts, set_trainable
+from models.stages import named_parts, set_trainable
 from models.surgery import DropBlock, insert_drop_block
 
 
 def face_net(name: str = "resnet18") -> FaceNet:
     torch.manual_seed(0)
     features = {"resnet18": 512, "mobilenet_v2": 1280, "vit_tiny_patch16_224": 192}[name]
-    return FaceNet(build(name), build_head("linear", features, 3))
+    return FaceNet(build_backbone(name), build_head("linear", features, 3))
 
 
 @pytest.mark.parametrize(("name", "part"), [("resnet18", "layer3"), ("mobilenet_v2", "stage6")])
@@ -30,7 +30,7 @@ def test_blocks_are_dropped_in_training_alone(name, part):
     assert torch.equal(net.eval()(x), plain)
     net.train()
     net.backbone.eval()
-    last = [*parts(net)[part].children()][-1] if name == "mobilenet_v2" else parts(net)[part]
+    last = [*named_parts(net)[part].children()][-1] if name == "mobilenet_v2" else named_parts(net)[part]
     seen = []
     last.drop_block.register_forward_hook(lambda _, given, out: seen.append((given[0], out)))
     last.drop_block.train()
@@ -62,7 +62,7 @@ def test_the_block_is_the_largest_odd_one_that_fits_the_map(height, width, block
 @pytest.mark.parametrize("size", [64, 112])
 def test_small_pictures_are_learned_from(name, size):
     net = face_net(name)
-    insert_drop_block(net, [part for part in parts(net) if part.startswith(("layer", "stage"))][-2:], p=0.1)
+    insert_drop_block(net, [part for part in named_parts(net) if part.startswith(("layer", "stage"))][-2:], p=0.1)
     net.train()
     net(torch.randn(2, 3, size, size)).square().sum().backward()
     assert all(parameter.grad.isfinite().all() for parameter in net.parameters())

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from models.backbones import build, find
+from models.backbones import build_backbone, find_backbone
 from models.face_net import FaceNet, embedding_neck
 from models.heads import HEADS, build_head
 
@@ -12,7 +12,9 @@ from models.heads import HEADS, build_head
 @pytest.mark.parametrize("kind", HEADS)
 def test_embeddings_have_length_one_and_logits_are_the_heads(kind):
     torch.manual_seed(0)
-    net = FaceNet(build("mobilenetv3_small_050"), build_head(kind, 24, 5), embedding_neck(1024, 24, 0.2)).eval()
+    net = FaceNet(
+        build_backbone("mobilenetv3_small_050"), build_head(kind, 24, 5), embedding_neck(1024, 24, 0.2)
+    ).eval()
     x, labels = torch.randn(5, 3, 32, 32), torch.arange(5)
     if kind == "prototypes":
         net.head.fit(net.embed(x).detach(), labels)
@@ -26,10 +28,10 @@ def test_embeddings_have_length_one_and_logits_are_the_heads(kind):
 
 
 def test_whole_face_network_serves_as_weights_of_its_backbone(tmp_path):
-    net = FaceNet(build("resnet18"), build_head("arcface", 32, 9), embedding_neck(512, 32))
+    net = FaceNet(build_backbone("resnet18"), build_head("arcface", 32, 9), embedding_neck(512, 32))
     save_file(net.state_dict(), tmp_path / "best.safetensors")
     said = []
-    backbone = build("resnet18", tmp_path / "best.safetensors", said.append)
+    backbone = build_backbone("resnet18", tmp_path / "best.safetensors", said.append)
     assert "only its backbone is used" in said[0]
     assert all(torch.equal(value, net.backbone.state_dict()[key]) for key, value in backbone.state_dict().items())
 
@@ -37,7 +39,7 @@ def test_whole_face_network_serves_as_weights_of_its_backbone(tmp_path):
 def test_state_dict_travels_between_networks_built_alike():
     def net() -> FaceNet:
         return FaceNet(
-            build("mobilefacenet"), build_head("subcentre_arcface", find("mobilefacenet").features, 4)
+            build_backbone("mobilefacenet"), build_head("subcenter_arcface", find_backbone("mobilefacenet").features, 4)
         ).eval()
 
     first, second = net(), net()

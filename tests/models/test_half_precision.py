@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.backbones import build
-from models.surgery import keep_strided_depthwise
+from models.backbones import build_backbone
+from models.surgery import keep_depthwise_float32
 
 
 def network():
@@ -16,7 +16,7 @@ def network():
 def test_strided_depthwise_convolutions_alone_stay_in_float32():
     kinds = []
     net = network()
-    keep_strided_depthwise(net)
+    keep_depthwise_float32(net)
     for layer in net:
         layer.register_forward_hook(lambda module, inputs, output: kinds.append(output.dtype))
     with torch.autocast("cpu", torch.bfloat16):
@@ -27,7 +27,7 @@ def test_strided_depthwise_convolutions_alone_stay_in_float32():
 
 def test_outside_of_autocast_nothing_changes_nor_do_names_or_copies():
     net, plain = network(), network()
-    keep_strided_depthwise(net)
+    keep_depthwise_float32(net)
     x = torch.randn(2, 4, 24, 24)
     assert torch.equal(copy.deepcopy(net)(x), plain(x))
     assert list(net.state_dict()) == list(plain.state_dict())
@@ -35,8 +35,8 @@ def test_outside_of_autocast_nothing_changes_nor_do_names_or_copies():
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v2_tf"])
 def test_both_mobilenets_compute_theirs_in_float32(name):
-    net = build(name, "none")
-    keep_strided_depthwise(net)
+    net = build_backbone(name, "none")
+    keep_depthwise_float32(net)
     kinds = []
     for module in net.modules():
         if isinstance(module, nn.Conv2d) and module.groups > 1 and max(module.stride) > 1:

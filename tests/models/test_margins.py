@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from pytorch_metric_learning.losses import ArcFaceLoss, CosFaceLoss, SubCenterArcFaceLoss
 from torch.nn import functional as F
 
-from models.margins import ArcFace, CosFace, Cosine, SubCentreArcFace
+from models.margins import ArcFace, CosFace, Cosine, SubCenterArcFace
 
 HEADS = {
     "arcface": (ArcFace, {}, ArcFaceLoss, {}),
     "cosface": (CosFace, {}, CosFaceLoss, {}),
-    "subcentre": (SubCentreArcFace, {"centres": 3}, SubCenterArcFaceLoss, {"sub_centers": 3}),
+    "subcenter": (SubCenterArcFace, {"centers": 3}, SubCenterArcFaceLoss, {"sub_centers": 3}),
 }
 
 
@@ -47,13 +47,13 @@ def test_loss_and_gradients_are_pytorch_metric_learnings(name, data):
     torch.testing.assert_close(our_weight_grad, weight_grad.T, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("kind", [Cosine, CosFace, ArcFace, SubCentreArcFace])
+@pytest.mark.parametrize("kind", [Cosine, CosFace, ArcFace, SubCenterArcFace])
 @pytest.mark.parametrize("form", ["float32", "autocast bfloat16", "autocast float16", "bfloat16", "float16"])
 def test_embeddings_on_their_centre_and_opposite_it_have_finite_gradients(kind, form):
     torch.manual_seed(0)
     head = kind(16, 4)
-    centres = head.weight.detach()[:: len(head.weight) // 4]
-    x = torch.cat([centres, -centres, 1e-3 * centres, 100 * centres, torch.zeros(1, 16)])
+    centers = head.weight.detach()[:: len(head.weight) // 4]
+    x = torch.cat([centers, -centers, 1e-3 * centers, 100 * centers, torch.zeros(1, 16)])
     labels = torch.tensor([0, 1, 2, 3] * 4 + [0])
     name = form.split()[-1]
     dtype = getattr(torch, name)
@@ -78,7 +78,7 @@ def test_half_precision_gives_the_logits_of_single():
     assert torch.equal(inside, head(x, labels))
 
 
-@pytest.mark.parametrize("kind", [CosFace, ArcFace, SubCentreArcFace])
+@pytest.mark.parametrize("kind", [CosFace, ArcFace, SubCenterArcFace])
 def test_margin_counts_in_training_with_labels_alone(kind):
     torch.manual_seed(0)
     head, x, labels = kind(8, 5), torch.randn(6, 8), torch.randint(5, (6,))
@@ -110,7 +110,7 @@ def test_arcface_is_the_angle_plus_the_margin_and_goes_on_falling(easy):
         (ArcFace, {"margin": -0.1}, "radians"),
         (CosFace, {"margin": 1.0}, "from 0 to below 1"),
         (Cosine, {"scale": 0.0}, "scale 0.0: expected a number above 0"),
-        (SubCentreArcFace, {"centres": 0}, "centres 0: expected 1 or more"),
+        (SubCenterArcFace, {"centers": 0}, "centers 0: expected 1 or more"),
     ],
 )
 def test_bad_setting_is_refused(kind, settings, message):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from models.backbones import build
+from models.backbones import build_backbone
 from models.mobilenet import SameConv2d
 
 
@@ -44,7 +44,7 @@ def test_on_odd_maps_it_is_pytorchs_padding():
 
 def test_both_kinds_share_names_and_differ_in_what_they_see():
     torch.manual_seed(0)
-    plain, shifted = build("mobilenet_v2").eval(), build("mobilenet_v2_tf").eval()
+    plain, shifted = build_backbone("mobilenet_v2").eval(), build_backbone("mobilenet_v2_tf").eval()
     shifted.load_state_dict(plain.state_dict())
     assert sum(isinstance(module, SameConv2d) for module in shifted.modules()) == 5
     even, odd = torch.randn(2, 3, 64, 64), torch.randn(2, 3, 65, 65)  # 65, 33, 17, 9, 5, 3: odd all the way

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from models.backbones import BACKBONES, build, find
+from models.backbones import BACKBONES, build_backbone, find_backbone
 from models.face_net import FaceNet, embedding_neck
 from models.heads import build_head
-from models.stages import layers, parts, set_trainable
+from models.stages import named_layers, named_parts, set_trainable
 
 NAMES = [*BACKBONES, "mobilenetv3_small_050", "vit_tiny_patch16_224", "regnetx_002", "densenet121", "vgg11_bn"]
 SMALL = {"mobilefacenet": 112, "inception_resnet_v1": 80}
@@ -17,9 +17,9 @@ SMALL = {"mobilefacenet": 112, "inception_resnet_v1": 80}
 
 def face_net(name: str, neck: bool = True) -> FaceNet:
     torch.manual_seed(0)
-    features = find(name).features
+    features = find_backbone(name).features
     return FaceNet(
-        build(name),
+        build_backbone(name),
         build_head("cosine", 16 if neck else features, 4),
         embedding_neck(features, 16, 0.5) if neck else None,
     )
@@ -40,14 +40,14 @@ def moved(net: nn.Module, before: dict[str, torch.Tensor]) -> set[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_parts_cover_every_parameter_once_and_layers_stand_in_their_order(name):
     net = face_net(name)
-    found = parts(net)
+    found = named_parts(net)
     ids = [id(p) for part in found.values() for p in part.parameters()]
     assert len(ids) == len(set(ids))
     assert set(ids) == set(map(id, net.parameters()))
     assert list(found)[-2:] == ["neck", "head"]
-    assert list(found)[:-2] == list(parts(net.backbone))
+    assert list(found)[:-2] == list(named_parts(net.backbone))
     assert len(found) > 5
-    inside = [id(p) for _, layer in layers(net) for p in layer.parameters(recurse=False)]
+    inside = [id(p) for _, layer in named_layers(net) for p in layer.parameters(recurse=False)]
     assert inside == [id(p) for p in net.parameters()]
     order = {id(p): n for n, p in enumerate(net.parameters())}
     firsts = [min(order[id(p)] for p in part.parameters()) for part in found.values()]
@@ -55,9 +55,9 @@ def test_parts_cover_every_parameter_once_and_layers_stand_in_their_order(name):
 
 
 def test_names_are_the_ones_people_know():
-    resnet = list(parts(face_net("resnet18", neck=False)))
+    resnet = list(named_parts(face_net("resnet18", neck=False)))
     assert resnet == ["stem", "layer1", "layer2", "layer3", "layer4", "head"]
-    mobile = parts(face_net("mobilenet_v2"))
+    mobile = named_parts(face_net("mobilenet_v2"))
     assert [*mobile][:9] == ["stem", *(f"stage{n}" for n in range(1, 8)), "tail"]
     assert [len(list(mobile[f"stage{n}"].children())) for n in range(1, 8)] == [1, 2, 3, 4, 3, 3, 1]  # paper's table 2
 
@@ -67,16 +67,16 @@ def test_names_are_the_ones_people_know():
 )
 def test_frozen_parts_stay_as_they_are_with_their_running_statistics(name):
     net = face_net(name)
-    known = list(parts(net))
+    known = list(named_parts(net))
     train = known[-3:]
     set_trainable(net, train)
     before = {key: value.clone() for key, value in net.state_dict().items()}
     step(net, SMALL.get(name, 64))
     changed = moved(net, before)
-    own = {id(p) for part in train for p in parts(net)[part].parameters()}
+    own = {id(p) for part in train for p in named_parts(net)[part].parameters()}
     allowed = {key for key, p in net.named_parameters() if id(p) in own}
     assert {key for key, p in net.named_parameters() if key in changed} <= allowed
-    frozen = {id(m) for part in known[:-3] for m in parts(net)[part].modules()}
+    frozen = {id(m) for part in known[:-3] for m in named_parts(net)[part].modules()}
     names = {key for key, m in net.named_modules() if id(m) in frozen}
     assert not {key for key in changed if key.rpartition(".")[0] in names}
     assert any(key.startswith("neck.") and "running" in key for key in changed)
@@ -108,7 +108,7 @@ def test_dropout_of_a_frozen_part_drops_nothing_and_a_copy_stays_frozen():
 
 
 def test_first_dropout_of_a_training_head_drops_behind_a_frozen_backbone():
-    net = FaceNet(build("resnet18"), build_head("linear", 512, 4, dropout=0.5)).train()
+    net = FaceNet(build_backbone("resnet18"), build_head("linear", 512, 4, dropout=0.5)).train()
     set_trainable(net, ["head"])
     assert net.head.layers[0].training
     assert not net.backbone.bn1.training
@@ -119,7 +119,9 @@ def test_last_layers_are_layers_and_not_parameter_tensors():
     set_trainable(net, ["neck", "head"], last_layers=4)
     net.train()
     trained = [
-        name for name, layer in layers(net.backbone) if all(p.requires_grad for p in layer.parameters(recurse=False))
+        name
+        for name, layer in named_layers(net.backbone)
+        if all(p.requires_grad for p in layer.parameters(recurse=False))
     ]
     assert trained == ["features.17.conv.2", "features.17.conv.3", "features.18.0", "features.18.1"]
     tensors = [p for p in net.backbone.parameters() if p.requires_grad]
@@ -134,7 +136,7 @@ def test_last_layers_are_layers_and_not_parameter_tensors():
 
 
 def test_backbone_alone_can_be_frozen_too():
-    backbone = build("resnet18").train()
+    backbone = build_backbone("resnet18").train()
     set_trainable(backbone, ["layer4"])
     assert [backbone.layer4[0].bn1.training, backbone.layer3[0].bn1.training] == [True, False]
 

@@ -18,7 +18,7 @@ from experiments.data.folders import find_identities
 from experiments.errors import FacesError
 from experiments.evaluation.scoring import EmbedOptions
 from experiments.files import read_json, write_json
-from experiments.inference.embedder import normalised, open_embedder
+from experiments.inference.embedder import normalize_embeddings, open_embedder
 from experiments.progress import say
 
 SEARCHES = "searches.json"
@@ -81,7 +81,7 @@ def calibrate_searches(
     if people < 3:
         raise FacesError(f"{people} people are too few to calibrate searches by: give three or more, better hundreds")
     others = people - 1
-    templates = normalised(_sums(embeddings, labels, people, each, seed)).astype(np.float64)
+    templates = normalize_embeddings(_sums(embeddings, labels, people, each, seed)).astype(np.float64)
     alike = np.zeros((STEPS + 1) * people, np.int64)  # how many probes have c templates so like, by similarity and c
     for start in range(0, len(labels), CHUNK):
         probes, own = embeddings[start : start + CHUNK].astype(np.float64), labels[start : start + CHUNK]

@@ -12,7 +12,7 @@ from experiments.evaluation.gallery.identify import choose_threshold
 from experiments.evaluation.gallery.store import Gallery
 from experiments.evaluation.scoring import EmbedOptions
 from experiments.files import write_csv, write_json
-from experiments.inference.embedder import normalised, open_embedder
+from experiments.inference.embedder import normalize_embeddings, open_embedder
 from experiments.metrics.bootstrap import proportion_interval_by_person
 from experiments.metrics.identification import (
     STRANGER,
@@ -46,8 +46,8 @@ def leave_one_out(gallery: Gallery) -> LeaveOneOutResult:
     if not len(asked) or len(counts) < 2:
         raise FacesError("leaving one out needs two people at least, and somebody with two pictures")
     probes, own = gallery.embeddings[asked].astype(np.float64), numbers[asked]
-    similarity = probes @ normalised(sums).astype(np.float64).T
-    without = normalised(sums[own] - probes).astype(np.float64)
+    similarity = probes @ normalize_embeddings(sums).astype(np.float64).T
+    without = normalize_embeddings(sums[own] - probes).astype(np.float64)
     similarity[np.arange(len(asked)), own] = np.einsum("nd,nd->n", probes, without)
     strangers = similarity.copy()
     strangers[np.arange(len(asked)), own] = -1.0

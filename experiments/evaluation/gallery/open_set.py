@@ -16,7 +16,7 @@ from experiments.data.images import load_images
 from experiments.errors import FacesError
 from experiments.evaluation.scoring import EmbedOptions
 from experiments.files import write_csv, write_json
-from experiments.inference.embedder import Embedder, normalised
+from experiments.inference.embedder import Embedder, normalize_embeddings
 from experiments.metrics.identification import STRANGER, cmc_curve, match_ranks, open_set_scores, rank_k_rate
 from experiments.plots.verification import plot_cmc
 from experiments.progress import say
@@ -57,7 +57,7 @@ def evaluate_known_unknown(
     numbers = np.repeat(np.arange(len(names)), [len(paths) for paths in people.values()])
     sums = np.zeros((len(names), known.shape[1]))
     np.add.at(sums, numbers, known)
-    templates = normalised(sums).astype(np.float64)
+    templates = normalize_embeddings(sums).astype(np.float64)
     similarity = _embeddings(embedder, probes, view) @ templates.T
     judged, places = (
         open_set_scores(similarity, truth),

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from experiments.errors import FacesError
-from experiments.inference.embedder import normalised
+from experiments.inference.embedder import normalize_embeddings
 from mytorch.files import replacing
 
 FORMAT = "faces gallery 1"
@@ -48,7 +48,7 @@ class Gallery:
         numbers = np.unique(np.array(self.people), return_inverse=True)[1]
         sums = np.zeros((numbers.max() + 1, self.embeddings.shape[1]))
         np.add.at(sums, numbers, self.embeddings)
-        return normalised(sums)
+        return normalize_embeddings(sums)
 
     def with_more(
         self, embeddings: np.ndarray, people: Sequence[str], pictures: Sequence[str], digests: Sequence[str]

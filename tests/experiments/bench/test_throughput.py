@@ -25,7 +25,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def race(file, people):
-    return Race(recipes.load(file), people, workers=0)
+    return Race(recipes.load_recipe(file), people, workers=0)
 
 
 def test_figures_from_the_command_line(command, file, people, tmp_path):

@@ -8,24 +8,24 @@ from experiments.errors import FacesError
 
 def refused(source, *settings) -> str:
     with pytest.raises(FacesError) as error:
-        recipes.load(source, settings)
+        recipes.load_recipe(source, settings)
     return str(error.value)
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", recipes.recipe_names())
 def test_every_recipe_of_the_project_loads_and_says_what_it_is_about(name):
-    assert recipes.load(name).about
+    assert recipes.load_recipe(name).about
 
 
 def test_the_project_has_recipes():
-    assert {"scratch_cnn", "scratch_resnet"} <= set(recipes.names())
+    assert {"scratch_cnn", "scratch_resnet"} <= set(recipes.recipe_names())
 
 
 @pytest.mark.parametrize("train", ["0.3", "5"])
 def test_a_dumped_recipe_loads_to_the_same_one(tmp_path, tiny, train):
     recipe = tiny(f"split.train={train}", "identities=3", "schedule.name=plateau", "optimizer.nesterov=true")
     (tmp_path / "again.yaml").write_text(recipe.dump())
-    again = recipes.load(tmp_path / "again.yaml")
+    again = recipes.load_recipe(tmp_path / "again.yaml")
     assert again == recipe
     assert type(again.split.train) is type(recipe.split.train)
 
@@ -38,7 +38,7 @@ def test_a_dump_names_every_setting_even_those_left_alone():
 
 def test_an_empty_file_is_the_recipe_of_all_defaults(tmp_path):
     (tmp_path / "empty.yaml").touch()
-    assert recipes.load(tmp_path / "empty.yaml") == Recipe()
+    assert recipes.load_recipe(tmp_path / "empty.yaml") == Recipe()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_of_two_settings_of_one_key_the_last_counts(tiny):
 
 def test_a_setting_in_a_group_that_the_file_leaves_out(tmp_path):
     (tmp_path / "short.yaml").write_text("epochs: 3")
-    assert recipes.load(tmp_path / "short.yaml", ["schedule.name=step"]).schedule.name == "step"
+    assert recipes.load_recipe(tmp_path / "short.yaml", ["schedule.name=step"]).schedule.name == "step"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_picture_too_small_for_the_pooling_is_refused(size):
 
 
 def test_a_picture_just_large_enough_for_the_pooling_is_taken():
-    assert recipes.load("scratch_cnn", ["model.widths=[4, 4, 4, 4]", "data.size=[16, 16]"])
+    assert recipes.load_recipe("scratch_cnn", ["model.widths=[4, 4, 4, 4]", "data.size=[16, 16]"])
 
 
 @pytest.mark.parametrize("setting", ["epochs", "=3", "epochs.x=3", "epochs=[1", "epochs: 3"])
@@ -178,7 +178,7 @@ def test_an_unknown_recipe_comes_with_the_nearest_one():
 
 
 def test_a_recipe_like_no_other_comes_with_all_known_ones():
-    assert f"known recipes: {', '.join(recipes.names())}" in refused("zzzz")
+    assert f"known recipes: {', '.join(recipes.recipe_names())}" in refused("zzzz")
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -8,25 +8,25 @@ import pytest
 import yaml
 
 from experiments.config import recipe as recipes
-from experiments.config.recipe import Transfer
-from experiments.inference.model import Trained
-from experiments.training.torch_trainer import Options, train
+from experiments.config.recipe import TransferModel
+from experiments.inference.model import TrainedModel
+from experiments.training.torch_trainer import TrainOptions, train_torch
 
 SIDES = {"inception": 80, "mobilefacenet": 112}
 """The smallest pictures that a network can work on, where 32 pixels are too few."""
 
-NAMES = [name for name in recipes.names() if isinstance(recipes.load(name).model, Transfer)]
+NAMES = [name for name in recipes.recipe_names() if isinstance(recipes.load_recipe(name).model, TransferModel)]
 
 
 def shortened(name: str):
     """The recipe with drawn weights, small pictures, and one epoch of two batches in each stage."""
-    tree = yaml.safe_load((recipes.FOLDER / f"{name}.yaml").read_text())
+    tree = yaml.safe_load((recipes.RECIPES_FOLDER / f"{name}.yaml").read_text())
     side = next((side for start, side in SIDES.items() if tree["model"]["backbone"].startswith(start)), 32)
     epochs = [f"stages.{number}.epochs=1" for number in range(len(tree.get("stages", [])))] or ["epochs=1"]
     if "prototypes" in name:
         epochs = []
     common = ["model.weights=none", f"data.size=[{side}, {side}]", "batch_size=2", "split.train=0.5"]
-    return recipes.load(name, [*common, *epochs])
+    return recipes.load_recipe(name, [*common, *epochs])
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +45,13 @@ def two_people(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_learns_from_two_batches(name, two_people, tmp_path):
     recipe = shortened(name)
-    run = train(recipe, two_people, tmp_path / "run", options=Options(workers=0))
-    with run.history.open(newline="") as file:
+    run = train_torch(recipe, two_people, tmp_path / "run", options=TrainOptions(workers=0))
+    with run.history_file.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == list(range(1, recipe.epochs + 1)) or recipe.epochs == 0
     assert all(np.isfinite(float(row["loss"])) for row in rows)
     assert all(np.isfinite(float(row["train_loss"])) for row in rows if recipe.epochs)
-    trained = Trained.open(run.folder)
+    trained = TrainedModel.open(run.folder)
     pictures = np.zeros((2, *trained.size, 3), np.uint8)
     assert trained.logits(pictures).shape == (2, 2)
 
@@ -59,5 +59,8 @@ def test_every_recipe_learns_from_two_batches(name, two_people, tmp_path):
 def test_published_recipes_say_whose_figures_they_are_after():
     published = [name for name in NAMES if name.rsplit("_", 1)[-1] in ("a", "a2", "b", "c", "c2")]
     assert len(published) == 11
-    assert all(recipes.load(name).about.startswith("Published, ") for name in published)
-    assert all("%" in recipes.load(name).about or "figures of A" in recipes.load(name).about for name in published)
+    assert all(recipes.load_recipe(name).about.startswith("Published, ") for name in published)
+    assert all(
+        "%" in recipes.load_recipe(name).about or "figures of A" in recipes.load_recipe(name).about
+        for name in published
+    )

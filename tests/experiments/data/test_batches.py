@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.config.recipe import Augment, Data, Recipe
+from experiments.config.recipe import AugmentSettings, DataSettings, Recipe
 from experiments.data.augment import Augmentation
 from experiments.data.dataset import read_split
 from experiments.data.loader import Batches, normalize_images
 
-EVERYTHING = Augment(
+EVERYTHING = AugmentSettings(
     flip=0.5, crop=0.7, shift=0.1, zoom=0.2, rotate=20, perspective=0.2, brightness=0.2, contrast=0.2, saturation=0.2,
     hue=0.1, grey=0.1, blur=0.3, policy="randaugment", erase=0.5,
 )  # fmt: skip
@@ -45,7 +45,7 @@ def test_a_batch_is_the_same_whoever_draws_random_numbers_in_between(faces):
     assert np.array_equal(np.concatenate(parts), expected)
 
 
-@pytest.mark.parametrize("augment", [EVERYTHING, Augment(flip=0)])
+@pytest.mark.parametrize("augment", [EVERYTHING, AugmentSettings(flip=0)])
 def test_another_epoch_and_another_seed_give_other_batches(faces, augment):
     first = pixels(batches(faces, augment), 0)
     assert not np.array_equal(first, pixels(batches(faces, augment), 1))
@@ -77,7 +77,7 @@ def test_global_random_states_are_left_as_they_were_even_if_an_epoch_is_left_ear
 
 @pytest.mark.parametrize("size", range(2, 13))
 def test_an_epoch_shows_every_image_once_with_its_label(faces, size):
-    of = batches(faces, Augment(flip=0), size)
+    of = batches(faces, AugmentSettings(flip=0), size)
     shown = list(of.epoch(0))
     assert len(shown) == len(of)
     rows = {image.tobytes(): label for image, label in zip(faces.images, faces.labels, strict=True)}
@@ -102,7 +102,7 @@ def test_a_single_image_is_a_batch(faces):
 
 
 def test_no_augmentation_leaves_the_pixels_as_they_are(faces):
-    same = Augmentation(Augment(flip=0), seed=0)(faces.images, np.arange(11), epoch=0)
+    same = Augmentation(AugmentSettings(flip=0), seed=0)(faces.images, np.arange(11), epoch=0)
     assert np.array_equal(same, faces.images)
 
 
@@ -118,22 +118,22 @@ STRONG: dict[str, dict] = {
 }
 
 
-@pytest.mark.parametrize("name", list(Augment.model_fields))
+@pytest.mark.parametrize("name", list(AugmentSettings.model_fields))
 def test_every_augmentation_changes_pixels_and_keeps_their_form(faces, name):
-    settings = Augment(**{"flip": 0, **STRONG[name]})
+    settings = AugmentSettings(**{"flip": 0, **STRONG[name]})
     changed = Augmentation(settings, seed=0)(faces.images, np.arange(11), epoch=0)
     assert not np.array_equal(changed, faces.images)
     assert (changed.shape, changed.dtype) == (faces.images.shape, np.uint8)
 
 
 def test_a_certain_flip_mirrors_left_and_right(faces):
-    flipped = Augmentation(Augment(flip=1), seed=0)(faces.images, np.arange(11), epoch=0)
+    flipped = Augmentation(AugmentSettings(flip=1), seed=0)(faces.images, np.arange(11), epoch=0)
     assert np.array_equal(flipped, faces.images[:, :, ::-1])
 
 
 def test_half_the_images_are_flipped(faces):
     many = faces.images[np.zeros(400, int)]
-    flipped = Augmentation(Augment(flip=0.5), seed=0)(many, np.arange(400), epoch=0)
+    flipped = Augmentation(AugmentSettings(flip=0.5), seed=0)(many, np.arange(400), epoch=0)
     share = np.mean([np.array_equal(image, faces.images[0, :, ::-1]) for image in flipped])
     assert 0.4 < share < 0.6
 
@@ -153,7 +153,7 @@ def test_training_does_not_change_the_images_in_memory(faces):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_pixels_are_normalised_and_channels_last_in_memory(faces, dtype):
-    data = Data(mean=0.4, std=0.3)
+    data = DataSettings(mean=0.4, std=0.3)
     values = normalize_images(faces.images, data, dtype)
     expected = (faces.images.transpose(0, 3, 1, 2) / 255 - 0.4) / 0.3
     assert values.shape == (11, 3, 16, 12)
@@ -164,7 +164,7 @@ def test_pixels_are_normalised_and_channels_last_in_memory(faces, dtype):
 
 def test_the_recipes_own_deviation_brings_pixels_to_plus_and_minus_two():
     extremes = np.array([0, 255], np.uint8).reshape(2, 1, 1, 1).repeat(3, -1)
-    assert normalize_images(extremes, Data()).ravel().tolist() == [-2.0] * 3 + [2.0] * 3
+    assert normalize_images(extremes, DataSettings()).ravel().tolist() == [-2.0] * 3 + [2.0] * 3
 
 
 def test_validation_images_are_never_augmented(people, tiny):

@@ -6,13 +6,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.config.recipe import Augment, Data, Recipe
+from experiments.config.recipe import AugmentSettings, DataSettings, Recipe
 from experiments.data.dataset import Faces
 from experiments.data.images import ImageError
 from experiments.data.loader import Batches, EpochLoader, ShardedBatches, in_groups, normalize_tensor
 from experiments.errors import FacesError
 
-AUGMENT = Augment(flip=0.5, crop=0.7, brightness=0.2, erase=0.5)
+AUGMENT = AugmentSettings(flip=0.5, crop=0.7, brightness=0.2, erase=0.5)
 
 
 def recipe(size=4, skip=False, augment=AUGMENT) -> Recipe:
@@ -104,7 +104,7 @@ def test_a_bad_image_ends_the_epoch_by_name(faces, workers):
 
 
 def test_a_bad_image_that_is_skipped_weighs_nothing_and_is_named(faces):
-    seen = shares(damaged(faces, 7, 3), skip=True, augment=Augment(flip=0))
+    seen = shares(damaged(faces, 7, 3), skip=True, augment=AugmentSettings(flip=0))
     assert sorted(itertools.chain(*(share.bad for share in seen))) == [
         "3.png: cannot be decoded",
         "7.png: cannot be decoded",
@@ -117,14 +117,14 @@ def test_a_bad_image_that_is_skipped_weighs_nothing_and_is_named(faces):
 
 
 def test_a_batch_of_bad_images_alone_is_gray(faces):
-    seen = shares(damaged(faces, *range(11)), skip=True, augment=Augment(flip=0))
+    seen = shares(damaged(faces, *range(11)), skip=True, augment=AugmentSettings(flip=0))
     assert all(share.weights.sum() == 0 and (share.images == 128).all() for share in seen)
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_statistics_of_each_channel(channels_last):
     images = torch.randint(0, 256, (2, 3, 5, 4), dtype=torch.uint8)
-    data = Data(mean=[0.1, 0.2, 0.3], std=[0.5, 0.6, 0.7])
+    data = DataSettings(mean=[0.1, 0.2, 0.3], std=[0.5, 0.6, 0.7])
     pixels = normalize_tensor(images, data, torch.device("cpu"), channels_last)
     expected = (images / 255 - torch.tensor(data.mean).view(3, 1, 1)) / torch.tensor(data.std).view(3, 1, 1)
     torch.testing.assert_close(pixels, expected, atol=1e-5, rtol=1e-5)

@@ -3,14 +3,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from experiments.config.recipe import Mixing
+from experiments.config.recipe import MixingSettings
 from experiments.data.augment import mix_batch
 
 PIXELS = torch.rand(6, 3, 16, 12, generator=torch.Generator().manual_seed(0))
 
 
 def mixed(step: int = 0, **settings):
-    return mix_batch(PIXELS, Mixing(**settings), seed=0, epoch=0, step=step)
+    return mix_batch(PIXELS, MixingSettings(**settings), seed=0, epoch=0, step=step)
 
 
 def test_without_settings_nothing_is_mixed():

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from experiments.inference.embedder import Embedder, frozen, keep_frozen
+from experiments.inference.embedder import Embedder, open_frozen_backbone, save_frozen_network
 from models.mobilefacenet import MobileFaceNet
 
 COLOURS = {"anna": (220, 40, 40), "ben": (40, 220, 40), "chloe": (40, 40, 220), "dan": (230, 230, 40)}
@@ -29,8 +29,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def network(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
     """The frozen network, with a folder. What is calibrated in it is no test's to rely on."""
     folder = tmp_path_factory.mktemp("frozen")
-    embedder = frozen("mobilefacenet", weights, folder)
-    keep_frozen(embedder)
+    embedder = open_frozen_backbone("mobilefacenet", weights, folder)
+    save_frozen_network(embedder)
     return embedder
 
 

@@ -12,8 +12,8 @@ from experiments.data.dataset import read_split
 from experiments.errors import FacesError
 from experiments.evaluation import evaluate as module
 from experiments.evaluation.evaluate import evaluate
-from experiments.inference.class_balance import balanced
-from experiments.inference.model import Trained
+from experiments.inference.class_balance import balance_logits
+from experiments.inference.model import TrainedModel
 from experiments.metrics.classification import classification_metrics
 from experiments.run import Run
 from mytorch import save
@@ -55,14 +55,14 @@ def test_the_files_are_those_that_the_docstring_lists(evaluated):
 
 def test_the_metrics_are_those_of_the_best_network_on_validation(trained_once, people, tmp_path, quick):
     result = evaluate(trained_once.folder, people, tmp_path / "out")
-    trained = Trained.open(trained_once.folder)
+    trained = TrainedModel.open(trained_once.folder)
     _, validation = read_split(people, trained.recipe)
     expected = classification_metrics(trained.logits(validation.images), validation.labels)
     written = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     for key, value in expected.items():
         assert result[key] == written[key] == value
     assert (written["part"], written["images"], written["identities"]) == ("validation", 4, 4)
-    assert result["top1"] == json.loads(trained_once.metrics.read_text())["best_top1"]
+    assert result["top1"] == json.loads(trained_once.metrics_file.read_text())["best_top1"]
 
 
 def test_the_training_part_can_be_asked_for(evaluated):
@@ -79,9 +79,9 @@ def test_pictures_may_be_judged_together_when_it_is_known_how_often_each_person_
     evaluated, untrained, people, tmp_path, quick
 ):
     result = evaluate(untrained.folder, people, tmp_path / "even", part="train", balance="even")
-    trained = Trained.open(untrained.folder)
+    trained = TrainedModel.open(untrained.folder)
     faces, _ = read_split(people, trained.recipe)
-    expected = classification_metrics(balanced(trained.logits(faces.images), np.full(4, 0.25)), faces.labels)
+    expected = classification_metrics(balance_logits(trained.logits(faces.images), np.full(4, 0.25)), faces.labels)
     assert {key: result[key] for key in expected} == pytest.approx(expected)
     assert json.loads((tmp_path / "even" / "evaluation.json").read_text())["balance"] == "even"
     assert "balance" not in json.loads((evaluated[1] / "evaluation.json").read_text())
@@ -134,11 +134,11 @@ def test_a_folder_that_is_no_run(people, tmp_path):
 def test_damaged_weights_are_named(untrained, people, tmp_path, damage):
     run = Run(shutil.copytree(untrained.folder, tmp_path / "run"))
     if damage == "missing":
-        run.best.unlink()
+        run.best_weights.unlink()
     elif damage == "cut":
-        run.best.write_bytes(run.best.read_bytes()[:300])
+        run.best_weights.write_bytes(run.best_weights.read_bytes()[:300])
     else:
-        save({"0.weight": np.zeros((2, 2))}, run.best)
+        save({"0.weight": np.zeros((2, 2))}, run.best_weights)
     with pytest.raises(FacesError, match=r"best\.safetensors: "):
         evaluate(run.folder, people, tmp_path / "out")
 
@@ -162,7 +162,7 @@ def test_pictures_that_came_since_are_refused_as_they_would_move_trained_ones_in
 
 def test_the_mirror_image_is_averaged_on_request(untrained, people, tmp_path, quick):
     result = evaluate(untrained.folder, people, tmp_path / "out", "train", views="flip")
-    trained = Trained.open(untrained.folder)
+    trained = TrainedModel.open(untrained.folder)
     faces, _ = read_split(people, trained.recipe)
     both = [torch.from_numpy(trained.logits(x)).softmax(1) for x in (faces.images, faces.images[:, :, ::-1])]
     mean = torch.stack(both).mean(0)
@@ -206,7 +206,7 @@ def test_several_runs_are_judged_by_their_mean_probabilities(trained_once, trans
     result = evaluate([trained_once.folder, transfer_once.folder], people, tmp_path / "out")
     mean: Any = 0
     for run in (trained_once, transfer_once):
-        trained = Trained.open(run.folder)
+        trained = TrainedModel.open(run.folder)
         _, faces = read_split(people, trained.recipe)
         mean = mean + torch.softmax(torch.from_numpy(trained.logits(faces.images)).double(), 1) / 2
     expected = classification_metrics(mean.log().numpy(), faces.labels)

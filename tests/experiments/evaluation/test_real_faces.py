@@ -12,7 +12,7 @@ from experiments.evaluation.robustness import sample_pairs
 from experiments.evaluation.scoring import EmbedOptions, score_pairs, verification_metrics
 from experiments.evaluation.thresholds import calibrate_thresholds
 from experiments.evaluation.verification import verify
-from experiments.inference.embedder import frozen, keep_frozen
+from experiments.inference.embedder import open_frozen_backbone, save_frozen_network
 
 FIGURES = Path(__file__).parents[3] / "results" / "celeb" / "mobilefacenet_frozen"
 
@@ -29,7 +29,7 @@ def face_weights(shared_data: Path) -> Path:
 
 
 def test_lfws_official_pairs(shared_data, face_weights, tmp_path):
-    network = frozen("mobilefacenet", face_weights, tmp_path / "lfw")
+    network = open_frozen_backbone("mobilefacenet", face_weights, tmp_path / "lfw")
     lfw = shared_data / "lfw"
     result = verify(network, lfw / "pairs.txt", lfw / "aligned_112", tmp_path / "lfw", EmbedOptions(), rounds=0)
     assert result["lfw_accuracy"] == pytest.approx(0.9948, abs=0.001)
@@ -43,7 +43,7 @@ def test_other_photographs_from_detection_on(shared_data, face_weights):
     is 7.5 of the 1,500 pairs of each kind.
     """
     committed = json.loads((FIGURES / "zoom" / "verification.json").read_text())
-    network = frozen("mobilefacenet", face_weights)
+    network = open_frozen_backbone("mobilefacenet", face_weights)
     celeb = shared_data / "celeb" / "ver"
     pairs = read_pairs(celeb / "val_pairs.txt", celeb)
     scored = score_pairs(network, pairs, EmbedOptions(align=True, zooms=(1.0, 1.1)))
@@ -52,8 +52,8 @@ def test_other_photographs_from_detection_on(shared_data, face_weights):
 
 def test_photographs_as_taken_to_names_leaving_one_out(shared_data, face_weights, tmp_path):
     (tmp_path / "net").mkdir()
-    network = frozen("mobilefacenet", face_weights, tmp_path / "net")
-    keep_frozen(network)
+    network = open_frozen_backbone("mobilefacenet", face_weights, tmp_path / "net")
+    save_frozen_network(network)
     lfw = shared_data / "lfw"
     pairs = sample_pairs(read_pairs(lfw / "pairs.txt", lfw / "aligned_112"), 400)
     scores = score_pairs(network, pairs, EmbedOptions()).scores

@@ -10,7 +10,7 @@ from experiments.errors import FacesError
 from experiments.evaluation.scoring import EmbedOptions
 from experiments.evaluation.thresholds import calibrate_thresholds, read_thresholds
 from experiments.evaluation.verification import open_network, verify
-from experiments.inference.embedder import frozen, keep_frozen, open_embedder
+from experiments.inference.embedder import open_embedder, open_frozen_backbone, save_frozen_network
 
 FILES = {"verification.json", "scores.csv", "roc.png", "det.png", "scores.png", "worst.png", "thresholds.json"}
 
@@ -18,7 +18,7 @@ FILES = {"verification.json", "scores.csv", "roc.png", "det.png", "scores.png", 
 @pytest.fixture
 def own_network(weights, tmp_path):
     """The frozen network with a folder of the test's own."""
-    return frozen("mobilefacenet", weights, tmp_path / "out")
+    return open_frozen_backbone("mobilefacenet", weights, tmp_path / "out")
 
 
 def rows(path) -> list[dict]:
@@ -134,7 +134,7 @@ def test_thresholds_of_other_weights_are_refused(own_network, pairs_file, drawn_
 
 def test_weights_that_changed_since_are_refused(own_network, tmp_path, weights):
     (tmp_path / "out").mkdir()
-    keep_frozen(own_network)
+    save_frozen_network(own_network)
     known = json.loads((tmp_path / "out" / "network.json").read_text())
     (tmp_path / "out" / "network.json").write_text(json.dumps({**known, "fingerprint": "0123"}))
     with pytest.raises(FacesError, match="not the weights that"):

@@ -7,7 +7,7 @@ from scipy.special import softmax
 from experiments.data.pack import pack_folder
 from experiments.errors import FacesError
 from experiments.inference import class_balance as module
-from experiments.inference.class_balance import CLOSE, balanced, balanced_parts, known_shares
+from experiments.inference.class_balance import TOLERANCE, balance_chunks, balance_logits, read_class_frequencies
 
 SHARES = np.array([0.4, 0.3, 0.2, 0.1])
 
@@ -17,9 +17,9 @@ def some_logits(count: int = 60, classes: int = 4) -> np.ndarray:
 
 
 def test_every_person_gets_the_known_number_of_pictures():
-    found = balanced(some_logits(), SHARES)
+    found = balance_logits(some_logits(), SHARES)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(softmax(found, axis=1).sum(0), 60 * SHARES, rtol=CLOSE)
+    np.testing.assert_allclose(softmax(found, axis=1).sum(0), 60 * SHARES, rtol=TOLERANCE)
 
 
 def test_one_number_a_person_is_added_and_it_is_sinkhorns():
@@ -29,7 +29,7 @@ def test_one_number_a_person_is_added_and_it_is_sinkhorns():
     for _ in range(10_000):
         pictures = 1 / (kernel @ people)
         people = 60 * SHARES / (pictures @ kernel)
-    raised = balanced(logits, SHARES) - logits
+    raised = balance_logits(logits, SHARES) - logits
     np.testing.assert_allclose(raised, np.broadcast_to(raised[0], raised.shape), atol=1e-5)
     expected = np.log(people)
     np.testing.assert_allclose(raised[0] - raised[0].mean(), expected - expected.mean(), atol=0.05)
@@ -40,49 +40,49 @@ def test_a_network_that_favours_some_is_put_right():
     labels = rng.permutation(np.repeat(np.arange(10), 30))
     logits = rng.normal(0, 1, (300, 10)) + 3 * np.eye(10)[labels]
     favoured = logits + np.linspace(-3, 3, 10)
-    before, found = favoured.argmax(1) == labels, balanced(favoured, np.full(10, 0.1)).argmax(1) == labels
+    before, found = favoured.argmax(1) == labels, balance_logits(favoured, np.full(10, 0.1)).argmax(1) == labels
     assert before.mean() < 0.75
     assert found.mean() > 0.9
 
 
 def test_pictures_in_parts_are_balanced_as_a_whole(monkeypatch):
     logits = some_logits()
-    whole = balanced(logits, SHARES)
+    whole = balance_logits(logits, SHARES)
     monkeypatch.setattr(module, "ROWS", 7)
-    np.testing.assert_allclose(balanced(logits, SHARES), whole, atol=1e-5)
-    (together,) = balanced_parts(iter(np.split(logits, 4)), SHARES)
+    np.testing.assert_allclose(balance_logits(logits, SHARES), whole, atol=1e-5)
+    (together,) = balance_chunks(iter(np.split(logits, 4)), SHARES)
     np.testing.assert_allclose(together, whole, atol=1e-5)
     parts = np.split(logits, 4)
-    assert all(a is b for a, b in zip(balanced_parts(iter(parts), None), parts, strict=True))
+    assert all(a is b for a, b in zip(balance_chunks(iter(parts), None), parts, strict=True))
 
 
 def test_people_whom_nobody_resembles_at_all_leave_numbers_finite():
     logits = some_logits()
     logits[:, 3] -= 5000
-    assert np.isfinite(balanced(logits, SHARES)).all()
+    assert np.isfinite(balance_logits(logits, SHARES)).all()
 
 
 def test_fewer_pictures_than_people_are_refused():
     with pytest.raises(FacesError, match="--balance: 3 pictures of 4 people: expected as many pictures as people"):
-        balanced(some_logits(3), SHARES)
+        balance_logits(some_logits(3), SHARES)
 
 
 def test_shares_are_even_or_those_of_a_folder_or_of_a_pack(own_people, tmp_path):
     names = ["anna", "ben", "chloe", "dan"]
     (own_people / "dan" / "0.png").unlink()
     (own_people / "dan" / "1.png").unlink()
-    np.testing.assert_allclose(known_shares("even", names), 0.25)
-    np.testing.assert_allclose(known_shares(own_people, names), np.array([6, 6, 6, 4]) / 22)
+    np.testing.assert_allclose(read_class_frequencies("even", names), 0.25)
+    np.testing.assert_allclose(read_class_frequencies(own_people, names), np.array([6, 6, 6, 4]) / 22)
     pack_folder(own_people, tmp_path / "pack", size=(16, 16))
-    np.testing.assert_allclose(known_shares(tmp_path / "pack", names[::-1]), np.array([4, 6, 6, 6]) / 22)
+    np.testing.assert_allclose(read_class_frequencies(tmp_path / "pack", names[::-1]), np.array([4, 6, 6, 6]) / 22)
 
 
 def test_a_folder_of_other_people_is_refused(own_people):
     with pytest.raises(
         FacesError, match=r"--balance .*: 4 people, other than the 3 that the run knows, such as dan: exp"
     ):
-        known_shares(own_people, ["anna", "ben", "chloe"])
+        read_class_frequencies(own_people, ["anna", "ben", "chloe"])
     with pytest.raises(
         FacesError, match=r"--balance evne: no such folder.*; or say even, for people shown equally often"
     ):
-        known_shares("evne", ["anna", "ben", "chloe"])
+        read_class_frequencies("evne", ["anna", "ben", "chloe"])

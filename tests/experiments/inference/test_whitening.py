@@ -5,20 +5,20 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from experiments.errors import FacesError
-from experiments.inference.embedder import Whitening, normalised
+from experiments.inference.embedder import Whitening, normalize_embeddings
 from experiments.metrics.roc import roc_curve
 
 
 def spread(count: int, seed: int, size: int = 12) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return normalised(rng.standard_normal((count, size)) * np.linspace(0.2, 2, size) + 0.3)
+    return normalize_embeddings(rng.standard_normal((count, size)) * np.linspace(0.2, 2, size) + 0.3)
 
 
 @given(st.integers(0, 1000))
 def test_without_a_ridge_it_is_scikit_learns_whitening(seed):
     cohort, others = spread(200, seed), spread(9, seed + 1)
     pca = PCA(whiten=True, svd_solver="full").fit(cohort.astype(float))
-    expected = normalised(pca.transform(others.astype(float)))
+    expected = normalize_embeddings(pca.transform(others.astype(float)))
     ours = Whitening.of(cohort, ridge=0)(others)
     np.testing.assert_allclose(ours @ ours.T, expected @ expected.T, atol=1e-5)
 
@@ -31,7 +31,7 @@ def test_embeddings_keep_length_one(seed, ridge):
 
 def test_a_large_ridge_only_centres():
     cohort, others = spread(300, 0), spread(20, 1)
-    centred = normalised(others - cohort.astype(float).mean(0))
+    centred = normalize_embeddings(others - cohort.astype(float).mean(0))
     result = Whitening.of(cohort, 1e9)(others)
     np.testing.assert_allclose(result @ result.T, centred @ centred.T, atol=1e-4)
 
@@ -42,7 +42,7 @@ def test_directions_of_the_collection_that_drown_those_of_the_person_are_evened(
     def faces(people, each):
         person = np.repeat(rng.standard_normal((people, 16)), each, 0)
         light = 3 * rng.standard_normal((people * each, 2))
-        return normalised(np.concatenate([person + 0.4 * rng.standard_normal(person.shape), light], 1))
+        return normalize_embeddings(np.concatenate([person + 0.4 * rng.standard_normal(person.shape), light], 1))
 
     cohort, embeddings = faces(150, 3), faces(25, 3).astype(float)
     first, second = np.triu_indices(75, 1)

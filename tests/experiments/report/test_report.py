@@ -14,8 +14,7 @@ from experiments.files import read_json
 from experiments.report.document import Figure, Table, counted, large, listed, percent
 from experiments.report.report import report
 from experiments.report.study import Study
-from experiments.training.torch_trainer import Options
-from experiments.training.torch_trainer import train as train_transfer
+from experiments.training.torch_trainer import TrainOptions, train_torch
 
 
 def labels(document):
@@ -168,7 +167,7 @@ def test_a_run_without_weights_is_reported_without_what_they_say(bare, altered, 
 def made(people, folder, **settings):
     model = {"backbone": "test_resnet", "weights": "none", **settings.pop("model", {})}
     recipe = Recipe.model_validate({"model": model, "data": {"size": [32, 24]}, "batch_size": 5, **settings})
-    return train_transfer(recipe, people, folder, options=Options(workers=0)).folder
+    return train_torch(recipe, people, folder, options=TrainOptions(workers=0)).folder
 
 
 def test_class_means_have_no_curves(people, tmp_path, write, read):

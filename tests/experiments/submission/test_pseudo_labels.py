@@ -7,11 +7,11 @@ import pytest
 from experiments.data.dataset import read_images, read_split
 from experiments.data.sources import find_images
 from experiments.errors import FacesError
-from experiments.inference.class_balance import balanced
-from experiments.inference.model import Trained
+from experiments.inference.class_balance import balance_logits
+from experiments.inference.model import TrainedModel
 from experiments.metrics.classification import confidence
 from experiments.submission.pseudo_labels import pseudo_label
-from experiments.training.mytorch_trainer import train
+from experiments.training.mytorch_trainer import train_mytorch
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_those_that_are_sure_lie_below_their_person_and_the_table_tells_all(trai
 
 
 def test_the_probability_is_the_networks(trained_once, people, unlabelled, tmp_path):
-    trained = Trained.open(trained_once.folder)
+    trained = TrainedModel.open(trained_once.folder)
     faces, _ = read_split(people, trained.recipe)
     expected = dict(
         zip([f"{p.parent.name}-{p.name}" for p in faces.paths], confidence(trained.logits(faces.images)), strict=True)
@@ -51,10 +51,10 @@ def test_the_probability_is_the_networks(trained_once, people, unlabelled, tmp_p
 
 
 def test_people_may_be_named_as_often_as_is_known(untrained, people, unlabelled, tmp_path):
-    trained = Trained.open(untrained.folder)
+    trained = TrainedModel.open(untrained.folder)
     logits = trained.logits(read_images(find_images(unlabelled), trained.recipe.data))
     pseudo_label([untrained.folder], unlabelled, tmp_path / "even", least=0.01, balance="even")
-    expected = [trained.classes[n] for n in balanced(logits, np.full(4, 0.25)).argmax(1)]
+    expected = [trained.classes[n] for n in balance_logits(logits, np.full(4, 0.25)).argmax(1)]
     assert [row["person"] for row in table(tmp_path / "even")] == expected
     assert expected != [trained.classes[n] for n in logits.argmax(1)]
 
@@ -69,7 +69,7 @@ def test_a_run_trains_on_them_and_validates_as_before(trained_once, people, unla
     assert [after.names[k] for k in after.labels[len(before) :]] == [p.parent.name for p in after.paths[len(before) :]]
     np.testing.assert_array_equal(after.images[len(before) + 1], np.asarray(after.images)[len(before) + 1])
     np.testing.assert_array_equal(after.images[[0, len(before)]][0], before.images[0])
-    train(recipe, people, tmp_path / "run")
+    train_mytorch(recipe, people, tmp_path / "run")
 
 
 def test_further_pictures_of_strangers_are_refused(people, own_people, tiny):

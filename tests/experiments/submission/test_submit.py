@@ -9,8 +9,8 @@ from PIL import Image, ImageOps
 
 from experiments.data.dataset import read_images
 from experiments.errors import FacesError
-from experiments.inference.class_balance import balanced
-from experiments.inference.model import Trained
+from experiments.inference.class_balance import balance_logits
+from experiments.inference.model import TrainedModel
 from experiments.run import Run
 from experiments.submission.format import check_submission, read_sample
 from experiments.submission.submit import submit
@@ -147,7 +147,7 @@ def test_a_folder_in_the_files_place(trained_once, test, sample, tmp_path):
 def test_logits_come_in_chunks_and_in_order(trained_once, people):
     from experiments.data.dataset import read_split
 
-    trained = Trained.open(trained_once.folder)
+    trained = TrainedModel.open(trained_once.folder)
     train, _ = read_split(people, trained.recipe)
     many = train.images[list(range(20)) * 4]
     logits = trained.logits(many)
@@ -181,7 +181,7 @@ def test_every_format_is_chosen_from_the_samples_columns(trained_once, test, tmp
 
 def test_several_runs_and_views_are_averaged(trained_once, untrained, test, sample, tmp_path, capsys):
     submit([untrained.folder, trained_once.folder, trained_once.folder], test, sample, tmp_path / "out.csv", "flip")
-    trained = [Trained.open(run.folder) for run in (untrained, trained_once, trained_once)]
+    trained = [TrainedModel.open(run.folder) for run in (untrained, trained_once, trained_once)]
     pixels = read_images([test / name for name in ORDER], trained[0].recipe.data)
     views = (pixels, pixels[:, :, ::-1])
     mean = sum(torch.from_numpy(one.logits(view)).softmax(1) for one in trained for view in views)
@@ -195,9 +195,9 @@ def test_people_may_be_named_as_often_as_is_known(untrained, people, test, sampl
     assert "balanced: people named equally often, as a whole" in capsys.readouterr().out
     submit([untrained.folder], test, sample, tmp_path / "folder.csv", balance=str(people))
     assert f"as often as they have pictures in {people}, as a whole" in capsys.readouterr().out
-    trained = Trained.open(untrained.folder)
+    trained = TrainedModel.open(untrained.folder)
     logits = trained.logits(read_images([test / name for name in ORDER], trained.recipe.data))
-    expected = [trained.classes[n] for n in balanced(logits, np.full(4, 0.25)).argmax(1)]
+    expected = [trained.classes[n] for n in balance_logits(logits, np.full(4, 0.25)).argmax(1)]
     named = {name: [row[1] for row in table(tmp_path / f"{name}.csv")[1:]] for name in ("plain", "even", "folder")}
     assert named["even"] == named["folder"] == expected
     assert named["even"] != named["plain"]
@@ -248,7 +248,7 @@ def test_runs_of_both_libraries_and_of_different_sizes_are_averaged(
     trained_once, transfer_once, test, sample, tmp_path, capsys
 ):
     submit([trained_once.folder, transfer_once.folder], test, sample, tmp_path / "out.csv", device="cpu")
-    trained = [Trained.open(run.folder, "cpu") for run in (trained_once, transfer_once)]
+    trained = [TrainedModel.open(run.folder, "cpu") for run in (trained_once, transfer_once)]
     shares = [one.logits(read_images([test / name for name in ORDER], one.recipe.data)) for one in trained]
     mean = sum(torch.from_numpy(logits).softmax(1) for logits in shares)
     assert [row[1] for row in table(tmp_path / "out.csv")[1:]] == [trained[0].classes[n] for n in mean.argmax(1)]

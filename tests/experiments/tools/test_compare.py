@@ -8,7 +8,7 @@ from PIL import Image
 
 from experiments.errors import FacesError
 from experiments.files import read_json
-from experiments.inference.model import Trained
+from experiments.inference.model import TrainedModel
 from experiments.tools.compare import compare, cost, count_torch_flops
 from models.twin import twin
 
@@ -24,7 +24,7 @@ def worse(trained_once, tmp_path):
 
 def test_the_table_has_the_runs_own_figures_the_best_first(trained_once, worse, tmp_path, capsys):
     rows = compare([worse, trained_once.folder], [tmp_path / "table.csv", tmp_path / "table.md"])
-    metrics = read_json(trained_once.metrics)
+    metrics = read_json(trained_once.metrics_file)
     assert [row["run"] for row in rows] == ["run", "worse"]
     for key in ("top1", "top5", "loss", "best_top1", "parameters", "images_per_second", "seconds"):
         assert rows[0][key] == metrics[key]
@@ -50,7 +50,7 @@ def test_the_plot_shows_every_run(trained_once, worse, tmp_path):
 
 def test_runs_of_other_pictures_are_told(trained_once, worse, capsys):
     environment = worse / "environment.json"
-    environment.write_text(environment.read_text().replace(trained_once.pictures(), "other"))
+    environment.write_text(environment.read_text().replace(trained_once.image_fingerprint(), "other"))
     compare([trained_once.folder, worse])
     assert "note: these runs learned from different pictures" in capsys.readouterr().out
 
@@ -69,7 +69,7 @@ def test_a_file_that_cannot_be_written_is_refused_first(tmp_path, name, expected
 
 def test_the_cost_of_our_network_is_near_that_of_its_twin_by_pytorchs_counter(trained_once):
     """PyTorch counts convolutions and matrix products alone, so ours has the elementwise layers more."""
-    trained = Trained.open(trained_once.folder)
+    trained = TrainedModel.open(trained_once.folder)
     ours, theirs = cost(trained), count_torch_flops(twin(trained.network), (3, 16, 16))
     assert ours.parameters == sum(p.numel() for p in twin(trained.network).parameters())
     assert theirs < ours.flops < 1.5 * theirs
@@ -83,6 +83,6 @@ def test_a_multiply_add_is_two_and_the_networks_mode_is_kept():
 
 def test_runs_of_both_libraries_stand_in_one_table(trained_once, transfer_once):
     rows = {row["run"]: row for row in compare([trained_once.folder, transfer_once.folder])}
-    assert rows["transfer"]["model"] == Trained.open(transfer_once.folder).recipe.model.name
-    assert rows["transfer"]["parameters"] == read_json(transfer_once.metrics)["parameters"]
+    assert rows["transfer"]["model"] == TrainedModel.open(transfer_once.folder).recipe.model.name
+    assert rows["transfer"]["parameters"] == read_json(transfer_once.metrics_file)["parameters"]
     assert rows["transfer"]["flops"] > rows["run"]["flops"] > 0

@@ -5,7 +5,7 @@ import pytest
 
 from experiments.data.dataset import read_split
 from experiments.errors import FacesError
-from experiments.inference.model import Trained
+from experiments.inference.model import TrainedModel
 from experiments.tools import export as module
 from experiments.tools.export import export
 
@@ -22,7 +22,7 @@ def exported(trained_once, tmp_path_factory):
 
 def test_the_file_names_faces_as_the_run_does_from_plain_pictures_of_any_number(exported, trained_once, people):
     _, _, session = exported
-    trained = Trained.open(trained_once.folder)
+    trained = TrainedModel.open(trained_once.folder)
     faces, _ = read_split(people, trained.recipe)
     for count in (1, 7, 20):
         (logits,) = session.run(["logits"], {"images": faces.images[:count]})
@@ -70,7 +70,7 @@ def test_a_place_that_will_not_do(trained_once, tmp_path, name, expected):
 def test_a_network_of_pytorch_gives_its_logits_or_its_embedding(transfer_once, people, tmp_path, what):
     export(transfer_once.folder, tmp_path / "model.onnx", what)
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
-    trained = Trained.open(transfer_once.folder, "cpu")
+    trained = TrainedModel.open(transfer_once.folder, "cpu")
     faces, _ = read_split(people, trained.recipe)
     (found,) = session.run(None, {"images": faces.images[:5]})
     expected = trained.logits(faces.images[:5]) if what == "classifier" else trained.embed(faces.images[:5], flip=False)

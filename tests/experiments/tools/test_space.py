@@ -41,7 +41,7 @@ def test_what_a_trial_suggests_reaches_the_recipe(recipe_file):
     ]
     recipe = chosen(recipe_file, ["seed=3"], read_space(texts), Highest())
     assert (recipe.optimizer.lr, recipe.batch_size, recipe.schedule.name, recipe.seed) == (2e-5, 8, "step", 3)
-    assert recipe.scratch.widths == [4, 8, 8]
+    assert recipe.mytorch_model.widths == [4, 8, 8]
 
 
 @pytest.mark.parametrize(

@@ -45,12 +45,12 @@ def test_the_best_is_the_trial_with_the_highest_top_1_of_its_last_epoch(searched
     complete = [row for row in rows(out) if row["ended"] == "complete"]
     best = max(complete, key=lambda row: float(row["top1"]))
     assert params == {key: pytest.approx(float(best[key])) for key in ("optimizer.lr", "augment.flip")}
-    assert read_json(Run.open(out / "best").metrics)["top1"] == float(best["top1"])
+    assert read_json(Run.open(out / "best").metrics_file)["top1"] == float(best["top1"])
 
 
 def test_the_best_recipe_can_be_trained_as_it_is(searched):
     out, params = searched
-    recipe = recipes.load(out / "best.yaml")
+    recipe = recipes.load_recipe(out / "best.yaml")
     assert (recipe.optimizer.lr, recipe.augment.flip, recipe.epochs) == (*params.values(), 3)
     assert recipe == Run.open(out / "best").recipe()
 

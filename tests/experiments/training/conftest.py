@@ -30,4 +30,4 @@ def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small(small_file: Path) -> Callable[..., Recipe]:
     """small("epochs=3", ...): the small transfer recipe with settings changed."""
-    return lambda *settings: recipes.load(small_file, settings)
+    return lambda *settings: recipes.load_recipe(small_file, settings)

@@ -4,12 +4,12 @@ import pytest
 
 from experiments.files import read_json
 from experiments.run import Run
-from experiments.training.mytorch_trainer import train
+from experiments.training.mytorch_trainer import train_mytorch
 
 
 def test_it_is_called_with_each_row_once_that_is_on_disk(tiny, people, tmp_path):
     seen = []
-    train(
+    train_mytorch(
         tiny(), people, tmp_path / "run", after_epoch=lambda row: seen.append((row["epoch"], _epochs(tmp_path / "run")))
     )
     assert seen == [(1, 1), (2, 2)]
@@ -20,11 +20,11 @@ def test_what_it_raises_ends_the_training_and_the_run_goes_on_from_there(tiny, p
         raise LookupError("enough")
 
     with pytest.raises(LookupError, match="enough"):
-        train(tiny(), people, tmp_path / "run", after_epoch=stop)
+        train_mytorch(tiny(), people, tmp_path / "run", after_epoch=stop)
     assert _epochs(tmp_path / "run") == 1
-    train(tiny(), people, tmp_path / "run", resume=True)
+    train_mytorch(tiny(), people, tmp_path / "run", resume=True)
     assert _epochs(tmp_path / "run") == 2
 
 
 def _epochs(folder) -> int:
-    return read_json(Run.open(folder).metrics)["epoch"]
+    return read_json(Run.open(folder).metrics_file)["epoch"]

@@ -14,20 +14,25 @@ from sklearn.metrics import roc_curve
 from experiments.config.recipe import Recipe
 from experiments.data.dataset import Faces, read_split
 from experiments.errors import FacesError
-from experiments.inference.model import Trained
-from experiments.training.build_model import build_face_net, warning
-from experiments.training.checkpoint import FaceProgress
-from experiments.training.torch_learner import ALL, pairs_of, refuse_unpaired, validation_eer
-from experiments.training.torch_trainer import Options, train
-from models.backbones import build
+from experiments.inference.model import TrainedModel
+from experiments.training.build_model import build_face_net, warn_of_other_split
+from experiments.training.torch_checkpoint import TorchProgress
+from experiments.training.torch_learner import (
+    MAX_IMAGES_FOR_ALL_PAIRS,
+    compute_validation_eer,
+    refuse_unpaired,
+    select_pairs,
+)
+from experiments.training.torch_trainer import TrainOptions, train_torch
+from models.backbones import build_backbone
 
-ALONE = Options(workers=0)
+ALONE = TrainOptions(workers=0)
 
 
 @pytest.fixture(scope="module")
 def classifier(people, small, tmp_path_factory):
     """A run under cross entropy, with an embedding of 24."""
-    return train(small("model.embedding=24"), people, tmp_path_factory.mktemp("ce") / "run", options=ALONE)
+    return train_torch(small("model.embedding=24"), people, tmp_path_factory.mktemp("ce") / "run", options=ALONE)
 
 
 def margin(small, weights, head="{name: arcface}", *settings):
@@ -40,22 +45,22 @@ def margin(small, weights, head="{name: arcface}", *settings):
 )
 def test_a_margin_run_starts_from_a_classifiers_folder(classifier, people, small, tmp_path, head, capsys):
     chosen = ("epochs=2", "training.precision=bf16", "training.select=eer", "split.train=0.5")
-    made = train(margin(small, classifier.folder, head, *chosen), people, tmp_path / "run", options=ALONE)
-    with made.history.open(newline="") as file:
+    made = train_torch(margin(small, classifier.folder, head, *chosen), people, tmp_path / "run", options=ALONE)
+    with made.history_file.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert json.loads(made.metrics.read_text())["best_eer"] == min(float(row["eer"]) for row in rows)
+    assert json.loads(made.metrics_file.read_text())["best_eer"] == min(float(row["eer"]) for row in rows)
     assert all(np.isfinite(float(row["train_loss"])) for row in rows)
     out = capsys.readouterr().out
     assert "best.safetensors: starts with its backbone and its embedding of 24" in " ".join(out.split())
     assert "its linear head of 4 people is left out" in " ".join(out.split())
-    assert np.isfinite(Trained.open(made.folder).logits(np.zeros((2, 32, 32, 3), np.uint8))).all()
+    assert np.isfinite(TrainedModel.open(made.folder).logits(np.zeros((2, 32, 32, 3), np.uint8))).all()
 
 
 @pytest.mark.parametrize("name", ["", "best.safetensors", "last.safetensors"])
 def test_what_is_taken_is_taken_bit_for_bit(classifier, small, name):
     recipe = margin(small, classifier.folder / name, "{name: cosface}", "model.dropout=0")
     theirs = load_file(classifier.folder / (name or "best.safetensors"))
-    network = build_face_net(recipe.transfer, 7)
+    network = build_face_net(recipe.torch_model, 7)
     assert all(torch.equal(t, theirs[f"backbone.{key}"]) for key, t in network.backbone.state_dict().items())
     necks = [t for key, t in sorted(theirs.items()) if key.startswith("neck.")]  # there behind dropout, here not
     assert all(torch.equal(t, o) for (_, t), o in zip(sorted(network.neck.state_dict().items()), necks, strict=True))
@@ -63,29 +68,29 @@ def test_what_is_taken_is_taken_bit_for_bit(classifier, small, name):
 
 
 def test_another_split_is_said(classifier, small):
-    assert warning(margin(small, classifier.folder)) is None
-    assert warning(small()) is None
-    assert "pictures that validate here may have trained there" in warning(
+    assert warn_of_other_split(margin(small, classifier.folder)) is None
+    assert warn_of_other_split(small()) is None
+    assert "pictures that validate here may have trained there" in warn_of_other_split(
         margin(small, classifier.folder, "{name: cosine}", "split.train=0.5")
     )
 
 
 def test_an_embedding_of_another_length_starts_anew_and_says_so(classifier, small, capsys):
     recipe = margin(small, classifier.folder, "{name: arcface}", "model.embedding=12", "model.dense=true")
-    network = build_face_net(recipe.transfer, 4)
+    network = build_face_net(recipe.torch_model, 4)
     out = " ".join(capsys.readouterr().out.split())
     assert "the embedding of 12 starts anew, as its own of 24 is left out" in out
     assert "it learned with model.dense=false" in out
-    theirs = load_file(classifier.best)
+    theirs = load_file(classifier.best_weights)
     assert torch.equal(network.backbone.conv1[0].weight, theirs["backbone.conv1.0.weight"])
 
 
 def test_an_embedding_on_another_grid_starts_anew_and_says_so(classifier, people, small, tmp_path, capsys):
     recipe = margin(small, classifier.folder, "{name: cosine}", "model.grid=2", "epochs=1")
-    made = train(recipe, people, tmp_path / "run", options=ALONE)
+    made = train_torch(recipe, people, tmp_path / "run", options=ALONE)
     out = " ".join(capsys.readouterr().out.split())
     assert "the embedding of 24 starts anew, as its own stands on model.grid=none" in out
-    trained = Trained.open(made.folder)
+    trained = TrainedModel.open(made.folder)
     features = trained.network.backbone(torch.zeros(2, 3, *trained.size))
     assert features.shape == (2, 96 * 4)
     assert trained.embed(np.zeros((2, *trained.size, 3), np.uint8)).shape == (2, 24)
@@ -93,10 +98,10 @@ def test_an_embedding_on_another_grid_starts_anew_and_says_so(classifier, people
 
 def test_a_resumed_margin_run_needs_its_origin_no_more(classifier, people, small, tmp_path):
     origin = shutil.copytree(classifier.folder, tmp_path / "origin")
-    made = train(margin(small, origin, "{name: arcface}", "epochs=1"), people, tmp_path / "run", options=ALONE)
+    made = train_torch(margin(small, origin, "{name: arcface}", "epochs=1"), people, tmp_path / "run", options=ALONE)
     shutil.rmtree(origin)
-    assert Trained.open(made.folder).size == (32, 32)
-    train(margin(small, origin, "{name: arcface}", "epochs=1"), people, tmp_path / "run", True, options=ALONE)
+    assert TrainedModel.open(made.folder).size == (32, 32)
+    train_torch(margin(small, origin, "{name: arcface}", "epochs=1"), people, tmp_path / "run", True, options=ALONE)
 
 
 def test_a_recipe_without_statistics_has_the_runs(classifier, small):
@@ -112,11 +117,11 @@ def test_a_run_of_the_other_kind_of_mobilenet_keeps_its_padding_and_statistics(c
     tree = yaml.safe_load((folder / "recipe.yaml").read_text())
     tree["model"] |= {"backbone": "mobilenet_v2_tf", "embedding": None}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(tree))
-    state = {f"backbone.{key}": t for key, t in build("mobilenet_v2_tf").state_dict().items()}
+    state = {f"backbone.{key}": t for key, t in build_backbone("mobilenet_v2_tf").state_dict().items()}
     save_file(state, folder / "best.safetensors")
     recipe = Recipe.model_validate({"model": {"backbone": "mobilenet_v2", "weights": str(folder)}})
-    assert recipe.transfer.backbone == "mobilenet_v2_tf"
-    assert type(build_face_net(recipe.transfer, 3).backbone.features[0][0]).__name__ == "SameConv2d"
+    assert recipe.torch_model.backbone == "mobilenet_v2_tf"
+    assert type(build_face_net(recipe.torch_model, 3).backbone.features[0][0]).__name__ == "SameConv2d"
 
 
 def test_runs_of_other_networks_and_folders_that_are_none_are_refused(classifier, trained_once, small, tmp_path):
@@ -133,28 +138,30 @@ def test_runs_of_other_networks_and_folders_that_are_none_are_refused(classifier
     (broken / "recipe.yaml").write_bytes((classifier.folder / "recipe.yaml").read_bytes())
     (broken / "best.safetensors").unlink()
     with pytest.raises(FacesError, match=r"best\.safetensors: no such weights file"):
-        build_face_net(small(f"model.weights={broken}").transfer, 4)
+        build_face_net(small(f"model.weights={broken}").torch_model, 4)
 
 
 def test_the_best_epoch_may_be_that_of_the_lowest_eer(people, small, tmp_path):
-    made = train(small("epochs=5", "training.select=eer", "split.train=3"), people, tmp_path / "run", options=ALONE)
-    with made.history.open(newline="") as file:
+    made = train_torch(
+        small("epochs=5", "training.select=eer", "split.train=3"), people, tmp_path / "run", options=ALONE
+    )
+    with made.history_file.open(newline="") as file:
         rows = list(csv.DictReader(file))
     best = min(rows, key=lambda row: float(row["eer"]))
-    metrics = json.loads(made.metrics.read_text())
+    metrics = json.loads(made.metrics_file.read_text())
     assert (metrics["best_epoch"], metrics["best_eer"]) == (int(best["epoch"]), float(best["eer"]))
-    trained = Trained.open(made.folder)
+    trained = TrainedModel.open(made.folder)
     _, validation = read_split(people, made.recipe())
     vectors = trained.embed(validation.images, flip=False)
-    assert validation_eer(vectors, validation.labels) == pytest.approx(float(best["eer"]), abs=1e-6)
+    assert compute_validation_eer(vectors, validation.labels) == pytest.approx(float(best["eer"]), abs=1e-6)
 
 
 def test_which_epoch_is_best():
     rows = [{"top1": top1, "eer": eer} for top1, eer in ((0.1, 0.4), (0.5, 0.2), (0.9, 0.3), (0.9, None))]
-    assert FaceProgress(rows).best is rows[2]
-    assert FaceProgress(rows, select="eer").best is rows[1]
-    assert FaceProgress([{"top1": None, "eer": None}] * 2, select="eer").best["top1"] is None
-    assert FaceProgress([{"top1": 0.5}]).history == [{"top1": 0.5, "eer": None}]  # of a run begun before
+    assert TorchProgress(rows).best is rows[2]
+    assert TorchProgress(rows, select="eer").best is rows[1]
+    assert TorchProgress([{"top1": None, "eer": None}] * 2, select="eer").best["top1"] is None
+    assert TorchProgress([{"top1": 0.5}]).history == [{"top1": 0.5, "eer": None}]  # of a run begun before
 
 
 def eer_by_sklearn(scores, matches) -> float:
@@ -176,25 +183,27 @@ def test_the_eer_is_scikit_learns_over_every_pair():
     vectors, labels = drawn_people(120, 9)
     first, second = np.triu_indices(120, 1)
     scores = (vectors @ vectors.T)[first, second]
-    assert validation_eer(vectors, labels) == pytest.approx(eer_by_sklearn(scores, labels[first] == labels[second]))
+    assert compute_validation_eer(vectors, labels) == pytest.approx(
+        eer_by_sklearn(scores, labels[first] == labels[second])
+    )
 
 
 def test_of_many_pictures_a_sample_gives_nearly_the_same():
-    vectors, labels = drawn_people(ALL + 500, 40)
-    first, second = pairs_of(labels)
-    assert len(first) < 400_000 < ALL**2 / 2
-    again = pairs_of(labels)
+    vectors, labels = drawn_people(MAX_IMAGES_FOR_ALL_PAIRS + 500, 40)
+    first, second = select_pairs(labels)
+    assert len(first) < 400_000 < MAX_IMAGES_FOR_ALL_PAIRS**2 / 2
+    again = select_pairs(labels)
     assert all(np.array_equal(one, other) for one, other in zip((first, second), again, strict=True))
     rows, columns = np.triu_indices(len(labels), 1)
     exact = eer_by_sklearn((vectors @ vectors.T)[rows, columns], labels[rows] == labels[columns])
-    assert validation_eer(vectors, labels) == pytest.approx(exact, abs=0.005)
+    assert compute_validation_eer(vectors, labels) == pytest.approx(exact, abs=0.005)
 
 
 def test_no_eer_without_both_kinds_of_pairs(small):
     vectors = np.eye(4)
-    assert validation_eer(vectors, np.arange(4)) is None
-    assert validation_eer(vectors, np.zeros(4, int)) is None
-    assert validation_eer(np.full((4, 4), np.nan), np.array([0, 0, 1, 1])) is None
+    assert compute_validation_eer(vectors, np.arange(4)) is None
+    assert compute_validation_eer(vectors, np.zeros(4, int)) is None
+    assert compute_validation_eer(np.full((4, 4), np.nan), np.array([0, 0, 1, 1])) is None
     images = np.zeros((3, 32, 32, 3), np.uint8)
     alone = Faces(images, np.arange(3), ("a", "b", "c"), ())
     refuse_unpaired(small(), alone)

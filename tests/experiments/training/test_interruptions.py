@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.inference.model import Trained
+from experiments.inference.model import TrainedModel
 from experiments.run import Run
 from experiments.training import mytorch_trainer as trainer
-from experiments.training.mytorch_trainer import train
+from experiments.training.mytorch_trainer import train_mytorch
 from mytorch import load
 
 EPOCHS = 30
@@ -33,17 +33,17 @@ def wait_for(path, rows: int, process) -> None:
 
 
 def rows(run: Run) -> list[dict]:
-    with run.history.open(newline="") as file:
+    with run.history_file.open(newline="") as file:
         return [{k: v for k, v in row.items() if k != "images_per_second"} for row in csv.DictReader(file)]
 
 
 @pytest.fixture(scope="module")
 def unbroken(people, tiny, tmp_path_factory) -> Run:
-    return train(tiny(*SETTINGS), people, tmp_path_factory.mktemp("unbroken") / "run")
+    return train_mytorch(tiny(*SETTINGS), people, tmp_path_factory.mktemp("unbroken") / "run")
 
 
 def same_weights(run: Run, other: Run) -> bool:
-    ours, theirs = load(run.checkpoint)[0], load(other.checkpoint)[0]
+    ours, theirs = load(run.checkpoint_file)[0], load(other.checkpoint_file)[0]
     return ours.keys() == theirs.keys() and all(ours[name].tobytes() == theirs[name].tobytes() for name in ours)
 
 
@@ -59,8 +59,8 @@ def test_ctrl_c_leaves_a_usable_run_and_says_how_to_go_on(people, tiny, recipe_f
     assert 2 <= done < EPOCHS
     assert "the same command with --resume goes on from there" in stdout.splitlines()[-1]
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
-    assert Trained.open(out).classes == ["anna", "ben", "chloe", "dan"]
-    run = train(tiny(*SETTINGS), people, out, resume=True)
+    assert TrainedModel.open(out).classes == ["anna", "ben", "chloe", "dan"]
+    run = train_mytorch(tiny(*SETTINGS), people, out, resume=True)
     assert rows(run) == rows(unbroken)
     assert same_weights(run, unbroken)
 
@@ -75,13 +75,13 @@ def test_a_run_that_was_killed_at_any_moment_goes_on_to_the_same_end(
     process.kill()
     process.communicate(timeout=30)
     assert process.returncode == -signal.SIGKILL
-    run = train(tiny(*SETTINGS), people, out, resume=True)
+    run = train_mytorch(tiny(*SETTINGS), people, out, resume=True)
     assert rows(run) == rows(unbroken)
     assert same_weights(run, unbroken)
 
 
 def test_a_disk_that_is_full_in_the_middle_of_an_epochs_files(people, tiny, recipe_file, tmp_path, command, unbroken):
-    out, write, record = tmp_path / "run", Path.write_bytes, trainer._record
+    out, write, record = tmp_path / "run", Path.write_bytes, trainer._record_epoch
 
     def half(path: Path, content: bytes) -> None:
         write(path, content[: len(content) // 2])
@@ -94,14 +94,14 @@ def test_a_disk_that_is_full_in_the_middle_of_an_epochs_files(people, tiny, reci
                 patch.setattr(Path, "write_bytes", half)
             record(*arguments)
 
-        patch.setattr(trainer, "_record", record_on_a_full_disk)
+        patch.setattr(trainer, "_record_epoch", record_on_a_full_disk)
         result = command("train", recipe_file, "--data", people, "--out", out, *ARGUMENTS)
     assert result.status == 2
     assert result.err.startswith(f"faces: {out}: epoch 3 could not be written (No space left on device)")
     assert len(result.err.splitlines()) == 1
     assert "--resume" in result.err
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
-    run = train(tiny(*SETTINGS), people, out, resume=True)
+    run = train_mytorch(tiny(*SETTINGS), people, out, resume=True)
     assert rows(run) == rows(unbroken)
     assert same_weights(run, unbroken)
 

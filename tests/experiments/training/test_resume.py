@@ -9,8 +9,8 @@ import pytest
 from experiments.errors import FacesError
 from experiments.run import Run
 from experiments.training import mytorch_trainer as trainer
-from experiments.training.mytorch_learner import Learner
-from experiments.training.mytorch_trainer import train
+from experiments.training.mytorch_learner import MytorchLearner
+from experiments.training.mytorch_trainer import train_mytorch
 from mytorch import load
 
 STEPS = 5
@@ -21,20 +21,20 @@ TIMES = {"images_per_second", "seconds"}
 
 def figures(run: Run) -> tuple:
     """All that a run says, but for its times."""
-    with run.history.open(newline="") as file:
+    with run.history_file.open(newline="") as file:
         rows = [{key: row[key] for key in row if key not in TIMES} for row in csv.DictReader(file)]
-    metrics = json.loads(run.metrics.read_text())
+    metrics = json.loads(run.metrics_file.read_text())
     return rows, {key: metrics[key] for key in metrics if key not in TIMES}
 
 
 def state(run: Run) -> tuple:
     """All that a run would go on from, but for its times."""
-    arrays, notes = load(run.checkpoint)
+    arrays, notes = load(run.checkpoint_file)
     training = json.loads(notes["training"])
     for row in training["progress"]["history"]:
         del row["images_per_second"]
     del training["progress"]["seconds"]
-    return arrays | {f"best.{name}": value for name, value in load(run.best)[0].items()}, training
+    return arrays | {f"best.{name}": value for name, value in load(run.best_weights)[0].items()}, training
 
 
 def assert_the_same(run: Run, unbroken: Run) -> None:
@@ -73,7 +73,7 @@ def unbroken(people, tiny, tmp_path_factory):
     def run(recipe) -> Run:
         key = recipe.dump()
         if key not in made:
-            made[key] = train(recipe, people, tmp_path_factory.mktemp("unbroken") / "run")
+            made[key] = train_mytorch(recipe, people, tmp_path_factory.mktemp("unbroken") / "run")
         return made[key]
 
     return run
@@ -82,10 +82,10 @@ def unbroken(people, tiny, tmp_path_factory):
 @pytest.mark.parametrize("step", [0, 1, STEPS - 1, STEPS, 2 * STEPS + 3, 3 * STEPS - 1])
 def test_an_interrupt_in_any_step(people, tiny, tmp_path, monkeypatch, unbroken, step):
     with monkeypatch.context() as patch:
-        interrupted(patch, Learner, "step", step)
+        interrupted(patch, MytorchLearner, "step", step)
         with pytest.raises(KeyboardInterrupt):
-            train(tiny("epochs=3"), people, tmp_path / "run")
-    assert_the_same(train(tiny("epochs=3"), people, tmp_path / "run", resume=True), unbroken(tiny("epochs=3")))
+            train_mytorch(tiny("epochs=3"), people, tmp_path / "run")
+    assert_the_same(train_mytorch(tiny("epochs=3"), people, tmp_path / "run", resume=True), unbroken(tiny("epochs=3")))
 
 
 SGD, ADAM, ADAMW = "{name: sgd, lr: 0.1, nesterov: true, weight_decay: 0.01}", "{name: adam, lr: 0.02}", "{name: adamw}"
@@ -99,10 +99,10 @@ def test_every_optimiser_and_schedule(people, tiny, tmp_path, monkeypatch, unbro
     settings = f"schedule={{name: {schedule}, every: 1, gamma: 0.5, patience: 0}}"
     recipe = tiny("epochs=3", f"optimizer={optimizer}", settings)
     with monkeypatch.context() as patch:
-        interrupted(patch, Learner, "step", 2 * STEPS + 1)
+        interrupted(patch, MytorchLearner, "step", 2 * STEPS + 1)
         with pytest.raises(KeyboardInterrupt):
-            train(recipe, people, tmp_path / "run")
-    assert_the_same(train(recipe, people, tmp_path / "run", resume=True), unbroken(recipe))
+            train_mytorch(recipe, people, tmp_path / "run")
+    assert_the_same(train_mytorch(recipe, people, tmp_path / "run", resume=True), unbroken(recipe))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
@@ -114,115 +114,115 @@ def test_an_interrupt_between_the_files_of_an_epoch(
     with monkeypatch.context() as patch:
         interrupted(patch, owner, name, epoch + (name == "save_state"), error)  # which the beginning calls, too
         with pytest.raises((KeyboardInterrupt, FacesError)):
-            train(tiny("epochs=3"), people, tmp_path / "run")
-    assert_the_same(train(tiny("epochs=3"), people, tmp_path / "run", resume=True), unbroken(tiny("epochs=3")))
+            train_mytorch(tiny("epochs=3"), people, tmp_path / "run")
+    assert_the_same(train_mytorch(tiny("epochs=3"), people, tmp_path / "run", resume=True), unbroken(tiny("epochs=3")))
 
 
 def test_two_interrupts(people, tiny, tmp_path, monkeypatch, unbroken):
     for step, resume in ((STEPS + 2, False), (STEPS + 1, True)):
         with monkeypatch.context() as patch:
-            interrupted(patch, Learner, "step", step)
+            interrupted(patch, MytorchLearner, "step", step)
             with pytest.raises(KeyboardInterrupt):
-                train(tiny("epochs=3"), people, tmp_path / "run", resume)
-    assert_the_same(train(tiny("epochs=3"), people, tmp_path / "run", resume=True), unbroken(tiny("epochs=3")))
+                train_mytorch(tiny("epochs=3"), people, tmp_path / "run", resume)
+    assert_the_same(train_mytorch(tiny("epochs=3"), people, tmp_path / "run", resume=True), unbroken(tiny("epochs=3")))
 
 
 def test_the_seconds_of_all_sittings_add_up(people, tiny, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        interrupted(patch, Learner, "step", 2 * STEPS)
+        interrupted(patch, MytorchLearner, "step", 2 * STEPS)
         with pytest.raises(KeyboardInterrupt):
-            train(tiny("epochs=3"), people, tmp_path / "run")
+            train_mytorch(tiny("epochs=3"), people, tmp_path / "run")
     before = json.loads((tmp_path / "run" / "metrics.json").read_text())["seconds"]
-    run = train(tiny("epochs=3"), people, tmp_path / "run", resume=True)
-    assert json.loads(run.metrics.read_text())["seconds"] >= before
+    run = train_mytorch(tiny("epochs=3"), people, tmp_path / "run", resume=True)
+    assert json.loads(run.metrics_file.read_text())["seconds"] >= before
 
 
 def test_an_interrupted_run_says_in_one_line_how_to_go_on(people, tiny, tmp_path, monkeypatch, capsys):
-    interrupted(monkeypatch, Learner, "step", STEPS + 1)
+    interrupted(monkeypatch, MytorchLearner, "step", STEPS + 1)
     with pytest.raises(KeyboardInterrupt):
-        train(tiny(), people, tmp_path / "run")
+        train_mytorch(tiny(), people, tmp_path / "run")
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith("run: stopped after epoch 1 of 2; the same command with --resume goes on from there")
 
 
 def test_an_interrupted_run_has_curves_of_the_epochs_done(people, tiny, tmp_path, monkeypatch):
-    interrupted(monkeypatch, Learner, "step", STEPS + 1)
+    interrupted(monkeypatch, MytorchLearner, "step", STEPS + 1)
     with pytest.raises(KeyboardInterrupt):
-        train(tiny(), people, tmp_path / "run")
+        train_mytorch(tiny(), people, tmp_path / "run")
     assert (tmp_path / "run" / "curves.png").read_text() == "1"
 
 
 def test_a_finished_run_says_so_and_changes_nothing(people, tiny, tmp_path, capsys):
-    run = train(tiny(), people, tmp_path / "run")
-    before = run.checkpoint.read_bytes(), run.history.read_bytes(), run.metrics.read_bytes()
-    train(tiny(), people, tmp_path / "run", resume=True)
+    run = train_mytorch(tiny(), people, tmp_path / "run")
+    before = run.checkpoint_file.read_bytes(), run.history_file.read_bytes(), run.metrics_file.read_bytes()
+    train_mytorch(tiny(), people, tmp_path / "run", resume=True)
     assert "has all its 2 epochs already" in capsys.readouterr().out
-    assert (run.checkpoint.read_bytes(), run.history.read_bytes(), run.metrics.read_bytes()) == before
+    assert (run.checkpoint_file.read_bytes(), run.history_file.read_bytes(), run.metrics_file.read_bytes()) == before
 
 
 def test_a_changed_recipe_is_refused_with_what_has_changed(people, tiny, tmp_path):
-    train(tiny(), people, tmp_path / "run")
+    train_mytorch(tiny(), people, tmp_path / "run")
     with pytest.raises(FacesError, match=r"(?s)another recipe.*epochs: 2 then, 3 now") as error:
-        train(tiny("epochs=3", "optimizer.lr=0.5"), people, tmp_path / "run", resume=True)
+        train_mytorch(tiny("epochs=3", "optimizer.lr=0.5"), people, tmp_path / "run", resume=True)
     assert "'lr': 0.5" in str(error.value)
     assert "batch_size" not in str(error.value)
 
 
 def test_other_people_are_refused(own_people, tiny, tmp_path):
-    train(tiny(), own_people, tmp_path / "run")
+    train_mytorch(tiny(), own_people, tmp_path / "run")
     (own_people / "ben").rename(own_people / "bernard")
     with pytest.raises(FacesError, match="run: began with other people"):
-        train(tiny(), own_people, tmp_path / "run", resume=True)
+        train_mytorch(tiny(), own_people, tmp_path / "run", resume=True)
 
 
 def test_other_pictures_of_the_same_people_are_refused(own_people, tiny, tmp_path):
-    train(tiny(), own_people, tmp_path / "run")
+    train_mytorch(tiny(), own_people, tmp_path / "run")
     (own_people / "ben" / "5.png").unlink()
     with pytest.raises(FacesError, match="run: began with other pictures"):
-        train(tiny(), own_people, tmp_path / "run", resume=True)
+        train_mytorch(tiny(), own_people, tmp_path / "run", resume=True)
 
 
 def test_a_folder_that_was_moved_is_the_same(own_people, tiny, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        interrupted(patch, Learner, "step", STEPS)
+        interrupted(patch, MytorchLearner, "step", STEPS)
         with pytest.raises(KeyboardInterrupt):
-            train(tiny(), own_people, tmp_path / "run")
-    train(tiny(), own_people.rename(tmp_path / "elsewhere"), tmp_path / "run", resume=True)
+            train_mytorch(tiny(), own_people, tmp_path / "run")
+    train_mytorch(tiny(), own_people.rename(tmp_path / "elsewhere"), tmp_path / "run", resume=True)
 
 
 def test_no_run_to_go_on_with(people, tiny, tmp_path, contents):
     with pytest.raises(FacesError, match=r"run: no such folder; give a folder that `faces train"):
-        train(tiny(), people, tmp_path / "run", resume=True)
+        train_mytorch(tiny(), people, tmp_path / "run", resume=True)
     (tmp_path / "run").mkdir()
     with pytest.raises(FacesError, match=r"run: holds no recipe.yaml and no classes.json"):
-        train(tiny(), people, tmp_path / "run", resume=True)
+        train_mytorch(tiny(), people, tmp_path / "run", resume=True)
     assert contents(tmp_path) == {"run"}
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "another"])
 def test_a_damaged_checkpoint_is_named(people, tiny, tmp_path, damage):
-    run = train(tiny("epochs=1"), people, tmp_path / "run")
+    run = train_mytorch(tiny("epochs=1"), people, tmp_path / "run")
     if damage == "missing":
-        run.checkpoint.unlink()
+        run.checkpoint_file.unlink()
     elif damage == "cut":
-        run.checkpoint.write_bytes(run.checkpoint.read_bytes()[:500])
+        run.checkpoint_file.write_bytes(run.checkpoint_file.read_bytes()[:500])
     else:
-        run.checkpoint.write_bytes(run.best.read_bytes())
+        run.checkpoint_file.write_bytes(run.best_weights.read_bytes())
     with pytest.raises(FacesError, match=r"checkpoint\.safetensors"):
-        train(tiny("epochs=1"), people, tmp_path / "run", resume=True)
+        train_mytorch(tiny("epochs=1"), people, tmp_path / "run", resume=True)
 
 
 def test_the_checkpoint_is_the_last_file_that_an_epoch_writes(people, tiny, tmp_path, monkeypatch):
     """Else a resumed run would take an epoch for done whose figures are not there."""
     times = {}
-    original = trainer.save_state
+    original = trainer.save_mytorch_checkpoint
 
     def watch(path, learner, progress):
         if progress.epoch:
             times.update({p.name: p.stat().st_mtime_ns for p in path.parent.iterdir() if p != path})
         original(path, learner, progress)
 
-    monkeypatch.setattr(trainer, "save_state", watch)
-    run = train(tiny("epochs=1"), people, tmp_path / "run")
+    monkeypatch.setattr(trainer, "save_mytorch_checkpoint", watch)
+    run = train_mytorch(tiny("epochs=1"), people, tmp_path / "run")
     assert {"history.csv", "metrics.json", "best.safetensors"} <= times.keys()
-    assert np.all(np.array(list(times.values())) <= run.checkpoint.stat().st_mtime_ns)
+    assert np.all(np.array(list(times.values())) <= run.checkpoint_file.stat().st_mtime_ns)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from experiments.config.recipe import Recipe
-from experiments.training.schedule import Place, factor, next_place
+from experiments.training.schedule import EpochPosition, lr_factor, next_epoch
 
 STEPS = 7
 """Batches an epoch."""
@@ -17,8 +17,8 @@ def recipe(stages=(3, 5), training=None, **schedule) -> Recipe:
 def course(of: Recipe, losses=None) -> list[float]:
     """The factor of every step of a run."""
     history, factors = [], []
-    while (place := next_place(of, history)) is not None:
-        factors += [factor(of, place, step, STEPS) for step in range(STEPS)]
+    while (place := next_epoch(of, history)) is not None:
+        factors += [lr_factor(of, place, step, STEPS) for step in range(STEPS)]
         loss = 1.0 if losses is None else losses[len(history)]
         history.append({"stage": place.stage + 1, "loss": loss, "train_loss": 9.0})
     return factors
@@ -93,7 +93,7 @@ def test_the_schedule_never_leaves_its_highest_rate_when_constant():
 def test_stages_follow_one_another_and_end():
     of, history = recipe((2, 1)), []
     places = []
-    while (place := next_place(of, history)) is not None:
+    while (place := next_epoch(of, history)) is not None:
         places.append((place.stage, place.epoch))
         history.append({"stage": place.stage + 1, "loss": 1.0, "train_loss": 1.0})
     assert places == [(0, 0), (0, 1), (1, 0)]
@@ -104,12 +104,12 @@ def test_early_stopping_ends_a_stage_and_the_next_begins():
     losses = [3.0, 2.0, 2.5, 2.1, 9.0, 8.0, 8.1, 8.2]
     history = []
     for loss in losses:
-        place = next_place(of, history)
+        place = next_epoch(of, history)
         history.append({"stage": place.stage + 1, "loss": loss, "train_loss": 0.0})
     assert [row["stage"] for row in history] == [1, 1, 1, 1, 2, 2, 2, 2]
-    assert next_place(of, history) is None
+    assert next_epoch(of, history) is None
 
 
 def test_where_nothing_validates_the_training_loss_decides():
     history = [{"stage": 1, "loss": None, "train_loss": loss} for loss in (2.0, 2.0)]
-    assert next_place(recipe(), history) == Place(0, 2, (2.0, 2.0))
+    assert next_epoch(recipe(), history) == EpochPosition(0, 2, (2.0, 2.0))

@@ -9,25 +9,25 @@ from experiments.data.dataset import Faces, read_split
 from experiments.data.images import ImageError
 from experiments.data.loader import EpochLoader, ShardedBatches
 from experiments.errors import FacesError
-from experiments.inference.model import Trained
+from experiments.inference.model import TrainedModel
 from experiments.training import torch_learner as face_learner
 from experiments.training.build_model import build_face_net
-from experiments.training.checkpoint import read_tensors
-from experiments.training.prototypes import embeddings, fit_prototypes
-from experiments.training.torch_learner import FaceLearner, accelerator_for
-from experiments.training.torch_trainer import Options, train
+from experiments.training.prototypes import embed_images, fit_prototypes
+from experiments.training.torch_checkpoint import read_tensors
+from experiments.training.torch_learner import TorchLearner, make_accelerator
+from experiments.training.torch_trainer import TrainOptions, train_torch
 
-ALONE = Options(workers=0)
+ALONE = TrainOptions(workers=0)
 
 
 @pytest.fixture
 def run(people, small, tmp_path):
     """run("epochs=3", ...): the small recipe with settings changed, trained."""
-    return lambda *settings, options=ALONE: train(small(*settings), people, tmp_path / "run", options=options)
+    return lambda *settings, options=ALONE: train_torch(small(*settings), people, tmp_path / "run", options=options)
 
 
 def history(of) -> list[dict]:
-    with of.history.open(newline="") as file:
+    with of.history_file.open(newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -43,10 +43,10 @@ def test_a_run_learns_and_holds_all_its_files(run, people, small):
     }  # fmt: skip
     rows = history(made)
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
-    metrics = json.loads(made.metrics.read_text())
+    metrics = json.loads(made.metrics_file.read_text())
     best = max(rows, key=lambda row: float(row["top1"]))
     assert metrics["best_epoch"] == int(best["epoch"])
-    trained = Trained.open(made.folder)
+    trained = TrainedModel.open(made.folder)
     _, validation = read_split(people, small())
     logits = trained.logits(validation.images)
     assert (logits.argmax(1) == validation.labels).mean() == pytest.approx(metrics["best_top1"])
@@ -59,7 +59,7 @@ def test_a_run_learns_and_holds_all_its_files(run, people, small):
 def test_what_is_frozen_stays_bit_for_bit_its_statistics_too(run, small):
     made = run("stages=[{epochs: 1, train: head}]", "epochs=1")
     torch.manual_seed(small().seed)
-    before, after = build_face_net(small().transfer, 4).state_dict(), weights(made.last)
+    before, after = build_face_net(small().torch_model, 4).state_dict(), weights(made.last_weights)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed
     assert all(name.startswith("head.") for name in changed)
@@ -68,15 +68,15 @@ def test_what_is_frozen_stays_bit_for_bit_its_statistics_too(run, small):
 def test_the_second_stage_thaws_what_the_first_froze(run):
     made = run("stages=[{epochs: 1, train: head}, {epochs: 1, train: [layer4, head]}]", "epochs=2")
     assert [row["stage"] for row in history(made)] == ["1", "2"]
-    before, after = weights(made.best), weights(made.last)
+    before, after = weights(made.best_weights), weights(made.last_weights)
     first = {name for name in before if not torch.equal(before[name], after[name])}
     assert not [name for name in first if not name.startswith(("backbone.layer4", "head."))]
 
 
-def learner(recipe, faces) -> tuple[FaceLearner, EpochLoader]:
+def learner(recipe, faces) -> tuple[TorchLearner, EpochLoader]:
     torch.manual_seed(0)
-    made = FaceLearner(recipe, build_face_net(recipe.transfer, len(faces.names)), accelerator_for(recipe))
-    made.begin(0)
+    made = TorchLearner(recipe, build_face_net(recipe.torch_model, len(faces.names)), make_accelerator(recipe))
+    made.begin_stage(0)
     return made, EpochLoader(ShardedBatches(faces, recipe, training=True), 0)
 
 
@@ -115,7 +115,7 @@ def test_clipping_bounds_a_step(people, small):
     faces, _ = read_split(people, small())
     settings = (*PLAIN, "training.clip=0.01", "optimizer.momentum=0")
     torch.manual_seed(0)
-    before = build_face_net(small(*settings).transfer, 4).state_dict()
+    before = build_face_net(small(*settings).torch_model, 4).state_dict()
     after = stepped(small(*settings), faces, steps=1)
     moved = torch.cat([(after[name] - before[name]).flatten() for name in before])
     assert float(moved.norm()) == pytest.approx(0.1 * 0.01, rel=1e-3)
@@ -140,9 +140,9 @@ def test_weight_decay_may_leave_norms_and_biases_alone(people, small):
 
 def test_the_average_validates_and_is_kept(run):
     made = run("training.ema=0.5", "epochs=2")
-    state = weights(made.checkpoint)
+    state = weights(made.checkpoint_file)
     average = {name.removeprefix("average."): v for name, v in state.items() if name.startswith("average.")}
-    kept = weights(made.last)
+    kept = weights(made.last_weights)
     assert all(torch.equal(kept[name], average[name]) for name in kept)
     assert not all(torch.equal(kept[name], state[f"network.{name}"]) for name in kept)
 
@@ -155,7 +155,7 @@ def test_accuracy_under_mixing_is_not_quoted(run):
 def test_every_picture_may_train_and_none_validate(run):
     made = run("split.train=all")
     assert [row["top1"] for row in history(made)] == ["", ""]
-    kept, last = weights(made.best), weights(made.last)
+    kept, last = weights(made.best_weights), weights(made.last_weights)
     assert all(torch.equal(kept[name], last[name]) for name in kept)
 
 
@@ -180,20 +180,20 @@ def test_half_precision_without_a_gpu_is_refused(run):
 def test_prototypes_are_class_means_and_take_no_epochs(run, people, small):
     made = run("model.head={name: prototypes, scale: 10.0}", "epochs=0")
     faces, validation = read_split(people, small())
-    trained = Trained.open(made.folder)
+    trained = TrainedModel.open(made.folder)
     vectors, labels = trained.embed(faces.images), faces.labels
     means = np.stack([vectors[labels == label].mean(0) for label in range(4)])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     np.testing.assert_allclose(
         trained.logits(validation.images), 10 * trained.embed(validation.images, flip=False) @ means.T, atol=1e-4
     )
-    assert json.loads(made.metrics.read_text())["best_epoch"] == 0
+    assert json.loads(made.metrics_file.read_text())["best_epoch"] == 0
 
 
 def test_the_nearest_embedding_counts_too_where_a_recipe_says_so(run, people, small):
     made = run("model.head={name: prototypes, scale: 10.0, nearest: 0.3}", "epochs=0")
     faces, validation = read_split(people, small())
-    trained = Trained.open(made.folder)
+    trained = TrainedModel.open(made.folder)
     vectors, labels = trained.embed(faces.images), faces.labels
     asked = trained.embed(validation.images, flip=False)
     nearest = np.stack([(asked @ vectors[labels == label].T).max(1) for label in range(4)], 1)
@@ -233,7 +233,7 @@ def spoiling(data, recipe):
     return Faces(images, faces.labels, faces.names, faces.paths), validation  # type: ignore[arg-type]
 
 
-SPOILT = Options(workers=0, read=spoiling)
+SPOILT = TrainOptions(workers=0, read=spoiling)
 
 
 def test_a_picture_gone_bad_in_epoch_three_stops_the_run_by_name(run, tmp_path):
@@ -264,7 +264,7 @@ def test_memory_that_runs_out_says_what_to_try(run, monkeypatch):
     def step(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
-    monkeypatch.setattr(face_learner.FaceLearner, "step", step)
+    monkeypatch.setattr(face_learner.TorchLearner, "step", step)
     with pytest.raises(FacesError, match=r"with 4 pictures of 32 x 32 .*training\.accumulate=2.*batch_size=2"):
         run()
 
@@ -273,7 +273,7 @@ def test_other_errors_are_not_taken_for_memory(run, monkeypatch):
     def step(*_):
         raise RuntimeError("shapes differ")
 
-    monkeypatch.setattr(face_learner.FaceLearner, "step", step)
+    monkeypatch.setattr(face_learner.TorchLearner, "step", step)
     with pytest.raises(RuntimeError, match="shapes differ"):
         run()
 
@@ -306,7 +306,7 @@ def test_parts_that_the_network_lacks_are_refused_with_those_it_has(run, tmp_pat
 
 def test_embeddings_of_a_picture_and_its_mirror_image_are_one(people, small):
     faces, _ = read_split(people, small())
-    network = build_face_net(small().transfer, 4)
-    vectors, labels = embeddings(network, faces, small(), workers=0)
+    network = build_face_net(small().torch_model, 4)
+    vectors, labels = embed_images(network, faces, small(), workers=0)
     assert vectors.shape == (20, 96)
     assert labels.tolist() == faces.labels.tolist()

@@ -9,7 +9,7 @@ from PIL import Image
 from typer.main import get_command
 
 from experiments.commands.show import show
-from experiments.inference.model import Trained
+from experiments.inference.model import TrainedModel
 from experiments.visualize.network import (
     convolutions,
     feature_maps,
@@ -104,8 +104,8 @@ def test_what_cannot_be_drawn_is_said_in_a_line_and_nothing_is_written(
 
 
 @pytest.fixture(params=["mytorch", "PyTorch"])
-def trained(request) -> Trained:
-    return Trained.open(
+def trained(request) -> TrainedModel:
+    return TrainedModel.open(
         request.getfixturevalue("trained_once" if request.param == "mytorch" else "transfer_once").folder
     )
 

@@ -11,7 +11,7 @@ from experiments.errors import FacesError
 from experiments.evaluation.gallery.calibrate import SEARCHES, STEPS, calibrate_searches, read_search_calibration
 from experiments.evaluation.scoring import EmbedOptions
 from experiments.evaluation.verification import verify
-from experiments.inference.embedder import normalised
+from experiments.inference.embedder import normalize_embeddings
 
 ABOUT = {"network": "net", "flip": True, "zooms": (1.0,), "source": "strangers"}
 GRID = np.linspace(-1, 1, STEPS + 1)
@@ -21,7 +21,7 @@ def people(count: int = 6, each: int = 3, noise: float = 0.7, seed: int = 0, len
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(count), each)
     centres = rng.standard_normal((count, length))
-    return normalised(centres[labels] + noise * rng.standard_normal((len(labels), length))), labels
+    return normalize_embeddings(centres[labels] + noise * rng.standard_normal((len(labels), length))), labels
 
 
 @settings(max_examples=30, deadline=None)
@@ -29,7 +29,7 @@ def people(count: int = 6, each: int = 3, noise: float = 0.7, seed: int = 0, len
 def test_the_shares_are_those_of_every_gallery_there_could_be(count, each, seed):
     vectors, labels = people(count, each, seed=seed)
     searches = calibrate_searches(vectors, labels, each=each, **ABOUT)
-    templates = normalised(np.stack([vectors[labels == one].sum(0) for one in range(count)])).astype(float)
+    templates = normalize_embeddings(np.stack([vectors[labels == one].sum(0) for one in range(count)])).astype(float)
     scores = vectors.astype(float) @ templates.T
     for size, shares in zip(searches.sizes, searches.named, strict=True):
         best = [

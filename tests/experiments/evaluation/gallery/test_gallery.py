@@ -15,14 +15,14 @@ from experiments.evaluation.gallery.leave_one_out import leave_one_out
 from experiments.evaluation.gallery.store import Gallery, read_gallery, write_gallery
 from experiments.evaluation.scoring import EmbedOptions
 from experiments.evaluation.verification import verify
-from experiments.inference.embedder import normalised
+from experiments.inference.embedder import normalize_embeddings
 
 
 def made_up(people: int = 5, each: int = 3, noise: float = 0.2, seed: int = 0) -> Gallery:
     rng = np.random.default_rng(seed)
     centres = rng.standard_normal((people, 16))
     numbers = np.repeat(np.arange(people), each)
-    vectors = normalised(centres[numbers] + noise * rng.standard_normal((len(numbers), 16)))
+    vectors = normalize_embeddings(centres[numbers] + noise * rng.standard_normal((len(numbers), 16)))
     names = tuple(f"person {n}" for n in numbers)
     pictures = tuple(f"{n}.jpg" for n in range(len(numbers)))
     return Gallery(

@@ -18,11 +18,11 @@ from experiments.errors import FacesError
 from experiments.run import Run
 from experiments.training import torch_trainer as face_record
 from experiments.training import torch_trainer as face_session
-from experiments.training.checkpoint import read_tensors
-from experiments.training.torch_learner import FaceLearner
-from experiments.training.torch_trainer import Options, train
+from experiments.training.torch_checkpoint import read_tensors
+from experiments.training.torch_learner import TorchLearner
+from experiments.training.torch_trainer import TrainOptions, train_torch
 
-ALONE = Options(workers=0)
+ALONE = TrainOptions(workers=0)
 STEPS = 5
 """Batches an epoch."""
 
@@ -38,7 +38,7 @@ RICH = (
 
 
 def rows(run: Run) -> list[dict]:
-    with run.history.open(newline="") as file:
+    with run.history_file.open(newline="") as file:
         return [{key: row[key] for key in row if key not in TIMES} for row in csv.DictReader(file)]
 
 
@@ -66,7 +66,7 @@ def unbroken(people, small, tmp_path_factory):
         if settings not in made:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(face_record, "learning_curves", lambda history, path, *_: path.write_text("3"))
-                made[settings] = train(
+                made[settings] = train_torch(
                     small(*settings), people, tmp_path_factory.mktemp("whole") / "run", options=ALONE
                 )
         return made[settings]
@@ -86,40 +86,40 @@ def interrupted(patch, owner, name: str, at: int, error: type[BaseException] = K
     patch.setattr(owner, name, call)
 
 
-def broken(people, recipe, out: Path, owner, name: str, at: int, options: Options = ALONE) -> Run:
+def broken(people, recipe, out: Path, owner, name: str, at: int, options: TrainOptions = ALONE) -> Run:
     """A run that was stopped at a call, and went on."""
     with pytest.MonkeyPatch.context() as patch:
         interrupted(patch, owner, name, at)
         with pytest.raises(KeyboardInterrupt):
-            train(recipe, people, out, options=options)
-    return train(recipe, people, out, resume=True, options=ALONE)
+            train_torch(recipe, people, out, options=options)
+    return train_torch(recipe, people, out, resume=True, options=ALONE)
 
 
 @pytest.mark.parametrize("step", [0, STEPS - 1, STEPS, 2 * STEPS + 3])
 def test_stopped_in_any_step_of_a_rich_recipe(people, small, tmp_path, unbroken, step):
-    run = broken(people, small(*RICH), tmp_path / "run", FaceLearner, "step", step)
+    run = broken(people, small(*RICH), tmp_path / "run", TorchLearner, "step", step)
     assert_the_same(run, unbroken(*RICH))
 
 
 @pytest.mark.parametrize("step", [2, 2 * STEPS + 3])
 def test_stopped_within_an_epoch_after_a_checkpoint_within_it(people, small, tmp_path, unbroken, step):
-    often, taken = Options(workers=0, save_seconds=0.0), []
+    often, taken = TrainOptions(workers=0, save_seconds=0.0), []
     with pytest.MonkeyPatch.context() as patch:
-        interrupted(patch, FaceLearner, "step", step)
+        interrupted(patch, TorchLearner, "step", step)
         with pytest.raises(KeyboardInterrupt):
-            train(small(*RICH), people, tmp_path / "run", options=often)
-        original = FaceLearner.step
+            train_torch(small(*RICH), people, tmp_path / "run", options=often)
+        original = TorchLearner.step
         patch.undo()
-        original = FaceLearner.step
-        patch.setattr(FaceLearner, "step", lambda *arguments: (taken.append(1), original(*arguments)))
-        run = train(small(*RICH), people, tmp_path / "run", resume=True, options=ALONE)
+        original = TorchLearner.step
+        patch.setattr(TorchLearner, "step", lambda *arguments: (taken.append(1), original(*arguments)))
+        run = train_torch(small(*RICH), people, tmp_path / "run", resume=True, options=ALONE)
     assert len(taken) == 3 * STEPS - step
     assert_the_same(run, unbroken(*RICH))
 
 
 @pytest.mark.parametrize(("owner", "name", "at"), [
     (Run, "write_history", 1), (face_record, "write_json", 0), (face_record, "save_state", 1),
-    (face_record, "save_tensors", 1), (FaceLearner, "begin", 1),
+    (face_record, "save_tensors", 1), (TorchLearner, "begin", 1),
 ])  # fmt: skip
 def test_stopped_between_the_files_of_an_epoch(people, small, tmp_path, unbroken, owner, name, at):
     assert_the_same(broken(people, small(*RICH), tmp_path / "run", owner, name, at), unbroken(*RICH))
@@ -139,38 +139,38 @@ def test_every_optimiser_and_schedule(people, small, tmp_path, unbroken, optimiz
         f"schedule={{name: {schedule}, every: 1, gamma: 0.5, patience: 0}}",
         "epochs=3",
     )
-    run = broken(people, small(*settings), tmp_path / "run", FaceLearner, "step", 2 * STEPS + 1)
+    run = broken(people, small(*settings), tmp_path / "run", TorchLearner, "step", 2 * STEPS + 1)
     assert_the_same(run, unbroken(*settings))
 
 
 @pytest.mark.parametrize("name", [".checkpoint.safetensors.0123abcd.safetensors", ".tmpktp2cW"])
 def test_what_a_killed_process_left_half_written_goes(people, small, tmp_path, name):
-    run = train(small("epochs=1"), people, tmp_path / "run", options=ALONE)
+    run = train_torch(small("epochs=1"), people, tmp_path / "run", options=ALONE)
     left = run.folder / name
     left.touch()
-    train(small("epochs=1"), people, run.folder, resume=True, options=ALONE)
+    train_torch(small("epochs=1"), people, run.folder, resume=True, options=ALONE)
     assert not left.exists()
 
 
 def test_other_weights_make_another_recipe(people, small, tmp_path):
-    train(small("epochs=1"), people, tmp_path / "run", options=ALONE)
+    train_torch(small("epochs=1"), people, tmp_path / "run", options=ALONE)
     with pytest.raises(FacesError, match="made by another recipe"):
-        train(small("epochs=1", "model.dropout=0.1"), people, tmp_path / "run", resume=True, options=ALONE)
+        train_torch(small("epochs=1", "model.dropout=0.1"), people, tmp_path / "run", resume=True, options=ALONE)
 
 
 def test_a_finished_run_stays_as_it_is(people, small, tmp_path, unbroken):
     made = unbroken(*RICH)
-    before = made.checkpoint.read_bytes()
-    train(small(*RICH), people, made.folder, resume=True, options=ALONE)
-    assert made.checkpoint.read_bytes() == before
+    before = made.checkpoint_file.read_bytes()
+    train_torch(small(*RICH), people, made.folder, resume=True, options=ALONE)
+    assert made.checkpoint_file.read_bytes() == before
 
 
 def killed(recipe: Recipe, people: Path, out: Path, after: float) -> bool:
     """Train in a process that SIGKILL ends after so many seconds; whether it was still at work."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["experiments.training.torch_trainer"])
-    options = Options(workers=0, save_seconds=0.05)
-    process = context.Process(target=train, args=(recipe, people, out, out.is_dir(), options))
+    options = TrainOptions(workers=0, save_seconds=0.05)
+    process = context.Process(target=train_torch, args=(recipe, people, out, out.is_dir(), options))
     process.start()
     process.join(after)
     running = process.is_alive()
@@ -196,11 +196,11 @@ def test_killed_at_twenty_random_moments(people, small, tmp_path, monkeypatch):
             continue
         ends += 1
         assert_the_same(Run(out), Run(tmp_path / "whole"))
-        assert json.loads(Run(out).metrics.read_text())["epoch"] == 3
+        assert json.loads(Run(out).metrics_file.read_text())["epoch"] == 3
         shutil.rmtree(out)
 
 
 def test_a_trainer_without_interruption_gives_the_same_twice(people, small, tmp_path, unbroken):
-    run = train(small(*RICH), people, tmp_path / "run", options=ALONE)
+    run = train_torch(small(*RICH), people, tmp_path / "run", options=ALONE)
     assert face_session.SAVE_SECONDS > 60
     assert_the_same(run, unbroken(*RICH))

@@ -11,14 +11,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from experiments.errors import FacesError
-from experiments.training.mytorch_checkpoint import Progress
-from experiments.training.schedule import Place
-from experiments.training.torch_learner import FaceLearner
+from experiments.training.mytorch_checkpoint import TrainingProgress
+from experiments.training.schedule import EpochPosition
+from experiments.training.torch_learner import TorchLearner
 from mytorch.files import replacing
 
 
 @dataclass
-class FaceProgress(Progress):
+class TorchProgress(TrainingProgress):
     """How far a run is, within an epoch, too.
 
     step: batches of the next epoch that are done; totals: the epoch's sums so far, as a FaceLearner has them; bad: what
@@ -41,7 +41,7 @@ class FaceProgress(Progress):
         return min(judged, key=lambda row: row["eer"]) if self.select == "eer" and judged else super().best
 
 
-def save_state(path: Path, learner: FaceLearner, progress: FaceProgress, stage: int | None) -> None:
+def save_torch_checkpoint(path: Path, learner: TorchLearner, progress: TorchProgress, stage: int | None) -> None:
     """Write all that an unbroken run would know at this point; whole or not at all.
 
     stage: whose optimiser goes in; none where the next stage begins with a new one.
@@ -64,7 +64,7 @@ def save_state(path: Path, learner: FaceLearner, progress: FaceProgress, stage: 
     save_tensors(tensors, path, {"training": json.dumps(notes)})
 
 
-def load_state(path: Path, learner: FaceLearner, place: Place | None) -> FaceProgress:
+def load_torch_checkpoint(path: Path, learner: TorchLearner, place: EpochPosition | None) -> TorchProgress:
     """Put a learner where `save_state` left one, in the stage of `place`. Raises FacesError for a file that is none."""
     tensors, notes = read_tensors(path)
     try:
@@ -74,12 +74,12 @@ def load_state(path: Path, learner: FaceLearner, place: Place | None) -> FacePro
             learner.average.module.load_state_dict(_under("average.", tensors))
         learner.updates = saved["updates"]
         if place is not None:
-            learner.begin(place.stage)
+            learner.begin_stage(place.stage)
             if saved["stage"] == place.stage:
                 _restore_optimizer(learner, saved, _under("optimizer.", tensors))
         if "scaler" in saved and learner.accelerator.scaler is not None:
             learner.accelerator.scaler.load_state_dict(saved["scaler"])
-        progress = FaceProgress(**saved["progress"])
+        progress = TorchProgress(**saved["progress"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise FacesError(
             f"{path}: not a checkpoint of this run ({error}); start the run anew in another folder"
@@ -89,11 +89,11 @@ def load_state(path: Path, learner: FaceLearner, place: Place | None) -> FacePro
     return progress
 
 
-def read_progress(path: Path) -> FaceProgress:
+def read_progress(path: Path) -> TorchProgress:
     """How far the run is whose state this file holds. Raises FacesError where it is no such file."""
     try:
         with safe_open(path, framework="pt") as file:
-            return FaceProgress(**json.loads(file.metadata()["training"])["progress"])
+            return TorchProgress(**json.loads(file.metadata()["training"])["progress"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise FacesError(f"{path}: not a checkpoint that can be read ({error}); start the run anew") from error
 
@@ -114,7 +114,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise FacesError(f"{path}: not a safetensors file that can be read ({error})") from error
 
 
-def load_network(network: nn.Module, path: Path) -> None:
+def load_network_weights(network: nn.Module, path: Path) -> None:
     """Put the weights of a run's file into its network. Raises FacesError, which names what does not match."""
     tensors, _ = read_tensors(path)
     try:
@@ -123,7 +123,7 @@ def load_network(network: nn.Module, path: Path) -> None:
         raise FacesError(f"{path}: {error}\nwere these weights moved here from another run?") from error
 
 
-def _restore_optimizer(learner: FaceLearner, saved: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+def _restore_optimizer(learner: TorchLearner, saved: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     """The optimiser's state, each tensor with its parameter's order in memory, so that arithmetic rounds as before."""
     parameters = [p for group in learner.optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Any]] = {}
