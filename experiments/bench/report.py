@@ -15,7 +15,7 @@ from rich.table import Table
 
 from experiments.bench.convolutions import TOGETHER
 from experiments.bench.timing import SIDES, geometric_mean
-from experiments.plots.training import BLUE, GREY, ORANGE, new_plot, write_plot
+from experiments.plots.style import BLUE, GRAY, ORANGE, new_plot, write_plot
 
 TITLES = {"mytorch": "mytorch", "torch": "torch", "torch_channels_last": "channels last"}
 RATIOS = {"ratio": "/ torch", "ratio_channels_last": "/ ch. last"}
@@ -159,7 +159,7 @@ def _bars(axis: Axes, rows: Sequence[Mapping[str, Any]], title: str) -> None:
         axis.barh(places, widths, 0.36, left=1, color=colour, label=label)
     axis.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=8)
     axis.set_xscale("log")
-    axis.axvline(1, color=GREY, linewidth=1)
+    axis.axvline(1, color=GRAY, linewidth=1)
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())

@@ -292,7 +292,7 @@ def _expect_png(out: Path) -> None:
 
 
 def _save(drawing: "Figure", out: Path) -> None:
-    from experiments.plots.training import write_plot
+    from experiments.plots.style import write_plot
     from experiments.progress import say
     from experiments.visualize.film import DPI
 

@@ -17,7 +17,7 @@ from experiments.errors import FacesError
 from experiments.evaluation.thresholds import Threshold, ThresholdCalibration, read_thresholds
 from experiments.inference.embedder import Embedder, open_embedder
 from experiments.plots.sheets import PairTile, write_pair_sheet
-from experiments.plots.training import new_plot, write_plot
+from experiments.plots.style import new_plot, write_plot
 from experiments.progress import say
 
 
@@ -89,7 +89,7 @@ def _rate(rate: float, pairs: int) -> str:
     return f"{rate:.3%}" if rate else f"none of {pairs:,} seen, so below about {3 / pairs:.2%}"
 
 
-GREY = 128
+GRAY = 128
 
 
 def occlusion_map(
@@ -106,7 +106,7 @@ def occlusion_map(
     places = list(product(range(0, height - patch + 1, stride), range(0, width - patch + 1, stride)))
     covered = np.repeat(image[None], len(places), 0)
     for n, (top, left) in enumerate(places):
-        covered[n, top : top + patch, left : left + patch] = GREY
+        covered[n, top : top + patch, left : left + patch] = GRAY
     vectors = embedder.embed(np.concatenate([image[None], other[None], covered]), flip).astype(np.float64)
     similarity = vectors @ vectors[1]
     falls, times = np.zeros((2, height, width))

@@ -90,9 +90,9 @@ def verify(
     calibration, home = calibrate_thresholds(scored.scores, pairs.answers, fars, **about), embedder.folder or out
     _begin(out, embedder)
     write_json(out / "verification.json", result)
-    _pictures(scored, result["threshold"], out, embedder.title)
+    plots = _pictures(scored, result["threshold"], out, embedder.title)
     _print_metrics(result)
-    say(f"written to {out}: verification.json, scores.csv, roc.png, det.png, scores.png, worst.png")
+    say(f"written to {out}: verification.json, scores.csv, {', '.join(plots)}")
     if not scored.cohort:
         calibration.write(home)
         _keep_with_run(home, result)
@@ -114,7 +114,8 @@ def _keep_with_run(home: Path, result: dict[str, Any]) -> None:
         write_json(metrics, read_json(metrics) | {key: result[key] for key in keys if key in result})
 
 
-def _pictures(scored: ScoredPairs, threshold: float, out: Path, title: str) -> None:
+def _pictures(scored: ScoredPairs, threshold: float, out: Path, title: str) -> list[str]:
+    """Write scores.csv and the plots; return the names of the plots that there are."""
     pairs, scores = scored.pairs, scored.scores
     names = [path.as_posix() for path in pairs.paths]
     rows = [
@@ -125,24 +126,29 @@ def _pictures(scored: ScoredPairs, threshold: float, out: Path, title: str) -> N
     curves = {"": roc_curve(scores, pairs.answers)}
     about = f"{title}, {len(pairs):,} pairs"
     plot_roc(curves, out / "roc.png", about)
-    plot_det(curves, out / "det.png", about)
+    plots = ["roc.png", *(["det.png"] if plot_det(curves, out / "det.png", about) else []), "scores.png"]
     plot_scores(scores, pairs.answers, threshold, out / "scores.png", about)
-    sheet = f"The pairs most wrongly judged; threshold {threshold:.3f}"
-    write_pair_sheet(worst_pairs(scored, threshold), out / "worst.png", sheet)
+    worst = worst_pairs(scored, threshold)
+    if not worst:
+        (out / "worst.png").unlink(missing_ok=True)
+        say(f"worst.png: left out, as no pair is on the wrong side of the threshold {threshold:.3f}")
+        return plots
+    write_pair_sheet(worst, out / "worst.png", f"Pairs on the wrong side of the threshold {threshold:.3f}")
+    return [*plots, "worst.png"]
 
 
 def worst_pairs(scored: ScoredPairs, threshold: float, most: int = WORST) -> list[PairTile]:
-    """The least alike pairs of one person, then the most alike of two people, `most` of each."""
+    """The least similar rejected pairs of one person, then the most similar accepted pairs of two, `most` of each."""
     pairs, scores = scored.pairs, scored.scores
     order = np.argsort(scores, kind="stable")
+    order = order[(scores[order] >= threshold) != pairs.answers[order]]
     chosen = [*order[pairs.answers[order]][:most], *order[~pairs.answers[order]][::-1][:most]]
     tiles = []
     for n in chosen:
         a, b = pairs.paths[pairs.first[n]], pairs.paths[pairs.second[n]]
         kind = "one person" if pairs.answers[n] else "two people"
-        caption = f"{kind}, similarity {scores[n]:.2f}\n{_short(a)} | {_short(b)}"
-        right = bool((scores[n] >= threshold) == pairs.answers[n])
-        tiles.append(PairTile(scored.images[pairs.first[n]], scored.images[pairs.second[n]], caption, right))
+        caption = f"{kind}, similarity {scores[n]:.2f}\n{_short(a)}\n{_short(b)}"
+        tiles.append(PairTile(scored.images[pairs.first[n]], scored.images[pairs.second[n]], caption, right=False))
     return tiles
 
 
@@ -187,11 +193,11 @@ def verify_all_pairs(run: Path, images: Path, out: Path | None, view: EmbedOptio
     write_json(folder / "everything.json", result)
     title = f"{embedder.title}, {result['genuine'] + result['impostor']:,} pairs"
     plot_roc({"": curve}, folder / "roc.png", title)
-    plot_det({"": curve}, folder / "det.png", title)
+    plots = ["roc.png", *(["det.png"] if plot_det({"": curve}, folder / "det.png", title) else [])]
     say(f"{result['genuine']:,} genuine and {result['impostor']:,} impostor pairs: EER {result['eer']:.4f}")
     for far, tar in tars.items():
         say(f"TAR {tar:.4f} at FAR {far}")
     for remark in remarks:
         say(f"  {remark}")
-    say(f"peak memory {peak_memory():.2f} GiB; written to {folder}: everything.json, roc.png, det.png")
+    say(f"peak memory {peak_memory():.2f} GiB; written to {folder}: everything.json, {', '.join(plots)}")
     return result

@@ -34,7 +34,7 @@ from matplotlib.ticker import (
 from scipy.stats import norm
 
 from experiments.metrics.roc import RocCurve, roc_curve
-from experiments.plots.training import BLUE, GREY, ORANGE
+from experiments.plots.style import BLUE, GRAY, ORANGE
 from experiments.plots.verification import DET_TICKS
 from experiments.report.facts import RunFacts
 from experiments.report.study import Family
@@ -42,7 +42,7 @@ from experiments.report.study import Family
 TEXT_WIDTH = 6.3
 """Inches of the paper's lines: a drawing of this width is shown at its own size."""
 
-COLOURS = (BLUE, ORANGE, "#2f855a", "#6b46c1", "#c53030", "#319795", "#b7791f", "#d53f8c", "#1a202c", GREY)
+COLOURS = (BLUE, ORANGE, "#2f855a", "#6b46c1", "#c53030", "#319795", "#b7791f", "#d53f8c", "#1a202c", GRAY)
 """Of the recipes, in their order; more begin again, with broken lines."""
 
 STYLE: dict[Any, Any] = {
@@ -175,9 +175,9 @@ def _draw(family: Family, losses: Axes, accuracy: Axes, labels: bool) -> None:
     for number, run in enumerate(family.runs):
         dot = "o" if len(run.history) < 8 else None
         for axis, key, shade, name in (
-            (losses, "train_loss", GREY, "training"),
+            (losses, "train_loss", GRAY, "training"),
             (losses, "loss", BLUE, "validation"),
-            (accuracy, "train_top1", GREY, "training top-1"),
+            (accuracy, "train_top1", GRAY, "training top-1"),
             (accuracy, "top1", BLUE, "validation top-1"),
             (accuracy, "top5", ORANGE, "validation top-5"),
         ):
@@ -261,7 +261,7 @@ def people(run: RunFacts) -> str:
     with canvas("people", 2.0, width=0.6) as made:
         (axis,) = made.axes
         axis.hist(shares, np.linspace(0, 1, 11).tolist(), color=BLUE, edgecolor="white")
-        axis.axvline(float(shares.mean()), color=GREY, linestyle="--", linewidth=1)
+        axis.axvline(float(shares.mean()), color=GRAY, linestyle="--", linewidth=1)
         axis.set(xlim=(0, 1), xlabel="share of a person’s pictures named rightly", ylabel="people")
         axis.xaxis.set_major_formatter(PercentFormatter(1))
         axis.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
@@ -353,7 +353,7 @@ def similarities(run: RunFacts) -> str:
         (axis,) = made.axes
         for kind, shade, label in ((~matches, ORANGE, "different people"), (matches, BLUE, "the same person")):
             axis.hist(scores[kind], bins, color=shade, alpha=0.6, density=True, label=label)
-        axis.axvline(threshold, color=GREY, linestyle="--", linewidth=1, label=f"threshold {threshold:.3f}")
+        axis.axvline(threshold, color=GRAY, linestyle="--", linewidth=1, label=f"threshold {threshold:.3f}")
         axis.set(xlabel="similarity", ylabel="density")
         axis.set_ylim(0, 1.25 * axis.get_ylim()[1])
         axis.legend(ncols=3, loc="upper center")
@@ -392,6 +392,6 @@ def _det_axes(axis: Axes, least: tuple[float, float], highest: float) -> None:
         side.set_minor_locator(NullLocator())
         side.set_major_formatter(FixedFormatter([f"{100 * tick:g}%" for tick in ticks]))
     low, high = norm.ppf(min(least)), norm.ppf(highest)
-    axis.plot([low, high], [low, high], color=GREY, linestyle=":", linewidth=1)
+    axis.plot([low, high], [low, high], color=GRAY, linestyle=":", linewidth=1)
     axis.set(xlim=(norm.ppf(least[0]), high), ylim=(norm.ppf(least[1]), high), title="DET")
     axis.set(xlabel="FAR: different people accepted", ylabel="FRR: the same person refused")

@@ -14,7 +14,7 @@ from experiments.data.augment import mix_batch
 from experiments.data.dataset import read_split
 from experiments.data.loader import EpochLoader, ShardedBatches, normalize_tensor
 from experiments.errors import FacesError
-from experiments.plots.training import write_plot
+from experiments.plots.style import write_plot
 from experiments.progress import say
 
 COLUMNS, MOST = 8, 64

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.errors import FacesError
-from experiments.plots.training import GREY
+from experiments.plots.style import GRAY
 from experiments.visualize.film import Film, Stage, short
 from mytorch import nn
 from mytorch.ops.norm import batch_norm, batch_norm_grad, moments
@@ -72,7 +72,7 @@ class Spread:
             axis = stage.axes((5.9, 1.0 + channel * 1.15, 3.4, 0.85))
             values = np.clip(self.batch[:, channel].ravel(), low, high)
             axis.hist(values, edges, color=colour, alpha=0.85)
-            axis.axvline(0, color=GREY, linewidth=1, linestyle=":")
+            axis.axvline(0, color=GRAY, linewidth=1, linestyle=":")
             mean = float(self.batch[:, channel].mean())
             axis.axvline(mean, color="black", linewidth=1.5)
             axis.set(yticks=[], xlim=(low, high))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.errors import FacesError
-from experiments.plots.training import BLUE
+from experiments.plots.style import BLUE
 from experiments.visualize.film import Film, Panel, Shades, Stage, short
 from mytorch import nn
 from mytorch.random import seeded

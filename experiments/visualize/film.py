@@ -21,7 +21,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from experiments.errors import FacesError
-from experiments.plots.training import BLUE, GREY, ORANGE, write_plot
+from experiments.plots.style import BLUE, GRAY, ORANGE, write_plot
 from mytorch.files import replacing
 
 INK, NOTHING = "#1a202c", "#edf2f7"
@@ -108,7 +108,7 @@ class Stage:
     def sign(self, left: float, middle: float, sign: str) -> None:
         """A large ×, = or arrow, about a point."""
         self.canvas.text(
-            left / self.width, 1 - middle / self.height, sign, fontsize=17, ha="center", va="center", color=GREY
+            left / self.width, 1 - middle / self.height, sign, fontsize=17, ha="center", va="center", color=GRAY
         )
 
     def picture(self, area: Area, panel: Panel) -> Axes:
@@ -140,7 +140,7 @@ class Stage:
         )  # fmt: skip
         axis.set(xticks=[], yticks=[])
         for spine in axis.spines.values():
-            spine.set(edgecolor=GREY, linewidth=0.8)
+            spine.set(edgecolor=GRAY, linewidth=0.8)
         if p := panel.padding:
             inner = Rectangle((p - 0.5, p - 0.5), columns - 2 * p, rows - 2 * p, fill=False)
             inner.set(edgecolor=BLUE, linestyle=":", linewidth=1.5)

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from experiments.errors import FacesError
-from experiments.plots.training import BLUE
+from experiments.plots.style import BLUE
 from experiments.visualize.film import Film, Panel, Shades, Stage, Window, in_acts, only_first, place, so_far, telling
 from experiments.visualize.inputs import read_kernel
 from mytorch.geometry import output_size, pad, taps

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from experiments.errors import FacesError
-from experiments.plots.training import BLUE
+from experiments.plots.style import BLUE
 from experiments.visualize.film import (
     SIZE,
     Film,

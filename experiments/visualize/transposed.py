@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from experiments.errors import FacesError
-from experiments.plots.training import BLUE
+from experiments.plots.style import BLUE
 from experiments.visualize.film import (
     SIZE,
     Film,

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from experiments.errors import FacesError
-from experiments.plots.training import BLUE, GREY, ORANGE
+from experiments.plots.style import BLUE, GRAY, ORANGE
 from experiments.visualize.film import Film, Panel, Shades, Stage, Window, in_acts, place
 from mytorch.ops.bilinear import toom_cook
 from mytorch.ops.winograd import winograd
@@ -126,7 +126,7 @@ class Tiled:
         ours, theirs = self.tiles * PRODUCTS, self.tiles * BY_DEFINITION
         stage.words(3.1, 5.92, f"Multiplications after {self.tiles} tile{'s' * (self.tiles > 1)}", 10, weight="bold")
         axis = stage.axes((4.5, 6.18, 5.6, 0.55))
-        axis.barh([1, 0], [ours, theirs], color=[ORANGE, GREY], height=0.72)
+        axis.barh([1, 0], [ours, theirs], color=[ORANGE, GRAY], height=0.72)
         axis.set(xlim=(0, theirs), ylim=(-0.5, 1.5), xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
         for row, (name, count) in enumerate((("Winograd", ours), ("by definition", theirs))):

@@ -119,9 +119,9 @@ def _write(out: Path, gallery: Gallery, left: LeaveOneOutResult, result: dict[st
     ]
     write_csv(out / "answers.csv", rows)
     title = f"{len(left.places)} pictures of {len(names)} people, each left out in turn"
-    plot_cmc(cmc_curve(left.places, min(20, len(names))), out / "cmc.png", title)
+    ranks = plot_cmc(cmc_curve(left.places, min(20, len(names))), out / "cmc.png", title)
     shares = np.linspace(0, 1, 201)
     plot_open_set(
         shares, np.array([left.open_set_scores.dir_at(share) for share in shares]), out / "open_set.png", title
     )
-    say(f"written to {out}: identification.json, answers.csv, cmc.png, open_set.png")
+    say(f"written to {out}: identification.json, answers.csv, {'cmc.png, ' if ranks else ''}open_set.png")

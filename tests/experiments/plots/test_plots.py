@@ -15,8 +15,8 @@ def shown(path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def has_colour(pixels: np.ndarray, colour: str) -> bool:
-    wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+def has_color(pixels: np.ndarray, color: str) -> bool:
+    wanted = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
     return bool((np.abs(pixels.astype(int) - wanted).max(-1) <= 2).any())
 
 
@@ -25,8 +25,8 @@ def test_learning_curves_of_any_length(tmp_path, epochs):
     history = [{"epoch": n, **{key: value / n for key, value in ROW.items()}} for n in range(1, epochs + 1)]
     plot_learning_curves(history, tmp_path / "curves.png", "title", 0.1)
     pixels = shown(tmp_path / "curves.png")
-    assert has_colour(pixels, "#2b6cb0")
-    assert has_colour(pixels, "#dd6b20")
+    assert has_color(pixels, "#2b6cb0")
+    assert has_color(pixels, "#dd6b20")
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
 
 
@@ -46,7 +46,7 @@ def test_a_confusion_matrix_without_a_single_mistake(tmp_path):
 @pytest.mark.parametrize("difference", [np.full(5, 1e-16), np.zeros(5), np.array([0, 1e-15, 0, 1e-12, 1e-3])])
 def test_twin_curves_of_any_difference_even_of_none(tmp_path, difference):
     plot_twin_curves([2.0, 1.5, 1.2, 1.1, 1.0], [2.0, 1.5, 1.2, 1.1, 1.0], difference, tmp_path / "twin.png", "float64")
-    assert has_colour(shown(tmp_path / "twin.png"), "#2b6cb0")
+    assert has_color(shown(tmp_path / "twin.png"), "#2b6cb0")
 
 
 def test_a_tile_says_who_and_how_surely_and_who_it_is_where_that_differs():
@@ -56,15 +56,15 @@ def test_a_tile_says_who_and_how_surely_and_who_it_is_where_that_differs():
     assert Tile(FACE, "a" * 40, "a" * 40, 1.0).caption == "a" * 15 + "…  100%"
 
 
-def test_a_tiles_colour_tells_right_wrong_and_unknown():
-    colours = [Tile(FACE, truth, "anna", 0.5).colour for truth in ("anna", "ben", None)]
-    assert colours == [RIGHT, WRONG, UNKNOWN]
+def test_a_tiles_color_tells_right_wrong_and_unknown():
+    colors = [Tile(FACE, truth, "anna", 0.5).color for truth in ("anna", "ben", None)]
+    assert colors == [RIGHT, WRONG, UNKNOWN]
 
 
 @pytest.mark.parametrize("count", [0, 1, 6, 7])
 def test_a_sheet_of_any_number_of_faces(tmp_path, count):
     write_sheet([Tile(FACE, "anna", "ben", 0.5)] * count, tmp_path / "sheet.png", "title")
-    assert has_colour(shown(tmp_path / "sheet.png"), WRONG) == (count > 0)
+    assert has_color(shown(tmp_path / "sheet.png"), WRONG) == (count > 0)
 
 
 def test_names_with_dollars_underscores_and_other_scripts_are_drawn_as_they_are(tmp_path):
