@@ -1,38 +1,83 @@
-"""The `faces` command: its verbs, which stand in experiments/commands, and how it ends."""
+"""The `faces` command: its verbs in the order of its help, and how it ends."""
 
 import sys
+from typing import Annotated, Any
 
 import typer
 
-from experiments.commands import bench, data, gallery, show
-from experiments.commands import data as align
-from experiments.commands import evaluate as judging
-from experiments.commands import train as training
-from experiments.commands import verify as verification
+from experiments.commands import bench, data, evaluate, gallery, show, train, verify
+from experiments.commands.suggest import SuggestingGroup
 from experiments.errors import FacesError
 from experiments.progress import printable
 from experiments.requirements import remedy
 from experiments.runtime import choose_blas_kernels
 
+PANELS = {
+    "Data": ("data", "align"),
+    "Train": ("recipes", "train", "tune"),
+    "Evaluate and submit": ("evaluate", "compare", "submit", "pseudo-label", "report", "export"),
+    "Same person?": ("match", "verify", "stress", "explain"),
+    "Who is it?": ("gallery", "identify"),
+    "Understand": ("show", "twin", "bench"),
+    "Tools": ("demo", "doctor"),
+}
+"""The panels of `faces --help`, and the verbs in each."""
+
+
+class Verbs(SuggestingGroup):
+    """All verbs, in their panels."""
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        for panel, names in PANELS.items():
+            for name in names:
+                self.commands[name].rich_help_panel = panel  # type: ignore[attr-defined]
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Every verb, panel by panel."""
+        return [name for names in PANELS.values() for name in names]
+
+
 app = typer.Typer(
     name="faces",
-    help="Train, compare and use face recognition networks: our own, written by hand, and PyTorch's.",
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+for group in (data.app, train.app, evaluate.app, verify.app, gallery.app, bench.app):
+    app.add_typer(group)
 app.add_typer(data.data, name="data")
-app.add_typer(align.app)
-app.add_typer(training.app)
-app.add_typer(judging.app)
-app.add_typer(bench.app)
-app.add_typer(verification.app)
-app.add_typer(gallery.app)
+app.add_typer(gallery.gallery, name="gallery")
 app.add_typer(show.show, name="show")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"faces {version('mytorch-faces')}")
+        except PackageNotFoundError:
+            typer.echo("faces, run from its folder and not installed")
+        raise typer.Exit
+
+
+@app.callback()
+def faces(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Train, evaluate and use face recognition networks, in mytorch (written from scratch) and in PyTorch.
+
+    New here? `faces demo` runs everything on synthetic faces. `faces COMMAND -h` explains a command, with an example.
+    """
+
+
 def main() -> None:
-    """Run the command. What is wrong with an input is a line on standard error and exit status 2; Ctrl-C is 130."""
+    """Run the command. A wrong input is one line on standard error and exit status 2; Ctrl-C is status 130."""
     choose_blas_kernels()
     try:
         app(prog_name="faces")
@@ -46,7 +91,7 @@ def main() -> None:
         sys.exit(_complain(f"not enough memory ({error}): try smaller data.size, batch_size or model.widths"))
     except OSError as error:  # a full disk, a folder that may not be written to
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        sys.exit(_complain(f"{what}; what stood there before is still whole"))
+        sys.exit(_complain(f"{what}; what was there before is unchanged"))
 
 
 def _complain(message: str) -> int:

@@ -1,14 +1,11 @@
-"""`faces bench`: mytorch against PyTorch, timed; `faces throughput`: pictures a second of loading and learning.
-
-`faces doctor`: what is here, what is missing, how to get it.
-"""
+"""`faces bench`: how fast. `faces doctor`: is everything installed, and does everything run?"""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from experiments.commands.options import DataFolder, RecipeName, Settings
+from experiments.commands.options import Settings
 
 app = typer.Typer()
 
@@ -16,24 +13,46 @@ app = typer.Typer()
 @app.command()
 def bench(
     device: Annotated[str, typer.Option(help="cpu, or cuda for an NVIDIA GPU, against cuDNN.")] = "cpu",
-    json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
-    chart: Annotated[Path | None, typer.Option(help="Picture of the ratios, PNG.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for all results.")] = None,
+    chart: Annotated[Path | None, typer.Option(help="PNG to write: a plot of the ratios.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of each library; all processors by default.")] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Fewest rounds, in each of which every side has its turn.")] = 4,
-    seconds: Annotated[float, typer.Option(min=0, help="Least time that each side computes.")] = 0.1,
+    repeats: Annotated[int, typer.Option(min=1, help="Fewest rounds, in which the libraries take turns.")] = 4,
+    seconds: Annotated[float, typer.Option(min=0, help="Least time that each library computes.")] = 0.1,
     memory_steps: Annotated[
-        int, typer.Option("--memory-steps", min=0, help="Steps over which memory should stay flat; 0 for none.")
+        int, typer.Option("--memory-steps", min=0, help="Steps over which memory is watched; 0 for none.")
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same numbers.")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Tiny batches, one round: does everything run?")] = False,
+    loader: Annotated[
+        str | None,
+        typer.Option("--loader", metavar="RECIPE", help="Time this recipe's data loading and training instead."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="With --loader: its images.")] = None,
+    settings: Settings = None,
+    workers: Annotated[int, typer.Option(min=0, help="With --loader: processes that load and augment.")] = 1,
+    batches: Annotated[int, typer.Option(min=1, help="With --loader: batches per round.")] = 8,
 ) -> None:
-    """Time mytorch and PyTorch in turn: convolutions, every other layer, whole steps of training, and their memory.
+    """Time mytorch against PyTorch.
 
-    Ratios are mytorch's time over PyTorch's, in its default layout and in channels_last, its best. Six minutes on two
-    processors, which should have nothing else to do.
+    Convolutions, every other layer, whole training steps, and their memory. Ratios are mytorch's time over PyTorch's,
+    in PyTorch's default layout and in channels_last, its fastest. Six minutes on two processors; leave the machine
+    alone meanwhile. With --loader, images/s of loading alone (augmented, normalized and mixed), of training on tensors
+    that are ready, and of both together.
 
     Example: `faces bench --json bench.json --chart bench.png`
     """
+    if loader is not None:
+        if data is None:
+            raise typer.BadParameter("--loader needs a folder of people", param_hint="--data")
+        from experiments.bench.throughput import run_throughput
+        from experiments.config import recipe as recipes
+        from experiments.runtime import keep_freed_memory
+
+        keep_freed_memory()
+        run_throughput(recipes.load_recipe(loader, settings or []), data, workers, repeats, batches, json_file)
+        return
+    if data is not None or settings:
+        raise typer.BadParameter("only with --loader RECIPE", param_hint="--set" if settings else "--data")
     from experiments.bench.bench import run_bench
     from experiments.bench.timing import Plan, available_processors
 
@@ -44,34 +63,25 @@ def bench(
 
 
 @app.command()
-def throughput(
-    recipe: RecipeName,
-    data: DataFolder,
-    settings: Settings = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that read and augment.")] = 1,
-    rounds: Annotated[int, typer.Option(min=1, help="Turns that each side has.")] = 5,
-    batches: Annotated[int, typer.Option(min=1, help="Batches a turn.")] = 8,
-    json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
+def doctor(
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Also take every recipe from a few synthetic people to a submission.")
+    ] = False,
+    out: Annotated[Path, typer.Option("--out", help="With --smoke: folder for the runs. Run again to resume.")] = Path(
+        "runs/smoke"
+    ),
+    recipe: Annotated[
+        list[str] | None, typer.Option("--recipe", help="With --smoke: only this recipe; repeatable.")
+    ] = None,
+    size: Annotated[
+        int, typer.Option(min=32, max=224, help="With --smoke: pixels per side, where the network allows it.")
+    ] = 64,
+    epochs: Annotated[int, typer.Option(min=1, help="With --smoke: epochs per stage.")] = 1,
 ) -> None:
-    """Time a transfer network's loader alone, its training on tensors that are ready, and both together, in turn.
+    """Report what is installed, what is missing, and how to get it.
 
-    The loader's pictures are augmented, normalised and mixed. Medians, of a machine with nothing else to do.
-
-    Example: `faces throughput resnet18 --data packed50 --workers 2 --json throughput.json`
-    """
-    from experiments.bench.throughput import run_throughput
-    from experiments.config import recipe as recipes
-    from experiments.runtime import keep_freed_memory
-
-    keep_freed_memory()
-    run_throughput(recipes.load_recipe(recipe, settings or []), data, workers, rounds, batches, json_file)
-
-
-@app.command()
-def doctor() -> None:
-    """What is installed, what computes (BLAS and its kernels, threads, GPU), what is missing and how to get it.
-
-    Exit status 1 where something that every command needs is missing; what only some need is advice.
+    Also what computes: BLAS, threads, GPU. Exit status 1 where something that every command needs is missing; what only
+    some need is advice.
 
     Example: `faces doctor`
     """
@@ -81,4 +91,9 @@ def doctor() -> None:
     report = examine()
     for line in report.lines():
         say(line)
-    raise typer.Exit(1 if report.missing else 0)
+    if report.missing:
+        raise typer.Exit(1)
+    if smoke:
+        from experiments.smoke import rehearse
+
+        rehearse(out, recipe or (), size, epochs)

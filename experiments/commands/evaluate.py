@@ -1,21 +1,19 @@
-"""What a trained run is worth, and what can be made of it: `faces evaluate`, `submit`, `compare`, `export`.
+"""Judge a run and use its answers: `faces evaluate`, `compare`, `submit`, `pseudo-label`, `report` and `export`."""
 
-`faces report`: runs as a short paper.
-"""
-
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from experiments.commands.options import RunFolder
+from experiments.commands.options import Device, RunFolder, RunFolders, say_next
 
 app = typer.Typer()
 
 
 class Tta(StrEnum):
-    """How each picture is seen: as it is; with its mirror image; enlarged, or by corners, too, and mirrored."""
+    """Test-time augmentation: none; the mirror image; enlarged centers or corners as well, each mirrored."""
 
     NONE = "none"
     FLIP = "flip"
@@ -23,97 +21,134 @@ class Tta(StrEnum):
     CROPS = "crops"
 
 
-class What(StrEnum):
+class ExportTarget(StrEnum):
     """What an exported network computes."""
 
     CLASSIFIER = "classifier"
     EMBEDDING = "embedding"
 
 
-class Written(StrEnum):
-    """What stands for a person in a submission."""
+class LabelStyle(StrEnum):
+    """How a submission names a person: by the folder's name, or by its index among the sorted names."""
 
     NAME = "name"
     INDEX = "index"
 
 
-Averaged = Annotated[Tta, typer.Option("--tta", help="Average over mirror images, or over windows and mirror images.")]
-Device = Annotated[
-    str | None, typer.Option("--device", help="cpu, cuda, cuda:1, for PyTorch's networks; a GPU where there is one.")
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Runs; several are averaged.")]
+TestFolders = Annotated[
+    list[Path] | None,
+    typer.Option("--test", metavar="DIR", help="Folder of unlabeled images; one for all runs, or one per run."),
+]
+Averaged = Annotated[
+    Tta, typer.Option("--tta", help="Test-time augmentation: average over mirror images, or over crops of each image.")
 ]
 Balance = Annotated[
     str | None,
-    typer.Option("--balance", metavar="even|DIR", help="Name people equally often, or as in a folder of identities."),
+    typer.Option(
+        "--balance", metavar="even|DIR", help="Predict each person equally often, or as often as in a folder."
+    ),
 ]
 
 
 @app.command()
 def evaluate(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Runs; several are averaged.")],
+    runs: Runs,
     data: Annotated[
-        list[Path], typer.Option("--data", help="Folder of identities, for all runs, or once a run, in their order.")
+        list[Path],
+        typer.Option("--data", metavar="DIR", help="Folder of people; one for all runs, or one per run, in order."),
     ],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the results; RUN/evaluation by default.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the results; default: RUN/evaluation.")] = None,
     tta: Averaged = Tta.NONE,
     device: Device = None,
     balance: Balance = None,
 ) -> None:
-    """Top-1 with its interval, top-5, loss and calibration on the validation pictures; who is taken for whom.
+    """Measure accuracy and calibration on the validation images; list the confusions.
 
-    Beside the figures: a table a person, a reliability diagram, and the hardest pictures as a sheet. Several runs are
-    judged together, by the mean of their probabilities, if they were split alike; each may have its own --data, of the
-    same pictures aligned in another way. With --balance all pictures are judged together, as `faces submit` explains.
+    Prints top-1 with its 95 % interval, top-5, loss and calibration error. Also writes a table per person, a
+    reliability diagram, and a sheet of the hardest images. Several runs are judged by the mean of their probabilities,
+    if they share their split; each may have its own --data, with the same images aligned in another way. With --balance
+    all images are judged together, as `faces submit` explains.
 
     Example: `faces evaluate runs/first --data faces50 --tta flip`
     """
     from experiments.evaluation.evaluate import evaluate as run_evaluation
 
     run_evaluation(runs, data, out, views=tta.value, device=device, balance=balance)
+    sample = data[0] / "sample_submission.csv"
+    if sample.is_file() and (data[0] / "test").is_dir():
+        say_next("faces", "submit", *runs, "--test", data[0] / "test", "--sample", sample)
+    else:
+        say_next("faces", "report", *runs, "--out", "report.html")
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN ...", help="Runs; or two or more submissions, as .csv files.")
+    ],
+    out: Annotated[
+        list[Path] | None, typer.Option("--out", help="File to write: .csv, .md or .png (a plot); repeatable.")
+    ] = None,
+) -> None:
+    """Compare runs, or submissions.
+
+    Of runs: accuracy, loss, parameters, FLOPs, images/s and time. Of submissions: how often they agree. Where a
+    competition withholds the answers, the agreement with a file that is known to be good is the best estimate.
+
+    Example: `faces compare runs/first runs/second --out table.md --out plot.png`
+    """
+    if _are_submissions(runs):
+        from experiments.submission.pseudo_labels import compare_submissions
+
+        if out:
+            raise typer.BadParameter("runs only; submissions are compared on the screen", param_hint="--out")
+        compare_submissions(runs)
+        return
+    from experiments.tools.compare import compare as run_comparison
+
+    run_comparison(runs, out or ())
 
 
 @app.command()
 def submit(
-    sample: Annotated[Path, typer.Option("--sample", help="The competition's sample_submission.csv.")],
+    sample: Annotated[Path, typer.Option("--sample", metavar="CSV", help="The competition's sample_submission.csv.")],
     runs: Annotated[list[Path] | None, typer.Argument(metavar="RUN ...", help="Runs; several are averaged.")] = None,
-    test: Annotated[
-        list[Path] | None, typer.Option("--test", help="Folder of unlabelled images, for all runs, or once a run.")
-    ] = None,
+    test: TestFolders = None,
     out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("submission.csv"),
     tta: Averaged = Tta.NONE,
     device: Device = None,
     balance: Balance = None,
     labels: Annotated[
-        Written | None, typer.Option("--labels", help="What stands for a person; told from the sample by default.")
+        LabelStyle | None, typer.Option("--labels", help="How to write a person; by default as in the sample.")
     ] = None,
     upload: Annotated[
-        str | None, typer.Option("--upload", metavar="COMPETITION", help="Hand it in to Kaggle, as you.")
+        str | None, typer.Option("--upload", metavar="COMPETITION", help="Upload it to Kaggle with your account.")
     ] = None,
     check: Annotated[
-        Path | None, typer.Option("--check", metavar="FILE", help="Only check a file that is there; 1 if it is wrong.")
+        Path | None,
+        typer.Option("--check", metavar="FILE", help="Only check an existing file; exit status 1 if wrong."),
     ] = None,
 ) -> None:
-    """Predict the test images and write the competition's file, validated against the sample.
+    """Predict the test images and write the competition's file.
 
-    Several runs, and several views of a picture, are averaged by the mean of their probabilities. Where it is known how
-    often the test pictures show each person, --balance shares them all out so: equally, or as the training pictures.
+    The file is validated against the sample. Several runs, and several views of an image, are averaged by their
+    probabilities. The test set's class frequencies are often known; --balance makes the predictions match them: all
+    equal, or as in a folder of people.
 
     Example: `faces submit runs/first --test faces50/test --sample faces50/sample_submission.csv --tta flip`
     """
     if check:
         _check(check, sample)
     if not runs or not test:
-        raise typer.BadParameter(
-            f"Missing {'--test' if runs else 'RUN'}, or --check FILE to check a file that is there"
-        )
+        raise typer.BadParameter(f"Missing {'--test' if runs else 'RUN'}, or --check FILE to check an existing file")
     from experiments.submission.submit import submit as write_submission
 
     write_submission(runs, test, sample, out, tta.value, labels.value if labels else None, upload, device, balance)
 
 
 def _check(file: Path, sample: Path) -> NoReturn:
-    """Say what is wrong with a submission, and end: with status 1 if anything is."""
+    """Print what is wrong with a submission, and exit: with status 1 if anything is."""
     from experiments.progress import say
     from experiments.submission.format import check_submission
 
@@ -121,104 +156,107 @@ def _check(file: Path, sample: Path) -> NoReturn:
     for problem in wrong:
         say(f"{file}: {problem}")
     if not wrong:
-        say(f"{file}: in order; every id of {sample} once, in its order")
+        say(f"{file}: valid; every id of {sample} once, in its order")
+        say_next("kaggle", "competitions", "submit", "-c", "COMPETITION", "-f", file, "-m", file.stem)
     raise typer.Exit(1 if wrong else 0)
 
 
 @app.command()
 def pseudo_label(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Runs; several are averaged.")],
-    test: Annotated[
-        list[Path], typer.Option("--test", help="Folder of unlabelled images, for all runs, or once a run.")
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN ...", help="Runs, which are averaged; or submissions, as .csv files.")
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder to make, a folder a person.")],
-    least: Annotated[float, typer.Option("--least", help="The probability from which a picture is taken.")] = 0.8,
+    test: Annotated[
+        list[Path],
+        typer.Option("--test", metavar="DIR", help="Folder of unlabeled images; one for all runs, or one per run."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder to make, one folder per person.")],
+    min_probability: Annotated[
+        float | None, typer.Option("--min-probability", help="Runs: take an image from this on. Default: 0.8.")
+    ] = None,
+    min_votes: Annotated[
+        int | None,
+        typer.Option("--min-votes", help="Submissions: take an image that this many label alike. Default: all."),
+    ] = None,
     tta: Averaged = Tta.NONE,
     device: Device = None,
     balance: Balance = None,
 ) -> None:
-    """Sort the unlabelled pictures that runs are sure of into folders by person, to train on as well.
+    """Sort unlabeled images with confident predictions by person, to train on them.
 
-    A run trained anew with them, by `faces train ... --set data.further=OUT`, has learned from pictures like those it
-    is asked about. The pictures that validate are as before, so that what it gained is seen.
+    Runs are confident by their mean probability, submissions by agreeing with each other. Train again with `faces train
+    ... --set data.further=OUT`. The validation images stay the same, so the gain can be measured.
 
-    Example: `faces pseudo-label runs/first --test faces50/test --least 0.9 --out more`
+    Example: `faces pseudo-label runs/first --test faces50/test --min-probability 0.9 --out more`
     """
-    from experiments.submission.pseudo_labels import pseudo_label as sort_pictures
+    submissions = _are_submissions(runs)
+    for option, value, unused in (
+        ("--min-probability", min_probability, submissions),
+        ("--min-votes", min_votes, not submissions),
+        ("--tta", None if tta == Tta.NONE else tta, submissions),
+        ("--device", device, submissions),
+        ("--balance", balance, submissions),
+    ):
+        if unused and value is not None:
+            what = "runs, but these are submissions" if submissions else "submissions, but these are runs"
+            raise typer.BadParameter(f"for {what}", param_hint=option)
+    if submissions:
+        from experiments.submission.pseudo_labels import compare_submissions
 
-    sort_pictures(runs, test, out, least, tta.value, device, balance)
+        if len(test) != 1:
+            raise typer.BadParameter("one folder, as the submissions name the same images", param_hint="--test")
+        compare_submissions(runs, test[0], out, min_votes)
+        return
+    from experiments.submission.pseudo_labels import pseudo_label as sort_images
 
-
-@app.command()
-def agree(
-    submissions: Annotated[list[Path], typer.Argument(metavar="SUBMISSION ...", help="Two or more, of the same ids.")],
-    test: Annotated[Path | None, typer.Option("--test", help="Folder of the pictures, to sort them by person.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder to make, a folder a person.")] = None,
-    least: Annotated[
-        int | None, typer.Option("--least", help="Submissions that must name the same person; all by default.")
-    ] = None,
-) -> None:
-    """How often submissions name the same person; with --test and --out, the pictures on which they do, by person.
-
-    Where the answers are withheld, how often a file agrees with one that is known to be good says how good it is. And
-    pictures that several files name alike are mostly named rightly: a network trained anew with them, by `faces train
-    ... --set data.further=OUT`, learns from more pictures. No run is needed, the files are enough.
-
-    Example: `faces agree first.csv second.csv both.csv --least 2 --test faces20/test --out more`
-    """
-    from experiments.submission.pseudo_labels import compare_submissions as run_comparison
-
-    run_comparison(submissions, test, out, least)
+    sort_images(runs, test, out, 0.8 if min_probability is None else min_probability, tta.value, device, balance)
 
 
-@app.command()
-def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Folders that `faces train` made.")],
-    out: Annotated[
-        list[Path] | None, typer.Option("--out", help="File to write, .csv, .md or .png (a plot); repeatable.")
-    ] = None,
-) -> None:
-    """Runs side by side: top-1, top-5, loss, parameters, FLOPs, images a second, time, epochs.
-
-    Example: `faces compare runs/first runs/second --out table.md --out plot.png`
-    """
-    from experiments.tools.compare import compare as run_comparison
-
-    run_comparison(runs, out or ())
-
-
-@app.command()
-def export(
-    run: RunFolder,
-    out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("model.onnx"),
-    what: Annotated[What, typer.Option("--what", help="What the file computes.")] = What.CLASSIFIER,
-) -> None:
-    """Write a run's network as one ONNX file, compared with the run and timed at one picture.
-
-    It takes pictures as they are, uint8 RGB (N, H, W, 3), and normalises them itself.
-
-    Example: `faces export runs/first --out model.onnx`
-    """
-    from experiments.tools.export import export as write_model
-
-    write_model(run, out, what.value)
+def _are_submissions(paths: Sequence[Path]) -> bool:
+    """Whether these are .csv files. Some of each is refused."""
+    found = [path.suffix.lower() == ".csv" and not path.is_dir() for path in paths]
+    if any(found) and not all(found):
+        raise typer.BadParameter(
+            f"{paths[found.index(False)]} is no .csv file, {paths[found.index(True)]} is one: give runs or submissions",
+            param_hint="RUN ...",
+        )
+    return all(found)
 
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Folders that `faces train` made.")],
+    runs: RunFolders,
     out: Annotated[
         list[Path] | None,
-        typer.Option("--out", help="File to write, .pdf or .html; repeatable. report.pdf by default."),
+        typer.Option("--out", help="File to write, .pdf or .html; repeatable. Default: report.pdf."),
     ] = None,
 ) -> None:
-    """Write a paper about one run or several: data, networks, settings, curves, mistakes, verification, discussion.
+    """Write a paper about runs, as PDF or HTML.
 
-    Every figure is read from the runs' folders. What `faces evaluate` and `faces verify` add to a run stands in the
-    paper, too; where it is missing, the paper says which command makes it.
+    Data, networks, settings, curves, mistakes, verification, discussion. Every number is read from the runs' folders.
+    What `faces evaluate` and `faces verify` add to a run is in the paper as well; where it is missing, the paper says
+    which command makes it.
 
     Example: `faces report runs/first runs/second --out report.pdf --out report.html`
     """
     from experiments.report.report import report as write_report
 
     write_report(runs, out or [Path("report.pdf")])
+
+
+@app.command()
+def export(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("model.onnx"),
+    what: Annotated[ExportTarget, typer.Option("--what", help="What the file computes.")] = ExportTarget.CLASSIFIER,
+) -> None:
+    """Write a run's network as an ONNX file.
+
+    The file is compared with the run, and timed on one image. Its input is images as they are, uint8 RGB (N, H, W, 3);
+    the normalization is inside.
+
+    Example: `faces export runs/first --out model.onnx`
+    """
+    from experiments.tools.export import export as write_model
+
+    write_model(run, out, what.value)

@@ -1,27 +1,33 @@
-"""`faces enroll`, `faces identify`, `faces calibrate` and `faces leave-one-out`: who is this, or nobody?"""
+"""Who is it? `faces gallery`: people enrolled by photos. `faces identify`: name the person on a photo, or nobody."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from experiments.commands.options import say_next
+from experiments.commands.suggest import SuggestingGroup
 from experiments.commands.verify import Align, Flip, NetworkFolder, Zooms
 
+gallery = typer.Typer(
+    cls=SuggestingGroup, no_args_is_help=True,
+    help="Enroll people by photos; list, remove, calibrate, evaluate.",
+)  # fmt: skip
 app = typer.Typer()
 
-Score = Annotated[float, typer.Option("--min-score", help="How sure the detector must be of a face, 0 to 1.")]
-Side = Annotated[float, typer.Option("--min-side", help="Pixels that a face must have a side.")]
-Alone = Annotated[bool, typer.Option("--alone", help="Leave out photographs with several faces.")]
+GalleryFile = Annotated[Path, typer.Argument(metavar="GALLERY", help="File that `faces gallery enroll` made.")]
+Score = Annotated[float, typer.Option("--min-score", help="Least confidence of the face detector, 0 to 1.")]
+Side = Annotated[float, typer.Option("--min-side", help="Least size of a face, in pixels per side.")]
+Alone = Annotated[bool, typer.Option("--alone", help="Skip photos with several faces.")]
 Strangers = Annotated[float, typer.Option("--far", help="How often a stranger may be given a name.")]
 
 
-@app.command()
+@gallery.command()
 def enroll(
     run: NetworkFolder,
-    people: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="One folder of photographs a person.")] = None,
+    people: Annotated[Path, typer.Argument(metavar="DIR", help="One folder of photos per person.")],
     out: Annotated[Path, typer.Option("--out", help="The gallery's file.")] = Path("people.gallery"),
-    add: Annotated[bool, typer.Option("--add", help="Add to the gallery that is there.")] = False,
-    remove: Annotated[list[str] | None, typer.Option("--remove", help="Take a person out; repeatable.")] = None,
+    add: Annotated[bool, typer.Option("--add", help="Add to the existing gallery.")] = False,
     align: Align = True,
     flip: Flip = True,
     zoom: Zooms = None,
@@ -29,62 +35,85 @@ def enroll(
     side: Side = 32.0,
     alone: Alone = False,
 ) -> None:
-    """Enroll people by several photographs each. Photographs without a good face are left out, and said.
+    """Enroll people by several photos each.
 
-    Example: `faces enroll runs/arc friends --out friends.gallery`
+    Skips and lists photos without a usable face.
+
+    Example: `faces gallery enroll runs/arc friends --out friends.gallery`
     """
     from experiments.evaluation.gallery.enroll import QualityGate
-    from experiments.evaluation.gallery.enroll import enroll as run_enrolment
+    from experiments.evaluation.gallery.enroll import enroll as run_enrollment
     from experiments.evaluation.scoring import EmbedOptions
 
     view = EmbedOptions(align, flip, tuple(zoom or [1.0]))
-    run_enrolment(run, people, out, add, tuple(remove or ()), view, QualityGate(score, side, alone))
+    run_enrollment(run, people, out, add, view, QualityGate(score, side, alone))
+    say_next("faces", "identify", run, out, "PHOTO.jpg")
 
 
-@app.command()
-def identify(
-    run: NetworkFolder,
-    gallery: Annotated[Path, typer.Argument(metavar="GALLERY", help="What `faces enroll` made.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs.")],
-    top: Annotated[int, typer.Option("--top", min=1, help="So many of the likest, with similarities.")] = 3,
-    threshold: Annotated[float | None, typer.Option("--threshold", help="Below it, nobody.")] = None,
-    far: Strangers = 0.01,
-    faiss: Annotated[bool, typer.Option("--faiss", help="Search by FAISS, for a million people and more.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="The answers as a CSV, too.")] = None,
-) -> None:
-    """Say who of the gallery is on each photograph, or nobody.
+@gallery.command("list")
+def list_people(file: GalleryFile) -> None:
+    """List the people of a gallery, with the number of their photos.
 
-    Example: `faces identify runs/arc friends.gallery party.jpg beach.jpg --top 3`
+    Example: `faces gallery list friends.gallery`
     """
-    from experiments.evaluation.gallery.identify import identify as run_identification
+    from collections import Counter
 
-    run_identification(run, gallery, images, top, threshold, far, "faiss" if faiss else "exact", out)
+    from experiments.evaluation.gallery.store import read_gallery
+    from experiments.progress import say
+
+    found = read_gallery(file)
+    counts = Counter(found.people)
+    for name in found.names:
+        say(f"{counts[name]:5}  {name}")
+    say(f"{file}: {len(found.names)} people, {len(found.people)} photos")
+    say_next("faces", "identify", "RUN", file, "PHOTO.jpg")
 
 
-@app.command()
+@gallery.command()
+def remove(
+    file: GalleryFile,
+    names: Annotated[list[str], typer.Argument(metavar="NAME ...", help="People to remove.")],
+) -> None:
+    """Remove people from a gallery, with all that is stored about them.
+
+    Example: `faces gallery remove friends.gallery anna`
+    """
+    from experiments.evaluation.gallery.store import read_gallery, write_gallery
+    from experiments.progress import say
+
+    left = read_gallery(file).without(names)
+    write_gallery(left, file)
+    say(f"{file}: {len(left.names)} people, {len(left.people)} photos")
+    say_next("faces", "gallery", "list", file)
+
+
+@gallery.command()
 def calibrate(
     run: NetworkFolder,
-    people: Annotated[Path, typer.Argument(metavar="DIR", help="One folder a person, of people in no gallery.")],
+    people: Annotated[Path, typer.Argument(metavar="DIR", help="One folder per person, of people in no gallery.")],
     align: Align = True,
     flip: Flip = True,
     zoom: Zooms = None,
-    each: Annotated[int, typer.Option("--each", min=1, help="Pictures that a person is enrolled by, about.")] = 5,
+    each: Annotated[int, typer.Option("--each", min=1, help="Photos by which a person is enrolled, about.")] = 5,
 ) -> None:
-    """Find how alike is alike enough for a gallery of any size, by searching for strangers; for `identify`.
+    """Calibrate the similarity threshold of `faces identify`.
 
-    Example: `faces calibrate runs/arc strangers --each 3`
+    Searches for strangers in galleries of different sizes, so that the threshold fits any size.
+
+    Example: `faces gallery calibrate runs/arc strangers --each 3`
     """
     from experiments.evaluation.gallery.calibrate import calibrate_gallery
     from experiments.evaluation.scoring import EmbedOptions
 
     calibrate_gallery(run, people, EmbedOptions(align, flip, tuple(zoom or [1.0])), each)
+    say_next("faces", "identify", run, "GALLERY", "PHOTO.jpg")
 
 
-@app.command("leave-one-out")
-def leave_one_out(
+@gallery.command()
+def evaluate(
     run: NetworkFolder,
-    people: Annotated[Path, typer.Argument(metavar="DIR", help="One folder of photographs a person.")],
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for figures, answers and plots.")] = None,
+    people: Annotated[Path, typer.Argument(metavar="DIR", help="One folder of photos per person.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for metrics, answers and plots.")] = None,
     align: Align = True,
     flip: Flip = True,
     zoom: Zooms = None,
@@ -93,9 +122,11 @@ def leave_one_out(
     alone: Alone = False,
     far: Strangers = 0.01,
 ) -> None:
-    """From photographs to names: enroll people, but for one picture each, and ask after that; each takes its turn.
+    """Measure how well a gallery would name its own people.
 
-    Example: `faces leave-one-out runs/arc friends --out tried`
+    Each photo is identified by a gallery of all the others (leave-one-out).
+
+    Example: `faces gallery evaluate runs/arc friends --out friends-evaluation`
     """
     from experiments.evaluation.gallery.enroll import QualityGate
     from experiments.evaluation.gallery.leave_one_out import evaluate_gallery
@@ -104,3 +135,26 @@ def leave_one_out(
     evaluate_gallery(
         run, people, out, EmbedOptions(align, flip, tuple(zoom or [1.0])), QualityGate(score, side, alone), far
     )
+    say_next("faces", "gallery", "enroll", run, people, "--out", "people.gallery")
+
+
+@app.command()
+def identify(
+    run: NetworkFolder,
+    file: GalleryFile,
+    images: Annotated[list[Path], typer.Argument(metavar="PHOTO ...", help="Photos.")],
+    top: Annotated[int, typer.Option("--top", min=1, help="List this many of the most similar people.")] = 3,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="Least similarity; below it the answer is nobody.")
+    ] = None,
+    far: Strangers = 0.01,
+    faiss: Annotated[bool, typer.Option("--faiss", help="Search with FAISS, for a million people and more.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Also write the answers as a CSV.")] = None,
+) -> None:
+    """Name the person of the gallery on each photo, or nobody.
+
+    Example: `faces identify runs/arc friends.gallery party.jpg beach.jpg --top 3`
+    """
+    from experiments.evaluation.gallery.identify import identify as run_identification
+
+    run_identification(run, file, images, top, threshold, far, "faiss" if faiss else "exact", out)

@@ -1,16 +1,43 @@
-"""`faces train`, and the twin, the demo and the rehearsal that train, too.
+"""`faces recipes`, `train` and `tune`; `faces twin` and `faces demo`, which train as well."""
 
-`faces tune`: which settings of a recipe do best.
-"""
-
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.commands.options import DataFolder, People, RecipeName, Settings, all_settings
+from experiments.commands.options import DataFolder, Device, People, RecipeName, Settings, all_settings, say_next
+
+if TYPE_CHECKING:
+    from experiments.config.recipe import Recipe
 
 app = typer.Typer()
+
+
+@app.command()
+def recipes(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="[RECIPE]", help="Print the settings of this one, as YAML.")
+    ] = None,
+) -> None:
+    """List the recipes: network, size, weights, measured accuracy and time.
+
+    With a name, print that recipe's settings: the beginning of a YAML file of your own.
+
+    Example: `faces recipes resnet18`
+    """
+    from experiments.progress import say
+
+    if recipe is not None:
+        from experiments.config.recipe import load_recipe
+
+        say(load_recipe(recipe).dump().rstrip())
+        return
+    from experiments.tools.recipes import recipe_table
+
+    recipe_table()
+    say("measured: top-1 on validation images and training time, with data and hardware in results/README.md")
+    say_next("faces", "train", "RECIPE", "--data", "DIR", "--out", "runs/first")
 
 
 @app.command()
@@ -18,30 +45,44 @@ def train(
     recipe: RecipeName,
     data: DataFolder,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the run.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Train this long; a recipe's stages keep their proportions.")
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option("--lr", help="Learning rate of the optimizer; rates that stages set are scaled alike."),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=2, help="Images per step.")] = None,
+    device: Device = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of weights, order and augmentation.")] = None,
     settings: Settings = None,
     identities: People = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out where it stopped.")] = False,
     weights: Annotated[
         str | None,
-        typer.Option("--weights", help="Of a transfer network: a file, a run, none, default, or another name."),
+        typer.Option("--weights", help="Pretrained weights: a file, a run, none, default, or another known name."),
     ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
     workers: Annotated[
-        int | None, typer.Option(min=0, help="Processes that read and augment for a transfer network.")
+        int | None, typer.Option(min=0, help="Processes that load and augment images (PyTorch networks).")
     ] = None,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write the figures for TensorBoard, too.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write the metrics for TensorBoard.")] = False,
     show_batch: Annotated[
-        Path | None, typer.Option("--show-batch", help="Save what the network will see as a PNG, and stop.")
+        Path | None, typer.Option("--show-batch", metavar="PNG", help="Save what the network will see, and stop.")
     ] = None,
 ) -> None:
-    """Train a network, mytorch's or PyTorch's. Ctrl-C leaves a usable run; --resume goes on to the same numbers.
+    """Train a network, in mytorch or in PyTorch.
+
+    Ctrl-C leaves a usable run, and --resume continues it to exactly the same numbers.
 
     Several GPUs or machines: `accelerate launch -m experiments.cli train ...`, or torchrun in its place.
 
-    Example: `faces train scratch_cnn --data faces50 --out runs/first --set epochs=20`
+    Example: `faces train scratch_cnn --data faces50 --out runs/first --epochs 20`
     """
     from experiments.config import recipe as recipes
 
     chosen = [f"model.weights={weights}"] if weights else []
+    plain = recipes.load_recipe(recipe, [*all_settings(settings, identities), *chosen])
+    chosen += _as_settings(plain, epochs, lr, batch_size, seed)
     loaded = recipes.load_recipe(recipe, [*all_settings(settings, identities), *chosen])
     if show_batch is not None:
         from experiments.tools.preview import show_batch as show
@@ -52,11 +93,78 @@ def train(
     if isinstance(loaded.model, recipes.TransferModel):
         from experiments.training.torch_trainer import TrainOptions, train_torch
 
+        if device is not None:
+            from experiments.inference.model import choose_device
+
+            os.environ["ACCELERATE_TORCH_DEVICE"] = str(choose_device(device))  # Accelerate takes it from here
         train_torch(loaded, data, out, resume, TrainOptions(workers, tensorboard))
     else:
         from experiments.training.mytorch_trainer import train_mytorch
 
+        if device not in (None, "cpu"):
+            raise typer.BadParameter(f"{loaded.model.name} of mytorch trains on the CPU here", param_hint="--device")
         train_mytorch(loaded, data, out, resume)
+    if os.environ.get("RANK", "0") == "0":  # of several processes, one speaks
+        say_next("faces", "evaluate", out, "--data", data)
+
+
+def _as_settings(
+    recipe: "Recipe", epochs: int | None, lr: float | None, batch_size: int | None, seed: int | None
+) -> list[str]:
+    """What --epochs, --lr, --batch-size and --seed mean as settings of a recipe, with stages or without.
+
+    Stages keep their proportions, each at least one epoch; learning rates of their own are scaled as the optimizer's.
+    """
+    found = [f"{name}={value}" for name, value in (("batch_size", batch_size), ("seed", seed)) if value is not None]
+    lengths = [stage.epochs for stage in recipe.stages]
+    if epochs is not None and lengths:
+        if epochs < len(lengths):
+            raise typer.BadParameter(
+                f"{epochs}: the recipe has {len(lengths)} stages; expected at least that many epochs",
+                param_hint="--epochs",
+            )
+        ends = [round(epochs * sum(lengths[: n + 1]) / sum(lengths)) for n in range(len(lengths))]
+        for n in range(len(ends)):  # every stage has an epoch, and leaves one to each that follows
+            before = ends[n - 1] if n else 0
+            ends[n] = min(max(ends[n], before + 1), epochs - (len(ends) - 1 - n))
+            found.append(f"stages.{n}.epochs={ends[n] - before}")
+    elif epochs is not None:
+        found.append(f"epochs={epochs}")
+    if lr is not None:
+        found.append(f"optimizer.lr={lr!r}")
+        for n, stage in enumerate(recipe.stages):
+            factor = lr / recipe.optimizer.lr
+            if isinstance(stage.lr, dict):
+                rates = ", ".join(f"{part}: {rate * factor!r}" for part, rate in stage.lr.items())
+                found.append(f"stages.{n}.lr={{{rates}}}")
+            elif stage.lr is not None:
+                found.append(f"stages.{n}.lr={stage.lr * factor!r}")
+    return found
+
+
+@app.command()
+def tune(
+    recipe: RecipeName,
+    data: DataFolder,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the search. Run again to resume.")],
+    space: Annotated[
+        list[str],
+        typer.Option("--space", metavar="KEY=VALUES", help="low..high, low..high:log, or a,b,c; repeatable."),
+    ],
+    trials: Annotated[int, typer.Option("--trials", min=1, help="Trials in total, with those of earlier calls.")] = 20,
+    settings: Settings = None,
+    identities: People = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed proposes the same settings.")] = 0,
+) -> None:
+    """Search for a recipe's best settings.
+
+    The best have the highest top-1 on the validation images. Unpromising trials are stopped early.
+
+    Example: `faces tune scratch_cnn --data faces50 --out runs/search --trials 20 --space optimizer.lr=1e-4..1e-2:log`
+    """
+    from experiments.tools.tune import tune as run_search
+
+    run_search(recipe, data, out, trials, space, all_settings(settings, identities), seed)
 
 
 @app.command()
@@ -64,12 +172,15 @@ def twin(
     recipe: RecipeName,
     data: DataFolder,
     out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
-    steps: Annotated[int | None, typer.Option(min=1, help="Stop after so many steps; all epochs by default.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Stop after this many steps; all epochs by default.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     settings: Settings = None,
     identities: People = None,
 ) -> None:
-    """Train mytorch's network and its PyTorch twin from the same weights over the same batches, dropout off.
+    """Train a network in mytorch and in PyTorch side by side, and compare them.
+
+    Both start from the same weights and see the same batches. Dropout is off, as the two libraries draw different
+    masks.
 
     Example: `faces twin scratch_cnn --data faces50 --out runs/twin --steps 100 --dtype float64`
     """
@@ -81,51 +192,16 @@ def twin(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Folder to make; an earlier demo's is replaced.")] = Path("demo"),
+    out: Annotated[Path, typer.Option("--out", help="Folder to make; an earlier demo there is replaced.")] = Path(
+        "demo"
+    ),
 ) -> None:
-    """The whole way on synthetic faces, in a few minutes: data, our CNN, its twin, a small ResNet, submission by both.
+    """Run the whole pipeline on synthetic faces, in a few minutes.
+
+    Draws faces, trains our CNN, its PyTorch twin and a small ResNet, and writes a submission.
 
     Example: `faces demo`
     """
     from experiments.demo import run_demo
 
     run_demo(out)
-
-
-@app.command()
-def rehearse(
-    out: Annotated[Path, typer.Option("--out", help="Folder to make; one that stopped goes on.")],
-    chosen: Annotated[list[str] | None, typer.Argument(metavar="RECIPE ...", help="Recipes; all by default.")] = None,
-    side: Annotated[int, typer.Option(min=32, max=224, help="Pixels a side, where the network allows it.")] = 64,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs a stage.")] = 1,
-) -> None:
-    """Take every recipe from a few drawn people to a checked submission, in short: does all of it run?
-
-    Example: `faces rehearse --out runs/rehearsal`
-    """
-    from experiments.smoke import rehearse as run_rehearsal
-
-    run_rehearsal(out, chosen or (), side, epochs)
-
-
-@app.command()
-def tune(
-    recipe: RecipeName,
-    data: DataFolder,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the search; one that stopped goes on.")],
-    space: Annotated[
-        list[str],
-        typer.Option("--space", metavar="KEY=VALUES", help="low..high, low..high:log or a,b,c; repeatable."),
-    ],
-    trials: Annotated[int, typer.Option("--trials", min=1, help="Trials in all, earlier ones counted.")] = 20,
-    settings: Settings = None,
-    identities: People = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed proposes the same settings.")] = 0,
-) -> None:
-    """Search for a recipe's best settings by validation top-1, hopeless trials being cut short.
-
-    Example: `faces tune scratch_cnn --data faces50 --out runs/search --trials 20 --space optimizer.lr=1e-4..1e-2:log`
-    """
-    from experiments.tools.tune import tune as run_search
-
-    run_search(recipe, data, out, trials, space, all_settings(settings, identities), seed)

@@ -1,70 +1,42 @@
-"""`faces verify` and `faces match`: is this the same person?"""
+"""Do two images show the same person? `faces match`, `verify`, `stress` and `explain`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from experiments.commands.options import say_next
+
 app = typer.Typer()
 
 NetworkFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run, or the folder that `faces verify --backbone` made.")
 ]
-Align = Annotated[bool, typer.Option("--align/--no-align", help="Find, turn and cut out the faces first.")]
+Align = Annotated[bool, typer.Option("--align/--no-align", help="Detect and align the faces first.")]
 Flip = Annotated[bool, typer.Option("--flip/--no-flip", help="Add the mirror image's embedding.")]
 Zooms = Annotated[
-    list[float] | None, typer.Option("--zoom", help="Add the middle, enlarged so many times; repeatable. 1 alone.")
+    list[float] | None,
+    typer.Option("--zoom", help="Add the embedding of the center, enlarged by this factor; repeatable. Default: 1."),
 ]
-
-
-@app.command()
-def verify(
-    pairs: Annotated[Path, typer.Option("--pairs", help="The pairs: LFW's pairs.txt, a list, or a CSV.")],
-    images: Annotated[Path, typer.Option("--images", help="Folder that the paths in it start from.")],
-    run: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="A run; or give --backbone and --weights.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the results, by default in RUN.")] = None,
-    align: Align = False,
-    flip: Flip = True,
-    zoom: Zooms = None,
-    far: Annotated[list[float] | None, typer.Option("--far", help="FAR to report and calibrate; repeatable.")] = None,
-    backbone: Annotated[str | None, typer.Option("--backbone", help="A frozen network instead of a run.")] = None,
-    weights: Annotated[Path | None, typer.Option("--weights", help="Its weights.")] = None,
-    cohort: Annotated[Path | None, typer.Option("--cohort", help="Other people's pictures, to whiten by.")] = None,
-    bootstrap: Annotated[int, typer.Option(min=0, help="Draws of people for the intervals; 0 for none.")] = 1000,
-) -> None:
-    """EER, AUC, TAR at FAR, accuracy by folds, with intervals; thresholds for `match`; the worst pairs as a sheet.
-
-    Where the answers are withheld, a file of similarities. With --backbone, --out becomes a folder that takes RUN's
-    place in the other commands. With --cohort, embeddings are centred and whitened by pictures of other
-    people of the same collection.
-
-    Example: `faces verify runs/arc --pairs lfw/pairs.txt --images lfw/aligned_112`
-    """
-    from experiments.evaluation import verification
-    from experiments.evaluation.gallery.open_set import evaluate_known_unknown, is_known_unknown
-    from experiments.evaluation.scoring import EmbedOptions
-    from experiments.metrics.roc import FARS
-
-    view = EmbedOptions(align, flip, tuple(zoom or [1.0]))
-    embedder, folder = verification.open_network(run, backbone, weights, out)
-    if is_known_unknown(pairs, images):
-        evaluate_known_unknown(embedder, pairs, images, folder, view)
-        return
-    verification.verify(embedder, pairs, images, folder, view, far or FARS, bootstrap, cohort)
+Pairs = Annotated[Path | None, typer.Option("--pairs", help="The pairs: LFW's pairs.txt, a list, or a CSV.")]
+Images = Annotated[Path, typer.Option("--images", metavar="DIR", help="Folder that the paths in --pairs start from.")]
+Results = Annotated[Path | None, typer.Option("--out", help="Folder for the results; by default inside RUN.")]
 
 
 @app.command()
 def match(
     run: NetworkFolder,
-    first: Annotated[Path, typer.Argument(metavar="A.jpg", help="A photograph.")],
-    second: Annotated[Path, typer.Argument(metavar="B.jpg", help="Another.")],
+    first: Annotated[Path, typer.Argument(metavar="A.jpg", help="A photo.")],
+    second: Annotated[Path, typer.Argument(metavar="B.jpg", help="Another photo.")],
     align: Align = True,
-    far: Annotated[float | None, typer.Option("--far", help="Use the threshold of this FAR, not of the EER.")] = None,
-    out: Annotated[Path, typer.Option("--out", help="Picture of the two faces to write.")] = Path("match.png"),
+    far: Annotated[
+        float | None, typer.Option("--far", help="Use the threshold of this false-accept rate instead of the EER's.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Image of the two faces to write.")] = Path("match.png"),
 ) -> None:
-    """One person or two? In words, with the similarity, the threshold, and how often strangers are taken for one.
+    """Do two photos show the same person?
+
+    Prints the answer, the similarity, the threshold, and the measured error rates of that threshold.
 
     Example: `faces match runs/arc anna1.jpg anna2.jpg --far 0.001`
     """
@@ -73,21 +45,72 @@ def match(
     match_images(run, first, second, align, far, out)
 
 
-@app.command("verify-all")
-def verify_all(
-    run: NetworkFolder,
-    images: Annotated[Path, typer.Option("--images", help="Folder of identities, of aligned faces.")],
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the results, by default in RUN.")] = None,
+@app.command()
+def verify(
+    images: Images,
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="A run; or give --backbone and --weights.")
+    ] = None,
+    pairs: Pairs = None,
+    all_pairs: Annotated[
+        bool, typer.Option("--all-pairs", help="Instead of --pairs: compare every image in --images with every other.")
+    ] = False,
+    out: Results = None,
+    align: Align = False,
     flip: Flip = True,
     zoom: Zooms = None,
+    far: Annotated[
+        list[float] | None, typer.Option("--far", help="False-accept rate to report and calibrate; repeatable.")
+    ] = None,
+    backbone: Annotated[str | None, typer.Option("--backbone", help="A pretrained network instead of a run.")] = None,
+    weights: Annotated[Path | None, typer.Option("--weights", help="The file of its weights.")] = None,
+    cohort: Annotated[
+        Path | None, typer.Option("--cohort", metavar="DIR", help="Images of other people, to whiten embeddings by.")
+    ] = None,
+    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples for the intervals; 0 for none.")] = 1000,
 ) -> None:
-    """Score every picture against every other, all pairs counted and none kept: TAR down to a FAR of 1e-6.
+    """Measure error rates on pairs of images, and calibrate the thresholds.
 
-    Example: `faces verify-all runs/arc --images faces50`
+    EER, AUC, TAR at FAR and accuracy, with 95 % intervals. `faces match` uses the thresholds. Where the answers are
+    withheld, writes a file of similarities. With --backbone, --out becomes a folder that other commands take as RUN.
+    With --cohort, embeddings are centered and whitened by images of other people from the same collection. With
+    --all-pairs, TAR down to a FAR of 1e-6, in memory that does not grow with the number of pairs.
+
+    Example: `faces verify runs/arc --pairs lfw/pairs.txt --images lfw/aligned_112`
     """
+    from experiments.evaluation import verification
+    from experiments.evaluation.scoring import EmbedOptions
+
+    if all_pairs == (pairs is not None):
+        raise typer.BadParameter("give one of --pairs FILE and --all-pairs", param_hint="--pairs")
+    if all_pairs:
+        _verify_all(run, images, out, flip, zoom, align=align, far=far, backbone=backbone, cohort=cohort)
+        return
+    from experiments.evaluation.gallery.open_set import evaluate_known_unknown, is_known_unknown
+    from experiments.metrics.roc import FARS
+
+    assert pairs is not None
+    view = EmbedOptions(align, flip, tuple(zoom or [1.0]))
+    embedder, folder = verification.open_network(run, backbone, weights, out)
+    if is_known_unknown(pairs, images):
+        evaluate_known_unknown(embedder, pairs, images, folder, view)
+        return
+    result = verification.verify(embedder, pairs, images, folder, view, far or FARS, bootstrap, cohort)
+    if "eer" in result and not cohort:
+        say_next("faces", "match", run or folder, "A.jpg", "B.jpg", *([] if align else ["--no-align"]))
+
+
+def _verify_all(
+    run: Path | None, images: Path, out: Path | None, flip: bool, zoom: list[float] | None, **unused: object
+) -> None:
     from experiments.evaluation.scoring import EmbedOptions
     from experiments.evaluation.verification import verify_all_pairs
 
+    if run is None:
+        raise typer.BadParameter("--all-pairs needs a RUN", param_hint="RUN")
+    for name, value in unused.items():
+        if value:
+            raise typer.BadParameter("not with --all-pairs, whose --images are aligned faces", param_hint=f"--{name}")
     verify_all_pairs(run, images, out, EmbedOptions(False, flip, tuple(zoom or [1.0])))
 
 
@@ -95,36 +118,44 @@ def verify_all(
 def stress(
     run: NetworkFolder,
     pairs: Annotated[Path, typer.Option("--pairs", help="Pairs with answers.")],
-    images: Annotated[Path, typer.Option("--images", help="Folder that the paths in it start from.")],
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the results, by default in RUN.")] = None,
-    damage: Annotated[list[str] | None, typer.Option("--damage", help="A kind; repeatable. All by default.")] = None,
-    attributes: Annotated[Path | None, typer.Option("--attributes", help="A CSV of groups.")] = None,
+    images: Images,
+    out: Results = None,
+    damage: Annotated[
+        list[str] | None, typer.Option("--damage", help="Kind of damage; repeatable. All by default.")
+    ] = None,
+    attributes: Annotated[Path | None, typer.Option("--attributes", help="A CSV of groups of people.")] = None,
     align: Align = False,
     flip: Flip = True,
     zoom: Zooms = None,
-    most: Annotated[int | None, typer.Option("--most", min=2, help="So many pairs, drawn by lot.")] = None,
+    max_pairs: Annotated[int | None, typer.Option("--max-pairs", min=2, help="Use this many random pairs.")] = None,
 ) -> None:
-    """What the network bears: the EER under blur, noise, JPEG, occlusion, darkness, low resolution and rotation.
+    """Measure robustness: error rates on damaged images, or by group of people.
 
-    With --attributes, its error rates by group of people instead, with intervals.
+    The EER under blur, noise, JPEG, occlusion, darkness, low resolution and rotation.
+
+    With --attributes, error rates by group of people instead, with intervals.
 
     Example: `faces stress runs/arc --pairs lfw/pairs.txt --images lfw/aligned_112 --damage blur --damage jpeg`
     """
     from experiments.evaluation.robustness import run_robustness
     from experiments.evaluation.scoring import EmbedOptions
 
-    run_robustness(run, pairs, images, out, EmbedOptions(align, flip, tuple(zoom or [1.0])), damage, attributes, most)
+    run_robustness(
+        run, pairs, images, out, EmbedOptions(align, flip, tuple(zoom or [1.0])), damage, attributes, max_pairs
+    )
 
 
 @app.command()
 def explain(
     run: NetworkFolder,
-    first: Annotated[Path, typer.Argument(metavar="A.jpg", help="A photograph.")],
-    second: Annotated[Path, typer.Argument(metavar="B.jpg", help="Another.")],
+    first: Annotated[Path, typer.Argument(metavar="A.jpg", help="A photo.")],
+    second: Annotated[Path, typer.Argument(metavar="B.jpg", help="Another photo.")],
     align: Align = True,
-    out: Annotated[Path, typer.Option("--out", help="Picture to write.")] = Path("explain.png"),
+    out: Annotated[Path, typer.Option("--out", help="Image to write.")] = Path("explain.png"),
 ) -> None:
-    """Draw what the similarity of two faces rests on: how much it falls where each place is covered.
+    """Draw which regions of two faces make them similar.
+
+    Shows how much the similarity falls when each region is covered.
 
     Example: `faces explain runs/arc anna1.jpg anna2.jpg --out why.png`
     """

@@ -39,7 +39,7 @@ class TrainedModel:
         if isinstance(recipe.model, TransferModel):
             network = build_face_net(recipe.model, len(classes), pretrained=False)
             load_network_weights(network, run.best_weights)
-            return TrainedFaceNet(run, recipe, classes, network.to(_device(device)).eval())
+            return TrainedFaceNet(run, recipe, classes, network.to(choose_device(device)).eval())
         ours = build_mytorch_network(recipe.model, len(classes)).eval()
         try:
             ours.load_state_dict(load(run.best_weights)[0])
@@ -107,7 +107,7 @@ class TrainedFaceNet(TrainedModel):
         return normalize_tensor(images, self.recipe.data, next(self.network.parameters()).device)
 
 
-def _device(name: str | None) -> torch.device:
+def choose_device(name: str | None) -> torch.device:
     """That device, or the GPU where there is one. Raises FacesError for one that is not there."""
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -84,7 +84,7 @@ def pseudo_label(
     for folder in folders:
         refuse_pack(folder)
     if not 0 < least <= 1:
-        raise FacesError(f"--least {least:g}: expected a probability above 0, at most 1, such as 0.8")
+        raise FacesError(f"--min-probability {least:g}: expected a probability above 0, at most 1, such as 0.8")
     target = Path(out)
     refuse_existing(target, "remove it")
     trained = open_ensemble(runs, device)
@@ -98,7 +98,7 @@ def pseudo_label(
     if len(set(people[taken])) < 2:
         raise FacesError(
             f"{folders[0]}: {int(taken.sum())} pictures reach a probability of {least:g}, the surest has "
-            f"{sure.max():.2f}: expected pictures of two people or more; lower --least"
+            f"{sure.max():.2f}: expected pictures of two people or more; lower --min-probability"
         )
     names, pictures = trained[0].classes, files[0]
     rows = [
@@ -138,7 +138,7 @@ def compare_submissions(
         raise FacesError("--test and --out go together: the pictures, and the folder to sort them into")
     least = len(submissions) if least is None else least
     if not 1 <= least <= len(submissions):
-        raise FacesError(f"--least {least} of {len(submissions)} submissions: expected 1 to {len(submissions)}")
+        raise FacesError(f"--min-votes {least} of {len(submissions)} submissions: expected 1 to {len(submissions)}")
     if test is not None and out is not None:
         refuse_pack(test)
         refuse_existing(Path(out), "remove it")
@@ -183,7 +183,7 @@ def _sort(form: Sample, votes: Sequence[tuple[str, int]], least: int, people: in
         if not person or person in (".", "..") or Path(person).name != person:
             raise FacesError(f"{form.path}: the label {person!r} is no name of a folder: expected people's folders")
     if len(chosen) < 2:
-        raise FacesError(f"--least {least}: fewer than two people are named alike so often; lower --least")
+        raise FacesError(f"--min-votes {least}: fewer than two people are named alike so often; lower it")
     rows = [
         {"picture": pictures[place].name, "person": person, "votes": number, "taken": int(number >= least)}
         for place, (person, number) in zip(places, votes, strict=True)

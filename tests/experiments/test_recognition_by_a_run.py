@@ -45,7 +45,7 @@ def test_a_run_verifies_matches_enrolls_and_identifies(command, own_run, people,
     assert f"ONE PERSON: similarity {similarity:.4f}" in matched.out
 
     gallery = tmp_path / "people.gallery"
-    enrolled = command("enroll", run, people, "--no-align", "--out", gallery)
+    enrolled = command("gallery", "enroll", run, people, "--no-align", "--out", gallery)
     assert enrolled.status == 0, enrolled.err
     known = [people / person / "0.png" for person in ("anna", "ben", "chloe", "dan")]
     named = command("identify", run, gallery, *known, "--threshold", -1, "--out", tmp_path / "named.csv")
@@ -58,7 +58,7 @@ def test_a_run_verifies_matches_enrolls_and_identifies(command, own_run, people,
 def test_a_run_trained_further_loses_its_thresholds_and_its_gallery(command, own_run, people, pairs_file, tmp_path):
     run, gallery = own_run.folder, tmp_path / "people.gallery"
     assert command("verify", run, "--pairs", pairs_file, "--images", people, "--bootstrap", 0).status == 0
-    assert command("enroll", run, people, "--no-align", "--out", gallery).status == 0
+    assert command("gallery", "enroll", run, people, "--no-align", "--out", gallery).status == 0
     tensors, _ = read_tensors(own_run.best_weights)
     save_tensors({name: tensor + 0.25 * (tensor.ndim > 1) for name, tensor in tensors.items()}, own_run.best_weights)
     picture = people / "anna" / "0.png"

@@ -1,4 +1,4 @@
-"""`faces rehearse`: a recipe gets through, a stopped one goes on, and one that fails is named."""
+"""`faces doctor --smoke`: a recipe gets through, a stopped one goes on, and one that fails is named."""
 
 import json
 
@@ -63,10 +63,10 @@ def test_every_recipe_has_a_short_form_of_one_epoch_a_stage(name, tmp_path):
 
 
 def test_a_folder_of_something_else_and_an_unknown_recipe_are_refused(command, own_people, tmp_path):
-    done = command("rehearse", "--out", own_people)
+    done = command("doctor", "--smoke", "--out", own_people)
     assert done.status == 2
     assert "is no rehearsal: choose another --out" in done.err
-    done = command("rehearse", "scratch_cn", "--out", tmp_path / "out")
+    done = command("doctor", "--smoke", "--recipe", "scratch_cn", "--out", tmp_path / "out")
     assert done.status == 2
     assert "did you mean 'scratch_cnn'?" in done.err
     assert not (tmp_path / "out").exists()

@@ -164,7 +164,9 @@ def read_search_calibration(folder: Path, network: str) -> SearchCalibration | N
         if len(searches.sizes) != len(named) or {len(row) for row in named} != {STEPS + 1}:
             raise ValueError("its table has not a row a size")
     except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise FacesError(f"{path}: not as `faces calibrate` stores it ({error}): calibrate anew") from error
+        raise FacesError(f"{path}: not as `faces gallery calibrate` stores it ({error}): calibrate anew") from error
     if searches.network != network:
-        raise FacesError(f"{path}: calibrated for other weights than {folder} has now: `faces calibrate` it again")
+        raise FacesError(
+            f"{path}: calibrated for other weights than {folder} has now: `faces gallery calibrate` it again"
+        )
     return searches

@@ -47,30 +47,25 @@ class QualityGate:
 
 def enroll(
     run: Path,
-    people: Path | None,
+    people: Path,
     out: Path,
     add: bool = False,
-    remove: Sequence[str] = (),
     view: EmbedOptions | None = None,
     gate: QualityGate | None = None,
 ) -> Gallery:
     """Enroll a folder with one folder of photographs a person, and write the gallery to `out`.
 
-    add: into the gallery that stands there. remove: those people leave it first. Raises FacesError, leaving what stood
-    at `out`, where it is another network's gallery, or nobody can be enrolled.
+    add: into the existing gallery. Raises FacesError, leaving `out` unchanged, where it is another network's gallery,
+    or nobody can be enrolled.
     """
-    if people is None and not remove:
-        raise FacesError("nothing to do: give a folder of people, or --remove NAME")
-    if out.exists() and not (add or remove):
+    if out.exists() and not add:
         raise FacesError(f"{out} exists already: choose another --out, or --add to it")
     embedder = open_embedder(run)
-    gallery = None
-    if add or remove:
-        gallery = read_gallery(out, embedder.fingerprint).without(remove)
-        view = EmbedOptions(gallery.align, gallery.flip, gallery.zooms)
-    if people is not None:
-        gallery = enroll_folder(embedder, people, view or EmbedOptions(align=True), gate or QualityGate(), gallery)
-    assert gallery is not None
+    before = None
+    if add:
+        before = read_gallery(out, embedder.fingerprint)
+        view = EmbedOptions(before.align, before.flip, before.zooms)
+    gallery = enroll_folder(embedder, people, view or EmbedOptions(align=True), gate or QualityGate(), before)
     write_gallery(gallery, out)
     say(f"{out}: {len(gallery.names)} people by {len(gallery.people)} pictures")
     return gallery

@@ -88,7 +88,7 @@ class DecisionThreshold:
 def choose_threshold(embedder: Embedder, gallery: Gallery, far: float = STRANGERS) -> DecisionThreshold:
     """The calibrated similarity from which this gallery gives a stranger a name no oftener than `far`.
 
-    That of whole searches, where `faces calibrate` has been there. Else of pairs: a stranger is compared with
+    That of whole searches, where `faces gallery calibrate` has been there. Else of pairs: a stranger is compared with
     everybody, so the FAR of a single comparison must be `far` over the people (the bound of Bonferroni); where the
     calibrating pairs were too few for that, it is the strictest they support. Raises FacesError where the embeddings
     were calibrated with other views than the gallery's.
@@ -98,14 +98,14 @@ def choose_threshold(embedder: Embedder, gallery: Gallery, far: float = STRANGER
     assert embedder.folder is not None
     people = len(gallery.names)
     if searches := read_search_calibration(embedder.folder, embedder.fingerprint):
-        _refuse_other_views(embedder.folder, gallery, searches, "faces calibrate")
+        _refuse_other_views(embedder.folder, gallery, searches, "faces gallery calibrate")
         basis = f"a stranger named in {far:.2%} of searches, calibrated on {searches.people:,} other people"
         return DecisionThreshold(searches.threshold(people, far), basis)
     calibration = read_thresholds(embedder.folder, embedder.fingerprint)
     _refuse_other_views(embedder.folder, gallery, calibration, "faces verify")
     point = calibration.strictest_for(far / people)
     return DecisionThreshold(
-        point.value, f"{point.name.upper()} of single comparisons; `faces calibrate` does it by searches"
+        point.value, f"{point.name.upper()} of single comparisons; `faces gallery calibrate` does it by searches"
     )
 
 

@@ -96,12 +96,12 @@ def write_gallery(gallery: Gallery, path: Path) -> None:
         save_file({"embeddings": embeddings}, temporary, about)
 
 
-def read_gallery(path: Path, network: str) -> Gallery:
-    """Read a gallery. Raises FacesError where it is missing, truncated, damaged, or made by another network."""
+def read_gallery(path: Path, network: str | None = None) -> Gallery:
+    """Read a gallery. Raises FacesError where it is missing, truncated, damaged, or not made by `network`."""
     if path.is_dir():
-        raise FacesError(f"{path} is a folder, expected the file that `faces enroll ... --out GALLERY` made")
+        raise FacesError(f"{path} is a folder, expected the file that `faces gallery enroll ... --out GALLERY` made")
     if not path.is_file():
-        raise FacesError(f"{path}: no such gallery; make one with `faces enroll`")
+        raise FacesError(f"{path}: no such gallery; make one with `faces gallery enroll`")
     try:
         with safe_open(path, "numpy") as file:
             about, embeddings = file.metadata() or {}, file.get_tensor("embeddings")
@@ -113,12 +113,12 @@ def read_gallery(path: Path, network: str) -> Gallery:
         view = json.loads(about["view"])
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise FacesError(f"{path}: truncated or no gallery ({error}): enroll anew, or take a copy") from error
-    if about["network"] != network:
+    if network not in (None, about["network"]):
         raise FacesError(
             f"{path}: made by another network, whose embeddings mean something else: enroll anew with this one"
         )
     zooms = tuple(view["zooms"])
-    return Gallery(embeddings, people, pictures, digests, network, view["flip"], zooms, view["align"])
+    return Gallery(embeddings, people, pictures, digests, about["network"], view["flip"], zooms, view["align"])
 
 
 def _digest(embeddings: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""`faces throughput`: what is counted, what the clock leaves out, and what is refused."""
+"""`faces bench --loader`: what is counted, what the clock leaves out, and what is refused."""
 
 import itertools
 import json
@@ -31,7 +31,7 @@ def race(file, people):
 def test_figures_from_the_command_line(command, file, people, tmp_path):
     out = tmp_path / "rates.json"
     done = command(
-        "throughput", file, "--data", people, "--workers", 0, "--rounds", 2, "--batches", 2, "--json", out
+        "bench", "--loader", file, "--data", people, "--workers", 0, "--repeats", 2, "--batches", 2, "--json", out
     )  # fmt: skip
     assert done.status == 0, done.err
     result = json.loads(out.read_text())
@@ -71,12 +71,12 @@ def test_training_moves_the_weights_and_loading_does_not(race):
 
 
 def test_a_recipe_of_mytorchs_is_refused(command, people, recipe_file):
-    done = command("throughput", recipe_file, "--data", people)
+    done = command("bench", "--loader", recipe_file, "--data", people)
     assert done.status == 2
     assert "expected a recipe with a model.backbone" in done.err
 
 
 def test_class_means_are_refused(command, people):
-    done = command("throughput", "mobilefacenet_prototypes", "--data", people)
+    done = command("bench", "--loader", "mobilefacenet_prototypes", "--data", people)
     assert done.status == 2
     assert "learns in no epochs" in done.err

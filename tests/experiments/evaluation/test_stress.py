@@ -106,12 +106,12 @@ def test_tables_and_plots_by_the_command(command, network, pairs_file, drawn_fac
     verify(network, pairs_file, drawn_faces, network.folder, EmbedOptions(), [0.1, 0.02], rounds=0)
     out = tmp_path / "out"
     common = ["stress", network.folder, "--pairs", pairs_file, "--images", drawn_faces, "--out", out]
-    assert command(*common, "--damage", "blur", "--damage", "jpeg", "--most", 40).status == 0
+    assert command(*common, "--damage", "blur", "--damage", "jpeg", "--max-pairs", 40).status == 0
     assert command(*common, "--attributes", attributes).status == 0
     assert {path.name for path in out.iterdir()} == {"robustness.csv", "robustness.png", "groups.csv", "groups.png"}
     with (out / "robustness.csv").open(newline="") as file:
         assert [row["damage"] for row in csv.DictReader(file)] == ["blur"] * 5 + ["jpeg"] * 5
-    everything = command("verify-all", network.folder, "--images", drawn_faces, "--out", tmp_path / "all")
+    everything = command("verify", network.folder, "--all-pairs", "--images", drawn_faces, "--out", tmp_path / "all")
     assert everything.status == 0, everything.err
     assert "24 genuine and 96 impostor pairs" in everything.out
     why = command(

@@ -70,7 +70,7 @@ def test_a_tie_is_nobodys_even_where_one_vote_would_do(files, folder, tmp_path):
 
 def test_the_command_tells_the_shares(files, folder, tmp_path):
     out = tmp_path / "more"
-    arguments = ["agree", *map(str, files), "--least", "2", "--test", str(folder), "--out", str(out)]
+    arguments = ["pseudo-label", *map(str, files), "--min-votes", "2", "--test", str(folder), "--out", str(out)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     output = result.output.replace("\n", " ")

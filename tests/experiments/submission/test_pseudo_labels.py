@@ -79,13 +79,13 @@ def test_further_pictures_of_strangers_are_refused(people, own_people, tiny):
 
 
 def test_when_nothing_is_sure_enough_nothing_is_written(untrained, unlabelled, tmp_path):
-    with pytest.raises(FacesError, match=r"the surest has 0\.\d\d: .* lower --least"):
+    with pytest.raises(FacesError, match=r"the surest has 0\.\d\d: .* lower --min-probability"):
         pseudo_label([untrained.folder], unlabelled, tmp_path / "more", least=0.999)
     assert not (tmp_path / "more").exists()
 
 
 def test_a_probability_is_asked_for(untrained, unlabelled, tmp_path):
-    with pytest.raises(FacesError, match="--least 80: expected a probability"):
+    with pytest.raises(FacesError, match="--min-probability 80: expected a probability"):
         pseudo_label([untrained.folder], unlabelled, tmp_path / "more", least=80)
 
 

@@ -92,15 +92,15 @@ def test_identify_goes_by_the_searches_once_they_are_calibrated(command, network
     verify(network, pairs_file, drawn_faces, run, EmbedOptions(), [0.1], rounds=0)
     (run / SEARCHES).unlink(missing_ok=True)
     gallery, picture = tmp_path / "a.gallery", drawn_faces / "anna" / "anna_0001.png"
-    assert command("enroll", run, drawn_faces, "--out", gallery, "--no-align").status == 0
+    assert command("gallery", "enroll", run, drawn_faces, "--out", gallery, "--no-align").status == 0
     assert "FAR 0.1 of single comparisons" in command("identify", run, gallery, picture).out
     try:
-        made = command("calibrate", run, drawn_faces, "--no-align", "--each", 2)
+        made = command("gallery", "calibrate", run, drawn_faces, "--no-align", "--each", 2)
         assert made.status == 0, made.err
         assert "16 pictures of 4 people asked after, as strangers" in made.out
         asked = command("identify", run, gallery, picture, "--far", 0.5)
         assert "a stranger named in 50.00% of searches, calibrated on 4 other people" in asked.out
-        assert command("calibrate", run, drawn_faces, "--no-align", "--no-flip").status == 0
+        assert command("gallery", "calibrate", run, drawn_faces, "--no-align", "--no-flip").status == 0
         other = command("identify", run, gallery, picture)
         assert other.status == 2
         assert "calibrated with no flip and zooms 1, and the gallery is of flip" in other.err
@@ -113,6 +113,6 @@ def test_pictures_without_a_face_calibrate_nothing(command, network, tmp_path):
     for name in ("ann", "ben", "chloe"):
         (tmp_path / "people" / name).mkdir(parents=True)
         Image.new("RGB", (60, 60)).save(tmp_path / "people" / name / "black.png")
-    blank = command("calibrate", network.folder, tmp_path / "people")
+    blank = command("gallery", "calibrate", network.folder, tmp_path / "people")
     assert (blank.status, "no face was found in 3 pictures" in blank.err) == (2, True)
     assert not (network.folder / SEARCHES).exists()

@@ -149,7 +149,7 @@ def test_from_folders_to_names_by_the_command(command, calibrated, drawn_faces, 
     for name in ("anna", "ben", "chloe"):
         shutil.copytree(drawn_faces / name, people / name)
         (people / name / f"{name}_0004.png").unlink()
-    made = command("enroll", calibrated, people, "--out", gallery, "--no-align")
+    made = command("gallery", "enroll", calibrated, people, "--out", gallery, "--no-align")
     assert made.status == 0, made.err
     assert "3 people by 9 pictures" in made.out
     probes = [drawn_faces / name / f"{name}_0004.png" for name in ("anna", "ben", "chloe")]
@@ -166,20 +166,25 @@ def test_from_folders_to_names_by_the_command(command, calibrated, drawn_faces, 
         odd = command("identify", calibrated, gallery, probes[0], option, value)
         assert (odd.status, f"{option} {value}: expected a s" in odd.err) == (2, True)
 
-    again = command("enroll", calibrated, people, "--out", gallery, "--no-align")
+    again = command("gallery", "enroll", calibrated, people, "--out", gallery, "--no-align")
     assert (again.status, "exists already" in again.err) == (2, True)
     shutil.copytree(drawn_faces / "dan", tmp_path / "more" / "dan")
     shutil.copy(drawn_faces / "anna" / "anna_0001.png", tmp_path / "more" / "dan")
     before = gallery.read_bytes()
-    twice = command("enroll", calibrated, tmp_path / "more", "--out", gallery, "--add")
+    twice = command("gallery", "enroll", calibrated, tmp_path / "more", "--out", gallery, "--add")
     assert (twice.status, "the very picture that 'anna' is enrolled by" in twice.err) == (2, True)
     assert gallery.read_bytes() == before
     (tmp_path / "more" / "dan" / "anna_0001.png").unlink()
     shutil.copy(drawn_faces / "dan" / "dan_0001.png", tmp_path / "more" / "dan" / "copy.png")
-    added = command("enroll", calibrated, tmp_path / "more", "--out", gallery, "--add", "--remove", "ben")
+    added = command("gallery", "enroll", calibrated, tmp_path / "more", "--out", gallery, "--add")
     assert added.status == 0, added.err
     assert "enrolled already, the same file" in added.out
-    assert "3 people by 10 pictures" in added.out
+    removed = command("gallery", "remove", gallery, "ben")
+    assert (removed.status, "3 people, 10 photos" in removed.out) == (0, True)
+    listed = command("gallery", "list", gallery)
+    assert listed.out.splitlines()[:3] == ["    3  anna", "    3  chloe", "    4  dan"]
+    absent = command("gallery", "remove", gallery, "ben")
+    assert (absent.status, "'ben' is not in the gallery" in absent.err) == (2, True)
     assert read_gallery(gallery, read_network(gallery)).names == ("anna", "chloe", "dan")
 
 
@@ -191,7 +196,7 @@ def read_network(path) -> str:
 
 
 def test_leave_one_out_by_the_command(command, calibrated, drawn_faces, tmp_path):
-    result = command("leave-one-out", calibrated, drawn_faces, "--no-align", "--out", tmp_path / "tried")
+    result = command("gallery", "evaluate", calibrated, drawn_faces, "--no-align", "--out", tmp_path / "tried")
     assert result.status == 0, result.err
     assert "16 pictures of 4 people" in result.out
     assert {path.name for path in (tmp_path / "tried").iterdir()} == {
@@ -201,15 +206,13 @@ def test_leave_one_out_by_the_command(command, calibrated, drawn_faces, tmp_path
 
 def test_folders_without_anything_to_enroll(command, calibrated, tmp_path):
     (tmp_path / "people" / "ann").mkdir(parents=True)
-    empty = command("enroll", calibrated, tmp_path / "people", "--out", tmp_path / "a.gallery")
+    empty = command("gallery", "enroll", calibrated, tmp_path / "people", "--out", tmp_path / "a.gallery")
     assert (empty.status, "no pictures in folders of it" in empty.err) == (2, True)
     Image.new("RGB", (100, 100)).save(tmp_path / "people" / "ann" / "black.png")
-    faceless = command("enroll", calibrated, tmp_path / "people", "--out", tmp_path / "a.gallery")
+    faceless = command("gallery", "enroll", calibrated, tmp_path / "people", "--out", tmp_path / "a.gallery")
     assert faceless.status == 2
     assert "black.png: no face found" in faceless.out
     assert "no picture of 1 can be used" in faceless.err
-    nothing = command("enroll", calibrated, "--out", tmp_path / "a.gallery")
-    assert (nothing.status, "nothing to do" in nothing.err) == (2, True)
     assert not (tmp_path / "a.gallery").exists()
 
 
