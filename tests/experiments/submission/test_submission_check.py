@@ -72,5 +72,5 @@ def test_the_command_ends_with_status_1_where_anything_is_wrong(command, tmp_pat
     good = command("submit", "--check", tmp_path / "good.csv", "--sample", tmp_path / "sample.csv")
     bad = command("submit", "--check", tmp_path / "bad.csv", "--sample", tmp_path / "sample.csv")
     assert (good.status, bad.status) == (0, 1)
-    assert "in order" in good.out
+    assert "valid; every id" in good.out
     assert "id 7.jpg is not in the sample" in bad.out
