@@ -8,7 +8,6 @@ import typer
 from experiments.commands import bench, data, evaluate, gallery, show, train, verify
 from experiments.commands.suggest import SuggestingGroup
 from experiments.errors import FacesError
-from experiments.progress import printable
 from experiments.requirements import remedy
 from experiments.runtime import choose_blas_kernels
 
@@ -95,6 +94,8 @@ def main() -> None:
 
 
 def _complain(message: str) -> int:
+    from experiments.progress import printable
+
     print(printable(f"faces: {message}"), file=sys.stderr)
     return 2
 

@@ -7,8 +7,12 @@ import typer
 
 from experiments.commands.options import say_next
 from experiments.commands.suggest import SuggestingGroup
-from experiments.data.align.settings import Choice, Crop, Format, Missing
 
+# as experiments/data/align/settings.py and experiments/data/sources.py have them; imported, they would bring NumPy
+Crop = Literal["five-point", "margin"]
+Choice = Literal["central", "largest", "score"]
+Missing = Literal["crop", "skip"]
+Format = Literal["same", "jpeg", "png"]
 Fit = Literal["crop", "stretch", "pad"]
 OnBad = Literal["stop", "skip"]
 
