@@ -13,6 +13,7 @@ from typing import Any
 
 from experiments.config import recipe as recipes
 from experiments.config.recipe import Recipe
+from experiments.data.preparation import Preparation, parse_preparation
 from experiments.errors import FacesError, suggest_path
 from experiments.files import read_json, refuse_existing, write_csv, write_json, write_text
 
@@ -41,18 +42,26 @@ class Run:
 
     @classmethod
     def create(
-        cls, folder: str | os.PathLike[str], recipe: Recipe, classes: Sequence[str], data: Path, pictures: str = ""
+        cls,
+        folder: str | os.PathLike[str],
+        recipe: Recipe,
+        classes: Sequence[str],
+        data: Path,
+        pictures: str = "",
+        preparation: Preparation | None = None,
     ) -> "Run":
         """Begin a run in a folder that is new or empty. Raises FacesError for any other, or where it cannot be made.
 
-        data: the folder it learns from; pictures: the fingerprint of those that train.
+        data: the folder it learns from; pictures: the fingerprint of those that train;
+        preparation: how the images were prepared.
         """
         run = cls(folder)
         refuse_existing(run.folder, "go on with it by --resume")
         run.folder.mkdir(parents=True, exist_ok=True)
         write_text(run.folder / "recipe.yaml", recipe.dump())
         write_json(run.folder / "classes.json", list(classes))
-        write_json(run.folder / "environment.json", {**_environment(recipe, data), "pictures": pictures})
+        prepared = {} if preparation is None else {"preparation": preparation.model_dump(mode="json")}
+        write_json(run.folder / "environment.json", {**_environment(recipe, data), "pictures": pictures, **prepared})
         return run
 
     @classmethod
@@ -104,6 +113,13 @@ class Run:
     def image_fingerprint(self) -> str:
         """The fingerprint of the pictures that train."""
         return read_json(self.folder / "environment.json").get("pictures", "")
+
+    def preparation(self) -> Preparation | None:
+        """How the images that it learned from were prepared; none for a run that does not record it."""
+        path = self.folder / "environment.json"
+        stored = read_json(path) if path.is_file() else {}
+        found = stored.get("preparation") if isinstance(stored, dict) else None
+        return None if found is None else parse_preparation(found, path)
 
     def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """history.csv, whole."""

@@ -23,8 +23,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from experiments.data.images import fit_image, load_images
+from experiments.data.preparation import Preparation
 from experiments.errors import FacesError
-from experiments.files import read_json, write_json
+from experiments.files import Record
 from experiments.inference.model import TrainedFaceNet, TrainedModel
 from experiments.progress import track
 from experiments.runtime import keep_freed_memory
@@ -35,12 +36,21 @@ BATCH_SIZE = {"cpu": 16, "cuda": 256}
 """Pictures at a time: on a processor, few enough that what passes between layers stays in its cache."""
 
 
+class FrozenNetwork(Record):
+    """What `network.json` says: the backbone's name, its weights' file, and a hash of them."""
+
+    backbone: str
+    weights: str
+    fingerprint: str
+
+
 @dataclass(frozen=True)
 class Embedder:
     """title: the network in words. folder: where what belongs to it is stored. fingerprint: a hash of its weights.
 
     size: (height, width) of its pictures. vectors: pictures (N, H, W, 3) uint8 and whether to add the mirror image's
     embedding, to embeddings (N, D) float32 of length 1. source: of a frozen network, the backbone's name and the file.
+    preparation: how the images that a run learned from were prepared, where it recorded that.
     """
 
     title: str
@@ -49,6 +59,7 @@ class Embedder:
     size: tuple[int, int]
     vectors: Callable[[np.ndarray, bool], np.ndarray]
     source: tuple[str, str] | None = None
+    preparation: Preparation | None = None
 
     def embed(self, images: np.ndarray, flip: bool = True, zooms: Sequence[float] = (1.0,)) -> np.ndarray:
         """Embeddings (N, D) of length 1, of pictures (N, H, W, 3) uint8.
@@ -71,17 +82,32 @@ def open_embedder(folder: str | os.PathLike[str]) -> Embedder:
     """The network of a run, or of a folder that `frozen` made. Raises FacesError for any other folder or network."""
     path = Path(folder)
     if (path / NETWORK_FILE).is_file():
-        known = read_json(path / NETWORK_FILE)
-        embedder = open_frozen_backbone(known["backbone"], known["weights"], path)
-        if embedder.fingerprint != known["fingerprint"]:
+        known = FrozenNetwork.read(path / NETWORK_FILE, f"make {path} again with `faces verify --backbone`")
+        embedder = open_frozen_backbone(known.backbone, known.weights, path)
+        if embedder.fingerprint != known.fingerprint:
             raise FacesError(
-                f"{known['weights']}: not the weights that {path} was made with: put those back, or verify anew"
+                f"{known.weights}: not the weights that {path} was made with: put those back, or make {path} again "
+                "with `faces verify --backbone`"
             )
         return embedder
+    if not path.exists() and path.name == str(folder) and _is_backbone(path.name):
+        raise FacesError(
+            f"{path}: the name of a network, expected a folder: first `faces verify --backbone {path} --weights FILE "
+            "--pairs PAIRS --images DIR --out FOLDER`, which calibrates it, then give FOLDER"
+        )
     trained = TrainedModel.open(path)
     if not isinstance(trained, TrainedFaceNet):
         raise FacesError(f"{path}: a network of mytorch, without embeddings: give a run of a PyTorch backbone")
-    return Embedder(path.name, path, hash_weights(trained.network), trained.size, trained.embed)
+    preparation = trained.run.preparation()
+    return Embedder(path.name, path, hash_weights(trained.network), trained.size, trained.embed, None, preparation)
+
+
+def _is_backbone(name: str) -> bool:
+    try:
+        find_backbone(name)
+    except ValueError:
+        return False
+    return True
 
 
 def open_frozen_backbone(backbone: str, weights: str | os.PathLike[str], folder: Path | None = None) -> Embedder:
@@ -117,8 +143,8 @@ def save_frozen_network(embedder: Embedder) -> None:
     """Say in a frozen network's folder what it is, so that `open_embedder` opens it; of a run, do nothing."""
     if embedder.source and embedder.folder:
         backbone, weights = embedder.source
-        known = {"backbone": backbone, "weights": weights, "fingerprint": embedder.fingerprint}
-        write_json(embedder.folder / NETWORK_FILE, known)
+        known = FrozenNetwork(backbone=backbone, weights=weights, fingerprint=embedder.fingerprint)
+        known.write(embedder.folder / NETWORK_FILE)
 
 
 def hash_weights(network: nn.Module) -> str:

@@ -55,8 +55,17 @@ class TrainedModel:
         return self.recipe.data.size
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Logits (N, classes) of pictures (N, H, W, 3) uint8 at the recipe's size."""
-        return self._in_chunks("predicting", images, self._logits)
+        """Return logits (N, classes) of images (N, H, W, 3) uint8 at the recipe's size.
+
+        Raises FacesError where they are not finite.
+        """
+        found = self._in_chunks("predicting", images, self._logits)
+        if bad := int((~np.isfinite(found).all(1)).sum()):
+            raise FacesError(
+                f"{self.run.folder}: the network's answers to {bad} of {len(found)} images are not finite: its weights "
+                "are damaged, or its training diverged; train it again"
+            )
+        return found
 
     def embed(self, images: np.ndarray, flip: bool = True) -> np.ndarray:
         """Embeddings (N, D) of length one, of pictures (N, H, W, 3) uint8 at the recipe's size.

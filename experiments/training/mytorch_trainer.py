@@ -91,7 +91,7 @@ def _begin_run(run: Run, learner: MytorchLearner, recipe: Recipe, faces: Faces, 
     """Make the folder of a new run: whole, or not at all."""
     progress = TrainingProgress()
     with new_folder(run.folder) as folder:
-        begun = Run.create(folder, recipe, faces.names, data, faces.fingerprint)
+        begun = Run.create(folder, recipe, faces.names, data, faces.fingerprint, faces.preparation)
         save(learner.network.state_dict(), begun.best_weights)
         save_mytorch_checkpoint(begun.checkpoint_file, learner, progress)
     return progress

@@ -190,7 +190,7 @@ class TrainSession:
             learner.begin_stage(place.stage)
         if self.main:
             with new_folder(self.run.folder) as folder:
-                begun = Run.create(folder, self.recipe, faces.names, self.data, faces.fingerprint)
+                begun = Run.create(folder, self.recipe, faces.names, self.data, faces.fingerprint, faces.preparation)
                 save_tensors(learner.eval_network.state_dict(), begun.best_weights)
                 save_torch_checkpoint(
                     begun.checkpoint_file, learner, self.progress, None if place is None else place.stage

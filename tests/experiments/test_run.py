@@ -4,6 +4,7 @@ import os
 import pytest
 
 from experiments.config.recipe import Recipe
+from experiments.data.preparation import AS_THEY_ARE, Preparation
 from experiments.errors import FacesError
 from experiments.files import new_folder, read_json, refuse_existing, write_csv, write_json
 from experiments.run import Run
@@ -15,6 +16,16 @@ def test_a_run_knows_its_recipe_people_and_pictures(tmp_path):
     assert run.recipe() == Recipe(epochs=3)
     assert run.classes() == ["ä", "b"]
     assert run.image_fingerprint() == "abc"
+
+
+def test_a_run_records_how_its_images_were_prepared(tmp_path):
+    aligned = Preparation(detector="mtcnn", template="five-point", size=112, margin=0.1)
+    for name, preparation in (("aligned", aligned), ("raw", AS_THEY_ARE), ("old", None)):
+        run = Run.create(tmp_path / name, Recipe(), ["a"], tmp_path, preparation=preparation)
+        assert run.preparation() == preparation
+    (tmp_path / "old" / "environment.json").write_text('{"preparation": {"size": 3}}')
+    with pytest.raises(FacesError, match=r"environment\.json"):
+        run.preparation()
 
 
 def test_the_command_that_made_it_can_be_pasted_into_a_shell(tmp_path, monkeypatch):

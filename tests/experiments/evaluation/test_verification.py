@@ -10,7 +10,7 @@ from experiments.errors import FacesError
 from experiments.evaluation.scoring import EmbedOptions
 from experiments.evaluation.thresholds import calibrate_thresholds, read_thresholds
 from experiments.evaluation.verification import open_network, verify
-from experiments.inference.embedder import open_embedder, open_frozen_backbone, save_frozen_network
+from experiments.inference.embedder import FrozenNetwork, open_embedder, open_frozen_backbone, save_frozen_network
 
 FILES = {"verification.json", "scores.csv", "roc.png", "det.png", "scores.png", "worst.png", "thresholds.json"}
 
@@ -26,9 +26,12 @@ def rows(path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
-def test_labelled_pairs_give_metrics_images_and_thresholds(own_network, pairs_file, drawn_faces, tmp_path):
-    out = tmp_path / "out"
-    result = verify(own_network, pairs_file, drawn_faces, out, EmbedOptions(), [0.1, 0.01, 1e-6], 50)
+def test_labeled_pairs_give_metrics_images_and_thresholds(own_network, pairs_file, drawn_faces, tmp_path):
+    out, odd = tmp_path / "out", tmp_path / "odd_pairs.txt"
+    lines = pairs_file.read_text().splitlines()
+    wrong = [f"{line[:-1]}{1 - int(line[-1])}" if n in (0, 40) else line for n, line in enumerate(lines)]
+    odd.write_text("\n".join(wrong))  # a wrong answer of each kind, so that no threshold is right about all pairs
+    result = verify(own_network, odd, drawn_faces, out, EmbedOptions(), [0.1, 0.01, 1e-6], 50)
     assert {path.name for path in out.iterdir()} == {*FILES, "network.json"}
     assert all(name in (verify.__doc__ or "") for name in FILES)
     table = rows(out / "scores.csv")
@@ -37,7 +40,7 @@ def test_labelled_pairs_give_metrics_images_and_thresholds(own_network, pairs_fi
     assert result["auc"] > 0.8
     assert (result["genuine"], result["impostor"]) == (24, 96)
     assert list(result["tar_at_far"]) == ["0.1"]
-    assert any("FAR 1e-06 needs 1,000,000 impostor pairs" in remark for remark in result["not_supported"])
+    assert any("FAR 1e-06 needs at least 1,000,000 impostor pairs" in remark for remark in result["not_supported"])
     assert result["intervals"]["auc"][0] <= result["auc"] <= result["intervals"]["auc"][1]
     assert json.loads((out / "verification.json").read_text())["eer"] == result["eer"]
     for name in FILES:
@@ -135,10 +138,15 @@ def test_thresholds_of_other_weights_are_refused(own_network, pairs_file, drawn_
 def test_weights_that_changed_since_are_refused(own_network, tmp_path, weights):
     (tmp_path / "out").mkdir()
     save_frozen_network(own_network)
-    known = json.loads((tmp_path / "out" / "network.json").read_text())
-    (tmp_path / "out" / "network.json").write_text(json.dumps({**known, "fingerprint": "0123"}))
+    path = tmp_path / "out" / "network.json"
+    known = FrozenNetwork.read(path, "")
+    known.model_copy(update={"fingerprint": "0123"}).write(path)
     with pytest.raises(FacesError, match="not the weights that"):
         open_embedder(tmp_path / "out")
+    for content in ("{}", "[]", "null", '{"backbone": 3}', json.dumps(known.model_dump())):
+        path.write_text(content)
+        with pytest.raises(FacesError, match=r"network\.json: .*faces verify --backbone"):
+            open_embedder(tmp_path / "out")
 
 
 def test_a_calibration_knows_its_rates_and_its_strangers():

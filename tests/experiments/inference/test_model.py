@@ -1,0 +1,48 @@
+"""A run's network that cannot be trusted is refused wherever it is used."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from experiments.errors import FacesError
+from experiments.inference.embedder import open_embedder
+from experiments.inference.model import TrainedModel
+from experiments.run import Run
+from experiments.training.mytorch_learner import build_mytorch_network
+from experiments.training.torch_checkpoint import read_tensors, save_tensors
+from mytorch import load, save
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_answers_that_are_not_finite_are_refused(trained_once, people, tmp_path, bad):
+    run = Run(shutil.copytree(trained_once.folder, tmp_path / "run"))
+    network = build_mytorch_network(run.recipe().model, 4)
+    network.load_state_dict(load(run.best_weights)[0])
+    state = network.state_dict()
+    last = list(state)[-1]
+    save({**state, last: np.full_like(state[last], bad)}, run.best_weights)
+    with pytest.raises(FacesError, match="answers to 5 of 5 images are not finite"):
+        TrainedModel.open(run.folder).logits(IMAGES)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), 0.0])
+def test_embeddings_that_are_zero_or_not_finite_are_refused(transfer_once, tmp_path, bad):
+    run = Run(shutil.copytree(transfer_once.folder, tmp_path / "run"))
+    tensors, _ = read_tensors(run.best_weights)
+    spoiled = {name: tensor * bad if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    save_tensors(spoiled, run.best_weights)
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 24, 3), np.uint8)
+    with pytest.raises(FacesError, match="zero or not finite"):
+        open_embedder(run.folder).embed(images)
+
+
+def test_the_name_of_a_network_is_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mobilefacenet", "resnet18"):
+        with pytest.raises(FacesError, match=f"{name}: the name of a network.*faces verify --backbone {name}"):
+            open_embedder(name)
+    with pytest.raises(FacesError, match="no such folder"):
+        open_embedder("runs/mobilefacenet")
