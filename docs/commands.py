@@ -1,4 +1,4 @@
-"""The command reference, from the commands themselves: what `--help` would say, as a page."""
+"""The command reference, generated from the commands: what `--help` prints, as a page."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ GRADER = ("grade", "grade-all", "handout", "bundle-gradescope", "bundle-autolab"
 
 
 def leaves(group: Any, name: str = "faces") -> list[tuple[str, Any]]:
-    """Every command below a group that does something, with its full name, in the order in which help lists them."""
+    """Return every command below a group with its full name, in the order of the help."""
     found = []
     for word, command in group.commands.items():
         inside = f"{name} {word}"
@@ -21,19 +21,19 @@ def leaves(group: Any, name: str = "faces") -> list[tuple[str, Any]]:
 
 
 def faces_commands() -> list[tuple[str, Any]]:
-    """All of `faces`."""
+    """Return all commands of `faces`."""
     from experiments.cli import app
 
     return leaves(typer.main.get_command(app))
 
 
 def anchor(name: str) -> str:
-    """Where the command stands on the page: `faces data synth` at #faces-data-synth."""
+    """Return the anchor of a command on the page: `faces data synth` is at #faces-data-synth."""
     return name.replace(" ", "-")
 
 
 def reference() -> str:
-    """All commands of `faces`, as Markdown: a list to jump from, then a section each."""
+    """Return all commands of `faces` as Markdown: a table of links, then a section per command."""
     commands = faces_commands()
     rows = [f"| [`{name}`](#{anchor(name)}) | {_first_line(command)} |" for name, command in commands]
     table = ["| command | does |", "| --- | --- |", *rows]
@@ -41,7 +41,7 @@ def reference() -> str:
 
 
 def grader_reference() -> str:
-    """What `python -m autograder COMMAND --help` prints, for each of its commands."""
+    """Return what `python -m autograder COMMAND --help` prints, for each of its commands."""
     return "\n\n".join(
         f"## python -m autograder {word} {{ #autograder-{word} }}\n\n```text\n{_grader_help(word)}\n```"
         for word in GRADER
@@ -49,7 +49,7 @@ def grader_reference() -> str:
 
 
 def _grader_help(word: str) -> str:
-    """Asked for in a process of its own, as experiments does not import the autograder."""
+    """Return the help of one command, from a process of its own."""
     command = [sys.executable, "-m", "autograder", word, "--help"]
     run = subprocess.run(command, capture_output=True, text=True, check=False, env={"COLUMNS": "88", "TERM": "dumb"})
     if run.returncode:
@@ -69,7 +69,7 @@ def _section(name: str, command: Any) -> str:
 
 
 def _prose(text: str) -> str:
-    """A command's help, its example as a block that can be copied."""
+    """Return the help text of a command, with its example as a block that can be copied."""
     body, found, example = text.partition("Example: `")
     if not found:
         return _safe(body.strip())
@@ -90,7 +90,7 @@ def _cell(text: str) -> str:
 
 
 def _safe(text: str) -> str:
-    """Help is plain text but for its `code`: a star or a bracket in it is no Markdown."""
+    """Escape help text, which is plain except for its `code`."""
     from docs.markdown import plain
 
     return plain(text)

@@ -1,15 +1,15 @@
-"""Are there dead links in a built site? Every link and anchor within it, every picture, script and style."""
+"""Dead links in a built site: every link and anchor within it, every image, script and style sheet."""
 
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-ADDRESSES = {"a": "href", "link": "href", "img": "src", "script": "src", "source": "src"}
-ABROAD = ("http", "https", "mailto")
+ADDRESSES = {"a": "href", "link": "href", "img": "src", "script": "src", "source": "srcset"}
+EXTERNAL = ("http", "https", "mailto")
 
 
 class _Page(HTMLParser):
-    """The anchors that a page has, and the addresses it names; which of those a browser fetches to show it."""
+    """Collects the anchors of a page and the addresses that it links to or loads."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class _Page(HTMLParser):
         self.links: list[tuple[str, str]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Called for each tag."""
+        """Collect the anchors and addresses of a tag."""
         given = dict(attrs)
         self.anchors |= {value for name in ("id", "name") if (value := given.get(name))}
         address = given.get(ADDRESSES.get(tag, ""))
@@ -26,14 +26,14 @@ class _Page(HTMLParser):
 
 
 def read(path: Path) -> _Page:
-    """A page's anchors and links."""
+    """Read the anchors and links of a page."""
     page = _Page()
     page.feed(path.read_text(encoding="utf-8"))
     return page
 
 
 def dead(site: Path) -> list[str]:
-    """Every link of every page that leads nowhere within the site, and what is fetched from elsewhere, in words."""
+    """Describe every link that leads nowhere within the site, and everything that a page loads from elsewhere."""
     pages = {path.resolve(): read(path) for path in sorted(site.rglob("*.html"))}
     return [
         f"{path.relative_to(site.resolve())}: {address}: {problem}"
@@ -45,8 +45,8 @@ def dead(site: Path) -> list[str]:
 
 def _problem(path: Path, tag: str, address: str, pages: dict[Path, _Page]) -> str | None:
     parts = urlsplit(address)
-    if parts.scheme in ABROAD or parts.netloc:
-        return None if tag == "a" else "fetched from elsewhere"
+    if parts.scheme in EXTERNAL or parts.netloc:
+        return None if tag == "a" else "loaded from elsewhere"
     if parts.scheme:  # data:, javascript:
         return None
     target = (path.parent / unquote(parts.path)).resolve() if parts.path else path

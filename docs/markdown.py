@@ -1,8 +1,6 @@
-"""What mkdocstrings asks while it reads the code: docstrings here are plain text, and not Markdown.
+"""Markdown: docstrings as plain text, and formulas as MathML, which browsers set without a script or a font.
 
-Formulae as MathML, which browsers set themselves: no script, no font to fetch.
-
-In a page, a block fenced by ```` ```math ```` and, inline, `` `#!math x^2` ``, both in LaTeX.
+In a page a formula is a block fenced by ```` ```math ````, or inline `` `#!math x^2` ``; both hold LaTeX.
 """
 
 import re
@@ -12,34 +10,37 @@ from xml.etree import ElementTree as ET
 from griffe import Extension, Object
 from latex2mathml.converter import convert
 
-SPAN = re.compile(r"(`[^`]+`)")
-SIGN = re.compile(r"([*_\[\]])")
+NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'
+CODE = re.compile(r"(`[^`]+`)")
+MARKUP = re.compile(r"([*_\[\]])")
 
 
 def plain(text: str) -> str:
-    """Text in which Markdown finds no emphasis, links or tags: `(N, C, *size)` stays as it is; `code` stays code."""
-    parts = SPAN.split(text)
-    return "".join(part if part.startswith("`") else SIGN.sub(r"\\\1", part).replace("<", "&lt;") for part in parts)
+    """Escape text so that Markdown finds no markup in it: `(N, C, *size)` stays as it is, and `code` stays code."""
+    parts = CODE.split(text)
+    return "".join(part if part.startswith("`") else MARKUP.sub(r"\\\1", part).replace("<", "&lt;") for part in parts)
 
 
 class PlainText(Extension):
-    """Keeps Markdown away from the docstrings' stars and brackets."""
+    """Keeps Markdown from reading markup into the stars and brackets of docstrings."""
 
     def on_instance(self, *, obj: Object, **_: Any) -> None:
-        """Called for each module, class, function and attribute that is read."""
+        """Escape the docstring of each module, class, function and attribute that is read."""
         if obj.docstring:
             obj.docstring.value = plain(obj.docstring.value)
 
 
-NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'
-
-
 def block(source: str, *_: Any, **__: Any) -> str:
-    """A displayed formula, or several, parted by empty lines: what pymdownx.superfences wants of a format."""
-    lines = "".join(convert(part, display="block") for part in source.strip().split("\n\n"))
-    return f'<div class="formula">{lines}</div>'
+    """Return a displayed formula as HTML, in the form that pymdownx.superfences calls.
+
+    Empty lines separate rows. `\\qquad` separates formulas of a row; on a narrow screen each gets a line of its own.
+    """
+    rows = (
+        "".join(convert(part, display="block") for part in row.split(r"\qquad")) for row in source.strip().split("\n\n")
+    )
+    return '<div class="formula">' + "".join(f'<div class="row">{row}</div>' for row in rows) + "</div>"
 
 
 def inline(source: str, *_: Any, **__: Any) -> ET.Element:
-    """A formula within a line: what pymdownx.inlinehilite wants of a format."""
+    """Return a formula within a line, in the form that pymdownx.inlinehilite calls."""
     return ET.fromstring(convert(source).replace(NAMESPACE, ""))  # HTML knows <math> by its name

@@ -1,25 +1,33 @@
-"""Pages: Markdown as it stands in pages/, with what is read and drawn as the site is built put in between << and >>."""
+"""Pages: Markdown from pages/, where calls between << and >> insert what is read or drawn while the site is built."""
 
 import posixpath
 import re
 import shutil
+from html import escape
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, TemplateError
 
 from docs import commands, tables
-from docs.pictures import PICTURES, save
+from docs.drawings import DRAWINGS, VARIANTS, save_variants
 from experiments.errors import FacesError
 
 ROOT = Path(__file__).parents[1]
 PAGES = Path(__file__).parent / "pages"
-MADE_FROM = {"ARCHITECTURE.md": "architecture.md", "CONTRIBUTING.md": "contributing.md", "README.md": "index.md"}
-"""Files of the project that have a page here, for the links between them."""
+PAGE_OF = {
+    "ARCHITECTURE.md": "architecture.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "README.md": "index.md",
+    "results/README.md": "results/index.md",
+}
+"""Files of the project that are shown on a page of the site, for the links between them."""
 LINK = re.compile(r"(\]\()([^)#:]+)((?:#[^)]*)?\))")
+WIDE = {"containers", "squeeze"}
+"""Drawings of a single wide panel: on a narrow screen the reader scrolls them sideways."""
 
 
 class Page:
-    """What a page may ask for. Its methods are what stands between << and >>; each gives Markdown.
+    """The functions that a page may call between << and >>; each returns Markdown.
 
     name: the page's path below pages/; out: the folder that the pages are written to.
     """
@@ -28,7 +36,7 @@ class Page:
         self.name, self.out = name, out
 
     def write(self) -> None:
-        """The page, filled in, under `out`. Raises FacesError, naming the page, where it asks for what is not there."""
+        """Write the filled-in page under `out`. Raises FacesError that names the page where a call fails."""
         environment = Environment(
             variable_start_string="<<", variable_end_string=">>", undefined=StrictUndefined, autoescape=False,
             keep_trailing_newline=True,
@@ -36,9 +44,9 @@ class Page:
         source = (PAGES / self.name).read_text(encoding="utf-8")
         try:
             text = environment.from_string(source).render(
-                api=self.api, commands=commands.reference, errors=tables.gradient_table, figure=self.figure,
-                grader=commands.grader_reference, include=self.include, picture=self.picture,
-                recipes=tables.recipe_table,
+                api=self.api, commands=commands.reference, drawing=self.drawing, errors=tables.gradient_table,
+                grader=commands.grader_reference, include=self.include, recipes=tables.recipe_table,
+                result=self.result,
             )  # fmt: skip
         except (TemplateError, FacesError, OSError) as error:
             raise FacesError(f"{PAGES / self.name}: {error}") from error
@@ -47,38 +55,52 @@ class Page:
         target.write_text(text, encoding="utf-8")
 
     def api(self, *names: str) -> str:
-        """What these are called with and do, from their docstrings."""
+        """Return the signatures and docstrings of these names."""
         return "\n\n".join(f"::: {name}\n    options:\n      heading_level: 3" for name in names)
 
-    def picture(self, name: str, says: str) -> str:
-        """The picture of that name, drawn now; `says` is for whoever cannot see it."""
-        if name not in PICTURES:
-            raise FacesError(f"no picture {name!r}: expected one of {sorted(PICTURES)}")
-        path = f"pictures/{name}.svg"
-        save(PICTURES[name], self.out / path)
-        return f"![{says}]({self._from_here(path)}){{ .drawn }}"
+    def drawing(self, name: str, alt: str) -> str:
+        """Draw the drawing of that name and return its HTML, for both color schemes and for narrow screens.
 
-    def figure(self, path: str, says: str) -> str:
-        """A picture among the project's results."""
-        target = self.out / "pictures" / path.removeprefix("results/").replace("/", "-")
+        alt: what it shows, for readers who cannot see it.
+        """
+        if name not in DRAWINGS:
+            raise FacesError(f"no drawing {name!r}: expected one of {sorted(DRAWINGS)}")
+        save_variants(DRAWINGS[name], self.out / f"drawings/{name}.svg")
+        source = {variant: self._from_here(f"drawings/{name}-{variant}.svg") for variant in VARIANTS}
+        wide = " wide" if name in WIDE else ""
+        return "\n".join(
+            f'<picture class="drawing only-{scheme}{wide}">'
+            f'<source media="(max-width: 45em)" srcset="{source[f"{scheme}-narrow"]}">'
+            f'<img src="{source[scheme]}" alt="{escape(alt)}"></picture>'
+            for scheme in ("light", "dark")
+        )
+
+    def result(self, path: str, alt: str) -> str:
+        """Return an image of the project's results as Markdown."""
+        target = self.out / "drawings" / path.removeprefix("results/").replace("/", "-")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, target)
-        return f"![{says}]({self._from_here('pictures/' + target.name)}){{ .drawn }}"
+        return f"![{alt}]({self._from_here('drawings/' + target.name)}){{ .plot }}"
 
     def include(self, name: str) -> str:
-        """A file of the project, less its title; its links lead to the pages made of files, or are only named."""
+        """Return a file of the project without its title; its links lead to the pages that show those files."""
         text = (ROOT / name).read_text(encoding="utf-8").split("\n", 1)[1]
-        return LINK.sub(lambda link: link[1] + self._from_here(self._made_from(name, link[2])) + link[3], text)
+        return LINK.sub(lambda link: link[1] + self._from_here(self._page_of(name, link[2])) + link[3], text)
 
-    def _made_from(self, name: str, target: str) -> str:
-        if target not in MADE_FROM:
-            raise FacesError(f"{name} links to {target}, which has no page here: add it to MADE_FROM in pages.py")
-        return MADE_FROM[target]
+    def _page_of(self, name: str, target: str) -> str:
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+        if path.startswith("docs/pages/") and path.endswith(".md"):
+            return path.removeprefix("docs/pages/")
+        if path.startswith("notebooks/") and path.endswith(".ipynb"):
+            return path.replace("notebooks/", "lessons/").removesuffix(".ipynb") + ".md"
+        if path not in PAGE_OF:
+            raise FacesError(f"{name} links to {target}, which has no page here: add it to PAGE_OF in docs/pages.py")
+        return PAGE_OF[path]
 
     def _from_here(self, path: str) -> str:
         return posixpath.relpath(path, posixpath.dirname(self.name) or ".")
 
 
 def names() -> list[str]:
-    """Every page, by its path below pages/."""
+    """Return every page by its path below pages/."""
     return sorted(path.relative_to(PAGES).as_posix() for path in PAGES.rglob("*.md"))

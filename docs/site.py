@@ -1,5 +1,6 @@
-"""Building the site: pages and pictures are written, Zensical makes HTML of them, and links are followed."""
+"""Building the site: Python writes pages and drawings, Zensical turns them into HTML, and every link is followed."""
 
+import json
 import os
 import re
 import shutil
@@ -12,18 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from docs.links import dead
+from docs.search import write_index
 from experiments.errors import FacesError
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+ROOT = HERE.parent
 BUILD = HERE / "build"
 NEEDED = ("zensical", "mkdocstrings", "latex2mathml")
+ASSETS = ("style.css", "search.js")
 COMPLAINT = re.compile(r"^\W*(warning|error)\b", re.IGNORECASE | re.MULTILINE)
-COLOUR = re.compile(r"\x1b\[[\d;]*m")
+TERMINAL_COLOR = re.compile(r"\x1b\[[\d;]*m")
 
 
 def build(out: Path) -> Path:
-    """Build the site in `out`/site, which is returned; nothing is fetched. What stood in `out` from before goes.
+    """Build the site in `out`/site, which is returned. Removes an earlier site; downloads nothing.
 
     Raises FacesError for a warning of any of the tools, a page that is in no menu, or a link that leads nowhere.
     """
@@ -37,41 +40,54 @@ def build(out: Path) -> Path:
         command, cwd=out, env={**os.environ, "PYTHONPATH": paths, "NO_COLOR": "1"}, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
-    said = COLOUR.sub("", run.stdout)
-    if run.returncode or COMPLAINT.search(said):
-        raise FacesError(f"the site does not build without a warning:\n{said.partition('Traceback')[0].strip()}")
-    (out / "site" / "404.html").unlink(missing_ok=True)  # its links hold at the root of a server alone
+    printed = TERMINAL_COLOR.sub("", run.stdout)
+    if run.returncode or COMPLAINT.search(printed):
+        raise FacesError(f"the site does not build without a warning:\n{printed.partition('Traceback')[0].strip()}")
+    (out / "site" / "404.html").unlink(missing_ok=True)  # its links work at the root of a server only
+    write_index(out / "site")
     if problems := dead(out / "site"):
         raise FacesError("links that lead nowhere:\n  " + "\n  ".join(problems))
     return out / "site"
 
 
 def write_pages(out: Path) -> None:
-    """All that Zensical reads, in `out`: its settings, the pages with pictures and tables in them, the style."""
+    """Write what Zensical reads to `out`: settings, pages with their drawings and tables, style and script."""
+    from docs import lessons
     from docs.pages import PAGES, Page, names
 
     for folder in ("pages", "site", ".cache"):
         shutil.rmtree(out / folder, ignore_errors=True)
     (out / "pages").mkdir(parents=True)
-    listed, written = set(menu(settings()["nav"])), set(names())
-    if listed != written:
+    in_menu, written = set(menu(settings()["nav"])), {*names(), *lessons.lesson_names()}
+    if in_menu != written:
         raise FacesError(
-            f"{HERE / 'zensical.toml'}: nav names {sorted(listed - written)}, which are not there, and "
-            f"leaves out {sorted(written - listed)}"
+            f"{HERE / 'zensical.toml'}: nav names {sorted(in_menu - written)}, which do not exist, and "
+            f"leaves out {sorted(written - in_menu)}"
         )
-    for name in sorted(written):
+    for name in names():
         Page(name, out / "pages").write()
-    shutil.copy(PAGES / "style.css", out / "pages")
-    shutil.copy(HERE / "zensical.toml", out)
+    lessons.write_lessons(out / "pages")
+    for asset in ASSETS:
+        shutil.copy(PAGES / asset, out / "pages")
+    text = (HERE / "zensical.toml").read_text(encoding="utf-8")
+    if address := repository():
+        text = text.replace("[project]\n", f"[project]\nrepo_url = {json.dumps(address)}\n", 1)
+    (out / "zensical.toml").write_text(text, encoding="utf-8")
+
+
+def repository() -> str | None:
+    """Return the address of the project's repository from pyproject.toml, or None where it names none."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project.get("urls", {}).get("Repository")
 
 
 def settings() -> dict[str, Any]:
-    """The table [project] of zensical.toml."""
+    """Return the table [project] of zensical.toml."""
     return tomllib.loads((HERE / "zensical.toml").read_text(encoding="utf-8"))["project"]
 
 
 def menu(nav: Any) -> Iterator[str]:
-    """The pages that a menu, or a part of it, leads to."""
+    """Yield the pages that a menu, or a part of it, leads to."""
     if isinstance(nav, str):
         yield nav
     else:

@@ -1,7 +1,4 @@
-"""The measured errors of layers, from the committed table of gradients: nothing is measured here, or typed.
-
-The recipes that come with the project, as a table: read from their files, so that none is forgotten.
-"""
+"""Tables of the site, read from committed files: the measured errors of layers, and the recipes."""
 
 import json
 from functools import cache
@@ -25,55 +22,57 @@ HEAD = (
 
 @cache
 def measured() -> dict[str, Any]:
-    """The table: command, seed, draws, versions, limits, and a row a layer."""
+    """Read the committed table: command, seed, draws, versions, limits, and a row per layer."""
     return json.loads(TABLE.read_text(encoding="utf-8"))
 
 
 def rows() -> dict[str, Any]:
-    """The table's rows by their names: layers, and ways through them such as "Conv2d by Winograd"."""
+    """Return the rows by name: layers, and variants such as "Conv2d by Winograd"."""
     return {row["layer"]: row for row in measured()["rows"]}
 
 
 def gradient_table(*names: str) -> str:
-    """The rows of these names, or all, as HTML. Raises FacesError for a name that the table does not have."""
+    """Return the rows of these names, or all, as HTML. Raises FacesError for a name that the table does not have."""
     known = rows()
     missing = [name for name in names if name not in known]
     if missing:
-        raise FacesError(f"{TABLE}: no row for {', '.join(missing)}; run `make gradcheck`, or mend the page's names")
+        raise FacesError(
+            f"{TABLE}: no row for {', '.join(missing)}; run `make gradcheck`, or correct the names on the page"
+        )
     body = "\n".join(_row(known[name]) for name in names or known)
     return f'<div class="errors"><table>\n{HEAD}\n<tbody>\n{body}\n</tbody></table></div>\n\n{caption()}'
 
 
 def caption() -> str:
-    """What the figures are, and the command that made them."""
+    """Return what the numbers are, and the command that measured them."""
     what = measured()
     made = ", ".join(f"{name} {version}" for name, version in what["versions"].items())
     return (
-        f"Largest relative error over {what['draws']} drawn configurations, against PyTorch in float64; in the last "
-        "columns that of the gradient along a random direction, against a central difference. "
+        f"Largest relative error over {what['draws']} random configurations, compared with PyTorch in float64. The "
+        "last columns compare the gradient along a random direction with a central difference. "
         f"`{what['command']}`; {made}. [How to read it](../reference/errors.md).\n{{ .caption }}"
     )
 
 
 def _row(row: dict[str, Any]) -> str:
-    figures = [row[kind].get(part) for kind, parts in COLUMNS.items() for part in parts]
-    cells = "".join(f"<td>{'' if f is None else f'{f:.1e}'}</td>" for f in figures)
+    values = [row[kind].get(part) for kind, parts in COLUMNS.items() for part in parts]
+    cells = "".join(f"<td>{'' if f is None else f'{f:.1e}'}</td>" for f in values)
     return f"<tr><th>{row['layer']}</th>{cells}</tr>"
 
 
 def recipe_table() -> str:
-    """One row a recipe, as Markdown: name, network, head, picture size, epochs, batch, optimiser, what it is for."""
-    head = "| recipe | network | head | pixels | epochs | batch | optimiser, rate | about |"
+    """Return one row per recipe as Markdown: its name, what it is for, and its main settings on a second line."""
     rows = [_recipe_row(name, recipes.load_recipe(name)) for name in recipes.recipe_names()]
-    return "\n".join([head, "| --- | --- | --- | --- | ---: | ---: | --- | --- |", *rows])
+    return "\n".join(["| recipe | what it is for |", "| --- | --- |", *rows])
 
 
 def _recipe_row(name: str, recipe: Recipe) -> str:
     model = recipe.model
     network, head = (model.name, "linear") if isinstance(model, ScratchModel) else (model.backbone, model.head.name)
     height, width = recipe.data.size
-    cells = (
-        f"`{name}`", f"`{network}`", head, f"{height}×{width}", recipe.epochs, recipe.batch_size,
-        f"{recipe.optimizer.name}, {recipe.optimizer.lr:g}", plain(recipe.about.strip()).replace("|", "&#124;"),
+    settings = (
+        f"`{network}`", f"{head} head", f"{height}×{width} pixels", f"{recipe.epochs} epochs",
+        f"batch {recipe.batch_size}", f"{recipe.optimizer.name}, learning rate {recipe.optimizer.lr:g}",
     )  # fmt: skip
-    return "| " + " | ".join(map(str, cells)) + " |"
+    about = plain(recipe.about.strip()).replace("|", "&#124;")
+    return f"| `{name}` | {about}<br><small>{' · '.join(settings)}</small> |"

@@ -1,4 +1,5 @@
 import ast
+import colorsys
 import inspect
 import re
 from xml.etree import ElementTree as ET
@@ -7,9 +8,12 @@ import markdown
 import pytest
 
 from docs import links
+from docs.drawings import VARIANTS, save_variants, windows
+from docs.drawings.canvas import invert_lightness
+from docs.drawings.packages import floors, imported, imports_between_parts
+from docs.lessons import markdown_of
 from docs.markdown import block, inline, plain
-from docs.pictures import save, windows
-from docs.pictures.rooms import between_rooms, groups, imported, reach
+from docs.search import sections
 from mytorch import nn, optim
 
 
@@ -34,7 +38,7 @@ def test_plain_text_is_no_markdown(text):
     assert _words(html) == text.replace("`", "")
 
 
-def test_formulae_become_mathml():
+def test_formulas_become_mathml():
     element = inline(r"\frac{a}{b_i}")
     assert (element.tag, element.find(".//mfrac") is not None) == ("math", True)
     html = block("x^2\n\n\\sum_i x_i")
@@ -54,18 +58,69 @@ def test_links_are_followed(tmp_path):
     assert links.dead(tmp_path) == [
         "a.html: b.html#none: no such anchor",
         "a.html: c.html: no such file",
-        "a.html: https://example.org/s.js: fetched from elsewhere",
+        "a.html: https://example.org/s.js: loaded from elsewhere",
         "b.html: gone.svg: no such file",
     ]
 
 
-def test_a_picture_is_the_same_each_time(tmp_path):
+def test_a_drawing_is_the_same_each_time(tmp_path):
     for name in ("a", "b"):
-        save(windows.pooling, tmp_path / f"{name}.svg")
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+        save_variants(windows.pooling, tmp_path / f"{name}.svg")
+    for variant in VARIANTS:
+        assert (tmp_path / f"a-{variant}.svg").read_bytes() == (tmp_path / f"b-{variant}.svg").read_bytes()
 
 
-def test_imports_are_read_wherever_they_stand(tmp_path):
+def test_narrow_drawings_stack_their_panels(tmp_path):
+    save_variants(windows.pooling, tmp_path / "a.svg")
+    width, height = (
+        [
+            float(ET.parse(tmp_path / f"a-{variant}.svg").getroot().get(side)[:-2])
+            for variant in ("light", "light-narrow")
+        ]
+        for side in ("width", "height")
+    )
+    assert width[1] < 0.6 * width[0]
+    assert height[1] > 1.5 * height[0]
+
+
+def lightness(color):
+    return colorsys.rgb_to_hls(*(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)))[1]
+
+
+@pytest.mark.parametrize("color", ["#ffffff", "#000000", "#1f5fa8", "#f4e0cb"])
+def test_dark_drawings_keep_hues_and_reverse_lightness(color):
+    (dark,) = re.findall("#[0-9a-f]{6}", invert_lightness(f"<path style='fill: {color}'/>"))
+    assert lightness(dark) == pytest.approx(0.93 - 0.8 * lightness(color), abs=0.01)
+    red, blue = (int(color[i : i + 2], 16) for i in (1, 5))
+    if red != blue:
+        assert (int(dark[1:3], 16) > int(dark[5:7], 16)) == (red > blue)
+
+
+def test_formulas_of_a_row_can_be_put_below_each_other():
+    assert block(r"a \qquad b").count("<math") == 2
+    assert block("a\n\nb").count('class="row"') == 2
+
+
+def test_a_lesson_keeps_code_and_gets_mathml():
+    text = markdown_of("cost $a_i$ and `$HOME`, see [next](2-scanning.ipynb):\n\n$$x^2$$")
+    assert "`#!math a_i`" in text
+    assert "`$HOME`" in text
+    assert "](2-scanning.md)" in text
+    assert "```math\nx^2\n```" in text
+
+
+def test_sections_of_a_page_are_found_for_the_search():
+    html = (
+        "<nav>menu</nav><article><h1>Pooling<a>¶</a></h1><p>largest\n value</p><h2 id='x'>API</h2>"
+        "<script>var no;</script><p>class</p></article>"
+    )
+    assert sections(html) == [
+        {"id": "", "title": "Pooling", "text": "largest value"},
+        {"id": "x", "title": "API", "text": "class"},
+    ]
+
+
+def test_imports_are_read_anywhere_in_a_file(tmp_path):
     path = tmp_path / "module.py"
     path.write_text("import a.b\nfrom a import c, name\ndef f():\n    from d import g\nimport numpy\n")
     known = dict.fromkeys(("a", "a.b", "a.c", "d"), path)
@@ -73,14 +128,16 @@ def test_imports_are_read_wherever_they_stand(tmp_path):
     assert sorted(imported(path, known)) == ["a", "a.b", "a.c", "d"]
 
 
-def test_rooms_are_drawn_as_the_imports_run():
-    graph = between_rooms()
+def test_each_part_is_above_what_it_imports():
+    graph = imports_between_parts()
     assert {"mytorch.ops", "mytorch.nn", "models", "experiments.data", "experiments.commands", "autograder"} <= set(
         graph
     )
-    assert "mytorch.ops" in graph["mytorch.nn"]
-    assert all(
-        other.startswith("mytorch") for name in graph if name.startswith("mytorch") for other in reach(name, graph)
-    )
-    for name, together in groups(graph).items():
-        assert all(name in reach(other, graph) and other in reach(name, graph) for other in together if other != name)
+    floor = floors(graph)
+    assert all(floor[name] > floor[other] for name, targets in graph.items() for other in targets)
+    assert floor["mytorch.ops"] < floor["mytorch.nn"] < floor["experiments.training"] < floor["experiments.commands"]
+
+
+def test_a_cycle_has_no_floors():
+    with pytest.raises(ValueError, match="cycle"):
+        floors({"a": {"b"}, "b": {"a"}})

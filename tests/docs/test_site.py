@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -5,10 +6,10 @@ import pytest
 import typer
 
 from autograder.cli import app as grader
-from docs import links, pages, site
+from docs import lessons, links, pages, site
 from docs import tables as gradients
 from docs.commands import GRADER, anchor, faces_commands
-from docs.pictures import PICTURES
+from docs.drawings import DRAWINGS, VARIANTS
 from experiments.config import recipe as recipes
 from experiments.errors import FacesError
 from mytorch import nn, optim
@@ -28,7 +29,7 @@ def texts(built):
 
 
 def test_every_page_is_built_and_has_a_title(texts):
-    assert {name.removesuffix(".md") for name in pages.names()} == set(texts)
+    assert {name.removesuffix(".md") for name in [*pages.names(), *lessons.lesson_names()]} == set(texts)
     assert [name for name, text in texts.items() if not re.search(r"<h1[ >]", text)] == []
 
 
@@ -36,9 +37,11 @@ def test_every_page_is_built_and_has_a_title(texts):
 def test_every_public_name_is_on_one_page_with_its_formula(texts, name):
     homes = [page for page, text in texts.items() if f'id="mytorch.{name}"' in text]
     assert len(homes) == 1, f"mytorch.{name} is on {homes}: give it a place in docs/pages/layers"
-    before, called, after = texts[homes[0]].partition('id="as-it-is-called"')
+    before, called, after = texts[homes[0]].partition('id="api"')
     explained = (
-        re.sub(r"<nav.*?</nav>", "", before, flags=re.DOTALL).partition("<article")[2].partition('id="measured"')[0]
+        re.sub(r"<nav.*?</nav>", "", before, flags=re.DOTALL)
+        .partition("<article")[2]
+        .partition('id="measured-errors"')[0]
     )
     assert called
     assert f'id="mytorch.{name}"' in after
@@ -83,10 +86,20 @@ def test_every_recipe_is_in_the_table(texts):
     ] == []
 
 
-def test_every_picture_is_used_and_is_one(built):
-    drawn = {path.stem for path in (built / "pictures").glob("*.svg")}
-    assert drawn == set(PICTURES)
-    assert all("<path" in path.read_text() for path in (built / "pictures").glob("*.svg"))
+def test_every_drawing_is_used_in_every_variant(built):
+    drawn = {path.stem for path in (built / "drawings").glob("*.svg")}
+    assert drawn == {f"{name}-{variant}" for name in DRAWINGS for variant in VARIANTS}
+    assert all("<path" in path.read_text() for path in (built / "drawings").glob("*.svg"))
+
+
+def test_the_search_index_can_be_read_from_a_folder(built):
+    text = (built / "search_index.js").read_text()
+    entries = json.loads(text.removeprefix("window.searchIndex = ").rstrip(";\n"))
+    assert {entry[0].partition("#")[0] for entry in entries} == {
+        path.relative_to(built).as_posix() for path in built.rglob("*.html")
+    }
+    assert any("MaxPool2d" in title for _, title, _ in entries)
+    assert all('src="' not in page or "search.js" in page for page in [(built / "index.html").read_text()])
 
 
 def test_nothing_is_fetched_and_no_link_is_dead(built):
@@ -109,7 +122,7 @@ def test_formulae_are_set_and_no_marks_are_left(texts):
         ("[there](index.md#no-such-part)", "no-such-part"),
         ("::: mytorch.nn.Conv9d", "Conv9d"),
         ("<< pictrue('pooling', '') >>", "pictrue"),
-        ("<< picture('poling', '') >>", "poling"),
+        ("<< drawing('poling', '') >>", "poling"),
         ("<< errors('Conv9d') >>", "Conv9d"),
         ('<img src="gone.png">', "gone.png"),
     ],
@@ -118,9 +131,11 @@ def test_a_mistake_in_a_page_is_an_error_that_names_it(tmp_path, monkeypatch, te
     source = tmp_path / "source"
     source.mkdir()
     (source / "index.md").write_text(f"# Title\n\n{text}\n")
-    (source / "style.css").touch()
+    for asset in site.ASSETS:
+        (source / asset).touch()
     monkeypatch.setattr(pages, "PAGES", source)
     monkeypatch.setattr(site, "HERE", tmp_path)
+    monkeypatch.setattr(lessons.book, "lessons", list)
     settings = (Path(site.__file__).parent / "zensical.toml").read_text()
     (tmp_path / "zensical.toml").write_text(
         re.sub(r"nav = \[\n.*?\n\]\n", 'nav = ["index.md"]\n', settings, flags=re.DOTALL)

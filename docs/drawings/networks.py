@@ -1,23 +1,23 @@
-"""Pictures of how layers hang together: a matrix product, a shortcut, a squeeze; forward and backward."""
+"""Drawings of how layers are connected: a matrix product, a shortcut, squeeze-and-excitation."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from docs.pictures.canvas import BLUE, GREEN, ORANGE, arrow, box, figure_of, panels, squares
+from docs.drawings.canvas import BLUE, GREEN, ORANGE, arrow, box, figure_of, panels, squares
 from mytorch import nn
 
 
 def linear() -> Figure:
-    """y = x W^T + b in numbers."""
+    """Draw y = x W^T + b with numbers."""
     layer = nn.Linear(3, 2, dtype="d")
     layer.weight.data[:] = [[1, 0, 2], [0, 3, 1]]
     assert layer.bias is not None
     layer.bias.data[:] = [1, -1]
     x = np.array([[1, 2, 0], [0, 1, 1], [2, 0, 1], [1, 1, 1]], float)
-    axes = panels(4, 7.2, 2.3, (3, 2, 2, 2))
+    axes = panels(4, 7.2, 2.3, (3, 2, 2, 2), columns=2)
     squares(axes[0], x, "x: (N, in)", [(1, column) for column in range(3)])
-    squares(axes[1], layer.weight.data.T, "weight, turned", [(row, 0) for row in range(3)])
+    squares(axes[1], layer.weight.data.T, "weight, transposed", [(row, 0) for row in range(3)])
     squares(axes[2], layer.bias.data[None], "bias", [(0, 0)])
     squares(axes[3], layer(x), "y: (N, out)", [(1, 0)])
     return figure_of(axes[0])
@@ -31,7 +31,7 @@ def _blank(width: float, height: float) -> Axes:
 
 
 def containers() -> Figure:
-    """A Residual: the input's two ways forward, and the gradient's two ways back."""
+    """Draw a Residual: two paths forward for the input, two paths back for the gradient."""
     axes = _blank(10, 3.4)
     for x, text in ((2.6, "conv"), (4.6, "norm"), (6.6, "conv")):
         box(axes, x, 1.4, text, 1.3)
@@ -51,12 +51,12 @@ def containers() -> Figure:
 
 
 def squeeze() -> Figure:
-    """A number a channel, read off all channels' means, multiplies the channel."""
+    """Draw squeeze-and-excitation: a gate per channel, computed from all channel means, multiplies the channel."""
     axes = _blank(11, 2.9)
-    steps = ("mean", "1x1, squeeze", "ReLU", "1x1, back", "sigmoid")
+    steps = ("mean", "1x1, down", "ReLU", "1x1, up", "sigmoid")
     places = (2.5, 4.2, 5.7, 7.1, 8.6)
     for x, text in zip(places, steps, strict=True):
-        box(axes, x, 2.2, text, 1.15 if len(text) < 8 else 1.35, colour=GREEN)
+        box(axes, x, 2.2, text, 1.15 if len(text) < 8 else 1.35, color=GREEN)
     axes.text(0.5, 0.8, "x", ha="center", va="center")
     axes.text(10.7, 0.8, "y", ha="center", va="center")
     arrow(axes, (0.75, 0.8), (9.55, 0.8), BLUE)
@@ -66,6 +66,6 @@ def squeeze() -> Figure:
     for left, right in ((3.08, 3.52), (4.88, 5.12), (6.28, 6.42), (7.78, 8.02)):
         arrow(axes, (left, 2.2), (right, 2.2), BLUE)
     arrow(axes, (9.18, 2.2), (9.8, 1.06), BLUE, -0.4)
-    axes.text(5.5, 1.5, "a number a channel: (N, C, 1, 1)", ha="center", fontsize=8)
+    axes.text(5.5, 1.5, "one gate per channel: (N, C, 1, 1)", ha="center", fontsize=8)
     axes.text(5.5, 0.5, "the image: (N, C, H, W)", ha="center", fontsize=8)
     return figure_of(axes)
