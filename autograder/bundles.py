@@ -1,8 +1,13 @@
-"""The grader packed for Gradescope (a zip) and for Autolab (a tar and a Makefile), without the reference solution."""
+"""The grader packed for Gradescope (a zip), Autolab (a tar and a Makefile) and PrairieLearn (a question).
+
+The reference solution is not in it.
+"""
 
 import io
+import json
 import secrets
 import tarfile
+import uuid
 import zipfile
 from pathlib import Path
 
@@ -45,6 +50,38 @@ all:
 
 clean:
 \t@rm -rf grader
+"""
+
+_PRAIRIELEARN_RUN = """#!/usr/bin/env bash
+# PrairieLearn runs this for each submission. Where no file is written, it reports that the grader failed.
+mkdir -p /grade/results
+cd /grade/tests/grader
+python3 -B -m autograder grade /grade/student --rubric rubric.yaml \\
+    --format prairielearn --out /grade/results/results.json || true
+"""
+
+_PRAIRIELEARN_QUESTION = """<pl-question-panel>
+  <p>Hand in your Python files, or a zip of them called <code>handin.zip</code>.</p>
+  <pl-file-upload file-names="handin.zip"></pl-file-upload>
+</pl-question-panel>
+
+<pl-submission-panel>
+  <pl-external-grader-results></pl-external-grader-results>
+  <pl-file-preview></pl-file-preview>
+</pl-submission-panel>
+"""
+
+_DOCKERFILE = """# The image in which PrairieLearn grades: build it, push it, and name it in info.json.
+FROM python:3.12-slim
+COPY requirements.txt /
+RUN pip install --no-cache-dir -r /requirements.txt
+"""
+
+_PRAIRIELEARN_README = """# The grader on PrairieLearn
+
+This folder is a question. Build an image from `Dockerfile` and `requirements.txt`, set its name in `info.json` under
+`externalGradingOptions.image`, and copy the folder to `questions/` of your course. Students get extra credit up to the
+full mark, as PrairieLearn's scores end at 1. The tests' seed is in `tests/grader/rubric.yaml`.
 """
 
 _README = """# The grader on Autolab
@@ -92,6 +129,45 @@ def autolab(out: Path, rubric: Rubric) -> None:
     }.items():
         with replacing(out / name) as path:
             path.write_text(text, encoding="utf-8")
+
+
+def prairielearn(out: Path, rubric: Rubric, image: str) -> None:
+    """Write a question with an external grader into the new folder `out`; `image` is the name of its Docker image.
+
+    Raises FileExistsError where there is something already.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(f"{out} already exists and is not empty: name a new folder")
+    rubric = with_seed(rubric)
+    seconds = sum(test.seconds for _, test in rubric.tests)
+    info = {
+        "uuid": str(uuid.uuid4()),
+        "title": rubric.title,
+        "topic": "Neural networks",
+        "type": "v3",
+        "gradingMethod": "External",
+        "externalGradingOptions": {
+            "enabled": True,
+            "image": image,
+            "entrypoint": "/grade/tests/run.sh",
+            "timeout": int(min(600, max(60, seconds))),
+            "enableNetworking": False,
+        },
+    }
+    files = {f"tests/grader/{name}": text for name, text in sources(rubric).items()}
+    files |= {
+        "info.json": json.dumps(info, indent=2) + "\n",
+        "question.html": _PRAIRIELEARN_QUESTION,
+        "tests/run.sh": _PRAIRIELEARN_RUN,
+        "Dockerfile": _DOCKERFILE,
+        "requirements.txt": _REQUIREMENTS,
+        "README.md": _PRAIRIELEARN_README,
+    }
+    for name, text in files.items():
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    (out / "tests" / "run.sh").chmod(0o755)
 
 
 def with_seed(rubric: Rubric) -> Rubric:

@@ -1,18 +1,20 @@
 """Grades a folder of submissions: in parallel, resumable, to CSV files and a page."""
 
+import datetime as dt
 import functools
 import hashlib
 import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from autograder.grading import Options, grade
+from autograder.policy import Policy, Scored, apply, handed_in
 from autograder.render.classpage import page
 from autograder.render.gradebook import table
 from autograder.result import Entry, Report
@@ -35,15 +37,20 @@ def grade_all(
     options: Options | None = None,
     jobs: int = 2,
     tell: Tell = lambda entry, done, total: None,
-) -> list[Entry]:
+    policy: Policy | None = None,
+    times: Mapping[str, dt.datetime] | None = None,
+) -> list[Scored]:
     """Grade everything in `folder`; write marks.csv, marks.html, seed.txt and reports/ into `out`.
 
     Each file and folder in it is a submission and has a line, also one that cannot be graded. `tell` is called with
     each as it is done: the entry, how many are done, how many there are. A submission whose report is there already, by
     the same grader, rubric and seed and of the same files, is not graded again; one on which the grader failed is.
 
-    The tests' numbers depend on a seed: that of the options, of the rubric, or of seed.txt, which is drawn once for the
-    class. Raises FileNotFoundError where `folder` does not exist, SubmissionError where there is nothing in it.
+    policy, times: what lateness costs, which attempt counts, and when each was handed in; by default, when a file was
+    last changed. The tests' numbers depend on a seed: that of the options, of the rubric, or of seed.txt, which is
+    drawn once for the class.
+
+    Raises FileNotFoundError where `folder` does not exist, SubmissionError where there is nothing in it.
     """
     found = submissions(folder, out)
     reports = out / "reports"
@@ -63,9 +70,11 @@ def grade_all(
             pool.shutdown(cancel_futures=True)
             raise
     ordered = [entries[source] for source in found]
-    write(out / "marks.csv", table(ordered, rubric))
+    when = {line(path.name): (times or {}).get(path.name) or handed_in(path) for path in found}
+    scores = apply(policy or Policy(), ordered, when)
+    write(out / "marks.csv", table(scores, rubric))
     write(out / "marks.html", page(ordered, rubric))
-    return ordered
+    return scores
 
 
 def submissions(folder: Path, out: Path) -> list[Path]:

@@ -5,11 +5,13 @@ import io
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.text import line, plain
+from autograder import class_commands
+from autograder.terminal import FAILED, FULL, LESS, RubricOption, SeedOption, load_rubric, one_thread, stop, write
+from autograder.text import line
 
 if TYPE_CHECKING:
     from autograder.result import Report
@@ -26,8 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-FULL, LESS, UNGRADED, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
-
 
 @app.callback()
 def _commands() -> None:
@@ -40,11 +40,10 @@ class Format(enum.StrEnum):
     TABLE = "table"
     GRADESCOPE = "gradescope"
     AUTOLAB = "autolab"
+    PRAIRIELEARN = "prairielearn"
     JSON = "json"
 
 
-RubricOption = Annotated[str, typer.Option(help="default, earlier, or the path of a YAML file.")]
-SeedOption = Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Instead of the rubric's.")]
 OnlyOption = Annotated[
     list[str] | None, typer.Option(help="A test, class or section; may be given several times, or with commas.")
 ]
@@ -79,19 +78,19 @@ def grade(
 ) -> None:
     """Grade one submission."""
     if (submission is None) == (not reference):
-        _stop("give a submission, or --reference, not both")
+        stop("give a submission, or --reference, not both")
     from autograder.grading import Options
 
     wanted = tuple(name.strip() for names in only or () for name in names.split(",") if name.strip())
-    rules, options = _rubric(rubric), Options(seed=seed, only=wanted)
+    rules, options = load_rubric(rubric), Options(seed=seed, only=wanted)
     try:
         report = _graded(submission, rules, options)
     except ValueError as error:
-        if format in (Format.GRADESCOPE, Format.AUTOLAB):
-            _write(_ungraded(format, rules, line(str(error))), out)
-        _stop(str(error))
+        if format not in (Format.TABLE, Format.JSON):
+            write(_ungraded(format, rules, line(str(error))), out)
+        stop(str(error))
     except Exception as error:
-        _stop(f"the grader failed, which says nothing about the submission: {type(error).__name__}: {error}", FAILED)
+        stop(f"the grader failed, which says nothing about the submission: {type(error).__name__}: {error}", FAILED)
     _show(report, format, out, verbose)
     raise typer.Exit(FULL if report.is_full else LESS)
 
@@ -112,50 +111,13 @@ def handout(
     from autograder.handout import write
 
     try:
-        write(out, *(_rubric(name) for name in rubric or ("default", "earlier")))
+        write(out, *(load_rubric(name) for name in rubric or ("default", "earlier")))
     except OSError as error:
-        _stop(str(error))
+        stop(str(error))
     typer.echo(f"{out}: the students' copy; begin with README.md")
 
 
-@app.command(
-    "grade-all",
-    epilog="""Example:
-
- python -m autograder grade-all ./submissions --out ./marks --jobs 4
-
-A second run grades what is new or has changed, and keeps the rest.
-""",
-)
-def grade_all(
-    folder: Annotated[Path, typer.Argument(help="A folder, zip or Python file in it for each submission.")],
-    out: Annotated[Path, typer.Option(help="For marks.csv, marks.html and reports/.")] = Path("marks"),
-    rubric: RubricOption = "default",
-    seed: SeedOption = None,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Submissions at a time.")] = 2,
-) -> None:
-    """Grade a class: a CSV, and a page with the distribution of marks and the commonest hints."""
-    import torch
-
-    from autograder.classroom import grade_all as run
-    from autograder.grading import Options
-    from autograder.render.table import number
-    from autograder.result import Entry
-
-    torch.set_num_threads(1)
-    rules = _rubric(rubric)
-
-    def tell(entry: Entry, done: int, total: int) -> None:
-        mark = number(entry.report.mark) if entry.report else f"not graded: {entry.reason}"
-        typer.echo(f"[{done}/{total}] {entry.name}: {mark}{' (as before)' if entry.kept else ''}")
-
-    try:
-        entries = run(folder, out, rules, Options(seed=seed), jobs, tell)
-    except (OSError, ValueError) as error:
-        _stop(str(error))
-    except KeyboardInterrupt:
-        _stop("stopped; run the same command again to resume", INTERRUPTED)
-    typer.echo(f"{len(entries)} submissions: {out / 'marks.csv'}, {out / 'marks.html'}")
+app.command("grade-all", epilog=class_commands.GRADE_ALL)(class_commands.grade_all)
 
 
 @app.command("bundle-gradescope", epilog="Example:\n\n python -m autograder bundle-gradescope autograder.zip\n")
@@ -165,11 +127,12 @@ def bundle_gradescope(
     """Pack the grader as the zip that Gradescope builds an image of."""
     from autograder import bundles
 
+    rules = bundles.with_seed(load_rubric(rubric))
     try:
-        bundles.gradescope(out, _rubric(rubric))
+        bundles.gradescope(out, rules)
     except OSError as error:
-        _stop(str(error))
-    typer.echo(f"{out}: upload it under Configure Autograder")
+        stop(str(error))
+    typer.echo(f"{out}: upload it under Configure Autograder; the tests' seed is {rules.seed}, keep it to yourself")
 
 
 @app.command("bundle-autolab", epilog="Example:\n\n python -m autograder bundle-autolab ./autolab\n")
@@ -179,22 +142,41 @@ def bundle_autolab(
     """Pack the grader as Autolab's autograde.tar and autograde-Makefile."""
     from autograder import bundles
 
+    rules = bundles.with_seed(load_rubric(rubric))
     try:
-        bundles.autolab(out, _rubric(rubric))
+        bundles.autolab(out, rules)
     except OSError as error:
-        _stop(str(error))
-    typer.echo(f"{out}: autograde.tar and autograde-Makefile to upload, README.md to read")
+        stop(str(error))
+    typer.echo(
+        f"{out}: autograde.tar and autograde-Makefile to upload, README.md to read; the tests' seed is {rules.seed}, "
+        "keep it to yourself"
+    )
+
+
+@app.command("bundle-prairielearn", epilog="Example:\n\n python -m autograder bundle-prairielearn ./questions/cnn\n")
+def bundle_prairielearn(
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+    rubric: RubricOption = "default",
+    image: Annotated[str, typer.Option(help="The name of the Docker image.")] = "your-course/autograder",
+) -> None:
+    """Pack the grader as a PrairieLearn question with an external grader."""
+    from autograder import bundles
+
+    rules = bundles.with_seed(load_rubric(rubric))
+    try:
+        bundles.prairielearn(out, rules, image)
+    except OSError as error:
+        stop(str(error))
+    typer.echo(f"{out}: README.md says what to do; the tests' seed is {rules.seed}, keep it to yourself")
 
 
 def _graded(submission: Path | None, rules: "Rubric", options: "object") -> "Report":
     """The report on a submission, or on the reference where there is none."""
-    import torch
-
     from autograder import reference
     from autograder.grading import Options, grade
 
     assert isinstance(options, Options)
-    torch.set_num_threads(1)  # the arrays are small: threads would only wait for each other
+    one_thread()
     if submission is not None:
         return grade(submission, rules, options)
     with tempfile.TemporaryDirectory() as room:
@@ -203,20 +185,11 @@ def _graded(submission: Path | None, rules: "Rubric", options: "object") -> "Rep
         return grade(folder, rules, options)
 
 
-def _rubric(name: str) -> "Rubric":
-    from autograder.rubric import RubricError, load
-
-    try:
-        return load(name)
-    except RubricError as error:
-        _stop(str(error))
-
-
 def _show(report: "Report", format: Format, out: Path | None, verbose: bool) -> None:
     """Write the report where it was asked for."""
     from rich.console import Console
 
-    from autograder.render import autolab, gradescope, table
+    from autograder.render import autolab, gradescope, prairielearn, table
 
     if format is Format.TABLE and out is None:
         Console().print(table.render(report, verbose))
@@ -226,37 +199,20 @@ def _show(report: "Report", format: Format, out: Path | None, verbose: bool) -> 
         Format.JSON: lambda: report.model_dump_json(indent=2, exclude={"tests": {"__all__": {"seconds"}}}) + "\n",
         Format.GRADESCOPE: lambda: gradescope.render(report),
         Format.AUTOLAB: lambda: autolab.render(report),
+        Format.PRAIRIELEARN: lambda: prairielearn.render(report),
     }
-    _write(written[format](), out)
+    write(written[format](), out)
     if out is not None:
         typer.echo(table.summary(report), err=True)
 
 
 def _ungraded(format: Format, rules: "Rubric", reason: str) -> str:
     """What a platform is told of a submission that could not be graded: no marks, and why."""
-    from autograder.render import autolab, gradescope
+    from autograder.render import autolab, gradescope, prairielearn
 
+    if format is Format.PRAIRIELEARN:
+        return prairielearn.ungraded(reason)
     return (gradescope if format is Format.GRADESCOPE else autolab).ungraded(rules, reason)
-
-
-def _write(text: str, out: Path | None) -> None:
-    """To a file, whole or not at all, or to standard output."""
-    from mytorch.files import replacing
-
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    try:
-        with replacing(out) as path:
-            path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        _stop(str(error))
-
-
-def _stop(message: str, status: int = UNGRADED) -> NoReturn:
-    """End with a message; the status is by default that for "could not be graded"."""
-    typer.echo(f"autograder: {plain(message)}", err=True)
-    raise typer.Exit(status)
 
 
 def main() -> None:

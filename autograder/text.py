@@ -29,8 +29,7 @@ def cell(text: str) -> str:
 
     https://owasp.org/www-community/attacks/CSV_Injection
     """
-    text = line(text)
-    return f"'{text}" if _FORMULA.match(text) or text.startswith("\\t") else text
+    return f"'{line(text)}" if _FORMULA.match(text) else line(text)
 
 
 def _shown(character: str) -> str:

@@ -9,6 +9,7 @@ import sys
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ class _Tags(HTMLParser):
 
 def test_a_class_is_graded_once(submissions: Path, small: Rubric, tmp_path: Path) -> None:
     out = tmp_path / "marks"
-    entries = {entry.name: entry for entry in grade_all(submissions, out, small, jobs=2)}
+    entries = {entry.name: entry for entry in _grade_all(submissions, out, small, jobs=2)}
     full = small.full
     assert _mark(entries["alice"]) == full
     assert 0 < _mark(entries[next(name for name in entries if name.startswith("bob"))]) < full
@@ -80,13 +81,13 @@ def test_a_class_is_graded_once(submissions: Path, small: Rubric, tmp_path: Path
     assert "A &amp; B &lt;class&gt;" in text
     assert "turned end to end" in text
 
-    again = grade_all(submissions, out, small)
+    again = _grade_all(submissions, out, small)
     assert all(entry.kept for entry in again)
     (submissions / "carol" / "x.py").write_text("class Conv1d: pass")
     shutil.copytree(submissions / "alice", submissions / "erin")
-    third = {entry.name: entry.kept for entry in grade_all(submissions, out, small)}
+    third = {entry.name: entry.kept for entry in _grade_all(submissions, out, small)}
     assert {name for name, kept in third.items() if not kept} == {"carol", "erin"}
-    assert not any(entry.kept for entry in grade_all(submissions, out, small, Options(seed=5)))
+    assert not any(entry.kept for entry in _grade_all(submissions, out, small, Options(seed=5)))
 
 
 def test_a_report_that_was_cut_short_is_made_anew(submissions: Path, small: Rubric, tmp_path: Path) -> None:
@@ -94,18 +95,22 @@ def test_a_report_that_was_cut_short_is_made_anew(submissions: Path, small: Rubr
         if name.name not in ("alice", "carol"):
             shutil.rmtree(name) if name.is_dir() else name.unlink()
     out = tmp_path / "marks"
-    grade_all(submissions, out, small)
+    _grade_all(submissions, out, small)
     file = out / "reports" / "alice.json"
     file.write_text(file.read_text()[:100])
-    assert {entry.name: entry.kept for entry in grade_all(submissions, out, small)} == {"alice": False, "carol": True}
+    assert {entry.name: entry.kept for entry in _grade_all(submissions, out, small)} == {"alice": False, "carol": True}
 
 
 def test_what_is_no_class_is_said_to_be_none(small: Rubric, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        grade_all(tmp_path / "nowhere", tmp_path / "out", small)
+        _grade_all(tmp_path / "nowhere", tmp_path / "out", small)
     (tmp_path / "empty").mkdir()
     with pytest.raises(SubmissionError):
-        grade_all(tmp_path / "empty", tmp_path / "out", small)
+        _grade_all(tmp_path / "empty", tmp_path / "out", small)
+
+
+def _grade_all(*arguments: Any, **options: Any) -> list[Entry]:
+    return [scored.entry for scored in grade_all(*arguments, **options)]
 
 
 def _mark(entry: Entry) -> float:

@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -155,7 +156,7 @@ def test_the_others_are_graded(killer: str, tmp_path: Path, one: Rubric) -> None
     (folder / "aaa").mkdir(parents=True)
     (folder / "aaa" / "up.py").write_text(GOOD)
     KILLERS[killer](folder)
-    entries = {entry.name: entry for entry in grade_all(folder, tmp_path / "out", one, jobs=1)}
+    entries = {entry.name: entry for entry in _grade_all(folder, tmp_path / "out", one, jobs=1)}
     assert entries["aaa"].mark == one.full
     (other,) = [entry for name, entry in entries.items() if name != "aaa"]
     assert not other.failed
@@ -188,7 +189,7 @@ def test_everything_in_the_folder_has_a_line(tmp_path: Path, one: Rubric) -> Non
         (folder / name).write_bytes(head)
     (folder / ".hidden").mkdir()
     (folder / ".DS_Store").write_bytes(b"x")
-    entries = {entry.name: entry for entry in grade_all(folder, tmp_path / "out", one)}
+    entries = {entry.name: entry for entry in _grade_all(folder, tmp_path / "out", one)}
     assert sorted(entries) == sorted(name for name in os.listdir(folder) if name != ".DS_Store")
     graded = {name for name, entry in entries.items() if entry.mark == one.full}
     assert graded == {"a.py", "b.ZIP", "c.tar", "d.tar.gz", "e.tgz", "f.tar.bz2", "g", "h.zip", "i", "J.PY"}
@@ -291,7 +292,7 @@ def test_the_graders_own_failure_is_no_mark(tmp_path: Path, one: Rubric, monkeyp
         patch.setattr("autograder.grading.mark", broken)
         with pytest.raises(GraderError, match="Upsample1d: the grader failed: RecursionError"):
             grade(folder / "a.py", one)
-        (entry,) = grade_all(folder, tmp_path / "out", one)
+        (entry,) = _grade_all(folder, tmp_path / "out", one)
         assert (entry.mark, entry.report, entry.failed) == (None, None, True)
         with (tmp_path / "out" / "marks.csv").open(newline="") as file:
             (row,) = csv.DictReader(file)
@@ -301,7 +302,7 @@ def test_the_graders_own_failure_is_no_mark(tmp_path: Path, one: Rubric, monkeyp
         command = ["grade", str(folder / "a.py"), "--only", "Upsample1d", "--format", "gradescope", "--out", str(out)]
         assert CliRunner().invoke(app, command).exit_code == 3
         assert not out.exists()
-    (entry,) = grade_all(folder, tmp_path / "out", one)  # graded as soon as the grader works
+    (entry,) = _grade_all(folder, tmp_path / "out", one)  # graded as soon as the grader works
     assert (entry.mark, entry.kept) == (one.full, False)
 
 
@@ -319,18 +320,18 @@ def test_a_drawn_seed_is_kept_for_the_class_and_is_in_the_report(tmp_path: Path,
     folder.mkdir()
     (folder / "a.py").write_text(GOOD)
     (folder / "b.py").write_text(GOOD)
-    first = grade_all(folder, tmp_path / "out", unseeded)
+    first = _grade_all(folder, tmp_path / "out", unseeded)
     kept = int((tmp_path / "out" / "seed.txt").read_text())
     assert {_seed(entry) for entry in first} == {kept}
-    assert all(entry.kept for entry in grade_all(folder, tmp_path / "out", unseeded))
-    other = grade_all(folder, tmp_path / "other", unseeded)
+    assert all(entry.kept for entry in _grade_all(folder, tmp_path / "out", unseeded))
+    other = _grade_all(folder, tmp_path / "other", unseeded)
     assert {_seed(entry) for entry in other} != {kept}
-    assert _seed(grade_all(folder, tmp_path / "third", unseeded, Options(seed=7))[0]) == 7
+    assert _seed(_grade_all(folder, tmp_path / "third", unseeded, Options(seed=7))[0]) == 7
     drawn = {grade(folder / "a.py", unseeded).seed for _ in range(2)}
     assert len(drawn) == 2
     (tmp_path / "out" / "seed.txt").write_text("minus one")
     with pytest.raises(ValueError, match=r"seed\.txt: expected a seed"):
-        grade_all(folder, tmp_path / "out", unseeded)
+        _grade_all(folder, tmp_path / "out", unseeded)
 
 
 def test_a_table_of_known_answers_earns_nothing(tmp_path: Path, one: Rubric) -> None:
@@ -345,6 +346,10 @@ def test_a_table_of_known_answers_earns_nothing(tmp_path: Path, one: Rubric) -> 
     again = grade(answers, one)
     assert again.tests[0].output == spied.tests[0].output
     assert grade(answers, one, Options(seed=4)).tests[0].output != spied.tests[0].output
+
+
+def _grade_all(*arguments: Any, **options: Any) -> list[Entry]:
+    return [scored.entry for scored in grade_all(*arguments, **options)]
 
 
 def _seed(entry: Entry) -> int:
