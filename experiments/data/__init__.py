@@ -1,1 +1,1 @@
-"""Faces in: reading folders of images, checking them, splitting them, and drawing synthetic ones."""
+"""Data sets: reading, checking, aligning, splitting, packing and augmenting face images, and drawing synthetic ones."""

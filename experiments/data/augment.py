@@ -1,12 +1,9 @@
-"""What training changes in a image: torchvision's transforms, each image's drawn from its own seed.
+"""Augmentation of training images, decided by seeds.
 
-MixUp and CutMix: a batch mixed with itself turned round, as (seed, epoch, batch) decide.
-
-A image combined with another of the same person: one more image of that person, that nobody took.
-
-For aligned images, in which eyes lie upon eyes and a mouth upon a mouth. Sources: parts exchanged within a class,
-Zhang et al., WACV 2021, Intra-class Part Swapping; images averaged within a person, Burton et al. 2005, Cognitive
-Psychology 51, pp. 256-284.
+`Augmentation`: torchvision's transforms, seeded per image. `mix_batch`: MixUp and CutMix with the reversed batch.
+`SamePersonMix`: an image combined with another one of the same person, for aligned images. Sources of the last: Zhang
+et al., WACV 2021, "Intra-class Part Swapping"; averages within a person, Burton et al. 2005, Cognitive Psychology 51,
+pp. 256-284.
 """
 
 from collections.abc import Iterator
@@ -23,13 +20,13 @@ from experiments.data.dataset import Faces
 from experiments.errors import FacesError
 
 FILL_GRAY = 128
-"""What fills the places that a image was moved away from."""
+"""Gray level that fills the area an image was moved away from."""
 
 
 class Augmentation:
-    """Random changes of uint8 images, decided by (seed, epoch, the image's number) and nothing else.
+    """Random transforms of uint8 images that depend on (seed, epoch, number of the image) alone.
 
-    So an interrupted run that goes on sees what an unbroken one would have seen, whoever else draws random numbers.
+    So a resumed run sees the same images as an uninterrupted one.
     """
 
     def __init__(self, settings: AugmentSettings, seed: int):
@@ -37,26 +34,28 @@ class Augmentation:
 
     @cached_property
     def transforms(self) -> list[torch.nn.Module]:
-        """Those whose result has the size of what they are given."""
+        """The transforms that keep the image size."""
         return _transforms(self.settings)
 
     def __call__(self, images: np.ndarray, indices: np.ndarray, epoch: int) -> np.ndarray:
-        """(n, H, W, 3) uint8 to the same; `indices` (n,) are the images' numbers in their data set."""
+        """Transform (n, H, W, 3) uint8. indices: (n,) the images' numbers in their data set."""
         crops = [_crop(self.settings, images.shape[1:3])] if self.settings.crop < 1 else []
         if not crops and not self.transforms:
             return images
         transform = v2.Compose([*crops, *self.transforms])
         changed = np.empty_like(images)
-        with torch.random.fork_rng(devices=[]), _one_thread():
+        with torch.random.fork_rng(devices=[]), _single_thread():
             for image, index, out in zip(images, indices, changed, strict=True):
-                torch.default_generator.manual_seed(_mixed(self.seed, epoch, int(index)))  # a GPU's are left alone
+                torch.default_generator.manual_seed(
+                    _combined_seed(self.seed, epoch, int(index))
+                )  # not the GPUs' generators
                 out[...] = transform(torch.from_numpy(image).permute(2, 0, 1)).permute(1, 2, 0).numpy()
         return changed
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """One image is too little work to share: on a busy machine two threads took ten times as long as one."""
+def _single_thread() -> Iterator[None]:
+    """Use one thread inside the block: on a busy machine, two threads took ten times as long for one image."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -66,7 +65,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _crop(settings: AugmentSettings, size: tuple[int, ...]) -> torch.nn.Module:
-    """Faces are upright: a crop's sides differ by a fifth at most, not by a third as for ImageNet's images."""
+    """Random crops for upright faces: aspect ratios between 5/6 and 6/5, not between 3/4 and 4/3 as for ImageNet."""
     return v2.RandomResizedCrop(list(size), scale=(settings.crop, 1.0), ratio=(5 / 6, 6 / 5), antialias=True)
 
 
@@ -98,74 +97,72 @@ def _transforms(settings: AugmentSettings) -> list[torch.nn.Module]:
     return transforms
 
 
-def _mixed(*numbers: int) -> int:
-    """One 63-bit seed of several numbers, far apart for neighbours."""
+def _combined_seed(*numbers: int) -> int:
+    """Combine several numbers into one 63-bit seed."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def mix_batch(pixels: Tensor, settings: MixingSettings, seed: int, epoch: int, step: int) -> tuple[Tensor, float]:
-    """Mix each image of (n, 3, H, W) with the one at its mirror place; returns the mixture and its own share in it.
+    """Mix each image of (n, 3, H, W) with its partner in `pixels.flip(0)`; return the mixture and the weight w.
 
-    The loss is then share x (own label's) + (1 - share) x (partner's), the partner being at `flip(0)`. Label smoothing
-    belongs in each of the two, and so counts once. CutMix pastes one rectangle, the same for the whole batch, and its
-    share is counted in the pixels that are left. MixUp: Zhang et al., arXiv 1710.09412; CutMix: Yun et al., arXiv
-    1905.04899.
+    The loss is w * loss(own labels) + (1 - w) * loss(partner's labels), each with its label smoothing. CutMix pastes
+    the same rectangle in the whole batch; w is the fraction of pixels that remain. Without mixing, w is 1. Sources:
+    MixUp, Zhang et al., arXiv 1710.09412; CutMix, Yun et al., arXiv 1905.04899.
     """
     rng = np.random.default_rng((seed, epoch, step, 1))
     kinds = [(name, beta) for name, beta in (("mixup", settings.mixup), ("cutmix", settings.cutmix)) if beta]
     if not kinds or rng.random() >= settings.share:
         return pixels, 1.0
     name, beta = kinds[rng.integers(len(kinds))]
-    share = float(rng.beta(beta, beta))
+    weight = float(rng.beta(beta, beta))
     partner = pixels.flip(0)
     if name == "mixup":
-        return torch.lerp(partner, pixels, share), share
+        return torch.lerp(partner, pixels, weight), weight
     height, width = pixels.shape[2:]
-    rows, columns = rectangle(rng, (height, width), 1 - share)
+    rows, columns = random_rectangle(rng, (height, width), 1 - weight)
     mixed = pixels.clone()
     mixed[:, :, rows, columns] = partner[:, :, rows, columns]
     return mixed, 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
 
 
-def rectangle(rng: np.random.Generator, size: tuple[int, ...], share: float) -> tuple[slice, ...]:
-    """Rows and columns of a rectangle of that share of an area, about a center drawn evenly, cut off at the borders."""
-    return tuple(slice(*_span(rng, length, share**0.5)) for length in size)
+def random_rectangle(rng: np.random.Generator, size: tuple[int, ...], area: float) -> tuple[slice, ...]:
+    """Return rows and columns of a random rectangle with a fraction `area` of `size`, cut at the borders."""
+    return tuple(slice(*_random_span(rng, length, area**0.5)) for length in size)
 
 
-def _span(rng: np.random.Generator, size: int, share: float) -> tuple[int, int]:
-    center, half = rng.integers(size), round(size * share) / 2
+def _random_span(rng: np.random.Generator, size: int, fraction: float) -> tuple[int, int]:
+    center, half = rng.integers(size), round(size * fraction) / 2
     return max(0, int(center - half)), min(size, int(center + half))
 
 
-class SamePerson:
-    """Combines a share of the images, each as (seed, epoch, image) decide.
+class SamePersonMix:
+    """Combines a fraction of the images with another image of the same person, as (seed, epoch, image) decide.
 
-    Half of them are averaged with the other image, with weights drawn evenly; the other half get a rectangle of it,
-    whose share of the area is drawn evenly. A person's only image stays as it is, as does one whose partner cannot
-    be read.
+    Half of them are averaged with the other image, the weights uniform in 0..1. The other half get a rectangle of it,
+    its area uniform in 0..1. A person's only image, and one whose partner cannot be read, stay unchanged.
     """
 
-    def __init__(self, faces: Faces, share: float, seed: int):
-        self.faces, self.share, self.seed = faces, share, seed
+    def __init__(self, faces: Faces, fraction: float, seed: int):
+        self.faces, self.fraction, self.seed = faces, fraction, seed
         self.by_person = np.argsort(faces.labels, kind="stable")
         self.counts = np.bincount(faces.labels, minlength=len(faces.names))
         self.firsts = np.cumsum(self.counts) - self.counts
 
     def __call__(self, images: np.ndarray, indices: np.ndarray, epoch: int) -> np.ndarray:
-        """Images (n, H, W, 3) uint8 of those numbers (n,), some of them combined."""
-        if not self.share:
+        """Combine some of the images (n, H, W, 3) uint8; indices: (n,) their numbers in the data set."""
+        if not self.fraction:
             return images
         combined = np.array(images)
         for place, index in enumerate(indices):
             rng = np.random.default_rng((self.seed, epoch, int(index), 2))
-            if rng.random() < self.share:
+            if rng.random() < self.fraction:
                 partner = self._partner(int(index), rng)
                 if partner is not None:
-                    combined[place] = _together(combined[place], partner, rng)
+                    combined[place] = _combine(combined[place], partner, rng)
         return combined
 
     def _partner(self, index: int, rng: np.random.Generator) -> np.ndarray | None:
-        """Another image of the same person, if there is one that can be read."""
+        """Return another image of the same person, or None where none can be read."""
         label = self.faces.labels[index]
         own = self.by_person[self.firsts[label] :][: self.counts[label]]
         others = own[own != index]
@@ -174,14 +171,14 @@ class SamePerson:
         try:
             return np.asarray(self.faces.images[int(rng.choice(others))])
         except FacesError:
-            return None  # it is named and counted in its own turn
+            return None  # reported when it is read as an image of its own
 
 
-def _together(image: np.ndarray, partner: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _combine(image: np.ndarray, partner: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     share = rng.random()
     if rng.random() < 0.5:
         return np.asarray((image * share + partner * (1 - share)).round(), np.uint8)
-    rows, columns = rectangle(rng, image.shape[:2], 1 - share)
+    rows, columns = random_rectangle(rng, image.shape[:2], 1 - share)
     image = image.copy()
     image[rows, columns] = partner[rows, columns]
     return image

@@ -1,7 +1,4 @@
-"""A folder of identities, in memory or read as wanted, at the recipe's size, split as the recipe says.
-
-Which images train and which validate: a seeded split within every identity.
-"""
+"""Data sets of faces: a folder of identities or a pack, at the recipe's size, split into training and validation."""
 
 import hashlib
 import os
@@ -31,21 +28,20 @@ from experiments.progress import track
 
 
 class SplitError(FacesError):
-    """Images that cannot be split as asked."""
+    """Images that cannot be split as the recipe asks."""
 
 
 def split(
     labels: np.ndarray, train: float | int | Literal["all"], seed: int, names: Sequence[str] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split images into training and validation: two sorted int64 index arrays that share none and leave none out.
+    """Split images into training and validation. Return two sorted, disjoint int64 arrays that cover all indices.
 
     labels: (N,) integers. train: a fraction between 0 and 1 puts round(train * n) of an identity's n images into
     training, but at least one on each side; an integer puts that many of each identity there and the rest into
-    validation; "all" leaves nothing to validate. names: the identities by label; without them an identity is called
-    by its number.
+    validation; "all" leaves nothing to validate. names: the identities by label; without them the label is the name.
 
-    An identity's split depends on the seed, its name and its number of images alone: with names, it stays as it is
-    when other people come or go. Raises SplitError for identities with too few images, naming them.
+    An identity's split depends on the seed, its name and its number of images alone, not on other people. Raises
+    SplitError for identities with too few images, naming them.
     """
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
@@ -66,7 +62,7 @@ def split(
 
 
 def _fewest_images(train: float | int) -> int:
-    """How many images an identity needs for both sides to have one."""
+    """Return how many images an identity needs so that both sides have one."""
     if isinstance(train, float) and 0 < train < 1:
         return 2
     if isinstance(train, int | np.integer) and not isinstance(train, bool) and train >= 1:
@@ -92,7 +88,7 @@ def _refuse_too_few(counts: dict[str, int], fewest: int) -> None:
 
 
 def _shuffled(count: int, key: str) -> list[int]:
-    """Shuffle range(count) by hashing: the same on every machine and with every version of NumPy."""
+    """Shuffle range(count) by hashes: equal on every machine and with every version of NumPy."""
 
     def rank(place: int) -> bytes:
         return hashlib.blake2b(f"{key}/{place}".encode(), digest_size=8).digest()
@@ -102,10 +98,10 @@ def _shuffled(count: int, key: str) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Labeled images. images: (N, H, W, 3) uint8; labels: (N,) int64; names: the people; paths: where from.
+    """Labeled images. images: (N, H, W, 3) uint8; labels: (N,) int64; names: the people; paths: the files.
     preparation: how the images were prepared before they were read.
 
-    images are in memory, or `LazyImages` that read what is indexed from a pack or from files.
+    `images` are in memory, or `LazyImages` that are read from a pack or from files when indexed.
     """
 
     images: Any
@@ -118,28 +114,29 @@ class Faces:
         return len(self.images)
 
     def pick(self, indices: np.ndarray | Sequence[int]) -> "Faces":
-        """Those images only, of all the people still."""
+        """Select images by index; `names` keeps all people."""
         chosen = np.asarray(indices, dtype=np.int64)
         images = self.images.pick(chosen) if isinstance(self.images, LazyImages) else self.images[chosen]
         return replace(self, images=images, labels=self.labels[chosen], paths=tuple(self.paths[i] for i in chosen))
 
     @property
     def fingerprint(self) -> str:
-        """A hash of which images these are, by person and file name: the same wherever their folder lies."""
+        """A hash of the images' people and file names; it does not depend on where their folder is."""
         listed = "\n".join(f"{path.parent.name}/{path.name}" for path in self.paths)
         return hashlib.blake2b(listed.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 SplitReader = Callable[[str | os.PathLike[str], Recipe], tuple[Faces, Faces]]
-"""Gives training and validation images, as read_split does."""
+"""A function that returns training and validation images, as `read_split` does."""
 
 
 def read_split(directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces, Faces]:
-    """Training and validation images of a folder of identities, or of a pack of one.
+    """Read the training and validation images of a folder of identities or of a pack.
 
-    The recipe's further images train, too. An official validation set (`dev/`, `val/`) beside `train/` validates,
-    where there is one; else some of each person's images do, as the recipe says. Raises FacesError where there are no
-    people, and where those of the validation set or of the further images are not of the training set's.
+    The recipe's further images are added to training. An official validation set (`dev/`, `val/`) next to `train/` is
+    used where there is one; otherwise the recipe's split takes some images of each person. Raises FacesError where
+    there are no people, where the validation set or the further images show other people than the training set, and
+    where the further images were prepared in another way.
     """
     people, official, pixels = _find(directory, recipe.data)
     preparation = read_preparation(Path(directory))
@@ -148,38 +145,38 @@ def read_split(directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces
         wanted = subset(people, recipe.identities, recipe.split.seed)
     faces = pixels(wanted)
     if official is not None and recipe.split.train != "all":
-        training, validation = faces, pixels(_labeled_as(official, wanted, people))
+        training, validation = faces, pixels(_relabel(official, wanted, people))
     else:
         parts = split(wanted.labels, recipe.split.train, recipe.split.seed, wanted.names)
         training, validation = (faces.pick(part) for part in parts)
     if recipe.data.further is not None:
         require_preparation(preparation, Path(recipe.data.further), f"the training set {os.fspath(directory)}")
     training, validation = (replace(part, preparation=preparation) for part in (training, validation))
-    return _with_further(training, people, recipe.data), validation
+    return _append_further(training, people, recipe.data), validation
 
 
 class CachedSplitReader:
-    """read_split that remembers: images are read anew only where another folder, size, fit or split is asked for.
+    """`read_split` that keeps its last result until another folder, size, fit or split is requested.
 
-    For trainings of one process that share their images, such as a search's trials.
+    For several trainings in one process, such as the trials of a hyperparameter search.
     """
 
     def __init__(self) -> None:
-        self._asked: tuple[Any, ...] | None = None
-        self._held: tuple[Faces, Faces] | None = None
+        self._key: tuple[Any, ...] | None = None
+        self._result: tuple[Faces, Faces] | None = None
 
     def __call__(self, directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces, Faces]:
         """As `read_split`."""
         data = recipe.data
-        asked = (os.fspath(directory), data.size, data.fit, data.further, recipe.split, recipe.identities)
-        if self._held is None or asked != self._asked:
-            self._held = None  # before the next are read, so that both are never in memory
-            self._asked, self._held = asked, read_split(directory, recipe)
-        return self._held
+        key = (os.fspath(directory), data.size, data.fit, data.further, recipe.split, recipe.identities)
+        if self._result is None or key != self._key:
+            self._result = None  # freed before the next are read
+            self._key, self._result = key, read_split(directory, recipe)
+        return self._result
 
 
 def read_images(paths: Sequence[Path], data: DataSettings, label: str = "reading") -> np.ndarray:
-    """Images (N, H, W, 3) uint8 at the size and fit of a recipe, of files or of a pack's test set."""
+    """Read images (N, H, W, 3) uint8 at the size and fit of a recipe, from files or from a pack's test set."""
     packed = read_packed(paths, data.size, data.fit)
     if packed is not None:
         return packed
@@ -190,10 +187,14 @@ def read_images(paths: Sequence[Path], data: DataSettings, label: str = "reading
 def _find(
     directory: str | os.PathLike[str], data: DataSettings
 ) -> tuple[Identities, Identities | None, Callable[[Identities], Faces]]:
-    """The people to train on, those of an official validation set, and what gives the images of either."""
+    """Return the people to train on, those of an official validation set, and a function that reads their images."""
     if not is_packed(directory):
-        beside = validation_root(directory)
-        return find_identities(directory), find_identities(beside) if beside else None, lambda some: _read(some, data)
+        official = validation_root(directory)
+        return (
+            find_identities(directory),
+            find_identities(official) if official else None,
+            lambda some: _read(some, data),
+        )
     parts = [open_pack(directory, "train", data.size, data.fit)]
     if has_part(directory, "dev"):
         parts.append(open_pack(directory, "dev", data.size, data.fit))
@@ -207,8 +208,8 @@ def _find(
     return parts[0].people, parts[1].people if len(parts) > 1 else None, pixels
 
 
-def _labeled_as(official: Identities, wanted: Identities, people: Identities) -> Identities:
-    """The images of an official validation set that show those people, under their labels."""
+def _relabel(official: Identities, wanted: Identities, people: Identities) -> Identities:
+    """Relabel an official validation set by the training set's labels, without people that are not wanted."""
     if strangers := set(official.names) - set(people.names):
         raise FacesError(
             f"{official.root}: {len(strangers)} of its people, such as {min(strangers)}, are not in {people.root}: "
@@ -220,8 +221,8 @@ def _labeled_as(official: Identities, wanted: Identities, people: Identities) ->
     return Identities(official.root, wanted.names, tuple(official.paths[row] for row in kept), labels)
 
 
-def _with_further(faces: Faces, people: Identities, data: DataSettings) -> Faces:
-    """Training images and, after them, those of the recipe's further folder that show the same people."""
+def _append_further(faces: Faces, people: Identities, data: DataSettings) -> Faces:
+    """Append the images of the recipe's further folder that show the same people."""
     if data.further is None:
         return faces
     found = find_identities(data.further)

@@ -1,4 +1,4 @@
-"""`faces data get`: public sets of faces, downloaded by scikit-learn, as a folder a person."""
+"""`faces data get`: download a public data set with scikit-learn and store one folder per person."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,25 +11,25 @@ from experiments.errors import FacesError
 from experiments.files import new_folder, refuse_existing
 
 Labeled = Iterator[tuple[str, np.ndarray]]
-"""A person's name and a image, (H, W) or (H, W, 3), of 0 to 1."""
+"""A person's name and an image, (H, W) or (H, W, 3), values 0 to 1."""
 
 
 def download_dataset(name: str, target: Path, cache: Path | None = None, least: int = 1) -> tuple[int, int]:
-    """Make a folder of a public set, whole or not at all: how many people, how many images.
+    """Write a public data set as a folder, completely or not at all; return the numbers of people and images.
 
-    `cache` keeps what was downloaded; `least` leaves out people of LFW with fewer images. Raises FacesError for a set
-    that is not known, a folder that is in use, and where nothing can be downloaded.
+    cache: where downloads are kept. least: people of LFW with fewer images are left out. Raises FacesError for an
+    unknown data set, a folder that is not empty, and where the download fails.
     """
     if name not in SETS:
-        raise FacesError(f"no set is called {name!r}: choose one of {', '.join(SETS)}")
+        raise FacesError(f"no data set is called {name!r}: choose one of {', '.join(SETS)}")
     refuse_existing(target, "remove it")
     counts: dict[str, int] = {}
     try:
         images = SETS[name](cache, least)
     except (URLError, ConnectionError, TimeoutError) as error:
         raise FacesError(
-            f"{name}: cannot be downloaded ({error}): connect to the network, or download it elsewhere by "
-            f"`faces data get {name} --cache FOLDER` and bring that folder here for the same command"
+            f"{name}: cannot be downloaded ({error}): connect to the network, or download it on another machine with "
+            f"`faces data get {name} --cache FOLDER` and copy that folder here for the same command"
         ) from error
     with new_folder(target) as folder:
         for person, image in images:
@@ -56,7 +56,7 @@ def _lfw(cache: Path | None, least: int) -> Labeled:
         data_home=cache, color=True, resize=1.0, slice_=(slice(0, 250), slice(0, 250)), min_faces_per_person=least
     )
     names = [name.replace(" ", "_") for name in found.target_names]
-    scale = 255.0 if found.images.max() > 1 else 1.0  # scikit-learn has given both
+    scale = 255.0 if found.images.max() > 1 else 1.0  # depends on the version of scikit-learn
     return ((names[label], image / scale) for label, image in zip(found.target, found.images, strict=True))
 
 

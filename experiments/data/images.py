@@ -1,4 +1,4 @@
-"""Image files in, arrays out: every format and mode ends as (H, W, 3) uint8 RGB, or as an error that names the file."""
+"""Read image files of any format and mode as (H, W, 3) uint8 RGB arrays; an error names the file."""
 
 import os
 import threading
@@ -20,7 +20,7 @@ MAX_PIXELS = 64_000_000
 Fit = Literal["crop", "stretch", "pad"]
 Progress = Callable[[int, int], None]
 
-# Named, so that Pillow never hands a file to another program, as it hands PostScript to Ghostscript.
+# An explicit list, so that Pillow never runs another program on a file, such as Ghostscript on PostScript.
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "GIF", "TIFF")
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -37,24 +37,24 @@ Result = TypeVar("Result")
 
 
 class ImageError(FacesError):
-    """A file that should hold an image and does not yield one."""
+    """A file that cannot be read as an image."""
 
 
 def read_image(path: str | os.PathLike[str], at_least: int | None = None) -> np.ndarray:
     """Read an image, upright, as (H, W, 3) uint8 RGB. Safe to call from several threads.
 
     Transparent pixels are composited on white. 16-bit values are scaled, not clipped. Float pixels are read as 0 to 1
-    where they lie there, else as 0 to 255. Of several frames or pages the first is read. The EXIF orientation is
-    applied. With `at_least`, a JPEG whose sides are many times that many pixels may be decoded at a half, a quarter
-    or an eighth of its size, which is faster, and never below that many pixels.
+    where all of them are, else as 0 to 255. Of several frames or pages the first is read. The EXIF orientation is
+    applied. at_least: a JPEG whose sides are much longer than that many pixels may be decoded at a half, a quarter or
+    an eighth of its size, which is faster, but never smaller than that.
 
-    Raises ImageError for whatever cannot be read, and for an image of more than MAX_PIXELS before decoding it.
+    Raises ImageError for a file that cannot be read, and, before decoding, for an image of more than MAX_PIXELS.
     """
     return decode(path, at_least)[0]
 
 
 def decode(path: str | os.PathLike[str], at_least: int | None = None) -> tuple[np.ndarray, str]:
-    """`read_image`, together with the mode that the file is stored in, by Pillow's name: "RGB", "L", "P", "I;16"..."""
+    """Read an image as `read_image` does; return it and the mode of its file, named as in Pillow ("RGB", "I;16")."""
     path = Path(path)
     try:
         with _quiet_pillow(), path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
@@ -73,9 +73,9 @@ def decode(path: str | os.PathLike[str], at_least: int | None = None) -> tuple[n
 def fit_image(image: np.ndarray, size: tuple[int, int], fit: Fit) -> np.ndarray:
     """Bring (H, W, 3) uint8 to (h, w, 3) uint8, size = (h, w), by antialiased bicubic resizing.
 
-    "crop" covers the size and keeps the center; "pad" fits inside it and repeats the edge pixels, which puts no
-    artificial border before the network; "stretch" does not keep the proportions. Raises FacesError for another
-    `fit` or a size that is not positive, ValueError for an array that is not an image.
+    "crop" covers the size and keeps the center; "pad" fits inside it and repeats the edge pixels; "stretch" does not
+    keep the proportions. Raises FacesError for another `fit` or a size that is not positive, ValueError for an array
+    that is not an image.
     """
     _check_target(size, fit)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -105,15 +105,14 @@ def load_images(
 ) -> np.ndarray:
     """Read and fit images into one array, (N, h, w, 3) uint8, in the order of `paths`.
 
-    `workers` threads (all processors unless told) do it, as Pillow decodes outside Python's lock. `progress` is
-    called with (done, total), from the caller's thread. Where images are bad, the first of them in the order of
-    `paths` raises its ImageError.
+    workers: threads, by default one per processor; Pillow decodes without the interpreter's lock. progress: called with
+    (done, total) in the caller's thread. Raises ImageError for the first bad image in the order of `paths`.
     """
     _check_target(size, fit)
     pixels = np.empty((len(paths), *size, 3), np.uint8)
 
     def load(index: int) -> None:
-        # Twice the size, so that what the JPEG decoder shrinks is still resized with care.
+        # Decoded at twice the size or more, so that the last step is still an antialiased resize.
         pixels[index] = fit_image(read_image(paths[index], at_least=2 * max(size)), size, fit)
 
     for done, _ in enumerate(in_threads(load, range(len(paths)), workers), 1):
@@ -125,14 +124,14 @@ def load_images(
 def in_threads(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
 ) -> Iterator[Result]:
-    """Yield function(item) for each item in order, computed by threads that run a little ahead of the consumer.
+    """Yield function(item) for each item in order, computed by threads slightly ahead of the consumer.
 
-    The first exception, by order, is raised; what has not begun by then, or when the consumer leaves, never runs.
-    Raises FacesError for fewer than one worker.
+    Raises the first exception in the order of the items; items that have not begun then are dropped, as they are when
+    the consumer stops. Raises FacesError for fewer than one worker.
     """
     workers = available_processors() if workers is None else workers
     if workers < 1:
-        raise FacesError(f"workers is {workers}, expected at least 1: leave it out to use all processors")
+        raise FacesError(f"workers is {workers}, expected at least 1: omit it to use all processors")
     pool, pending = ThreadPoolExecutor(workers), deque[Future[Result]]()
     try:
         for item in items:
@@ -146,7 +145,7 @@ def in_threads(
 
 
 def available_processors() -> int:
-    """Number of processors that this process may use, which a container or `taskset` can make fewer than there are."""
+    """Return how many processors this process may use; containers and `taskset` can limit them."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -157,10 +156,10 @@ _quiet_filters = warnings.catch_warnings()
 
 @contextmanager
 def _quiet_pillow() -> Iterator[None]:
-    """Silence Pillow's warnings (of bombs, of odd EXIF): what matters in them is an ImageError, the rest is noise.
+    """Silence Pillow's warnings about bombs and damaged EXIF: what matters is raised as ImageError.
 
-    `warnings.catch_warnings` exchanges a list that all threads share, and undoes it in the wrong order when readers
-    overlap. So the first reader in silences, and the last one out restores.
+    `warnings.catch_warnings` replaces a list that all threads share, and overlapping readers would restore it in the
+    wrong order. So the first reader silences the warnings, and the last one restores them.
     """
     global _quiet_readers, _quiet_filters
     with _quiet_lock:
@@ -187,7 +186,7 @@ def _refuse_sizes(image: Image.Image, path: Path) -> None:
 
 
 def _reason(error: Exception, path: Path) -> str:
-    """What is wrong with a file, and what to do, from what reading it raised."""
+    """Explain an exception of reading a file: what is wrong, and what to do."""
     match error:
         case UnidentifiedImageError() if path.stat().st_size == 0:
             return "is empty (0 bytes): get it again or remove it"
@@ -210,14 +209,14 @@ def _reason(error: Exception, path: Path) -> str:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # damaged EXIF raises nearly anything, and the pixels are good without it
+    except Exception:  # damaged EXIF can raise nearly anything; the pixels are still good
         orientation = None
     method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
     return image if method is None else image.transpose(method)
 
 
 def _to_rgb(image: Image.Image, path: Path) -> np.ndarray:
-    """Any mode to a fresh (H, W, 3) uint8 array."""
+    """Convert an image of any mode to a new (H, W, 3) uint8 array."""
     if image.mode == "F" or image.mode.startswith("I"):
         gray = _to_gray8(np.asarray(image), path)
         return np.repeat(gray[..., None], 3, axis=2)
@@ -227,20 +226,20 @@ def _to_rgb(image: Image.Image, path: Path) -> np.ndarray:
 
 
 def _to_gray8(gray: np.ndarray, path: Path) -> np.ndarray:
-    """Integers of 0 to 65535, or floats of 0 to 1 or of 0 to 255, as uint8."""
+    """Convert integers of 0 to 65535, or floats of 0 to 1 or 0 to 255, to uint8."""
     low, high = gray.min(), gray.max()
     if gray.dtype.kind in "iu" and low >= 0 and high <= 65535:
         return ((gray.astype(np.int64) + 128) // 257).astype(np.uint8)
     if gray.dtype.kind == "f" and low >= 0 and high <= 255:
         return np.rint(gray * 255 if high <= 1 else gray).astype(np.uint8)
     raise ImageError(
-        f"{path}: its pixels run from {low} to {high}, expected integers of 0 to 65535, or floats of 0 to 1 or "
+        f"{path}: its pixels range from {low} to {high}, expected integers of 0 to 65535, or floats of 0 to 1 or "
         "of 0 to 255: save it with 8 bits a channel"
     )
 
 
 def _resize(image: np.ndarray, h: int, w: int, box: tuple[float, float, float, float] | None = None) -> np.ndarray:
-    # The gap lets Pillow average whole pixels first where the image is more than three times the size.
+    # reducing_gap: an image more than three times as large is first averaged over whole pixels, which is faster.
     return np.array(Image.fromarray(image).resize((w, h), Image.Resampling.BICUBIC, box, reducing_gap=3.0))
 
 

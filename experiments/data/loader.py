@@ -1,6 +1,7 @@
-"""Batches for PyTorch: read and augmented by worker processes, one share of each for every training process.
+"""Batches of images, in an order that seed and epoch decide.
 
-Batches: images as the network wants them, in an order that seed and epoch decide.
+For PyTorch: `EpochLoader` reads and augments `ShardedBatches` in worker processes; every training process gets its
+shard of each batch. For mytorch: `Batches`, of images in memory.
 """
 
 from collections.abc import Iterator
@@ -13,24 +14,24 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from experiments.config.recipe import DataSettings, Recipe
-from experiments.data.augment import Augmentation, SamePerson
+from experiments.data.augment import Augmentation, SamePersonMix
 from experiments.data.dataset import Faces
 from experiments.errors import FacesError
 
-Step = tuple[int, int]
-"""(epoch, batch): all that decides what a batch holds, beside the seed."""
+BatchKey = tuple[int, int]
+"""(epoch, batch number): together with the seed it decides what a batch holds."""
 
-AHEAD = 2
-"""Batches that a worker prepares beforehand."""
+PREFETCHED_BATCHES = 2
+"""Batches that each worker prepares in advance."""
 
 
 @dataclass
 class BatchShard:
-    """What one process computes of a batch.
+    """The part of a batch that one process computes.
 
-    images: (n, 3, H, W) uint8, channels last in memory; labels, indices: (n,) int64, indices being the images'
-    numbers; weights: (n,) float32, 0 for a image that only fills a place, else 1; total: images of the whole
-    batch; bad: what is wrong with those that could not be read.
+    images: (n, 3, H, W) uint8, channels last in memory. labels, indices: (n,) int64; indices are the images' numbers in
+    the data set. weights: (n,) float32, 0 for an image that only fills a place, else 1. total: images in the whole
+    batch. bad: an error message for each image that could not be read.
     """
 
     images: Tensor
@@ -41,16 +42,16 @@ class BatchShard:
     bad: list[str] = field(default_factory=list)
 
     def pin_memory(self) -> "BatchShard":
-        """The same in memory that a GPU reads from directly."""
+        """Return a copy in pinned memory, from which a GPU copies faster."""
         images, labels, indices = self.images.pin_memory(), self.labels.pin_memory(), self.indices.pin_memory()
         return BatchShard(images, labels, indices, self.weights.pin_memory(), self.total, self.bad)
 
 
 class ShardedBatches(Dataset):
-    """A process's shares of batches by (epoch, batch): shuffled and augmented as seed and epoch decide, or neither.
+    """One process's shards, indexed by (epoch, batch). Training shards are shuffled and augmented, others are not.
 
-    A last batch of a single image joins the one before, as batch norm needs two. Of several processes each takes a
-    image and its mirror place counted from the batch's end, so that pairs mixed by turning a batch round meet.
+    A last batch of one image is merged into the one before: batch norm needs two. With several processes, each takes
+    images together with those at the same distance from the batch's end, because `mix_batch` mixes these pairs.
     """
 
     def __init__(self, faces: Faces, recipe: Recipe, training: bool, rank: int = 0, processes: int = 1):
@@ -58,8 +59,8 @@ class ShardedBatches(Dataset):
         self.rank, self.processes, self.skip = rank, processes, recipe.data.on_bad_image == "skip"
         self.size = recipe.data.size
         self.augment = Augmentation(recipe.augment, recipe.seed)
-        self.same_person = SamePerson(faces, recipe.mixing.same, recipe.seed)
-        self.each = getattr(getattr(recipe.model, "head", None), "each", 1)
+        self.same_person = SamePersonMix(faces, recipe.mixing.same, recipe.seed)
+        self.images_per_person = getattr(getattr(recipe.model, "head", None), "each", 1)
         starts = list(range(0, len(faces), recipe.batch_size))
         if training and len(starts) > 1 and len(faces) - starts[-1] == 1:
             starts.pop()
@@ -67,10 +68,10 @@ class ShardedBatches(Dataset):
         self._order: tuple[int, np.ndarray] = (-1, np.arange(len(faces)))
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Batches per epoch."""
         return len(self.bounds)
 
-    def __getitem__(self, step: Step) -> BatchShard:
+    def __getitem__(self, step: BatchKey) -> BatchShard:
         epoch, number = step
         chosen = self.order(epoch)[slice(*self.bounds[number])]
         places = np.arange(len(chosen))
@@ -87,14 +88,17 @@ class ShardedBatches(Dataset):
         return BatchShard(pixels, labels, torch.from_numpy(mine), torch.from_numpy(weights), len(chosen), bad)
 
     def order(self, epoch: int) -> np.ndarray:
-        """The images' numbers as an epoch shows them."""
+        """Return the images' numbers in the order of an epoch, (N,)."""
         if self.training and self._order[0] != epoch:
             rng = np.random.default_rng((self.seed, epoch))
-            self._order = (epoch, in_groups(rng.permutation(len(self.faces)), self.faces.labels, self.each, rng))
+            self._order = (
+                epoch,
+                group_by_person(rng.permutation(len(self.faces)), self.faces.labels, self.images_per_person, rng),
+            )
         return self._order[1]
 
     def _read(self, chosen: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, list[str]]:
-        """Images (n, H, W, 3) uint8. In a bad one's place stands a good one, of weight 0."""
+        """Read images, (n, H, W, 3) uint8. A bad one is replaced by a good one of weight 0."""
         try:
             return np.asarray(self.faces.images[chosen]), []
         except FacesError:
@@ -108,17 +112,17 @@ class ShardedBatches(Dataset):
         return np.stack([image for image in images if isinstance(image, np.ndarray)]), bad
 
     def _image(self, index: int) -> np.ndarray | str:
-        """A image, or what is wrong with it."""
+        """Read one image, or return its error message."""
         try:
             return np.asarray(self.faces.images[index])
         except FacesError as error:
             return str(error)
 
 
-def in_groups(order: np.ndarray, labels: np.ndarray, each: int, rng: np.random.Generator) -> np.ndarray:
-    """An order (N,) of images, labels (N,), in which `each` of a person follow one another; groups in chance's order.
+def group_by_person(order: np.ndarray, labels: np.ndarray, each: int, rng: np.random.Generator) -> np.ndarray:
+    """Reorder images so that `each` of one person follow one another, the groups in random order.
 
-    What is left of a person after groups of `each` is a smaller one. `each` of 1 leaves the order as it is.
+    order: (N,) numbers of images; labels: (N,). A person's last group may be smaller. each = 1 changes nothing.
     """
     if each == 1:
         return order
@@ -130,8 +134,8 @@ def in_groups(order: np.ndarray, labels: np.ndarray, each: int, rng: np.random.G
     return np.concatenate([groups[place] for place in rng.permutation(len(groups))])
 
 
-class _Steps(Sampler[Step]):
-    """The (epoch, batch) pairs of an epoch, from any batch on."""
+class _EpochKeys(Sampler[BatchKey]):
+    """The keys of one epoch's batches, from batch `start` on."""
 
     def __init__(self, count: int):
         self.count, self.epoch, self.start = count, 0, 0
@@ -139,44 +143,44 @@ class _Steps(Sampler[Step]):
     def __len__(self) -> int:
         return self.count - self.start
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[BatchKey]:
         return ((self.epoch, number) for number in range(self.start, self.count))
 
 
 class EpochLoader:
-    """Epochs of shares, made by `workers` processes ahead of the training, or by none when they are asked for.
+    """Iterates over epochs of shards, prepared by `workers` processes; with 0 workers each is made when needed.
 
-    Threads will not do: torchvision draws from the one generator of the process, in which dropout draws, too. Workers
-    are started as PyTorch does on the system: on Linux forked, so that images in memory are shared and not sent.
+    Processes, not threads: torchvision's transforms draw from the process-wide generator, and so does dropout.
+    PyTorch's default start method is used; on Linux it forks, so that images in memory are shared and not copied.
     """
 
-    def __init__(self, shares: ShardedBatches, workers: int, pin: bool = False):
-        self.shares, self.steps = shares, _Steps(len(shares))
-        options: dict[str, Any] = {"persistent_workers": True, "prefetch_factor": AHEAD} if workers else {}
+    def __init__(self, batches: ShardedBatches, workers: int, pin: bool = False):
+        self.batches, self.keys = batches, _EpochKeys(len(batches))
+        options: dict[str, Any] = {"persistent_workers": True, "prefetch_factor": PREFETCHED_BATCHES} if workers else {}
         self.loader = DataLoader(
-            shares, batch_size=None, sampler=self.steps, num_workers=workers, pin_memory=pin, collate_fn=_as_it_is,
+            batches, batch_size=None, sampler=self.keys, num_workers=workers, pin_memory=pin, collate_fn=_identity,
             **options,
         )  # fmt: skip
 
     def __len__(self) -> int:
-        """Batches an epoch."""
-        return len(self.shares)
+        """Batches per epoch."""
+        return len(self.batches)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[BatchShard]:
-        """An epoch's shares from batch `start` on. Raises FacesError at a bad image, unless such are skipped."""
-        self.steps.epoch, self.steps.start = number, start
-        for share in self.loader:
-            if share.bad and not self.shares.skip:
-                raise FacesError(f"{share.bad[0]}; or leave such images out, by --set data.on_bad_image=skip")
-            yield share
+        """Yield an epoch's shards from batch `start` on. Raises FacesError for a bad image unless these are skipped."""
+        self.keys.epoch, self.keys.start = number, start
+        for shard in self.loader:
+            if shard.bad and not self.batches.skip:
+                raise FacesError(f"{shard.bad[0]}; or skip such images with --set data.on_bad_image=skip")
+            yield shard
 
 
-def _as_it_is(share: Any) -> Any:
+def _identity(share: Any) -> Any:
     return share
 
 
 def normalize_tensor(images: Tensor, data: DataSettings, device: torch.device, channels_last: bool = False) -> Tensor:
-    """(n, 3, H, W) uint8 to float32 on `device`: pixels from 0 to 1, less the recipe's mean, over its deviation."""
+    """Normalize (n, 3, H, W) uint8 to float32 on `device`: scale to 0..1, subtract the recipe's mean, divide by std."""
     mean = torch.as_tensor(data.mean, device=device).expand(3).reshape(3, 1, 1) * 255
     std = torch.as_tensor(data.std, device=device).expand(3).reshape(3, 1, 1) * 255
     pixels = (images.to(device, non_blocking=True).float() - mean) / std
@@ -185,16 +189,16 @@ def normalize_tensor(images: Tensor, data: DataSettings, device: torch.device, c
 
 @dataclass(frozen=True)
 class Batch:
-    """pixels: (n, 3, H, W) floating, normalized; labels: (n,) int64."""
+    """pixels: (n, 3, H, W) floating point, normalized; labels: (n,) int64."""
 
     pixels: np.ndarray
     labels: np.ndarray
 
 
 class Batches:
-    """Training's batches, shuffled and augmented anew each epoch, the same for the same seed and epoch.
+    """Training batches for mytorch: shuffled and augmented as (seed, epoch) decide.
 
-    A last batch of a single image joins the one before: batch norm needs two.
+    A last batch of one image is merged into the one before: batch norm needs two.
     """
 
     def __init__(self, faces: Faces, recipe: Recipe, dtype: type = np.float32):
@@ -207,11 +211,11 @@ class Batches:
         self.bounds = list(zip(starts, [*starts[1:], count], strict=True))
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Batches per epoch."""
         return len(self.bounds)
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """One epoch's batches."""
+        """Yield one epoch's batches."""
         order = np.random.default_rng((self.seed, number)).permutation(len(self.faces))
         for start, end in self.bounds:
             chosen = order[start:end]
@@ -220,10 +224,9 @@ class Batches:
 
 
 def normalize_images(images: np.ndarray, data: DataSettings, dtype: type = np.float32) -> np.ndarray:
-    """(n, H, W, 3) uint8 to (n, 3, H, W): pixels from 0 to 1, less the recipe's mean, over its deviation,
-    of all channels or each.
+    """Normalize (n, H, W, 3) uint8 to (n, 3, H, W): scale to 0..1, subtract the recipe's mean, divide by std.
 
-    The memory stays channels last, as mytorch's convolutions like it.
+    The memory stays channels last, which mytorch's convolutions prefer.
     """
     pixels: np.ndarray = images.astype(dtype)
     pixels -= (255 * np.asarray(data.mean)).astype(dtype)

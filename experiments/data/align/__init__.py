@@ -1,1 +1,1 @@
-"""Faces found, turned upright and cut out: what `faces align` does, a step a file."""
+"""`faces align`: detect the face in each image, align it to a template and store it."""

@@ -1,4 +1,4 @@
-"""Faces of photos, found, turned upright and cut out in memory, for commands that look at a few of them."""
+"""Align the faces of a few photos in memory, for commands with `--align`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.align.detector import Detector, Face, choose
+from experiments.data.align.detector import Detector, Face, choose_face
 from experiments.data.align.settings import AlignSettings
-from experiments.data.align.warp import aligned
+from experiments.data.align.warp import align_face
 from experiments.data.images import fit_image, read_image
 from experiments.errors import FacesError
 from experiments.progress import track
@@ -18,9 +18,9 @@ CHUNK = 32
 
 @dataclass(frozen=True, eq=False)
 class AlignedFace:
-    """One photo. image: the chosen face, (size, size, 3) uint8; where none was found, the photo's middle.
+    """One photo's face. image: the aligned face, or the photo's center where none was found, (size, size, 3) uint8.
 
-    face: where it stood, None where none was found; faces: how many were found.
+    face: the chosen face, None where none was found; faces: how many were found.
     """
 
     path: Path
@@ -30,10 +30,10 @@ class AlignedFace:
 
     @property
     def remark(self) -> str:
-        """What a reader should know of it, or nothing."""
+        """A remark for the user, or an empty string."""
         if self.face is None:
-            return f"{self.path}: no face was found"
-        return f"{self.path}: {self.faces} faces, the most central large one was taken" if self.faces > 1 else ""
+            return f"{self.path}: no face found"
+        return f"{self.path}: {self.faces} faces; only the largest central one was used" if self.faces > 1 else ""
 
 
 def align_files(paths: Sequence[Path], size: tuple[int, int]) -> list[AlignedFace]:
@@ -49,8 +49,8 @@ def align_files(paths: Sequence[Path], size: tuple[int, int]) -> list[AlignedFac
             chunk = paths[start : start + CHUNK]
             images = [read_image(path) for path in chunk]
             for path, image, faces in zip(chunk, images, detect(images), strict=True):
-                face = choose(faces, image.shape[1], image.shape[0])
-                shown = fit_image(image, size, "crop") if face is None else aligned(image, face, settings)
+                face = choose_face(faces, image.shape[1], image.shape[0])
+                shown = fit_image(image, size, "crop") if face is None else align_face(image, face, settings)
                 found.append(AlignedFace(path, shown, face, len(faces)))
             advance(start + len(chunk), len(paths))
     return found

@@ -14,7 +14,7 @@ import numpy as np
 from experiments.data.align.detector import Face
 from experiments.data.align.records import FAILURES, SETTINGS, TABLE, Record, Table, copy_tables, list_images
 from experiments.data.align.settings import AlignSettings
-from experiments.data.align.warp import align_images, begin_worker, cut_usual, template
+from experiments.data.align.warp import align_images, begin_worker, crop_usual_place, template
 from experiments.data.folders import existing_folder
 from experiments.data.images import Progress, available_processors
 from experiments.data.preparation import PREPARED, write_preparation
@@ -71,7 +71,7 @@ def align_folder(
     if settings.missing == "crop":
         for record in [record for record in records.values() if record.how == "skipped"]:
             face = usual_face(record, records.values())
-            records[record.path] = cut_usual(source, target, outputs[record.path], record, face, settings)
+            records[record.path] = crop_usual_place(source, target, outputs[record.path], record, face, settings)
     copy_tables(source, target, (TABLE, FAILURES, SETTINGS, PREPARED))
     ordered = tuple(records[path] for path in outputs)
     table.write(ordered)

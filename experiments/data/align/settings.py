@@ -1,4 +1,4 @@
-"""What decides how an aligned image looks: two jobs with the same settings write the same files."""
+"""Settings of `faces align`: two jobs with the same settings write the same files."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -14,14 +14,14 @@ Format = Literal["same", "jpeg", "png"]
 
 @dataclass(frozen=True)
 class AlignSettings:
-    """How faces are chosen, cut out and stored.
+    """How faces are chosen, cropped and stored.
 
-    size: pixels a side. crop: "five-point" turns, scales and moves the face so that its landmarks fall on ArcFace's
-    template; "margin" cuts a square around the face's box and turns nothing. margin: how much wider the image is than
-    the template, or than the box's longer side, as a share of that. choice: which of several faces, see `choose`.
-    missing: what becomes of a image without a face: "crop" cuts where the faces of its folder usually are, "skip"
-    leaves it out. format: "same" keeps a file's name and stores JPEG as JPEG, anything else as PNG; `quality` is
-    JPEG's, its colors never halved.
+    size: pixels a side. crop: "five-point" rotates, scales and moves the face so that its landmarks fall on ArcFace's
+    template; "margin" crops an upright square around the face's box. margin: how much wider the image is than the
+    template, or than the box's longer side, as a fraction of it. choice: which of several faces, see `choose_face`.
+    missing: an image without a face is cropped where the faces of its folder usually are ("crop"), or left out
+    ("skip"). format: "same" keeps a file's name and stores JPEG as JPEG, everything else as PNG. quality: JPEG's, 1 to
+    100.
     """
 
     size: int = 112

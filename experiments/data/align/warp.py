@@ -1,9 +1,7 @@
-"""Where a face's landmarks are, where they should be, and the image in between.
+"""Warp images so that a face's landmarks fall on a template, and store them.
 
-Points are (x, y) in pixels, the center of the first pixel being (0, 0), and are arrays of shape (K, 2). A transform is
-a (2, 3) matrix: the linear part and, last, the shift.
-
-Images in, aligned images out: reading, cutting out the chosen face, storing it.
+Points are arrays (K, 2) of (x, y) in pixels; the center of the first pixel is (0, 0). A transform is a (2, 3) matrix:
+the linear part, then the translation.
 """
 
 import multiprocessing
@@ -19,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from experiments.data.align.detector import Detector, Face, choose
+from experiments.data.align.detector import Detector, Face, choose_face
 from experiments.data.align.records import Record
 from experiments.data.align.settings import AlignSettings
 from experiments.data.images import ImageError, read_image
@@ -29,20 +27,22 @@ TEMPLATE_SIZE = 112
 TEMPLATE = np.array(
     [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]
 )
-"""ArcFace's: the eyes left and right in the image, the nose, the corners of the mouth left and right, at 112 px."""
+"""ArcFace's points at 112 px: left and right eye as seen in the image, nose, left and right corner of the mouth."""
 
 
 def template(size: int, margin: float = 0.0) -> np.ndarray:
-    """ArcFace's five points (5, 2) in a image of `size` pixels a side that shows `margin` times its width more."""
+    """Return ArcFace's five points (5, 2) in an image of `size` pixels a side, `margin` (a fraction) wider than
+    ArcFace's.
+    """
     middle = TEMPLATE_SIZE / 2
     return ((TEMPLATE + 0.5 - middle) / (1 + margin) + middle) * (size / TEMPLATE_SIZE) - 0.5
 
 
-def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The turn, scale and shift (2, 3) that brings `source` closest to `target`, in the sum of squares.
+def fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the rotation, scale and translation (2, 3) that map `source` to `target` with least squares.
 
-    Never a mirror image. Umeyama 1991, "Least-squares estimation of transformation parameters between two point
-    patterns", equations 38 to 43. Raises ValueError where all source points are one.
+    Reflections are excluded. Umeyama 1991, "Least-squares estimation of transformation parameters between two point
+    patterns", equations 38 to 43. Raises ValueError where all source points are equal.
     """
     source_mean, target_mean = source.mean(0), target.mean(0)
     from_points, to_points = source - source_mean, target - target_mean
@@ -56,30 +56,29 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.column_stack([scaled, target_mean - scaled @ source_mean])
 
 
-def square(box: np.ndarray, margin: float, size: int) -> np.ndarray:
-    """The transform (2, 3) that brings a square around a box to `size` pixels, upright.
+def fit_box(box: np.ndarray, margin: float, size: int) -> np.ndarray:
+    """Return the transform (2, 3) that scales a square around a box to `size` pixels, without rotation.
 
-    box: left, top, right, bottom. The square's side is the box's longer one plus `margin` times that.
+    box: left, top, right, bottom. The square's side is the longer side of the box times (1 + margin).
     """
     center = (np.asarray(box[:2], float) + box[2:4]) / 2
     scale = size / (max(box[2] - box[0], box[3] - box[1]) * (1 + margin))
     return np.column_stack([scale * np.eye(2), (size - 1) / 2 - scale * center])
 
 
-def moved(points: np.ndarray, transform: np.ndarray) -> np.ndarray:
-    """Points (K, 2) after a transform (2, 3)."""
-    moved_points: np.ndarray = points @ transform[:, :2].T + transform[:, 2]
-    return moved_points
+def transform_points(points: np.ndarray, transform: np.ndarray) -> np.ndarray:
+    """Apply a transform (2, 3) to points (K, 2)."""
+    transformed: np.ndarray = points @ transform[:, :2].T + transform[:, 2]
+    return transformed
 
 
 def warp(image: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
-    """A image (H, W, 3) uint8 under a similarity, as (size, size, 3): bicubic, black beyond the image's edge.
+    """Warp an image (H, W, 3) uint8 by a similarity to (size, size, 3): bicubic, black outside the image.
 
-    Where it shrinks, the part that is seen is brought to scale by antialiased resizing first: taking single points of
-    a large image would make noise of its detail.
+    Where the transform shrinks, the visible part is first resized with antialiasing.
     """
     inverse = _inverse(transform)
-    corners = moved(np.array([(-1, -1), (size, -1), (size, size), (-1, size)], float), inverse)
+    corners = transform_points(np.array([(-1, -1), (size, -1), (size, size), (-1, size)], float), inverse)
     height, width = image.shape[:2]
     reach = 2 / min(1.0, _scale(transform))
     left, top = np.clip(np.floor(corners.min(0) - reach), 0, (width - 1, height - 1)).astype(int)
@@ -92,7 +91,7 @@ def warp(image: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
         seen = seen.resize(smaller, Image.Resampling.BICUBIC)
         inverse[:, 2] = (inverse[:, 2] + 0.5) * factors - 0.5
         inverse[:, :2] *= factors[:, None]
-    inverse[:, 2] += 0.5 - 0.5 * inverse[:, :2].sum(1)  # Pillow counts from a pixel's corner, not its center
+    inverse[:, 2] += 0.5 - 0.5 * inverse[:, :2].sum(1)  # Pillow's origin is a pixel's corner
     coefficients = tuple(inverse.ravel().tolist())
     return np.array(seen.transform((size, size), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC))
 
@@ -106,18 +105,18 @@ def _scale(transform: np.ndarray) -> float:
     return float(np.sqrt(abs(np.linalg.det(transform[:, :2]))))
 
 
-PIXELS_AT_ONCE = 40_000_000
-"""Images are held in memory until they come to so many pixels, then looked at together."""
+MAX_PIXELS_IN_MEMORY = 40_000_000
+"""Images are read until they have this many pixels in total, then searched together."""
 
 
 def begin_worker(threads: int) -> None:
-    """What a process does first: it takes its part of the processors, and sees to it that it ends with its parent."""
+    """Prepare a worker process: limit its threads, and end it when its parent ends."""
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed tells nobody, and its processes would wait for errands for ever."""
+    """End this process with its parent: the workers of a killed parent would wait for work for ever."""
     if parent := multiprocessing.parent_process():
         parent.join()
         os._exit(1)
@@ -126,43 +125,45 @@ def _end_with_parent() -> None:
 def align_images(
     source: Path, target: Path, settings: AlignSettings, device: str, jobs: Sequence[tuple[str, str]]
 ) -> list[Record]:
-    """Align images, each a path under `source` and one under `target`, and say what was found in each.
+    """Align images, given as paths relative to `source` and to `target`; return a record of each.
 
-    Images without a face are written by `cut_usual` later, when it is known where faces usually are.
+    Images without a face are skipped here: `crop_usual_place` stores them when the usual place of faces is known.
     """
     records = []
     for names, images, unreadable in _read(source, jobs):
         records += unreadable
         for (path, output), image, faces in zip(names, images, _detector(device)(images), strict=True):
             height, width = image.shape[:2]
-            face = choose(faces, width, height, settings.choice)
+            face = choose_face(faces, width, height, settings.choice)
             if face is None:
                 records.append(Record(path, "", width, height, 0, "skipped", "no face found"))
             else:
-                save(aligned(image, face, settings), target / output, settings.quality)
+                save_image(align_face(image, face, settings), target / output, settings.quality)
                 records.append(Record.of_face(path, output, width, height, len(faces), face))
     return records
 
 
-def cut_usual(source: Path, target: Path, output: str, record: Record, face: Face, settings: AlignSettings) -> Record:
-    """Cut a image as if `face` had been found in it, and say so."""
+def crop_usual_place(
+    source: Path, target: Path, output: str, record: Record, face: Face, settings: AlignSettings
+) -> Record:
+    """Crop an image as if `face` had been found in it; return its record."""
     try:
         image = read_image(source / record.path)
     except ImageError as error:
         return replace(record, how="unreadable", why=str(error))
-    save(aligned(image, face, settings), target / output, settings.quality)
+    save_image(align_face(image, face, settings), target / output, settings.quality)
     return replace(record, output=output, how="usual place")
 
 
-def aligned(image: np.ndarray, face: Face, settings: AlignSettings) -> np.ndarray:
-    """The face of a image (H, W, 3) uint8 as the settings want it, (size, size, 3) uint8."""
+def align_face(image: np.ndarray, face: Face, settings: AlignSettings) -> np.ndarray:
+    """Crop or align a face of an image (H, W, 3) uint8 as the settings say: (size, size, 3) uint8."""
     if settings.crop == "margin":
-        return warp(image, square(face.box, settings.margin, settings.size), settings.size)
-    return warp(image, similarity(face.landmarks, template(settings.size, settings.margin)), settings.size)
+        return warp(image, fit_box(face.box, settings.margin, settings.size), settings.size)
+    return warp(image, fit_similarity(face.landmarks, template(settings.size, settings.margin)), settings.size)
 
 
-def save(image: np.ndarray, path: Path, quality: int) -> None:
-    """Store a image whole or not at all, as its name says: PNG, or JPEG with colors at full resolution."""
+def save_image(image: np.ndarray, path: Path, quality: int) -> None:
+    """Store an image atomically, by its suffix as PNG, or as JPEG without chroma subsampling."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         if path.suffix.lower() == ".png":
@@ -179,7 +180,7 @@ def _detector(device: str) -> Detector:
 def _read(
     source: Path, jobs: Sequence[tuple[str, str]]
 ) -> Iterator[tuple[list[tuple[str, str]], list[np.ndarray], list[Record]]]:
-    """Groups of images that fit in memory together: their names, the images, and records of what is none."""
+    """Read groups of images that fit into memory: their paths, the images, and records of unreadable files."""
     left = iter(jobs)
     while first := list(islice(left, 1)):
         names, images, unreadable, pixels = [], [], [], 0
@@ -193,6 +194,6 @@ def _read(
                 names.append((path, output))
                 images.append(image)
                 pixels += image.shape[0] * image.shape[1]
-            if pixels < PIXELS_AT_ONCE:
+            if pixels < MAX_PIXELS_IN_MEMORY:
                 first = list(islice(left, 1))
         yield names, images, unreadable

@@ -1,4 +1,4 @@
-"""Synthetic faces: drawn people, each with features of their own, photographed under everything that varies.
+"""Synthetic faces: people with random features, drawn with varying pose, light, expression and camera.
 
 identity = draw_identity(seed=1, number=0)
 pixels = draw_image(identity, seed=1, image=0, size=160)

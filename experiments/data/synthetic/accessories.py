@@ -1,7 +1,4 @@
-"""What stands before the face: the glasses that belong to a person, and the occlusions that belong to a photograph.
-
-Neck, shoulders and clothes: they belong to the photograph more than to the person.
-"""
+"""Glasses, occlusions, and the body with its clothes. Glasses are part of the identity, the rest of the photo."""
 
 import numpy as np
 
@@ -10,10 +7,10 @@ from experiments.data.synthetic.identity import Glasses, Identity
 from experiments.data.synthetic.styles import CLOTH, INK, Color, darker, lighter, mix
 
 GLASSES_DEPTH = 0.66
-"""Depth of a pair of glasses: a little before the eyes."""
+"""Depth of glasses: slightly in front of the eyes."""
 
 LENS_REFLECTION = np.array([(-0.55, -0.5), (-0.3, -0.62), (-0.52, 0.1), (-0.66, 0.1)])
-"""A reflection on a lens, in its half sizes."""
+"""A reflection on a lens, in units of its half size."""
 
 
 def _lens(width: float, height: float, square: float, count: int = 28) -> np.ndarray:
@@ -31,7 +28,7 @@ def _curved(points: np.ndarray) -> np.ndarray:
 
 
 def draw_glasses(layer: ShapeLayer, identity: Identity, glasses: Glasses, dark: bool = False) -> None:
-    """Frame, bridge and temples; the lenses are clear, with a glint, or `dark`."""
+    """Draw frame, bridge and temples; the lenses are clear with a reflection, or `dark`."""
     eyes, w = identity.eyes, identity.head.width
     rim = max(glasses.rim, 0.012)
     shape = _lens(glasses.width, glasses.height, glasses.square)
@@ -55,7 +52,7 @@ def draw_glasses(layer: ShapeLayer, identity: Identity, glasses: Glasses, dark: 
 
 
 def draw_occlusion(layer: ShapeLayer, identity: Identity, kind: str, rng: np.random.Generator) -> None:
-    """Something that hides a part of the face in this photograph only."""
+    """Draw an object of OCCLUSIONS that hides part of the face in this photo."""
     cloth = CLOTH[int(rng.integers(len(CLOTH)))]
     if kind == "sunglasses":
         frames = Glasses(rng.uniform(0.25, 0.29), rng.uniform(0.15, 0.2), rng.uniform(0, 1), 0.022, (30, 28, 34))
@@ -139,7 +136,7 @@ def _draw_hand(layer: ShapeLayer, identity: Identity, side: int, lift: float) ->
 
 
 def _draw_board(layer: ShapeLayer, cloth: Color, rng: np.random.Generator) -> None:
-    """A book, a shelf, somebody's shoulder: a straight edge across one corner of the face."""
+    """A book, a shelf or a shoulder: a straight edge across one corner of the face."""
     angle, offset = rng.uniform(0, 2 * np.pi), rng.uniform(0.42, 0.75)
     across = np.array((np.cos(angle), np.sin(angle)))
     along = np.array((-across[1], across[0]))
@@ -152,11 +149,11 @@ def _draw_board(layer: ShapeLayer, cloth: Color, rng: np.random.Generator) -> No
 
 
 COLLARS: dict[str, tuple[float, float]] = {"crew": (1.52, 0.95), "vee": (2.0, 0.55), "shirt": (1.8, 0.55)}
-"""How low the neckline hangs (y), and how wide it is half way down, in half widths of the neck."""
+"""Lowest point of the neckline (y), and its half width half way down, in half widths of the neck."""
 
 
 def draw_body(layer: ShapeLayer, identity: Identity, cloth: Color, collar: str) -> None:
-    """Neck and shoulders in `cloth`, cut as one of COLLARS or as a "turtle" neck."""
+    """Draw neck and shoulders in clothes of color `cloth`, with a collar of COLLARS or a "turtle" neck."""
     neck, skin = identity.head.neck * identity.head.width * 1.12, identity.skin
     _draw_neck(layer, neck, skin)
     if collar == "turtle":
@@ -187,6 +184,6 @@ def _draw_neck(layer: ShapeLayer, neck: float, skin: Color) -> None:
 
 
 def _neckline(neck: float, depth: float, width: float) -> Points:
-    """The edge of the cloth, from the right shoulder to the left one."""
+    """Return the edge of the cloth, from the right to the left shoulder."""
     half = smooth([(neck * 1.3, 1.30), (neck * width, 1.36 + (depth - 1.36) * 0.6), (0, depth)])
     return np.concatenate([half, half[-2::-1] * (-1, 1)])

@@ -1,4 +1,4 @@
-"""Light on the head, and what a camera makes of it."""
+"""Light on the head, and the camera: exposure, tint, noise and blur."""
 
 from functools import lru_cache
 
@@ -9,14 +9,14 @@ from experiments.data.synthetic.canvas import HeadView
 from experiments.data.synthetic.scene import Light, Scene
 
 MIN_SIZE, MAX_SIZE = 16, 512
-"""Sizes that are drawn, in pixels a side."""
+"""Smallest and largest image, in pixels a side."""
 
 NOISE_SIDE = 768
-"""Pixels a side of the film that every image's noise is cut from."""
+"""Pixels a side of the noise that every image gets a window of."""
 
 
 def light_map(light: Light, view: HeadView, size: int) -> np.ndarray:
-    """Brightness (size, size) of a head-shaped ball under `light`: ambience, and Lambert's cosine."""
+    """Return the brightness (size, size) of an ellipsoid under `light`: ambient plus Lambertian."""
     at = (np.arange(size, dtype=np.float32) + 0.5) / size
     x, y = (at - view.center[0])[None] / view.scale, (at - view.center[1])[:, None] / view.scale
     c, s = np.float32(np.cos(view.roll)), np.float32(np.sin(view.roll))
@@ -32,7 +32,7 @@ def light_map(light: Light, view: HeadView, size: int) -> np.ndarray:
 def compose_photo(
     person: Image.Image, shading: Image.Image, backdrop: Image.Image, scene: Scene, rng: np.random.Generator
 ) -> np.ndarray:
-    """Put the lit person before its background, and expose, tint, blur and grain the whole: (size, size, 3) uint8.
+    """Composite the lit person and the background, then apply exposure, tint, noise and blur: (size, size, 3) uint8.
 
     person: RGBX, the last channel its alpha, with which the colors are multiplied already.
     shading: RGB, the light on the person, 128 for a factor of one. backdrop: RGB.

@@ -1,7 +1,4 @@
-"""Shapes in the coordinates of a head, collected in painting order and put on a canvas all at once.
-
-Curves through a few control points, and the outlines of strokes laid along them.
-"""
+"""Shapes in head coordinates, their projection into the image, and curves to build them from."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,14 +9,14 @@ from PIL import ImageDraw
 from experiments.data.synthetic.styles import Color
 
 DEPTH = 0.68
-"""How far the middle of the face stands out from the plane of its outline, in half face heights."""
+"""Depth of the middle of the face over the plane of its outline, in half face heights."""
 
 
 @dataclass(frozen=True)
 class HeadView:
-    """How a head of half width `width` is seen: turned by yaw, pitch and roll, then scaled and moved into the image.
+    """Projection of a head of half width `width`: rotation by yaw, pitch and roll, then scale and translation.
 
-    `scale` and `center` are fractions of the image. Without perspective: at a portrait's distance it hardly shows.
+    `scale` and `center` are fractions of the image. The projection is orthographic, as for a distant camera.
     """
 
     yaw: float
@@ -42,17 +39,14 @@ class HeadView:
         return (self.scale * (roll @ (pitch @ yaw)[:2])).T
 
     def surface(self, points: np.ndarray) -> np.ndarray:
-        """Depth (N,) of the face at `points` (N, 2): an ellipsoid, and the plane of the outline beyond it.
-
-        No wider than the outline, so that nothing on it is turned out of the face.
-        """
+        """Return the depth (N,) of the face at `points` (N, 2): an ellipsoid inside the outline, 0 outside."""
         x, y = points[:, 0] / self.width, (points[:, 1] - 0.12) / 1.14
         return DEPTH * np.sqrt(np.maximum(1 - x * x - y * y, 0))
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """(N, 3) in the head to (N, 2) in the image, as fractions of it.
+        """Project points (N, 3) of the head to the image, (N, 2), as fractions of it.
 
-        What lies on the rim is widened as the head turns: the outline of a ball is its own, not a turned disc.
+        Points near the outline are widened as the head turns, because a rotated ball keeps its outline.
         """
         widening = np.sqrt(1 + (np.tan(self.yaw) * DEPTH / self.width) ** 2) - 1
         rim = np.clip(1 - points[:, 2] / DEPTH, 0, 1)
@@ -61,7 +55,7 @@ class HeadView:
 
 
 class ShapeLayer:
-    """Filled shapes, later ones over earlier ones. Points are (N, 2), laid on the face's surface, or (N, 3)."""
+    """Filled polygons in painting order. Points are (N, 2), placed on the face's surface, or (N, 3)."""
 
     def __init__(self) -> None:
         self._shapes: list[np.ndarray] = []
@@ -69,7 +63,7 @@ class ShapeLayer:
         self._raised: list[float] = []
 
     def fill(self, points: np.ndarray, color: Color, raised: float = 0.0, flat: float | None = None) -> None:
-        """Add a polygon: (N, 2) lies `raised` above the surface, or in the plane z = `flat`; (N, 3) where it says."""
+        """Add a polygon. (N, 2): at depth `raised` above the surface, or in the plane z = `flat`. (N, 3): as given."""
         if flat is not None:
             points = np.concatenate([points, np.full((len(points), 1), flat)], axis=1)
         self._shapes.append(points)
@@ -77,7 +71,7 @@ class ShapeLayer:
         self._raised.append(raised)
 
     def fill_all(self, shapes: np.ndarray, colors: list[Color], raised: float = 0.0, flat: float | None = None) -> None:
-        """Add many polygons of as many points each: shapes (M, N, 2)."""
+        """Add polygons with equal numbers of points: shapes (M, N, 2)."""
         if flat is not None:
             shapes = np.concatenate([shapes, np.full((*shapes.shape[:2], 1), flat)], axis=2)
         self._shapes.extend(shapes)
@@ -91,7 +85,7 @@ class ShapeLayer:
         self._raised.extend(other._raised)
 
     def paint(self, draw: ImageDraw.ImageDraw, view: HeadView, size: int, opaque: bool = True) -> None:
-        """Put everything, seen so, on a canvas `size` pixels wide; `opaque` where that has an alpha channel."""
+        """Draw all polygons, projected by `view`, on a canvas `size` pixels wide. opaque: it has an alpha channel."""
         if not self._shapes:
             return
         flat = (view.project(self._placed(view)) * size - 0.5).ravel().tolist()
@@ -103,7 +97,7 @@ class ShapeLayer:
             start = end
 
     def _placed(self, view: HeadView) -> np.ndarray:
-        """Every point of every shape, (N, 3): in one go, for a layer has hundreds of small shapes."""
+        """Return the points of all shapes, (N, 3). At once, because a layer has hundreds of small shapes."""
         lengths = [len(points) for points in self._shapes]
         deep = [points.shape[1] == 3 for points in self._shapes]
         placed = np.empty((sum(lengths), 3))
@@ -121,7 +115,7 @@ Points = np.ndarray
 
 @lru_cache(maxsize=64)
 def _catmull_rom(count: int, steps: int, closed: bool) -> np.ndarray:
-    """Weights (samples, count) that turn control points into a Catmull-Rom spline through them."""
+    """Return weights (samples, count) that map control points to a Catmull-Rom spline through them."""
     segments = count if closed else count - 1
     t = np.arange(steps) / steps
     blend = 0.5 * np.stack(
@@ -139,20 +133,20 @@ def _catmull_rom(count: int, steps: int, closed: bool) -> np.ndarray:
 
 
 def smooth(points: np.ndarray | list, steps: int = 5, closed: bool = False) -> Points:
-    """A smooth curve through `points` (N, D), `steps` samples a segment."""
+    """Return a smooth curve through `points` (N, D), with `steps` samples per segment."""
     points = np.asarray(points, float)
     return _catmull_rom(len(points), steps, closed) @ points
 
 
 def mirrored(half: np.ndarray | list) -> Points:
-    """Close a right half, given from top to bottom, with its mirror image; points on the axis are not repeated."""
+    """Close a right half, given from top to bottom, with its mirror image, without repeating points on the axis."""
     half = np.asarray(half, float)
     left = half[::-1] * (-1, 1)
     return np.concatenate([half, left[np.abs(left[:, 0]) > 1e-9]])
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, count: int = 16) -> Points:
-    """An ellipse about (x, y)."""
+    """Return an ellipse around (x, y)."""
     return np.array((x, y)) + _circle(count) * (rx, ry)
 
 
@@ -163,14 +157,14 @@ def _circle(count: int) -> np.ndarray:
 
 
 def beziers(start: np.ndarray, control: np.ndarray, end: np.ndarray, steps: int = 7) -> np.ndarray:
-    """Quadratic Bézier curves, many at once: three arrays (M, 2) give (M, steps, 2)."""
+    """Return quadratic Bézier curves (M, steps, 2) of three arrays (M, 2)."""
     t = np.linspace(0, 1, steps)[:, None]
     start, control, end = (np.asarray(points, float)[:, None] for points in (start, control, end))
     return (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
 
 
 def strokes(centers: np.ndarray, widths: np.ndarray) -> np.ndarray:
-    """Outlines (..., 2S, 2) of strokes along `centers` (..., S, 2) whose half widths (..., S) vary along the way."""
+    """Return outlines (..., 2S, 2) of strokes along `centers` (..., S, 2) with half widths (..., S)."""
     x, y = centers[..., 0], centers[..., 1]
     dx, dy = _slope(x), _slope(y)
     scale = widths / np.sqrt(dx * dx + dy * dy + 1e-12)
@@ -184,7 +178,7 @@ def strokes(centers: np.ndarray, widths: np.ndarray) -> np.ndarray:
 
 
 def _slope(values: np.ndarray) -> np.ndarray:
-    """Differences along the last axis: central inside, one-sided at both ends, as far as their direction goes."""
+    """Return differences along the last axis: central inside, one-sided at both ends; only their direction counts."""
     slope = np.empty_like(values)
     np.subtract(values[..., 2:], values[..., :-2], out=slope[..., 1:-1])
     slope[..., 0] = values[..., 1] - values[..., 0]
@@ -194,7 +188,7 @@ def _slope(values: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def taper(steps: int, start: float = 0.0, end: float = 0.0, peak: float = 0.4) -> np.ndarray:
-    """Half widths of a stroke that swells from `start` to 1 at `peak` of its length and thins to `end`."""
+    """Return half widths of a stroke that grow from `start` to 1 at `peak` of its length and shrink to `end`."""
     t = np.linspace(0, 1, steps)
     rise = start + (1 - start) * np.sin(np.clip(t / peak, 0, 1) * np.pi / 2)
     fall = end + (1 - end) * np.cos(np.clip((t - peak) / (1 - peak), 0, 1) * np.pi / 2)

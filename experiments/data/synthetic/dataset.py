@@ -1,6 +1,6 @@
-"""A data set of drawn faces in the shape of a Kaggle competition: folders to train on, a flat test set, answers apart.
+"""A data set of synthetic faces, laid out as a Kaggle competition.
 
-DIRECTORY/train/n000001/0001_01.jpg ...   a folder an identity
+DIRECTORY/train/n000001/0001_01.jpg ...   one folder per identity
 DIRECTORY/test/1.jpg ... K.jpg            shuffled: the number tells nothing
 DIRECTORY/sample_submission.csv           image_name,label in string order (1, 10, 100, ...), a constant label
 DIRECTORY/answers/test.csv                the same rows with the true labels
@@ -29,14 +29,14 @@ from experiments.data.synthetic.render import draw_jpeg
 from experiments.errors import FacesError
 
 FIRST_TEST_IMAGE = 1_000_000
-"""Images from this number on are test images, so that a person's do not change with the number to train on."""
+"""Number of a person's first test image; a person's test images do not depend on the number of training images."""
 
 Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True, slots=True)
 class SyntheticDataset:
-    """Where everything is, and how much of it."""
+    """Paths and counts of a data set."""
 
     directory: Path
     train: Path
@@ -52,7 +52,7 @@ class SyntheticDataset:
 
 @dataclass(frozen=True, slots=True)
 class _PersonJob:
-    """The work of one call: every image of one identity. `train` of them, and those that the test set numbers so."""
+    """All images of one identity: `train` training images, and test images with these numbers."""
 
     identity: int
     train: int
@@ -70,11 +70,11 @@ def write_dataset(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> SyntheticDataset:
-    """Draw `identities` people, `images` of each to train on and `test_images` in all to test on, `size` pixels square.
+    """Draw `identities` people with `images` training images each, and `test_images` in all, `size` pixels a side.
 
-    The same numbers and `seed` give the same bytes, whatever `workers` is (default: one a core available). Progress
-    is called in this process with the images done and their total. Raises FacesError for numbers out of range and
-    for a directory that is in use or cannot be written; whatever stops it, nothing half-written is left.
+    The same numbers and `seed` give the same bytes for any number of `workers` (default: one per processor). progress:
+    called in this process with (images done, total). Raises FacesError for numbers out of range and for a directory
+    that is not empty or cannot be written. Nothing half-written is left behind.
     """
     directory = Path(directory)
     workers = available_processors() if workers is None else workers
@@ -105,7 +105,7 @@ def write_dataset(
 
 
 def label(identity: int) -> str:
-    """The name of identity `identity`, counted from 0: the first is n000001."""
+    """Return the name of identity number `identity`, counted from 0: the first is n000001."""
     return f"n{identity + 1:06d}"
 
 
@@ -123,13 +123,13 @@ def _check_numbers(identities: int, images: int, test_images: int, size: int, se
 
 
 def _assign_test_numbers(identities: int, images: int, test_images: int, seed: int) -> list[_PersonJob]:
-    """Deal the test numbers out evenly, and in no order."""
+    """Assign the test numbers to the identities evenly, in random order."""
     numbers = np.random.default_rng([seed, 2]).permutation(test_images) + 1
     return [_PersonJob(k, images, tuple(numbers[k::identities].tolist())) for k in range(identities)]
 
 
 def _draw_person(staging: Path, size: int, seed: int, job: _PersonJob) -> int:
-    """Write all images of one identity; returns how many."""
+    """Write all images of one identity; return how many."""
     identity = draw_identity(seed, job.identity)
     folder = staging / "train" / label(job.identity)
     folder.mkdir()
@@ -141,7 +141,7 @@ def _draw_person(staging: Path, size: int, seed: int, job: _PersonJob) -> int:
 
 
 def _draw_all(draw: Callable[[_PersonJob], int], jobs: list[_PersonJob], workers: int) -> Iterator[int]:
-    """Number of images written, as each job ends, in whatever order they do."""
+    """Yield the number of images written as each job ends, in any order."""
     if workers == 1:
         yield from map(draw, jobs)
         return
@@ -157,7 +157,7 @@ def _draw_all(draw: Callable[[_PersonJob], int], jobs: list[_PersonJob], workers
             yield from (future.result() for future in finished)
     except BrokenProcessPool as error:
         raise FacesError(
-            f"one of {workers} worker processes ended early, perhaps for lack of memory: expected all to finish; "
+            f"one of {workers} worker processes ended early, perhaps for lack of memory; "
             "try again with fewer workers, or with workers = 1"
         ) from error
     finally:
@@ -165,12 +165,12 @@ def _draw_all(draw: Callable[[_PersonJob], int], jobs: list[_PersonJob], workers
 
 
 def _leave_interrupts_to_parent() -> None:
-    """On Ctrl-C the parent alone reports and cleans up."""
+    """Ignore Ctrl-C in a worker: the parent reports it and cleans up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _write_tables(staging: Path, jobs: list[_PersonJob]) -> None:
-    """The sample submission and the answers, rows in string order, as Kaggle lists files."""
+    """Write the sample submission and the answers, rows in string order as on Kaggle."""
     answers = {f"{number}.jpg": label(job.identity) for job in jobs for number in job.test_numbers}
     names = sorted(answers)
     _write_table(staging / "sample_submission.csv", [(name, label(0)) for name in names])
@@ -185,7 +185,7 @@ def _write_table(path: Path, rows: list[tuple[str, str]]) -> None:
 
 @contextmanager
 def _appearing(directory: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `directory`, and move it there when the block ends well; otherwise remove it."""
+    """Yield an empty folder next to `directory`, and move it there when the block succeeds; otherwise remove it."""
     directory = Path(os.path.abspath(directory))  # so that "." has a name and a parent
     if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
         raise FacesError(f"{directory}: expected a folder, or nothing, but a file or a link is there; choose another")

@@ -1,4 +1,4 @@
-"""Eyes and brows."""
+"""Draw eyes and brows."""
 
 import numpy as np
 
@@ -11,17 +11,17 @@ SPAN = np.linspace(-1, 1, 13)
 """Positions along an eye from its inner to its outer corner."""
 
 IRIS_DISCS = ((1, 0, 0), (0.86, 0, 0), (0.55, 0, 0.26), (0.46, 0, 0), (0.24, -0.32, -0.36), (0.11, 0.35, 0.35))
-"""Radius and place (x, y) of rim, iris, its lit part, pupil and two catchlights, in radii of the iris."""
+"""Radius and center (x, y) of rim, iris, its lit part, pupil and two catchlights, in radii of the iris."""
 
 LASHES = np.array([(0.4, -1.25), (0.9, -1.1), (1.25, -0.9), (1.4, -0.5)])
-"""Where the lashes of the upper lid point, from its middle to the outer corner, in lengths of a lash."""
+"""Directions of the upper lashes, from the middle to the outer corner, in lengths of a lash."""
 
 LASH, BROW_HAIR = 0.010 * np.array((1, 0.8, 0.5, 0.1)), 0.007 * np.array((1, 0.9, 0.1))
-"""Half widths of one hair from root to tip, in half face heights."""
+"""Half widths of a lash and of a brow hair from root to tip, in half face heights."""
 
 
 def draw_eyes(layer: ShapeLayer, identity: Identity, expression: Expression) -> None:
-    """Both eyes, from the folds of the lids down to the lashes."""
+    """Draw both eyes, from the folds of the lids down to the lashes."""
     eyes, smile = identity.eyes, max(0.0, expression.smile)
     lids = expression.lids * (1 - 0.22 * smile)
     rise = (1 - np.abs(SPAN) ** 2.2) * (1 - eyes.peak * SPAN)
@@ -39,12 +39,12 @@ def draw_eyes(layer: ShapeLayer, identity: Identity, expression: Expression) -> 
 
 
 def _at(identity: Identity, x: np.ndarray, y: np.ndarray) -> Points:
-    """From an eye's own coordinates, x running outwards from -1 to 1, to the right half of the head."""
+    """Map an eye's own coordinates (x from -1, inner, to 1, outer corner) to the right half of the head."""
     return np.stack([identity.eyes.spacing + identity.eyes.width * x, identity.eyes.y + y], axis=1)
 
 
 def _lids(identity: Identity, upper: np.ndarray, lower: np.ndarray, fold: np.ndarray) -> list[tuple[Points, Color]]:
-    """What lies under the iris of a right eye: the bag below it, the fold above it, and the white."""
+    """Return the shapes under the iris of a right eye: the bag below, the fold above, and the white."""
     eyes, skin = identity.eyes, identity.skin
     lid, shapes = _at(identity, SPAN, upper), []
     if eyes.bags > 0.15:
@@ -59,7 +59,7 @@ def _lids(identity: Identity, upper: np.ndarray, lower: np.ndarray, fold: np.nda
 
 
 def _lashes(identity: Identity, upper: np.ndarray, lower: np.ndarray) -> list[tuple[Points, Color]]:
-    """What lies over the iris of a right eye: the shadow of the lid, and the edges of both lids."""
+    """Return the shapes over the iris of a right eye: the shadow of the lid, and the edges of both lids."""
     eyes, skin = identity.eyes, identity.skin
     lid, edge, ink = _at(identity, SPAN, upper), _at(identity, SPAN, lower), mix(INK, (10, 8, 10), 0.4)
     shadow = np.concatenate([lid, _at(identity, SPAN, np.minimum(upper + 0.02, lower))[::-1]])
@@ -79,7 +79,7 @@ def _lashes(identity: Identity, upper: np.ndarray, lower: np.ndarray) -> list[tu
 def _draw_iris(
     layer: ShapeLayer, identity: Identity, expression: Expression, side: int, upper: np.ndarray, lower: np.ndarray
 ) -> None:
-    """Iris, pupil and catchlight, cut off where the lids are."""
+    """Draw iris, pupil and catchlight, clipped by the lids."""
     eyes = identity.eyes
     x = eyes.spacing * side + expression.gaze[0] * eyes.width * 0.42
     y = eyes.y + expression.gaze[1] * eyes.height * 0.5 - 0.004
@@ -95,7 +95,7 @@ def _draw_iris(
 
 
 def draw_brows(layer: ShapeLayer, identity: Identity, expression: Expression) -> None:
-    """Brows: one tapered body each, and hairs that lean outwards."""
+    """Draw the brows: a tapered body each, and hairs that lean outwards."""
     brows, eyes, color = identity.brows, identity.eyes, _brow_color(identity)
     y = eyes.y - brows.lift - 0.05 * expression.raised
     inner = y + 0.055 * expression.furrowed
@@ -113,7 +113,7 @@ def draw_brows(layer: ShapeLayer, identity: Identity, expression: Expression) ->
 
 
 def _brow_color(identity: Identity) -> Color:
-    """A shade darker than the hair; where that would be lost on the skin, than the skin."""
+    """Return a color darker than the hair, or darker than the skin where the hair's would not be visible."""
     color = darker(identity.hair.color, 0.3)
     if abs(luminance(color) - luminance(identity.skin)) < 0.2:
         color = darker(identity.skin, 0.55)

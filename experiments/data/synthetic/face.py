@@ -1,9 +1,4 @@
-"""The head itself: outline, ears, and the soft shadows and blushes that model the face.
-
-Nose, mouth, and the marks of a skin.
-
-Facial hair: a soft shadow for stubble, a body and hairs for what is longer.
-"""
+"""Draw the bare head: outline, ears, soft shading, nose, mouth, marks of the skin, and facial hair."""
 
 import numpy as np
 
@@ -14,16 +9,16 @@ from experiments.data.synthetic.styles import INK, WHITE, darker, lighter, mix
 
 EAR = np.array([(-0.3, -1.0), (0.35, -1.12), (0.75, -0.75), (0.72, -0.1), (0.42, 0.45), (0.2, 0.95), (-0.25, 0.9)])
 EAR_HOLLOW = np.array([(-0.1, -0.6), (0.3, -0.78), (0.48, -0.45), (0.38, 0.0), (0.12, 0.3), (-0.1, 0.1)])
-"""Right ear, in units of its half height, about the point where it joins the head."""
+"""Right ear around the point where it joins the head, in units of its half height."""
 
 
 SHADOW, HALF_SHADOW, DEEP = (112.0, 104.0, 102.0), (122.0, 119.0, 118.0), (98.0, 86.0, 84.0)
 GLOW, BRIGHT = (138.0, 136.0, 134.0), (144.0, 141.0, 139.0)
-"""Factors by which soft light and shadow change the skin, 128 for one."""
+"""Factors of soft light and shadow on the skin, 128 for one."""
 
 
 def outline(head: Head) -> np.ndarray:
-    """(N, 3) around the skull and the jaw; the chin stands forward of the rest."""
+    """Return the outline (N, 3) of skull and jaw; the chin is in front of the rest."""
     w = head.width
     half = np.array(
         [
@@ -44,7 +39,7 @@ def outline(head: Head) -> np.ndarray:
 
 
 def draw_ear(layer: ShapeLayer, identity: Identity, side: int) -> None:
-    """The ear on `side` (-1 left, 1 right of the image)."""
+    """Draw the ear on `side` (-1 left, 1 right in the image)."""
     head, skin = identity.head, identity.skin
     size = np.array((side * head.ear_size * 0.72, head.ear_size))
     shape = EAR.copy()
@@ -59,18 +54,18 @@ def draw_ear(layer: ShapeLayer, identity: Identity, side: int) -> None:
 
 
 def draw_face(layer: ShapeLayer, identity: Identity) -> None:
-    """The bare head."""
+    """Draw the bare head."""
     layer.fill(outline(identity.head), identity.skin)
 
 
 def _splayed(points: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """(N, 3): ears lean back as they stand out."""
+    """Add depth to an ear's points: (N, 3); the outer points are farther back."""
     depth = -0.02 - 0.7 * np.abs(points[:, 0] - at[0])
     return np.concatenate([points, depth[:, None]], axis=1)
 
 
 def draw_soft_shading(shade: ShapeLayer, identity: Identity, light: tuple[float, float, float]) -> None:
-    """Soft light and shadow on the face, as factors with 128 for one: to be blurred, and multiplied with it."""
+    """Draw soft light and shadow as factors, 128 for one; they are blurred and multiplied with the face later."""
     head, eyes, nose, mouth = identity.head, identity.eyes, identity.nose, identity.mouth
     w, away = head.width, -1 if light[0] > 0 else 1
     blush = (134.0, 128 - 16 * identity.marks.blush, 128 - 13 * identity.marks.blush)
@@ -88,7 +83,7 @@ def draw_soft_shading(shade: ShapeLayer, identity: Identity, light: tuple[float,
 
 
 def _model_nose(shade: ShapeLayer, identity: Identity, away: int) -> None:
-    """Shadow on the side `away` from the light and below, light along the ridge."""
+    """Draw shadow on the nose's side `away` from the light and below it, and light along the ridge."""
     eyes, nose = identity.eyes, identity.nose
     ridge, w, brow, base = nose.bridge, nose.width, eyes.y - 0.05, nose.y
     flank = [(0.6 * ridge, brow), (ridge + 0.07, brow + 0.03), (1.2 * w, base - 0.03), (0.5 * w, base)]
@@ -107,11 +102,11 @@ UNDERSIDE = np.array(
 )
 WING = np.array([(0.78, -0.10), (1.04, -0.045), (0.97, 0.008), (0.66, 0.012)])
 NOSTRIL = np.array([(0.22, 0.010), (0.48, -0.016), (0.74, 0.002), (0.45, 0.020)])
-"""Parts of a nose about the middle of its base; x in half widths of the nose, y in half face heights."""
+"""Parts of a nose around the middle of its base; x in half widths of the nose, y in half face heights."""
 
 
 def draw_nose(layer: ShapeLayer, identity: Identity) -> None:
-    """Nostrils, wings and the shadow under the tip; the bridge is modeled by the soft shadows."""
+    """Draw nostrils, wings and the shadow under the tip; the bridge is part of the soft shading."""
     nose, skin = identity.nose, identity.skin
     base, out = np.array((0, nose.y)), 0.5 * nose.tip
     under = UNDERSIDE * (nose.width, 1) + base
@@ -125,7 +120,7 @@ def draw_nose(layer: ShapeLayer, identity: Identity) -> None:
 
 
 def draw_mouth(layer: ShapeLayer, identity: Identity, expression: Expression) -> None:
-    """Lips, and between them teeth and dark where the mouth is open."""
+    """Draw the lips and, in an open mouth, the teeth and the dark between them."""
     mouth, skin = identity.mouth, identity.skin
     smile, gap = expression.smile, expression.open * 0.11
     half = mouth.width * (1 + 0.22 * max(smile, 0) - 0.12 * expression.open)
@@ -160,7 +155,7 @@ def draw_mouth(layer: ShapeLayer, identity: Identity, expression: Expression) ->
 
 
 def draw_marks(layer: ShapeLayer, identity: Identity, expression: Expression) -> None:
-    """Freckles, moles, a scar, and the lines of age and laughter."""
+    """Draw freckles, moles, a scar, and the lines of age and laughter."""
     marks, skin, head = identity.marks, identity.skin, identity.head
     if marks.freckles:
         rng = np.random.default_rng(identity.hair.detail_seed)
@@ -188,7 +183,7 @@ def draw_marks(layer: ShapeLayer, identity: Identity, expression: Expression) ->
 
 
 def _draw_laugh_lines(layer: ShapeLayer, identity: Identity, strength: float) -> None:
-    """From the wings of the nose around the corners of the mouth."""
+    """Draw lines from the wings of the nose around the corners of the mouth."""
     nose, mouth = identity.nose, identity.mouth
     start, end = (1.25 * nose.width, nose.y - 0.02), (mouth.width + 0.09, mouth.y)
     line = smooth([start, (mouth.width + 0.05, nose.y + 0.11), end])
@@ -211,7 +206,7 @@ def shade_stubble(shade: ShapeLayer, identity: Identity) -> None:
 
 
 def draw_beard(layer: ShapeLayer, identity: Identity, smile: float) -> None:
-    """Beard and mustache; drawn before the lips, which lie on top."""
+    """Draw beard and mustache, before the lips, which cover them."""
     beard = identity.beard
     rng = np.random.default_rng(identity.hair.detail_seed)  # the same hairs in every image of this face
     wide = identity.mouth.width * (1 + 0.2 * max(smile, 0))
@@ -237,7 +232,7 @@ def _draw_full_beard(layer: ShapeLayer, identity: Identity, wide: float, rng: np
 
 
 def _draw_goatee(layer: ShapeLayer, identity: Identity, wide: float, rng: np.random.Generator) -> None:
-    """A tuft on the chin; a strong one is joined to the mustache."""
+    """Draw a goatee; a strong one is joined to the mustache."""
     beard, y = identity.beard, identity.mouth.y
     tuft = [(0, y + 0.11), (0.11, y + 0.13), (0.20, 0.88), (0.14, 1.03), (0, 1.08)]
     layer.fill(smooth(mirrored(tuft), closed=True), beard.color)
@@ -265,7 +260,7 @@ def _draw_mustache(layer: ShapeLayer, identity: Identity, wide: float, smile: fl
 def _draw_hairs(
     layer: ShapeLayer, identity: Identity, starts: np.ndarray, ends: np.ndarray, rng: np.random.Generator
 ) -> None:
-    """Single hairs over the body of a beard, some lit and some in shadow."""
+    """Draw single hairs over the body of a beard, some lit and some in shadow."""
     color = identity.beard.color
     hairs = beziers(starts, (starts + ends) / 2 + rng.normal(0, 0.012, starts.shape), ends, 5)
     tones = [

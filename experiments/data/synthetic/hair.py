@@ -1,9 +1,4 @@
-"""Hair: what hangs behind the head, the cap over the skull, and what falls before the ears.
-
-How hair falls: its tones, its waves, its scalloped edges and its tufts.
-
-A headscarf in place of hair: cloth around the face, and its folds.
-"""
+"""Draw hair: behind the head, over the skull, and in front of the ears; or a headscarf in its place."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,11 +25,11 @@ FOLDS = np.array(
         [(0.2, -1.1), (-1.05, 0.9), (0.7, 1.7), (0.95, 0.9), (-0.9, 1.5), (0.8, -0.85), (0.95, 1.9)],
     ]
 )
-"""Where folds start and end; x in half widths of the head."""
+"""Start and end points of a headscarf's folds; x in half widths of the head."""
 
 
 def draw_headscarf(back: ShapeLayer, front: ShapeLayer, identity: Identity) -> None:
-    """The cloth behind the head, and the same cloth before it with an opening for the face."""
+    """Draw the cloth behind the head, and the cloth in front of it with an opening for the face."""
     style, cloth, w = STYLES["headscarf"], identity.hair.scarf, identity.head.width
     wide, top = w + style.side * identity.hair.volume, style.top * identity.hair.volume
     head = [(0, -1 - top), (wide * 0.62, -0.9 - top * 0.7), (wide, -0.4), (wide * 1.02, 0.3)]
@@ -53,7 +48,7 @@ def draw_headscarf(back: ShapeLayer, front: ShapeLayer, identity: Identity) -> N
 
 
 class HairTexture:
-    """The hair of one head as a material. Its random numbers are the head's own: the same in every image."""
+    """Tones, waves, edges and tufts of one person's hair; the random numbers are equal in all images of the person."""
 
     def __init__(self, hair: Hair, style: Style):
         self.rng = np.random.default_rng(hair.detail_seed)
@@ -62,7 +57,7 @@ class HairTexture:
         self.phase = 9 * hair.part
 
     def tones(self, count: int, contrast: float) -> list[Color]:
-        """Shades of the hair, some lit and some in shadow."""
+        """Return `count` shades of the hair, some lit and some in shadow."""
         return [
             lighter(self.color, 0.55 * contrast * v) if v > 0 else darker(self.color, -contrast * v)
             for v in self.rng.uniform(-1, 1, count).tolist()
@@ -76,7 +71,7 @@ class HairTexture:
         return texture + np.stack([sideways, np.zeros_like(sideways)], axis=-1)
 
     def edged(self, outline: np.ndarray) -> np.ndarray:
-        """Scallop an outline as deeply as the style has it: curls deeply, straight hair hardly."""
+        """Scallop an outline as the style says: deeply for curls, slightly for straight hair."""
         if self.style.bumps:
             return self.scalloped(outline, self.style.bumps, 13 if self.style.fine else 9)
         return self.scalloped(outline, 0.35 * self.style.wave, 6)
@@ -91,7 +86,7 @@ class HairTexture:
         return outline + away * (depth * np.abs(np.sin(phase)))[:, None]
 
     def draw_tufts(self, layer: ShapeLayer, at: np.ndarray, scale: float, flat: float | None = None) -> None:
-        """Rounded tufts about the points `at` (M, 2), each with a lit or a shaded crescent."""
+        """Draw round tufts at the points `at` (M, 2), each with a lit or a shaded crescent."""
         many, at = len(at), at[:, None]
         radius = self.rng.uniform(0.075, 0.125, many)[:, None, None] * scale
         tones = self.tones(many, 0.15)
@@ -108,7 +103,7 @@ class HairTexture:
 
 
 def points_between(outer: np.ndarray, inner: np.ndarray, along: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """Points (M, 2) of the band between two curves: `along` them and `down` from one to the other, 0 to 1."""
+    """Return points (M, 2) between two curves, at `along` on both and `down` from one to the other, each 0 to 1."""
     high, low = (
         np.stack([np.interp(along * (len(curve) - 1), np.arange(len(curve)), curve[:, k]) for k in (0, 1)], axis=1)
         for curve in (outer, inner)
@@ -124,12 +119,12 @@ BUN_STRANDS = (
     ((0.0, -0.28), (0.1, -0.3), (0.1, 0.3), (0.1, -0.2)),
     ((0.26, 0.02), (0.24, 0.1), (0.22, 0.1), (-0.1, -0.2)),
 )
-"""Starts, controls and ends of the strands wound around a bun, about its middle."""
+"""Start, control and end points of the strands around a bun, relative to its center."""
 
 
 @dataclass(frozen=True)
 class HairShapes:
-    """The hair of one head, ready to be seen from any side."""
+    """The shapes of one person's hair, for any view."""
 
     back: ShapeLayer
     front: ShapeLayer
@@ -138,7 +133,7 @@ class HairShapes:
 
 @lru_cache(maxsize=16)
 def lay_out_hair(identity: Identity) -> HairShapes:
-    """Lay out the hair of `identity`; kept, because every image of a head has the same."""
+    """Return the shapes of an identity's hair; cached, because they are equal in all images of the identity."""
     style = identity.hair.style
     shapes = HairShapes(ShapeLayer(), ShapeLayer(), covers_ears=style == "headscarf")
     if style == "headscarf":
@@ -153,7 +148,7 @@ def lay_out_hair(identity: Identity) -> HairShapes:
 
 
 class _HairDrawing:
-    """The measures of one head of hair, in half face heights."""
+    """Draws one person's hair; lengths are in half face heights."""
 
     def __init__(self, identity: Identity):
         self.identity, self.hair = identity, identity.hair
@@ -166,7 +161,7 @@ class _HairDrawing:
         self.end = None if self.style.length is None else self.style.length + self.hair.length
 
     def draw_gathered(self, layer: ShapeLayer) -> None:
-        """A bun on the crown, or a ponytail at one side."""
+        """Draw a bun on the crown, or a ponytail at one side."""
         color = self.hair.color
         if self.style.gathered == "bun":
             at = np.array((0.05, -1.16 - self.top))
@@ -188,7 +183,7 @@ class _HairDrawing:
             layer.fill_all(strokes(strands, 0.022 * taper(7)), self.texture.tones(6, 0.3), flat=BACK_DEPTH)
 
     def draw_back(self, layer: ShapeLayer) -> None:
-        """The fall of long hair behind the neck."""
+        """Draw long hair behind the neck."""
         if self.end is None:
             return
         wide, flare, end, count = self.wide, self.style.flare, self.end, 14
@@ -204,7 +199,7 @@ class _HairDrawing:
         layer.fill_all(strokes(strands, 0.03 * taper(9)), tones, flat=BACK_DEPTH)
 
     def draw_cap(self, layer: ShapeLayer) -> None:
-        """What lies over the skull and the forehead."""
+        """Draw the hair over the skull and the forehead."""
         outer, inner = self._outer(), self._inner()
         if self.hair.style == "buzz":
             layer.fill(np.concatenate([outer, inner[::-1]]), mix(self.hair.color, self.identity.skin, 0.30))
@@ -217,7 +212,7 @@ class _HairDrawing:
             self._draw_strands(layer, outer, inner)
 
     def draw_sides(self, layer: ShapeLayer) -> None:
-        """Long hair that falls before the ears and over the shoulders."""
+        """Draw long hair in front of the ears and over the shoulders."""
         if self.end is None:
             return
         w, wide, end, flare = self.width, self.wide, self.end, self.style.flare
@@ -241,7 +236,7 @@ class _HairDrawing:
                 layer.fill_all(strokes(strands, 0.024 * taper(9, 0.2)), self.texture.tones(8, 0.3), flat=0.09)
 
     def _outer(self) -> np.ndarray:
-        """From the left sideburn over the crown to the right one; fuller on the side away from the parting."""
+        """Return the outer edge from the left sideburn over the crown to the right, fuller opposite to the parting."""
         wide, top, burn = self.wide, self.top, FRINGES[self.hair.fringe][0]
         lean = np.array((0, 0.25 * self.hair.part * top))
         shoulder = 0.72 * top * self.style.rounded
@@ -251,7 +246,7 @@ class _HairDrawing:
         return smooth(np.concatenate([half * (-1, 1), left, crown, right, half[::-1]]), 6)
 
     def _inner(self) -> np.ndarray:
-        """The lower edge of the cap, over the forehead, from the left to the right."""
+        """Return the lower edge over the forehead, from left to right."""
         heights = np.array(FRINGES[self.hair.fringe])
         heights[1:-1] += self.hair.hairline
         if self.hair.part < 0:
@@ -262,7 +257,7 @@ class _HairDrawing:
         return edge
 
     def _draw_strands(self, layer: ShapeLayer, outer: np.ndarray, inner: np.ndarray) -> None:
-        """Strands fan out from the parting: to the hairline, and down both sides; a gloss lies across them."""
+        """Draw strands from the parting to the hairline and down both sides, with a gloss across them."""
         count = 28
         s = np.linspace(0.03, 0.97, count)
         low, high = points_between(outer, inner, s, np.ones(count)), points_between(outer, inner, s, np.zeros(count))
@@ -282,7 +277,7 @@ class _HairDrawing:
         layer.fill_all(strokes(shine, widths), [gloss] * len(shine), raised=0.04)
 
     def _draw_curls(self, layer: ShapeLayer, outer: np.ndarray, inner: np.ndarray) -> None:
-        """Tufts all over the cap, on a grid that is shaken a little."""
+        """Draw tufts all over the skull, on a jittered grid."""
         columns, rows = (13, 5) if self.style.fine else (10, 4)
         s, t = np.meshgrid((np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.35) / rows)
         s = np.clip(s + self.rng.uniform(-0.4, 0.4, s.shape) / columns, 0.01, 0.99)
@@ -292,7 +287,7 @@ class _HairDrawing:
         )
 
     def _draw_stubble(self, layer: ShapeLayer, outer: np.ndarray, inner: np.ndarray) -> None:
-        """Hair too short to lie down: dots."""
+        """Draw very short hair as dots."""
         count = 80
         at = points_between(outer, inner, self.rng.uniform(0.04, 0.96, count), self.rng.random(count))
         tones = [mix(tone, self.identity.skin, 0.2) for tone in self.texture.tones(count, 0.2)]

@@ -1,9 +1,7 @@
-"""Who it is: the features of a face that every image of it shares.
+"""Identities: the features that all images of a person share, drawn from a seed.
 
-Lengths are in half face heights: the crown of the skull lies at y = -1, the chin at y = 1, and x = 0 runs between the
-eyes. Angles are in radians.
-
-Who there is: identities drawn from a seed, with features that go together about as often as they do.
+Lengths are in half face heights: the crown of the skull is at y = -1, the chin at y = 1, and x = 0 is between the eyes.
+Angles are in radians.
 """
 
 from dataclasses import dataclass
@@ -31,7 +29,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Eyes:
-    """Where the eyes are and how they are cut; `fold` is the crease of the upper lid, `lashes` how long they are."""
+    """Position and shape of the eyes; `fold` is the height of the lid's crease, `lashes` their length."""
 
     spacing: float
     y: float
@@ -60,7 +58,7 @@ class Brows:
 
 @dataclass(frozen=True, slots=True)
 class Nose:
-    """`y` is its base; `tip` how far that stands out from the face."""
+    """`y` is its base; `tip` is the height of the tip above the face."""
 
     y: float
     width: float
@@ -103,7 +101,7 @@ class Hair:
 
 @dataclass(frozen=True, slots=True)
 class Beard:
-    """How much of each kind of facial hair, 0 to 1; `color` is near the hair's."""
+    """Amount of each kind of facial hair, 0 to 1; `color` is similar to the hair's."""
 
     stubble: float
     mustache: float
@@ -114,7 +112,7 @@ class Beard:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Spots as (x, y, radius); freckles as how many; a scar as (x, y, angle) or nothing; lines of age, 0 to 1."""
+    """Moles as (x, y, radius); the number of freckles; a scar as (x, y, angle) or None; lines of age, 0 to 1."""
 
     moles: tuple[tuple[float, float, float], ...]
     freckles: int
@@ -125,7 +123,7 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Glasses:
-    """Half size of a lens, how square it is (0 round, 1 square) and the rim."""
+    """Half size of a lens, its squareness (0 round, 1 square), and the width of the rim."""
 
     width: float
     height: float
@@ -136,7 +134,7 @@ class Glasses:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One person: `number` counts from 0, and the features are drawn once from the seed and that number."""
+    """One person. `number` counts from 0; the features depend on the seed and that number alone."""
 
     number: int
     skin: Color
@@ -163,10 +161,10 @@ def _jitter(rng: np.random.Generator, color: Color, amount: float) -> Color:
 
 
 def draw_identity(seed: int, number: int) -> Identity:
-    """Person `number` of `seed`, whoever else is drawn: the same two numbers are the same person."""
+    """Draw person `number` of `seed`. The same two numbers give the same person."""
     rng = np.random.default_rng([seed, 0, number])
     between = rng.uniform
-    feminine = rng.random()  # a tendency, so that features go together as often as not
+    feminine = rng.random()  # a tendency that correlates the features
     age = between(0, 1) ** 1.3
     tone = int(rng.integers(len(styles.SKIN)))
     skin = _jitter(rng, styles.SKIN[tone], 0.05)
@@ -211,7 +209,7 @@ def draw_identity(seed: int, number: int) -> Identity:
 
 
 def _lips(skin: Color, feminine: float) -> Color:
-    """Lips of a face: its skin, redder and darker."""
+    """Return the color of the lips: the skin, redder and darker."""
     return (skin[0] * 0.86, skin[1] * (0.66 - 0.06 * feminine), skin[2] * 0.68)
 
 

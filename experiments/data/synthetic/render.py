@@ -1,4 +1,4 @@
-"""One image of one identity, from the back of its hair to the grain of the film."""
+"""Render one image of one identity."""
 
 import io
 
@@ -25,20 +25,20 @@ from experiments.data.synthetic.scene import Scene, draw_background, draw_scene
 from experiments.errors import FacesError
 
 NEUTRAL = (128, 128, 128)
-"""A factor of one in the image of soft shadows."""
+"""A factor of one in the image of soft shading."""
 
 
 def draw_image(identity: Identity, seed: int, image: int, size: int) -> np.ndarray:
-    """Image number `image` of `identity`: (size, size, 3) uint8, sRGB.
+    """Draw image number `image` of `identity`: (size, size, 3) uint8, sRGB.
 
-    `seed` is the one that the identity was drawn with. Nothing else enters: not which images were drawn before.
+    seed: the seed that the identity was drawn with. The image depends on the arguments alone.
     """
     scene = draw_scene(seed, identity.number, image)
     return render(identity, scene, size)
 
 
 def draw_jpeg(identity: Identity, seed: int, image: int, size: int) -> bytes:
-    """The same image as a JPEG file of the quality that its scene asks for."""
+    """Draw an image as a JPEG file with the quality of its scene."""
     scene = draw_scene(seed, identity.number, image)
     file = io.BytesIO()
     Image.fromarray(render(identity, scene, size)).save(file, "JPEG", quality=scene.camera.jpeg_quality)
@@ -46,9 +46,9 @@ def draw_jpeg(identity: Identity, seed: int, image: int, size: int) -> bytes:
 
 
 def render(identity: Identity, scene: Scene, size: int) -> np.ndarray:
-    """Paint `identity` as `scene` shows it: (size, size, 3) uint8."""
+    """Render `identity` in `scene`: (size, size, 3) uint8."""
     if not MIN_SIZE <= size <= MAX_SIZE:
-        raise FacesError(f"size = {size}: expected {MIN_SIZE} to {MAX_SIZE} pixels; draw at one of these and resize")
+        raise FacesError(f"size = {size}: expected {MIN_SIZE} to {MAX_SIZE} pixels; draw at one of these, then resize")
     rng = np.random.default_rng(scene.detail_seed)
     view = HeadView(
         scene.pose.yaw, scene.pose.pitch, scene.pose.roll, scene.camera.scale, scene.camera.center, identity.head.width
@@ -58,7 +58,7 @@ def render(identity: Identity, scene: Scene, size: int) -> np.ndarray:
     draw = ImageDraw.Draw(canvas)
     for layer, seen in _layers(identity, scene, view, rng):
         layer.paint(draw, seen, size * oversampling)
-    # RGBX and not RGBA, which would be divided by its alpha again: outside the person everything is zero.
+    # RGBX, not RGBA: Pillow would divide RGBA by its alpha again. Outside the person everything is zero.
     person = canvas.reduce(oversampling)
     return compose_photo(person, _shading(identity, scene, view, size), draw_background(rng, size), scene, rng)
 
@@ -66,7 +66,7 @@ def render(identity: Identity, scene: Scene, size: int) -> np.ndarray:
 def _layers(
     identity: Identity, scene: Scene, view: HeadView, rng: np.random.Generator
 ) -> list[tuple[ShapeLayer, HeadView]]:
-    """Everything in painting order, and how it is seen: hair behind, body, head with the hair before it, occlusion."""
+    """Return all layers in painting order with their views: hair behind, body, head with front hair and occlusion."""
     hair, body, head, expression = lay_out_hair(identity), ShapeLayer(), ShapeLayer(), scene.expression
     far, near = (1, -1) if view.yaw > 0 else (-1, 1)
     draw_body(body, identity, scene.cloth, scene.collar)
@@ -90,7 +90,7 @@ def _layers(
 
 
 def _body_view(view: HeadView) -> HeadView:
-    """The body turns and leans less than the head, and stays where the neck meets it."""
+    """Return the body's view: it turns and leans less than the head, and stays connected to the neck."""
     lean = 0.3 * view.roll
     pivot = 0.7 * view.scale
     x = view.center[0] - pivot * (np.sin(view.roll) - np.sin(lean))
@@ -99,7 +99,7 @@ def _body_view(view: HeadView) -> HeadView:
 
 
 def _shading(identity: Identity, scene: Scene, view: HeadView, size: int) -> Image.Image:
-    """Light and soft shadows as factors, RGB, 128 for one; drawn small, for they are smooth anyway."""
+    """Return light and soft shading as factors, RGB, 128 for one; drawn small, because they are smooth."""
     coarse = max(48, size // 3)
     image = Image.new("RGB", (coarse, coarse), NEUTRAL)
     shade = ShapeLayer()

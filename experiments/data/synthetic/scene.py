@@ -1,7 +1,4 @@
-"""Everything about one photograph that is not who is in it: pose, light, expression, camera, background, occlusions.
-
-What is behind the head: a gradient, and shapes out of focus.
-"""
+"""The scene of one photo: pose, expression, light, camera, clothes, occlusion, and the background."""
 
 from dataclasses import dataclass
 
@@ -37,7 +34,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """Direction it comes from (unit vector; x right, y down, z to the viewer), its strength, the ambience, its tint."""
+    """Direction of the source (unit vector; x right, y down, z to the viewer), strength, ambient light and tint."""
 
     direction: tuple[float, float, float]
     strength: float
@@ -48,7 +45,7 @@ class Light:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """Half the face's height and its center as fractions of the image; blur likewise; noise in gray levels."""
+    """Half the face's height, its center and the blur as fractions of the image; noise in gray levels."""
 
     scale: float
     center: tuple[float, float]
@@ -60,7 +57,7 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One photograph of one identity. `detail_seed` seeds the fine details: background, cloth, noise."""
+    """One photo of one identity. `detail_seed` seeds the fine details: background, cloth, noise."""
 
     pose: Pose
     expression: Expression
@@ -73,7 +70,7 @@ class Scene:
 
 
 def draw_scene(seed: int, identity: int, image: int) -> Scene:
-    """The scene of image number `image` of person number `identity`; nothing else enters into it."""
+    """Draw the scene of image number `image` of person number `identity`; it depends on the arguments alone."""
     rng = np.random.default_rng([seed, 1, identity, image])
     return Scene(
         pose=Pose(
@@ -128,11 +125,11 @@ def _draw_light(rng: np.random.Generator) -> Light:
 
 
 BACKGROUND_SIDE = 48
-"""Pixels a side on which a background is drawn; it is out of focus, so that more would be wasted."""
+"""Pixels a side of a background before it is enlarged; it is out of focus anyway."""
 
 
 def draw_background(rng: np.random.Generator, size: int) -> Image.Image:
-    """A background `size` pixels wide, RGB."""
+    """Draw a background `size` pixels wide, RGB."""
     first, second = (BACKGROUND[int(k)] for k in rng.integers(len(BACKGROUND), size=2))
     dim = rng.uniform(0, 0.35)
     image = _gradient(darker(first, dim), darker(mix(second, first, 0.3), dim), rng.uniform(0, 2 * np.pi))
@@ -156,18 +153,18 @@ def _ink(color: Color) -> tuple[int, int, int]:
 
 
 def _plain(draw: ImageDraw.ImageDraw, colors: list[Color], rng: np.random.Generator) -> None:
-    """A wall."""
+    """Draw nothing: a plain wall."""
 
 
 def _bokeh(draw: ImageDraw.ImageDraw, colors: list[Color], rng: np.random.Generator) -> None:
-    """Lights far behind."""
+    """Draw distant lights out of focus."""
     for k in range(int(rng.integers(6, 16))):
         x, y, r = rng.uniform(0, BACKGROUND_SIDE), rng.uniform(0, BACKGROUND_SIDE), rng.uniform(1.5, 6)
         draw.ellipse((x - r, y - r, x + r, y + r), _ink(lighter(colors[k % 4], 0.35)))
 
 
 def _bars(draw: ImageDraw.ImageDraw, colors: list[Color], rng: np.random.Generator) -> None:
-    """Books, curtains, trunks."""
+    """Draw upright bars, as of books, curtains or trunks."""
     x = 0.0
     while x < BACKGROUND_SIDE:
         width = rng.uniform(2.5, 10)
@@ -177,7 +174,7 @@ def _bars(draw: ImageDraw.ImageDraw, colors: list[Color], rng: np.random.Generat
 
 
 def _blocks(draw: ImageDraw.ImageDraw, colors: list[Color], rng: np.random.Generator) -> None:
-    """Windows, images, furniture."""
+    """Draw rectangles, as of windows, frames or furniture."""
     for k in range(int(rng.integers(2, 6))):
         x, y = rng.uniform(-6, BACKGROUND_SIDE - 6, 2)
         w, h = rng.uniform(8, 26, 2)
@@ -186,7 +183,7 @@ def _blocks(draw: ImageDraw.ImageDraw, colors: list[Color], rng: np.random.Gener
 
 
 def _hills(draw: ImageDraw.ImageDraw, colors: list[Color], rng: np.random.Generator) -> None:
-    """A landscape."""
+    """Draw a landscape of hills."""
     x = np.linspace(0, BACKGROUND_SIDE, 13)
     for k in range(3):
         y = BACKGROUND_SIDE * (0.38 + 0.18 * k) + 5 * np.sin(x * rng.uniform(0.06, 0.2) + rng.uniform(0, 6))

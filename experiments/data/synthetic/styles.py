@@ -1,12 +1,9 @@
-"""The table of hairstyles: a few numbers each, from which hair.py draws texture and strands.
-
-Colors, and how they are mixed. A color is (red, green, blue), 0 to 255, sRGB.
-"""
+"""Tables of hairstyles and colors, and functions that mix colors. A color is (red, green, blue), 0 to 255, sRGB."""
 
 from dataclasses import dataclass
 
 FRINGE_KNOTS = (-1.0, -0.86, -0.55, 0.0, 0.55, 0.86, 1.0)
-"""Where a fringe's heights are given, in fractions of the head's half width."""
+"""Positions of a fringe's heights, in half widths of the head."""
 
 FRINGES: dict[str, tuple[float, ...]] = {
     "natural": (0.05, -0.36, -0.58, -0.64, -0.58, -0.36, 0.05),
@@ -29,7 +26,8 @@ class Style:
     `top` and `side` are how far it stands off the skull; `length` is where the back ends (y), None where it is cut
     above the ears; `flare` widens it there. `wave` bends strands; `bumps` scallops the outline, for curls, and `fine`
     makes them small. `gathered` is "bun", "ponytail", or nothing. `rounded` is less than 1 for hair shapes up to a
-    crest. The last three say how often a style is drawn.
+    crest. The last
+    three are sampling weights.
     """
 
     fringes: tuple[str, ...]
@@ -129,7 +127,7 @@ HAIR: dict[str, Color] = {
 }
 HAIR_ON_LIGHT_SKIN = (3, 1, 5, 5, 4, 3, 3, 4, 4, 2, 0, 0, 0.4, 0.4, 0.5)
 HAIR_ON_DARK_SKIN = (9, 2, 5, 2, 0.7, 0.3, 0, 0.1, 0.3, 0.2, 0, 0, 0.6, 0.3, 0.2)
-"""How often each hair color is drawn, in HAIR's order; gray and white come with age."""
+"""Sampling weights of the hair colors, in the order of HAIR; gray and white come with age."""
 
 IRIS: dict[str, Color] = {
     "dark brown": (62, 38, 26),
@@ -163,21 +161,21 @@ WHITE: Color = (250, 247, 243)
 
 
 def mix(a: Color, b: Color, amount: float) -> Color:
-    """`a` with `amount` (0 to 1) of `b` in it."""
+    """Mix `amount` (0 to 1) of `b` into `a`."""
     keep = 1 - amount
     return (a[0] * keep + b[0] * amount, a[1] * keep + b[1] * amount, a[2] * keep + b[2] * amount)
 
 
 def darker(color: Color, amount: float) -> Color:
-    """`color` in shadow; shadows keep some red, as they do on skin and hair."""
+    """Darken `color`; shadows keep some red, as on skin and hair."""
     return (color[0] * (1 - 0.8 * amount), color[1] * (1 - amount), color[2] * (1 - 0.95 * amount))
 
 
 def lighter(color: Color, amount: float) -> Color:
-    """`color` with a highlight on it."""
+    """Mix a warm white into `color`."""
     return mix(color, (255, 244, 228), amount)
 
 
 def luminance(color: Color) -> float:
-    """Brightness, 0 to 1."""
+    """Return the brightness, 0 to 1."""
     return (0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]) / 255

@@ -7,7 +7,7 @@ from experiments.errors import FacesError
 
 
 def test_an_unknown_set_is_answered_with_the_known(tmp_path):
-    with pytest.raises(FacesError, match="no set is called 'vggface': choose one of olivetti, lfw"):
+    with pytest.raises(FacesError, match="no data set is called 'vggface': choose one of olivetti, lfw"):
         download_dataset("vggface", tmp_path / "out")
 
 

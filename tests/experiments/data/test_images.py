@@ -139,7 +139,7 @@ def test_float_pixels_are_of_0_to_1_or_of_0_to_255(tmp_path, values, expected):
 @pytest.mark.parametrize("value", [-1.0, 300.0, np.nan, np.inf])
 def test_float_pixels_of_no_known_range_are_refused(tmp_path, value):
     path = save(tmp_path / "a.tif", Image.fromarray(np.array([[0, value]], np.float32)))
-    with pytest.raises(ImageError, match=r"a\.tif: its pixels run from .*save it with 8 bits"):
+    with pytest.raises(ImageError, match=r"a\.tif: its pixels range from .*save it with 8 bits"):
         read_image(path)
 
 

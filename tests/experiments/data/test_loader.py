@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from experiments.config.recipe import AugmentSettings, DataSettings, Recipe
 from experiments.data.dataset import Faces
 from experiments.data.images import ImageError
-from experiments.data.loader import Batches, EpochLoader, ShardedBatches, in_groups, normalize_tensor
+from experiments.data.loader import Batches, EpochLoader, ShardedBatches, group_by_person, normalize_tensor
 from experiments.errors import FacesError
 
 AUGMENT = AugmentSettings(flip=0.5, crop=0.7, brightness=0.2, erase=0.5)
@@ -99,7 +99,7 @@ def damaged(faces, *bad: int) -> Faces:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_bad_image_ends_the_epoch_by_name(faces, workers):
-    with pytest.raises(FacesError, match=r"^7\.png: cannot be decoded; or leave .* data\.on_bad_image=skip"):
+    with pytest.raises(FacesError, match=r"^7\.png: cannot be decoded; or skip .* data\.on_bad_image=skip"):
         shares(damaged(faces, 7), workers=workers)
 
 
@@ -135,8 +135,8 @@ def test_statistics_of_each_channel(channels_last):
 def test_groups_of_a_person_follow_one_another_and_every_image_is_there(labels, each, seed):
     labels, rng = np.array(labels), np.random.default_rng(seed)
     order = rng.permutation(len(labels))
-    assert in_groups(order, labels, 1, rng) is order
-    grouped = in_groups(order, labels, each, rng)
+    assert group_by_person(order, labels, 1, rng) is order
+    grouped = group_by_person(order, labels, each, rng)
     assert sorted(grouped) == list(range(len(labels)))
     runs = [len(list(run)) for _, run in itertools.groupby(labels[grouped])]
     assert len(runs) <= sum(-(-count // each) for count in np.bincount(labels))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.data.augment import SamePerson
+from experiments.data.augment import SamePersonMix
 from experiments.data.dataset import Faces
 from experiments.errors import FacesError
 
@@ -23,12 +23,12 @@ def faces(images: object = None) -> Faces:
 
 def combined(share: float = 1.0, epoch: int = 0, of: Faces | None = None) -> np.ndarray:
     plain = faces()
-    return SamePerson(of or plain, share, seed=0)(plain.images, np.arange(8), epoch)
+    return SamePersonMix(of or plain, share, seed=0)(plain.images, np.arange(8), epoch)
 
 
 def test_no_share_leaves_the_images_alone():
     plain = faces()
-    assert SamePerson(plain, 0.0, seed=0)(plain.images, np.arange(8), 0) is plain.images
+    assert SamePersonMix(plain, 0.0, seed=0)(plain.images, np.arange(8), 0) is plain.images
 
 
 @pytest.mark.parametrize("epoch", range(6))
@@ -60,7 +60,7 @@ def test_both_ways_come_and_what_is_pasted_is_a_rectangle():
 def test_a_persons_only_image_stays_and_so_does_what_was_handed_in():
     plain = faces()
     before = plain.images.copy()
-    changed = SamePerson(plain, 1.0, seed=0)(plain.images, np.arange(8), 0)
+    changed = SamePersonMix(plain, 1.0, seed=0)(plain.images, np.arange(8), 0)
     assert (changed[3] == 30).all()
     assert not np.array_equal(changed, before)
     np.testing.assert_array_equal(plain.images, before)
@@ -70,7 +70,7 @@ def test_seed_epoch_and_image_decide():
     np.testing.assert_array_equal(combined(epoch=3), combined(epoch=3))
     assert not np.array_equal(combined(epoch=3), combined(epoch=4))
     plain = faces()
-    alone = SamePerson(plain, 1.0, seed=0)(plain.images[5:6], np.array([5]), 3)
+    alone = SamePersonMix(plain, 1.0, seed=0)(plain.images[5:6], np.array([5]), 3)
     np.testing.assert_array_equal(alone[0], combined(epoch=3)[5])
 
 

@@ -65,6 +65,6 @@ def test_several_faces_are_said():
     face = Face(np.array([0.0, 0, 9, 9]), 0.99, np.zeros((5, 2)))
     one, many, none = (AlignedFace("a.jpg", np.zeros((4, 4, 3)), *of) for of in ((face, 1), (face, 3), (None, 0)))
     assert one.remark == ""
-    assert many.remark == "a.jpg: 3 faces, the most central large one was taken"
+    assert many.remark == "a.jpg: 3 faces; only the largest central one was used"
     with pytest.raises(FacesError, match="no face was found"):
         require_face(none)

@@ -237,7 +237,7 @@ SPOILT = TrainOptions(workers=0, read=spoiling)
 
 
 def test_a_picture_gone_bad_in_epoch_three_stops_the_run_by_name(run, tmp_path):
-    with pytest.raises(FacesError, match=r"^people/dan/9\.png: cannot be decoded; or leave such pictures out"):
+    with pytest.raises(FacesError, match=r"^people/dan/9\.png: cannot be decoded; or skip such images"):
         run("epochs=4", options=SPOILT)
     assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 1 + 2
 

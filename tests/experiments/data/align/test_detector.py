@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from experiments.data.align.detector import Detector
-from experiments.data.align.warp import similarity, template
+from experiments.data.align.warp import fit_similarity, template
 from experiments.data.images import read_image
 
 pytestmark = pytest.mark.real
@@ -57,7 +57,7 @@ def test_a_turned_face_is_turned_back(detector, portrait):
     turned = np.asarray(Image.fromarray(portrait).rotate(20, Image.Resampling.BICUBIC))
     angles = []
     for image in (portrait, turned):
-        matrix = similarity(detector([image])[0][0].landmarks, template(112))
+        matrix = fit_similarity(detector([image])[0][0].landmarks, template(112))
         angles.append(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0])))
     assert angles[1] - angles[0] == pytest.approx(20, abs=5)
 

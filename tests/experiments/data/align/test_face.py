@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.data.align.detector import Face, choose
+from experiments.data.align.detector import Face, choose_face
 
 
 def face(left: float, top: float, side: float, score: float = 0.9) -> Face:
@@ -16,13 +16,13 @@ CENTRE, LARGE, SURE = face(75, 75, 50), face(0, 0, 70), face(180, 180, 20, 0.99)
 @pytest.mark.parametrize(("rule", "wanted"), [("central", CENTRE), ("largest", LARGE), ("score", SURE)])
 def test_each_rule_takes_its_own(rule, wanted):
     for faces in ([CENTRE, LARGE, SURE], [SURE, LARGE, CENTRE]):
-        assert choose(faces, 200, 200, rule) is wanted
+        assert choose_face(faces, 200, 200, rule) is wanted
 
 
 def test_a_far_larger_face_wins_wherever_it_is():
     large = face(0, 0, 150)
-    assert choose([CENTRE, large], 200, 200) is large
+    assert choose_face([CENTRE, large], 200, 200) is large
 
 
 def test_no_face_is_none():
-    assert choose([], 10, 10) is None
+    assert choose_face([], 10, 10) is None

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.data.align.warp import TEMPLATE, moved, similarity, square, template, warp
+from experiments.data.align.warp import TEMPLATE, fit_box, fit_similarity, template, transform_points, warp
 
 turns = st.floats(-np.pi, np.pi)
 scales = st.floats(0.05, 20)
@@ -31,19 +31,21 @@ def value(x: np.ndarray, y: np.ndarray, phase: int) -> np.ndarray:
 def test_a_similarity_is_found_again_exactly(turn, scale, shift, seed, count):
     source = np.random.default_rng(seed).uniform(0, 200, (count, 2))
     transform = known(turn, scale, shift)
-    np.testing.assert_allclose(similarity(source, moved(source, transform)), transform, rtol=1e-9, atol=1e-7)
+    np.testing.assert_allclose(
+        fit_similarity(source, transform_points(source, transform)), transform, rtol=1e-9, atol=1e-7
+    )
 
 
 @given(seed=st.integers(0, 2**32 - 1), noise=st.floats(0.1, 40))
 def test_no_other_similarity_comes_closer(seed, noise):
     rng = np.random.default_rng(seed)
     source = TEMPLATE + rng.normal(0, noise, TEMPLATE.shape)
-    best = similarity(source, TEMPLATE)
-    least = ((moved(source, best) - TEMPLATE) ** 2).sum()
+    best = fit_similarity(source, TEMPLATE)
+    least = ((transform_points(source, best) - TEMPLATE) ** 2).sum()
     for _ in range(20):
         a, b, x, y = rng.normal(0, 1e-2, 4)
         other = best + np.array([[a, -b, x], [b, a, y]])
-        assert ((moved(source, other) - TEMPLATE) ** 2).sum() >= least - 1e-9
+        assert ((transform_points(source, other) - TEMPLATE) ** 2).sum() >= least - 1e-9
 
 
 @given(seed=st.integers(0, 2**32 - 1))
@@ -55,18 +57,18 @@ def test_the_least_squares_solution_is_numpys(seed):
         [[[x, -y, 1, 0], [y, x, 0, 1]] for x, y in source],
     )
     a, b, x, y = np.linalg.lstsq(rows, TEMPLATE.ravel(), rcond=None)[0]
-    np.testing.assert_allclose(similarity(source, TEMPLATE), [[a, -b, x], [b, a, y]], rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(fit_similarity(source, TEMPLATE), [[a, -b, x], [b, a, y]], rtol=1e-7, atol=1e-7)
 
 
 @given(turn=turns, scale=scales, shift=shifts)
 def test_a_mirrored_face_is_never_mirrored_back(turn, scale, shift):
-    mirrored = moved(TEMPLATE * (-1, 1), known(turn, scale, shift))
-    assert np.linalg.det(similarity(mirrored, TEMPLATE)[:, :2]) > 0
+    mirrored = transform_points(TEMPLATE * (-1, 1), known(turn, scale, shift))
+    assert np.linalg.det(fit_similarity(mirrored, TEMPLATE)[:, :2]) > 0
 
 
 def test_one_point_five_times_gives_no_scale():
     with pytest.raises(ValueError, match="at least two that differ"):
-        similarity(np.ones((5, 2)), TEMPLATE)
+        fit_similarity(np.ones((5, 2)), TEMPLATE)
 
 
 @pytest.mark.parametrize("size", [56, 112, 160, 224])
@@ -102,7 +104,7 @@ def test_a_smooth_image_is_itself_at_the_points_that_the_transform_names(turn, s
     out = warp(waves(120, 120), transform, 64)
     rows, columns = np.mgrid[:64, :64]
     back = np.linalg.inv(np.vstack([transform, [0, 0, 1]]))[:2]
-    points = moved(np.stack([columns.ravel(), rows.ravel()], 1).astype(float), back)
+    points = transform_points(np.stack([columns.ravel(), rows.ravel()], 1).astype(float), back)
     inside = ((points > 4) & (points < 115)).all(1)
     expected = np.stack([value(points[:, 0], points[:, 1], phase) for phase in range(3)], -1)
     assert np.abs(out.reshape(-1, 3)[inside] - expected[inside]).mean() < 2.5
@@ -122,6 +124,6 @@ def test_beyond_the_image_it_is_black():
 
 
 def test_a_square_has_the_box_in_its_middle_and_the_margin_about_it():
-    transform = square(np.array([10.0, 20, 50, 100]), 0.25, 100)
-    np.testing.assert_allclose(moved(np.array([[30.0, 60]]), transform), [[49.5, 49.5]])
+    transform = fit_box(np.array([10.0, 20, 50, 100]), 0.25, 100)
+    np.testing.assert_allclose(transform_points(np.array([[30.0, 60]]), transform), [[49.5, 49.5]])
     np.testing.assert_allclose(transform[:, :2], np.eye(2))
