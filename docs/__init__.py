@@ -1,1 +1,1 @@
-"""The documentation site: its pages, what is drawn and read for them as it is built, and the check of its links."""
+"""The documentation site: its pages, the drawings and tables made for them, and a check of all links."""

@@ -1,1 +1,1 @@
-"""Lessons: notebooks that run from top to bottom on drawn faces, what runs them, and what they draw with."""
+"""Lessons: notebooks that run from top to bottom on synthetic faces, and the code that runs and checks them."""

@@ -1,7 +1,4 @@
-"""A lesson's file: found, read, tidied so that it changes only where its contents do, and looked through for faults.
-
-Figures small enough to be kept for ever: a lesson is stored with its outputs.
-"""
+"""The notebook files: find, read, tidy and write them, shrink their images, and check their outputs for faults."""
 
 import ast
 import re
@@ -18,26 +15,25 @@ from experiments.errors import FacesError
 from mytorch.files import replacing
 
 FOLDER = Path(__file__).parent
-LARGEST = 600_000
-"""Bytes of a lesson with its figures: what a reader waits for, and a repository keeps for ever."""
+MAX_BYTES = 600_000
+"""Largest file of a lesson with its images, which the repository keeps forever."""
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 FAULTS = {
     "an absolute path": re.compile(r"(?:^|[\s'\"=(:<>])((?:/[\w.+-]+){2,}|[A-Z]:\\\w+)", re.MULTILINE),
     "a warning": re.compile(r"(\w*Warning\b)"),
-    "a terminal's code": re.compile(r"(\x1b\[)"),
+    "a terminal escape": re.compile(r"(\x1b\[)"),
     "an address in memory": re.compile(r"\b(0x[0-9a-f]{6,})\b"),
 }
-"""What has no place in an output: it differs from machine to machine, or should have been mended."""
+"""What an output must not contain: it differs between machines, or is a fault that should be fixed."""
 
-
-LATE = "IOStream.flush timed out"
-"""What a kernel says of itself on a machine so busy that its outputs wait for seconds; they come all the same."""
+LATE_OUTPUT = "IOStream.flush timed out"
+"""A kernel's message on a busy machine; the output itself still arrives."""
 
 
 def lessons() -> list[Path]:
-    """The notebooks of this folder, in their order. Raises FacesError where there are none."""
+    """Return the notebooks of this folder in order. Raises FacesError if there are none."""
     found = sorted(FOLDER.glob("[0-9]*.ipynb"))
     if not found:
         raise FacesError(f"{FOLDER}: no notebooks; they come with the repository, not with an installed package")
@@ -45,7 +41,7 @@ def lessons() -> list[Path]:
 
 
 def read(path: Path) -> Any:
-    """A notebook. Raises FacesError where the file is none."""
+    """Read a notebook. Raises FacesError for a file that is none."""
     try:
         book = nbformat.read(path, as_version=4)
         nbformat.validate(book)
@@ -56,22 +52,24 @@ def read(path: Path) -> Any:
 
 
 def write(book: Any, path: Path) -> None:
-    """Store a tidied notebook, whole or not at all."""
+    """Write a tidied notebook, completely or not at all."""
     with replacing(path) as temporary:
         nbformat.write(book, temporary)
 
 
 def tidy(book: Any) -> Any:
-    """Leave out, in place, all that is no content: times, the kernel's version, an editor's notes. Returns it.
+    """Remove everything that is not content, in place: times, kernel version, editor metadata. Returns the notebook.
 
-    Cells are named by their place, so that running a lesson again changes its outputs alone.
+    Cells are named by their position, so that running a lesson again changes only its outputs.
     """
     book.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     book.nbformat, book.nbformat_minor = 4, 5
     for number, cell in enumerate(book.cells, 1):
         cell.id, cell.metadata = f"cell-{number:02}", nbformat.from_dict({})
         if "outputs" in cell:
-            cell.outputs = [output for output in cell.outputs if set(output.get("text", "").splitlines()) != {LATE}]
+            cell.outputs = [
+                output for output in cell.outputs if set(output.get("text", "").splitlines()) != {LATE_OUTPUT}
+            ]
         for output in cell.get("outputs", ()):
             if "metadata" in output:
                 output.metadata = nbformat.from_dict({})
@@ -79,10 +77,10 @@ def tidy(book: Any) -> Any:
 
 
 def faults(book: Any) -> list[str]:
-    """What is wrong with an executed notebook, a sentence each.
+    """Return what is wrong with an executed notebook, one sentence per fault.
 
-    Cells must have run, each once and in order, without an error or a word on standard error; a cell that is meant to
-    show something must have; and no output may name a path of this machine or an address, or hold a warning.
+    Every cell must have run once, in order, without an error and without text on standard error. A cell that is meant
+    to show something must have an output. No output may contain a warning, a path of this machine or a memory address.
     """
     found, cells = [], [cell for cell in book.cells if cell.cell_type == "code"]
     counts = [cell.execution_count for cell in cells]
@@ -104,7 +102,7 @@ def faults(book: Any) -> list[str]:
 
 
 def shows(source: str) -> bool:
-    """Whether a code cell is meant to show something: commands, a print, or a value as its last line."""
+    """Return whether a code cell is meant to show something: commands, a print, or a value as its last line."""
     if source.startswith("%%"):
         return True
     tree = ast.parse("\n".join("" if line.startswith("%") else line for line in source.splitlines()))
@@ -114,7 +112,7 @@ def shows(source: str) -> bool:
 
 
 def _texts(cell: Any) -> Iterator[str]:
-    """All that a cell's outputs say in words."""
+    """Yield the text of a cell's outputs."""
     for output in cell.outputs:
         if output.output_type == "stream":
             yield output.text
@@ -123,13 +121,13 @@ def _texts(cell: Any) -> Iterator[str]:
                 yield value
 
 
-COLOURS = 256
+COLORS = 256
 
 
 def shrink(book: Any) -> Any:
-    """Give every figure in a notebook's outputs, in place, a palette of 256 colours where that is smaller. Returns it.
+    """Convert the images in a notebook's outputs to 256 colors where that is smaller, in place. Returns the notebook.
 
-    Plots have fewer anyway, faces look the same on paper, and a PNG of them takes a third of the bytes.
+    Plots have fewer colors anyway, faces look the same, and a PNG takes a third of the bytes.
     """
     for cell in book.cells:
         for output in cell.get("outputs", ()):
@@ -139,7 +137,7 @@ def shrink(book: Any) -> Any:
 
 
 def _smaller(encoded: str) -> str:
-    """A PNG in base64, in as few colours if that takes fewer bytes, else as it is."""
+    """Return a base64 PNG with 256 colors if that is smaller, else unchanged."""
     image: Image.Image = Image.open(BytesIO(b64decode(encoded)))
     if image.mode == "P":
         return encoded
@@ -148,6 +146,6 @@ def _smaller(encoded: str) -> str:
         paper.paste(image, mask=image.getchannel("A"))
         image = paper
     file = BytesIO()
-    image.convert("RGB").quantize(COLOURS, Image.Quantize.MEDIANCUT).save(file, "PNG", optimize=True)
+    image.convert("RGB").quantize(COLORS, Image.Quantize.MEDIANCUT).save(file, "PNG", optimize=True)
     found = b64encode(file.getvalue()).decode("ascii")
     return found if len(found) < len(encoded) else encoded

@@ -1,4 +1,4 @@
-"""What the lessons draw with: rows of pictures, matrices with their numbers, frames around windows."""
+"""Plotting functions of the lessons: rows of images, matrices with their numbers, frames around windows."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -13,51 +13,51 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 SIGNED = "RdBu_r"
-"""Colours for numbers of either sign: red above zero, blue below, white at it."""
+"""Colors for signed numbers: red above zero, blue below, white at zero."""
 
 
 def show_row(
-    pictures: Sequence[np.ndarray],
+    images: Sequence[np.ndarray],
     titles: Sequence[str] = (),
     columns: int | None = None,
     size: float = 1.7,
     signed: bool = False,
 ) -> None:
-    """Pictures side by side, in rows of `columns`, as `draw_picture` draws each.
+    """Plot images in rows of `columns`, each as `plot_image` does.
 
-    size: inches of one picture's width. Of signed pictures each has its own scale.
+    size: width of one image in inches. Each signed image has its own color scale.
     """
-    columns = columns or len(pictures)
-    rows = ceil(len(pictures) / columns)
-    height = size * max(picture.shape[0] / picture.shape[1] for picture in pictures)
+    columns = columns or len(images)
+    rows = ceil(len(images) / columns)
+    height = size * max(image.shape[0] / image.shape[1] for image in images)
     height += 0.25 * max((title.count("\n") + 1 for title in titles), default=0)
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02)
     _, axes = plt.subplots(rows, columns, figsize=(columns * size, rows * height), squeeze=False, layout=layout)
     for number, axis in enumerate(axes.flat):
         axis.axis("off")
-        if number < len(pictures):
-            draw_picture(axis, pictures[number], signed)
+        if number < len(images):
+            plot_image(axis, images[number], signed)
         if number < len(titles):
             axis.set_title(titles[number], fontsize=9, parse_math=False)
 
 
-def draw_picture(axis: Axes, picture: np.ndarray, signed: bool = False, **settings: Any) -> None:
-    """One picture on an axis, its pixels as they are: (H, W, 3) in colour; (H, W) from 0, black, to 1, white.
+def plot_image(axis: Axes, image: np.ndarray, signed: bool = False, **settings: Any) -> None:
+    """Plot an image without interpolation: (H, W, 3) in color, or (H, W) from 0 (black) to 1 (white).
 
-    signed: (H, W) of any size and sign, red above zero, blue below, white at it.
+    signed: (H, W) numbers of any size and sign; red above zero, blue below, white at zero.
     """
     if signed:
-        reach = float(np.abs(picture).max()) or 1.0
+        reach = float(np.abs(image).max()) or 1.0
         settings = {"cmap": SIGNED, "vmin": -reach, "vmax": reach, **settings}
-    elif picture.ndim == 2:
+    elif image.ndim == 2:
         settings = {"cmap": "gray", "vmin": 0, "vmax": 1, **settings}
-    axis.imshow(picture, interpolation="nearest", **settings)
+    axis.imshow(image, interpolation="nearest", **settings)
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
 
 
-def draw_numbers(axis: Axes, matrix: np.ndarray, form: str = "{:.0f}", fontsize: float = 7, **settings: Any) -> None:
-    """A matrix as coloured cells with a number in each, dark on light and light on dark."""
+def plot_numbers(axis: Axes, matrix: np.ndarray, form: str = "{:.0f}", fontsize: float = 7, **settings: Any) -> None:
+    """Plot a matrix as coloured cells with a number in each, dark on light and light on dark."""
     cells = axis.imshow(matrix, interpolation="nearest", **settings)
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
@@ -70,10 +70,10 @@ def draw_numbers(axis: Axes, matrix: np.ndarray, form: str = "{:.0f}", fontsize:
 def draw_equation(
     parts: Sequence[np.ndarray | str], titles: Sequence[str], cell: float = 0.28, form: str = "{:.0f}"
 ) -> dict[int, Axes]:
-    """Matrices and the signs between them, as one line of an equation, all cells of one size.
+    """Plot matrices and the signs between them as one line of an equation, with cells of equal size.
 
-    parts: matrices, drawn red and blue on one scale each, and signs such as "@"; titles: one for each matrix; cell:
-    inches. Returns the matrices' axes by their place in `parts`.
+    parts: matrices and signs such as "@". titles: one per matrix. cell: size of a cell in inches. Returns the axes of
+    the matrices by their position in `parts`.
     """
     tallest = max(len(part) for part in parts if not isinstance(part, str))
     widths = [1.6 if isinstance(part, str) else part.shape[1] for part in parts]
@@ -91,20 +91,20 @@ def draw_equation(
             box = (left / width, bottom / height, part.shape[1] / width, len(part) / height)
             axes[place] = axis = figure.add_axes(box)
             reach = float(np.abs(part).max()) or 1.0
-            draw_numbers(axis, part, form, cmap=SIGNED, vmin=-1.3 * reach, vmax=1.3 * reach)
+            plot_numbers(axis, part, form, cmap=SIGNED, vmin=-1.3 * reach, vmax=1.3 * reach)
             axis.set_title(next(names), fontsize=9, parse_math=False)
             left += lone[place]
         left += widths[place]
     return axes
 
 
-def frame(axis: Axes, row: float, column: float, height: float, width: float, colour: str) -> None:
-    """A frame around the pixels from (row, column) on."""
-    axis.add_patch(Rectangle((column - 0.5, row - 0.5), width, height, fill=False, edgecolor=colour, linewidth=2.5))
+def frame(axis: Axes, row: float, column: float, height: float, width: float, color: str) -> None:
+    """Draw a frame around the pixels that start at (row, column)."""
+    axis.add_patch(Rectangle((column - 0.5, row - 0.5), width, height, fill=False, edgecolor=color, linewidth=2.5))
 
 
-def picture_file(path: str | Path, width: int = 700) -> Image.Image:
-    """A picture that a command wrote, no wider than `width` pixels: as the last line of a cell, it is shown."""
+def image_file(path: str | Path, width: int = 700) -> Image.Image:
+    """Return an image that a command wrote, at most `width` pixels wide; as the last line of a cell it is shown."""
     with Image.open(path) as opened:
         image = opened.convert("RGB")
     if image.width > width:

@@ -1,7 +1,7 @@
 """Run the lessons from top to bottom: `python -m notebooks.execute [NAME ...] [--out FOLDER]`.
 
-Each is run in a kernel of its own, in an empty folder, and written with its outputs where it stands, or into a folder.
-Any error, any warning, and any output that depends on this machine's folders is a failure, and is not written.
+Each lesson runs in its own kernel and an empty folder, and is written back with its outputs, in place or to a folder.
+A lesson with an error, a warning, or an output that depends on this machine fails and is not written.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from experiments.errors import FacesError
 from experiments.progress import format_duration, say
 from notebooks.book import faults, lessons, read, shrink, tidy, write
 
-PATIENCE = 1800
+CELL_TIMEOUT = 1800
 """Seconds that one cell may take."""
 
 
@@ -33,7 +33,7 @@ def execute(path: Path) -> Any:
             cell.outputs, cell.execution_count = [], None
     with TemporaryDirectory(prefix="lessons-") as folder:
         client = NotebookClient(
-            book, config=_kernels(folder), timeout=PATIENCE, kernel_name="python3",
+            book, config=_kernels(folder), timeout=CELL_TIMEOUT, kernel_name="python3",
             resources={"metadata": {"path": folder}}, record_timing=False, coalesce_streams=True,
         )  # fmt: skip
         try:
@@ -41,7 +41,7 @@ def execute(path: Path) -> Any:
         except CellExecutionError as error:
             raise FacesError(f"{path.name}: {str(error).strip()}") from error
         except (TimeoutError, RuntimeError) as error:
-            raise FacesError(f"{path.name}: the kernel did not go through with it: {error}") from error
+            raise FacesError(f"{path.name}: the kernel failed: {error}") from error
     tidy(book)
     shrink(book)
     if found := faults(book):
@@ -50,9 +50,9 @@ def execute(path: Path) -> Any:
 
 
 def _kernels(folder: str) -> Config:
-    """How a kernel is talked to: through files in `folder`, where there are such sockets, and not over a network.
+    """Return settings that connect to kernels through sockets in `folder` instead of the network, where possible.
 
-    A socket's name may have about 100 characters, so that `folder` is one of the system's for temporary files.
+    A socket's path may have about 100 characters, so `folder` must be a short one.
     """
     if sys.platform == "win32":
         return Config()
@@ -60,13 +60,13 @@ def _kernels(folder: str) -> Config:
 
 
 def _environment(folder: str) -> dict[str, str]:
-    """This process's, with `faces` as it is installed beside this Python, and temporary files where they will go."""
-    beside = str(Path(sys.executable).parent)
-    return {**os.environ, "PATH": os.pathsep.join([beside, os.environ.get("PATH", "")]), "TMPDIR": folder}
+    """Return this process's environment, with this Python's `faces` on the path and temporary files in `folder`."""
+    scripts = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]), "TMPDIR": folder}
 
 
 def chosen(names: Sequence[str]) -> list[Path]:
-    """The lessons whose file names begin so; all of them without names. Raises FacesError for a name of none."""
+    """Return the lessons whose file names begin with one of `names`, or all. Raises FacesError for an unknown name."""
     there = lessons()
     for name in names:
         if not any(path.name.startswith(name) for path in there):
@@ -75,10 +75,10 @@ def chosen(names: Sequence[str]) -> list[Path]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what the command line names. Returns the exit status: 1 where a lesson failed."""
+    """Run the lessons named on the command line. Returns the exit status: 1 if a lesson failed."""
     parser = argparse.ArgumentParser(prog="python -m notebooks.execute", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="how a lesson's name begins, such as 3; else all")
-    parser.add_argument("--out", type=Path, help="folder for the executed notebooks, instead of their own places")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="start of a lesson's name, such as 3 (default: all)")
+    parser.add_argument("--out", type=Path, help="folder for the executed notebooks (default: in place)")
     wanted = parser.parse_args(arguments)
     failed = 0
     try:

@@ -1,4 +1,4 @@
-"""How every lesson begins: figures of one kind, and a folder of its own to write into."""
+"""The start of every lesson: common plot settings, and a temporary folder to work in."""
 
 import atexit
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 
-FIGURES: Any = {
+PLOT_SETTINGS: Any = {
     "figure.dpi": 80,
     "figure.constrained_layout.use": True,
     "axes.spines.top": False,
@@ -23,21 +23,21 @@ FIGURES: Any = {
 
 
 def begin() -> None:
-    """Work in a new empty folder, which is removed when the kernel ends, and draw as all lessons do.
+    """Change to a new empty folder, which is removed when the kernel ends, and apply the lessons' plot settings.
 
-    So a lesson may write `faces/` or `runs/` wherever it was opened, any number of times, and leaves nothing behind.
+    A lesson can therefore write `faces/` or `runs/` any number of times and leaves nothing behind.
     """
-    mpl.rcParams.update(FIGURES)
-    warnings.filterwarnings("ignore", "IProgress not found")  # tqdm's, of libraries that show no progress here
+    mpl.rcParams.update(PLOT_SETTINGS)
+    warnings.filterwarnings("ignore", "IProgress not found")  # from tqdm, which shows no progress here
     folder = TemporaryDirectory(prefix="lesson-", ignore_cleanup_errors=True)
     atexit.register(folder.cleanup)
     os.chdir(folder.name)
 
 
 def faces(command: str) -> None:
-    """Run the command `faces ...` in this kernel, as it would be typed: quicker than a process for each.
+    """Run the command `faces ...` in this kernel, which is faster than a new process.
 
-    Raises FacesError, which the command itself says in one line, where the input is wrong.
+    Raises FacesError for wrong input; on the command line that is one line of text.
     """
     from experiments.cli import app
 

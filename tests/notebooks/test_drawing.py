@@ -4,7 +4,7 @@ import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from notebooks.drawing import draw_equation, draw_numbers, draw_picture, frame, picture_file, show_row
+from notebooks.drawing import draw_equation, frame, image_file, plot_image, plot_numbers, show_row
 
 NOISE = np.random.default_rng(0).standard_normal((6, 5))
 
@@ -28,21 +28,21 @@ def test_a_row_has_an_axis_a_picture_and_rows_as_asked():
 @pytest.mark.parametrize("signed", [True, False])
 def test_a_picture_of_one_channel_has_the_scale_it_says(signed):
     _, axis = plt.subplots()
-    draw_picture(axis, NOISE, signed)
+    plot_image(axis, NOISE, signed)
     reach = np.abs(NOISE).max()
     assert axis.images[0].get_clim() == ((-reach, reach) if signed else (0, 1))
 
 
 def test_a_signed_picture_of_zeros_is_white():
     _, axis = plt.subplots()
-    draw_picture(axis, np.zeros((2, 2)), signed=True)
+    plot_image(axis, np.zeros((2, 2)), signed=True)
     shown = axis.images[0].cmap(axis.images[0].norm(0.0))
     assert min(shown[:3]) > 0.95
 
 
 def test_every_number_stands_in_its_cell_and_can_be_read():
     _, axis = plt.subplots()
-    draw_numbers(axis, NOISE, "{:.2f}", cmap="RdBu_r", vmin=-2, vmax=2)
+    plot_numbers(axis, NOISE, "{:.2f}", cmap="RdBu_r", vmin=-2, vmax=2)
     for text in axis.texts:
         column, row = (int(place) for place in text.get_position())
         assert text.get_text() == f"{NOISE[row, column]:.2f}"
@@ -74,6 +74,6 @@ def test_a_frame_surrounds_the_pixels():
 
 def test_a_picture_file_is_shown_no_wider_than_asked(tmp_path):
     Image.fromarray(np.full((50, 200, 3), 40, np.uint8)).save(tmp_path / "wide.png")
-    assert picture_file(tmp_path / "wide.png", 100).size == (100, 25)
-    assert picture_file(tmp_path / "wide.png").size == (200, 50)
-    assert np.asarray(picture_file(tmp_path / "wide.png").convert("RGB")).mean() == pytest.approx(40, abs=2)
+    assert image_file(tmp_path / "wide.png", 100).size == (100, 25)
+    assert image_file(tmp_path / "wide.png").size == (200, 50)
+    assert np.asarray(image_file(tmp_path / "wide.png").convert("RGB")).mean() == pytest.approx(40, abs=2)

@@ -31,7 +31,7 @@ def test_a_command_does_what_it_does_in_a_terminal(tmp_path, monkeypatch, capsys
     monkeypatch.chdir(tmp_path)
     faces("data synth 'my faces' --identities 2 --images 1 --size 32 --workers 1")
     assert sorted(os.listdir(tmp_path / "my faces" / "train")) == ["n000001", "n000002"]
-    assert "2 people, 2 images" in capsys.readouterr().out
+    assert "2 people, 2 training images" in capsys.readouterr().out
 
 
 def test_a_command_with_a_wrong_input_stops_the_lesson():

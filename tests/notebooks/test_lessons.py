@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from notebooks.book import FOLDER, LARGEST, faults, lessons, read, tidy
+from notebooks.book import FOLDER, MAX_BYTES, faults, lessons, read, tidy
 from notebooks.execute import execute
 
 LESSONS = {path.stem: path for path in lessons()}
@@ -23,7 +23,7 @@ def test_is_stored_with_its_outputs_and_nothing_of_the_machine(name):
     book = read(LESSONS[name])
     assert faults(book) == []
     assert tidy(read(LESSONS[name])) == book
-    assert LESSONS[name].stat().st_size < LARGEST
+    assert LESSONS[name].stat().st_size < MAX_BYTES
 
 
 @pytest.mark.parametrize("name", LESSONS)
