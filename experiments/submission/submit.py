@@ -120,7 +120,7 @@ def submit(
     if competition:
         say(upload(out, message, competition))
     else:
-        say(f"to upload it: {upload_command(out, message)}")
+        say(f"next: {upload_command(out, message)}")
 
 
 def _how_often(balance: str) -> str:
