@@ -95,6 +95,18 @@ def grade(
     raise typer.Exit(FULL if report.is_full else LESS)
 
 
+@app.command(epilog="Example:\n\n python -m autograder rubrics\n")
+def rubrics() -> None:
+    """List the rubrics: name, points and what they grade."""
+    from autograder.rubric import load, names
+
+    for name in names():
+        rules = load(name)
+        extra = sum(test.points for section, test in rules.tests if section.extra)
+        points = f"{rules.full:g}" + (f" + {extra:g}" if extra else "")
+        typer.echo(f"{name:<10} {points:>9} points  {len(rules.tests):>2} classes  {rules.description or rules.title}")
+
+
 @app.command(
     epilog="""Example:
 
@@ -181,7 +193,7 @@ def _graded(submission: Path | None, rules: "Rubric", options: "object") -> "Rep
         return grade(submission, rules, options)
     with tempfile.TemporaryDirectory() as room:
         folder = Path(room, "reference")
-        reference.copy(folder)
+        reference.copy(folder, rules.dialect)
         return grade(folder, rules, options)
 
 

@@ -1,4 +1,4 @@
-"""Judges one result against one expectation, here in the grader, on plain numbers."""
+"""Compares one result with one expectation. It runs in the grader, on plain arrays."""
 
 import dataclasses
 from typing import Any, Literal
@@ -15,7 +15,11 @@ _FEW = 12
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What became of one expectation of one case."""
+    """The outcome of one expectation of one case.
+
+    right: whether the values are correct, up to axes of length one. right_shape: whether the shape is correct.
+    problem: what is wrong, the values first. error: the exception that came instead, as the worker describes it.
+    """
 
     case: Case
     out: str
@@ -24,7 +28,7 @@ class Verdict:
     right_shape: bool
     got: Array | None = None
     problem: str = ""
-    error: dict[str, Any] | None = None  # the exception that came in its place, as the worker describes it
+    error: dict[str, Any] | None = None
 
 
 def judge(
@@ -34,7 +38,7 @@ def judge(
     tolerance: Tolerance,
     float32: Literal["values", "dtype"],
 ) -> Verdict:
-    """Whether a result is what was expected; `message` is the worker's, None where nothing came."""
+    """Compare a result with its expectation; `message` is the worker's, None if nothing came."""
     expectation = case.expected[out]
     what = expectation.what
     if message is None:
@@ -44,23 +48,38 @@ def judge(
         kind = str(header.get("type", "nothing that can be read"))[:80]
         kind = "nothing (None)" if kind == "NoneType" else kind
         return Verdict(case, out, expectation, False, False, problem=f"{what} is {kind}, expected an array of numbers")
-    got, expected = arrays[0], expectation.value
-    if got.shape != expected.shape:
+    got = arrays[0]
+    verdicts = [
+        _compared(case, out, got, value, tolerance, float32) for value in (expectation.value, *expectation.also)
+    ]
+    return next((verdict for verdict in verdicts if verdict.right), verdicts[0])
+
+
+def _compared(
+    case: Case, out: str, got: Array, expected: Array, tolerance: Tolerance, float32: Literal["values", "dtype"]
+) -> Verdict:
+    """The verdict on an array, against one of the correct values."""
+    expectation = case.expected[out]
+    what, same = expectation.what, got.shape == expected.shape
+    problem = ""
+    if not same:
         problem = f"{what} has shape {_shape(got)}, expected {_shape(expected)}"
         if max(got.size, expected.size) <= _FEW:
             problem += f"; got {_written(got)}, expected {_written(expected)}"
-        return Verdict(case, out, expectation, False, False, got, problem)
-    problem = _wrong_type(got, expectation, float32) or _wrong_values(got, expectation, tolerance)
-    return Verdict(case, out, expectation, not problem, True, got, f"{what}{problem}" if problem else "")
+        if got.size != expected.size or not (expectation.reshaped or _squeezed(got.shape) == _squeezed(expected.shape)):
+            return Verdict(case, out, expectation, False, False, got, problem)
+    reshaped = got.reshape(expected.shape)
+    wrong = _wrong_type(got, expectation, float32) or _wrong_values(reshaped, expected, expectation, tolerance)
+    return Verdict(case, out, expectation, not wrong, same, got, f"{what}{wrong}" if wrong else problem)
 
 
 def failed(case: Case, out: str, problem: str, error: dict[str, Any] | None = None) -> Verdict:
-    """A verdict on a result that could not come."""
+    """A verdict on a result that an exception prevented."""
     return Verdict(case, out, case.expected[out], False, False, problem=problem, error=error)
 
 
 def close(got: Array, expected: Array, tolerance: Tolerance) -> Array:
-    """Element by element; what is expected not to be finite has to be the same."""
+    """Element by element, whether `got` is close to `expected`. Values that are not finite must be equal."""
     with np.errstate(all="ignore"):
         got, expected = got.astype(np.float64), expected.astype(np.float64)
         near = np.abs(got - expected) <= tolerance.absolute + tolerance.relative * np.abs(expected)
@@ -75,9 +94,12 @@ def _wrong_type(got: Array, expectation: Expectation, float32: str) -> str:
     return ""
 
 
-def _wrong_values(got: Array, expectation: Expectation, tolerance: Tolerance) -> str:
-    """In words, where the worst element stands and what it is."""
-    expected = expectation.value
+def _squeezed(shape: tuple[int, ...]) -> list[int]:
+    return [size for size in shape if size != 1]
+
+
+def _wrong_values(got: Array, expected: Array, expectation: Expectation, tolerance: Tolerance) -> str:
+    """The worst element in words: its index, its value and the expected value."""
     if expectation.types == "float32":
         tolerance = FLOAT32
     if expectation.exact:

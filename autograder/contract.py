@@ -1,4 +1,4 @@
-"""The classes of the handout's contract, and the file of the students' copy that holds each."""
+"""The classes of the handout's contract, and the file of the handout that holds each."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -17,6 +17,7 @@ FILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "mytorch/nn/dropout.py": ("Dropout", "Dropout2d"),
         "mytorch/nn/resblock.py": ("ResBlock",),
         "mytorch/nn/optim.py": ("SGD", "Adam", "AdamW"),
+        "models/mlp.py": ("MLP0", "MLP1", "MLP4"),
         "models/cnn.py": ("CNN",),
         "models/scanning_mlp.py": ("CNN_SimpleScanningMLP", "CNN_DistributedScanningMLP"),
     }
@@ -24,7 +25,7 @@ FILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 CLASSES: frozenset[str] = frozenset(name for names in FILES.values() for name in names)
 
-# What a correct class of the contract is usually built of: a fault there shows here as well.
+# The classes that a class of the contract is usually built from: their faults appear here as well.
 USES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "Conv1d": ("Conv1d_stride1", "Downsample1d"),
@@ -34,6 +35,9 @@ USES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "MaxPool2d": ("MaxPool2d_stride1", "Downsample2d"),
         "MeanPool2d": ("MeanPool2d_stride1", "Downsample2d"),
         "ResBlock": ("Conv2d", "BatchNorm2d"),
+        "MLP0": ("Linear", "ReLU"),
+        "MLP1": ("Linear", "ReLU"),
+        "MLP4": ("Linear", "ReLU"),
         "CNN": ("Conv1d", "Flatten", "Linear"),
         "CNN_SimpleScanningMLP": ("Conv1d", "Flatten"),
         "CNN_DistributedScanningMLP": ("Conv1d", "Flatten"),

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from autograder.contract import FILES
+from autograder.sandbox.loading import parse
 
 _MAX_SOURCE = 2 << 20
 _SET_ASIDE = re.compile(
@@ -23,13 +24,8 @@ class Definition:
     name: str
     file: PurePosixPath  # relative to the submission
     line: int
-    stub: bool  # whether every method of it still raises NotImplementedError
-
-    @property
-    def module(self) -> str:
-        """The dotted name under which the worker imports the file."""
-        parts = [*self.file.parts[:-1], self.file.stem]
-        return ".".join(parts[_first_importable(self.file.parts[:-1]) :])
+    stub: bool  # whether no method is written yet
+    imported: bool = False  # whether it is an import under this name
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
@@ -43,7 +39,7 @@ class Found:
     others: dict[str, list[Definition]]  # the definitions that were passed over
     looked_in: list[PurePosixPath]
     unreadable: dict[PurePosixPath, str]  # file: why
-    search_path: list[str]  # folders, relative to the submission, from which its imports are served
+    folders: list[tuple[str, bool]]  # those with Python files, relative; whether each looks like a copy or a backup
 
     def where(self) -> str:
         """Where the search went, in words."""
@@ -75,7 +71,7 @@ def find(folder: Path, names: Collection[str]) -> Found:
         others={name: places[1:] for name, places in ranked.items() if places[1:]},
         looked_in=looked_in,
         unreadable=unreadable,
-        search_path=_search_path([*looked_in, *unreadable]),
+        folders=_folders([*looked_in, *unreadable]),
     )
 
 
@@ -94,7 +90,7 @@ def python_files(folder: Path) -> list[PurePosixPath]:
 def _parse(path: Path) -> ast.Module:
     if path.stat().st_size > _MAX_SOURCE:
         raise ValueError(f"more than {_MAX_SOURCE >> 20} MiB")
-    return ast.parse(path.read_bytes(), str(path.name))
+    return parse(path.read_bytes(), path.name)
 
 
 def _reason(error: BaseException) -> str:
@@ -104,43 +100,70 @@ def _reason(error: BaseException) -> str:
 
 
 def _definitions(tree: ast.Module, file: PurePosixPath) -> Iterable[Definition]:
-    """Classes at the top level, also inside `if`, `try` and `with`, and names bound to something: `Conv1d = Mine`."""
+    """Names that a module defines at the top level, also inside `if`, `try` and `with`.
+
+    These are classes, names bound to something (`Conv1d = Mine`) and imports under another name
+    (`from mine import Up as Upsample1d`).
+    """
     pending: list[ast.stmt] = list(tree.body)
     while pending:
         node = pending.pop(0)
         if isinstance(node, ast.ClassDef):
-            yield Definition(node.name, file, node.lineno, _is_stub(node))
-        elif isinstance(node, ast.Assign):
-            for target in node.targets:
-                if isinstance(target, ast.Name):
+            yield Definition(node.name, file, node.lineno, is_stub(node))
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name) and node.value is not None:
                     yield Definition(target.id, file, node.lineno, stub=False)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if alias.asname and alias.asname != alias.name:
+                    yield Definition(alias.asname, file, node.lineno, stub=False, imported=True)
         elif isinstance(node, ast.If | ast.Try | ast.With):
-            pending += [child for child in ast.walk(node) if isinstance(child, ast.ClassDef | ast.Assign)]
+            kinds = ast.ClassDef | ast.Assign | ast.AnnAssign | ast.ImportFrom
+            pending += [child for child in ast.walk(node) if isinstance(child, kinds)]
 
 
-def _is_stub(node: ast.ClassDef) -> bool:
-    """Whether no method does more than raise NotImplementedError; a class without methods may inherit them."""
+def is_stub(node: ast.ClassDef) -> bool:
+    """Whether no method is written yet. A class without methods may inherit them and is no stub."""
     methods = [child for child in node.body if isinstance(child, ast.FunctionDef) and child.name != "__init__"]
-    return bool(methods) and all("NotImplementedError" in ast.dump(method.body[-1]) for method in methods)
+    return bool(methods) and all(_is_empty(method) for method in methods)
 
 
-def _rank(definition: Definition) -> tuple[bool, bool, bool, int, str, int]:
-    """Smaller is the likelier definition: one that is written, not set aside, named as expected, near the top, last."""
+def _is_empty(method: ast.FunctionDef) -> bool:
+    """Whether a method only raises NotImplementedError, passes, or returns None."""
+    empty = {"NotImplemented"}  # names that hold nothing
+    for node in method.body:
+        match node:
+            case ast.Pass() | ast.Expr(value=ast.Constant()) | ast.Return(value=None | ast.Constant(value=None)):
+                continue
+            case ast.Raise() if "NotImplemented" in ast.dump(node):
+                continue
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=None)):
+                empty.add(name)
+            case ast.Return(value=ast.Name(id=name)) if name in empty:
+                continue
+            case _:
+                return False
+    return True
+
+
+def _rank(definition: Definition) -> tuple[bool, bool, bool, bool, int, str, int]:
+    """Smaller is more likely: written, not a copy, defined here, named as expected, near the top, last in its file."""
     file, expected = definition.file, _EXPECTED.get(definition.name)
     likely = expected is not None and (file.stem.lower() in (expected.stem, definition.name.lower()))
     aside = any(_SET_ASIDE.search(part.removesuffix(".py")) for part in file.parts)
-    return definition.stub, aside, not likely, len(file.parts), str(file), -definition.line
+    return (
+        definition.stub,
+        aside,
+        definition.imported,
+        not likely,
+        len(file.parts),
+        str(file),
+        -definition.line,
+    )
 
 
-def _first_importable(folders: tuple[str, ...]) -> int:
-    """Where the dotted name begins: behind the last folder whose name Python cannot import."""
-    return max((i + 1 for i, name in enumerate(folders) if not name.isidentifier()), default=0)
-
-
-def _search_path(files: Iterable[PurePosixPath]) -> list[str]:
-    """Every folder that holds Python files and every folder above one, nearest to the top first.
-
-    So all of these work: `from mytorch.nn.linear import Linear`, `from nn.conv import *`, `from resampling import *`.
-    """
-    folders = {str(parent) for file in files for parent in file.parents}
-    return sorted(folders, key=lambda folder: (folder != ".", folder.count("/"), folder))
+def _folders(files: Iterable[PurePosixPath]) -> list[tuple[str, bool]]:
+    """Every folder that holds Python files, and every folder above one."""
+    folders = {parent for file in files for parent in file.parents}
+    return [(str(folder), any(_SET_ASIDE.search(part) for part in folder.parts)) for folder in sorted(folders)]

@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
+import re
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from autograder.bounded import BoundedError, call
 from autograder.checks import FAMILIES
-from autograder.checks.case import Case
+from autograder.checks.case import MAIN, Case, Dialect
 from autograder.contract import USES
 from autograder.discovery import Found, find
 from autograder.marking import mark
@@ -41,10 +42,10 @@ class Options:
 def grade(
     source: Path, rubric: Rubric, options: Options | None = None, tell: Callable[[TestResult], None] = lambda _: None
 ) -> Report:
-    """The report on a folder, a zip or a file; `tell` hears of each test as it ends.
+    """Grade a folder, an archive or a file; `tell` is called with each test's result.
 
-    Raises SubmissionError where there is nothing to grade, ValueError where `only` names no test, and GraderError or
-    SandboxError where the grader itself fails, which is never a mark.
+    Raises SubmissionError if there is nothing to grade, ValueError if `only` names no test, and GraderError or
+    SandboxError if the grader itself fails, which is never a mark.
     """
     options = options or Options()
     tests = chosen(rubric, options.only)
@@ -55,12 +56,12 @@ def grade(
     with staged(source, left_out) as folder:
         found = _found(folder, wanted, source)
         if not found.classes:
-            raise SubmissionError(f"none of the classes asked for was found: {found.where()}")
+            raise SubmissionError(f"none of the classes of this rubric was found: {found.where()}")
         results: list[TestResult] = []
         with Sandbox(folder, rubric.forbidden, rubric.libraries, options.jailed, options.filtered) as box:
             for section, test in tests:
                 result = _contained(section, test, seed, found, box, rubric)
-                results.append(_with_causes(result, results))
+                results.append(_with_causes(result, results, found, folder))
                 tell(results[-1])
             protections = box.protections
     return Report(
@@ -94,7 +95,7 @@ def _contained(section: Section, test: Test, seed: int, found: Found, box: Sandb
 
 
 def chosen(rubric: Rubric, only: Sequence[str]) -> list[tuple[Section, Test]]:
-    """The tests that `only` names, by test, class or section and without regard to case; all where it is empty."""
+    """The tests that `only` names, by test, class or section, ignoring case; all if it is empty."""
     if not only:
         return rubric.tests
     wanted = {name.lower() for name in only}
@@ -112,16 +113,23 @@ def chosen(rubric: Rubric, only: Sequence[str]) -> list[tuple[Section, Test]]:
 
 def _test(section: Section, test: Test, seed: int, found: Found, box: Sandbox, rubric: Rubric) -> TestResult:
     family = FAMILIES[test.check]
-    missing = [name for name in (test.check, *family.uses) if name not in found.classes]
-    if missing:
-        what = missing[0] if missing[0] == test.check else f"{missing[0]}, which this test uses,"
-        return _lost(section, test, "missing", f"{what} was not found; {found.where()}.")
-    cases = _cases(test.check, seed)
+    definition = found.classes.get(test.check)
+    if definition is None:
+        return _lost(section, test, "missing", f"{test.check} was not found; {found.where()}.")
+    if definition.stub:
+        return _lost(section, test, "unwritten", f"Not written yet: {definition}.")
+    cases = _cases(test.check, seed, rubric.dialect)
     ran = run(cases, [test.check, *family.uses], test, found, box)
-    breaches = [text for kind, text in ran.violations if kind in ("import", "open")]
-    if breaches:
+    if any(kind in ("import", "open") for kind, _ in ran.violations):
         return _lost(section, test, "violation", _breach(ran.violations), ran)
+    _quote_code(ran, box.folder)
     parts = mark(cases, ran, test, rubric.float32)
+    if _is_unwritten(ran, cases):
+        return _lost(section, test, "unwritten", f"Not written yet: {definition}.", ran)
+    forbidden = list(dict.fromkeys(text for kind, text in ran.violations if kind == "load"))
+    if forbidden and rubric.forbidden_import_cost:
+        kept = 1 - rubric.forbidden_import_cost
+        parts = [part.model_copy(update={"earned": round(part.earned * kept, 4)}) for part in parts]
     passed = all(part.passed for part in parts)
     status: Status = "passed" if passed else "crashed" if ran.stopped else "failed"
     return TestResult(
@@ -133,20 +141,51 @@ def _test(section: Section, test: Test, seed: int, found: Found, box: Sandbox, r
         status=status,
         parts=parts,
         message="" if passed else ran.stopped,
-        remarks=[f"The submission tried to do what it may not: it {text}." for kind, text in ran.violations],
+        remarks=_remarks(ran, passed, forbidden, rubric.forbidden_import_cost),
         output=ran.output,
         seconds=ran.seconds,
     )
 
 
+def _remarks(ran: Run, passed: bool, forbidden: Sequence[str], cost: float) -> list[str]:
+    """What to say about a test besides its failures."""
+    lines = []
+    if forbidden:
+        price = f"it costs {cost:.0%} of this test" if cost else "it was refused, and the rest was graded without it"
+        lines.append(f"This assignment forbids importing {', '.join(forbidden[:5])}: {price}.")
+    if not passed:
+        known = [note for note in ran.notes if "ForbiddenImport" not in note]
+        lines += [f"While importing, {note}" for note in known[:3]]
+    return [
+        *lines,
+        *(f"The submission tried something forbidden: it {text}." for kind, text in ran.violations if kind == "act"),
+    ]
+
+
+def _quote_code(ran: Run, folder: Path) -> None:
+    """Add to each exception the submission's line that raised it."""
+    for error in (*ran.errors.values(), *ran.missing.values()):
+        file, _, line = error.get("where", "").rpartition(":")
+        try:
+            lines = (folder / file).read_text(encoding="utf-8", errors="replace").splitlines() if file else []
+            error["code"] = lines[int(line) - 1].strip()[:160] if lines else ""
+        except (OSError, ValueError, IndexError):
+            error["code"] = ""
+
+
+def _is_unwritten(ran: Run, cases: Sequence[Case]) -> bool:
+    """Whether every case ended in NotImplementedError."""
+    return len(ran.errors) == len(cases) and all(e["type"] == "NotImplementedError" for e in ran.errors.values())
+
+
 @functools.lru_cache(maxsize=256)
-def _cases(check: str, seed: int) -> tuple[Case, ...]:
-    """A class's checks, which are the same for every submission."""
-    return tuple(FAMILIES[check].build(seed))
+def _cases(check: str, seed: int, dialect: Dialect) -> tuple[Case, ...]:
+    """A class's checks; they are the same for every submission."""
+    return tuple(FAMILIES[check].build(seed, dialect))
 
 
 def _breach(violations: Collection[tuple[str, str]]) -> str:
-    """The sentence for forbidden imports and files."""
+    """The message about forbidden imports and files."""
     imports = [text for kind, text in violations if kind == "import"]
     if imports:
         return (
@@ -170,20 +209,43 @@ def _lost(section: Section, test: Test, status: Status, message: str, ran: Run |
     )
 
 
-def _with_causes(result: TestResult, before: Sequence[TestResult]) -> TestResult:
-    """With a remark, where a class that this one is usually built of has failed as well."""
+def _with_causes(result: TestResult, before: Sequence[TestResult], found: Found, folder: Path) -> TestResult:
+    """Add a remark if a class that this one really uses has failed in a way that explains this failure."""
     if result.status not in ("failed", "crashed"):
         return result
-    causes = [test.check for test in before if test.status != "passed" and test.check in USES.get(result.check, ())]
+    source = _source(found, result.check, folder)
+    lost = {part.name for part in result.parts if not part.passed}
+    causes = [
+        test.check
+        for test in before
+        if test.check in USES.get(result.check, ())
+        and re.search(rf"\b{test.check}\b", source)
+        and _explains(test, lost)
+    ]
     if not causes:
         return result
     remark = f"This may follow from {' and '.join(dict.fromkeys(causes))}, which failed as well: begin there."
     return result.model_copy(update={"remarks": [*result.remarks, remark]})
 
 
+def _explains(cause: TestResult, lost: Collection[str]) -> bool:
+    """Whether a used class lost a part that the class built on it lost too, or does not run at all."""
+    if cause.status in ("crashed", "unwritten", "violation"):
+        return True
+    failed = {part.name for part in cause.parts if not part.passed and part.name in MAIN}
+    return cause.status == "failed" and bool(failed & set(lost))
+
+
+def _source(found: Found, name: str, folder: Path) -> str:
+    try:
+        return (folder / found.classes[name].file).read_text(encoding="utf-8", errors="replace")
+    except (OSError, KeyError):
+        return ""
+
+
 def notes(found: Found) -> list[str]:
-    """What staff should know of how the classes were found."""
+    """What teachers should know about how the classes were found."""
     lines = [f"{file} cannot be read: {why}" for file, why in found.unreadable.items()]
     for name, others in found.others.items():
-        lines.append(f"{name}: {found.classes[name]} was graded; passed over: {', '.join(map(str, others[:5]))}")
+        lines.append(f"{name}: {found.classes[name]} was graded, not {', '.join(map(str, others[:5]))}")
     return lines

@@ -13,7 +13,7 @@ from autograder.reference import sources
 from autograder.rubric import Rubric
 from autograder.stubs import cut
 
-_MODELS = {"models/cnn.py": "course_cnn.py", "models/scanning_mlp.py": "scanning_mlp.py"}
+_MODELS = {"models/mlp.py": "mlp.py", "models/cnn.py": "course_cnn.py", "models/scanning_mlp.py": "scanning_mlp.py"}
 _VISIBLE_SEED = 1  # not a rubric's: the numbers that students see are not those that grade
 _LARGEST = 4000  # elements of a visible case's input
 
@@ -71,7 +71,7 @@ def _playgrounds(out: Path) -> None:
     (out / "sandbox").mkdir()
     for file, names in FILES.items():
         for name in names:
-            case = FAMILIES[name].build(_VISIBLE_SEED)[0]
+            case = FAMILIES[name].build(_VISIBLE_SEED, "contract")[0]
             (out / "sandbox" / f"{name}.py").write_text(playground(name, _module(file), case), encoding="utf-8")
 
 
@@ -85,13 +85,13 @@ def _tests(out: Path, rubrics: tuple[Rubric, ...]) -> None:
             family = FAMILIES[test.check]
             described = {
                 "classes": {name: _home(name) for name in (family.name, *family.uses)},
-                "cases": [_plain(case) for case in family.build(_VISIBLE_SEED) if _is_shown(case)],
+                "cases": [_plain(case) for case in family.build(_VISIBLE_SEED, rubric.dialect) if _is_shown(case)],
             }
             (cases / f"{test.check}.json").write_text(json.dumps(described), encoding="utf-8")
     support = out / "tests" / "support"
     for source, target in {
         "autograder.students/run.py": out / "tests" / "run.py",
-        "autograder.sandbox/worker.py": support / "worker.py",
+        "autograder.sandbox/steps.py": support / "steps.py",
         "autograder/wire.py": support / "wire.py",
     }.items():
         package, name = source.split("/")

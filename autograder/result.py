@@ -11,7 +11,7 @@ from autograder.text import line, plain
 Text = Annotated[str, AfterValidator(plain)]
 Line = Annotated[str, AfterValidator(line)]
 
-Status = Literal["passed", "failed", "missing", "violation", "crashed"]
+Status = Literal["passed", "failed", "missing", "violation", "crashed", "unwritten"]
 
 
 class _Data(BaseModel):

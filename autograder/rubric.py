@@ -1,4 +1,4 @@
-"""The rubric: which tests there are, what they are worth, how strictly they judge. Written in YAML, checked here."""
+"""The rubric: which tests there are, what they are worth, and how strict they are. It is a YAML file."""
 
 from collections.abc import Mapping
 from importlib import resources
@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from autograder.checks import FAMILIES
+from autograder.checks.case import Dialect
 
 Visibility = Literal["visible", "hidden", "after_due_date", "after_published"]
 Points = Annotated[float, Field(ge=0, le=1000)]
@@ -22,7 +23,7 @@ LIBRARIES = ("numpy", "scipy", "matplotlib", "tqdm")
 
 
 class RubricError(ValueError):
-    """A rubric that cannot be used; the message names the file and each mistake in it."""
+    """A rubric that cannot be used; the message names the file and every mistake in it."""
 
 
 class _Strict(BaseModel):
@@ -30,17 +31,17 @@ class _Strict(BaseModel):
 
 
 class Tolerance(_Strict):
-    """A number is right if it is within `absolute` + `relative` · |expected| of what was expected."""
+    """A value is right if it differs from the expected value by at most `absolute` + `relative` · |expected|."""
 
     absolute: float = Field(default=1e-12, ge=0, le=1)
     relative: float = Field(default=1e-12, ge=0, le=1)
 
 
 class Test(_Strict):
-    """One test: one class of the contract, in one process of its own."""
+    """One test: one class of the contract, run in its own process."""
 
     name: str = Field(min_length=1, max_length=80)
-    check: str = Field(description="the contract's class, which is also the name of its checks")
+    check: str = Field(description="the class of the contract")
     parts: dict[str, Points] = Field(min_length=1, description="part: points")
     tolerance: Tolerance = Tolerance()
     seconds: float = Field(20.0, gt=0, le=600)
@@ -50,7 +51,7 @@ class Test(_Strict):
 
     @property
     def points(self) -> float:
-        """What all its parts are worth."""
+        """The points of all its parts."""
         return sum(self.parts.values())
 
     @model_validator(mode="after")
@@ -68,19 +69,24 @@ class Section(_Strict):
     """Tests under one heading."""
 
     name: str = Field(min_length=1, max_length=80)
-    extra: bool = Field(False, description="extra credit: on top of the full mark, not part of it")
+    extra: bool = Field(False, description="extra credit, added to the full mark")
     tests: list[Test] = Field(min_length=1)
 
 
 class Rubric(_Strict):
-    """The whole of it."""
+    """A whole rubric."""
 
     title: str
-    seed: int | None = Field(None, ge=0, le=2**32 - 1, description="of the tests' numbers; by default one is drawn")
+    description: str = ""
+    seed: int | None = Field(None, ge=0, le=2**32 - 1, description="of the tests' numbers; random by default")
+    dialect: Dialect = Field("contract", description="which published form of the contract the checks follow")
     forbidden: list[str] = list(FORBIDDEN)
     libraries: list[str] = Field(list(LIBRARIES), description="installed libraries that may be imported")
+    forbidden_import_cost: float = Field(
+        0.0, ge=0, le=1, description="the fraction of a test that a forbidden import costs, if the class works"
+    )
     float32: Literal["values", "dtype"] = Field(
-        "values", description="for float32 input: right values in any float type will do, or only in float32"
+        "values", description="for float32 input: accept right values in any float type, or in float32 only"
     )
     sections: list[Section] = Field(min_length=1)
 
@@ -105,19 +111,13 @@ class Rubric(_Strict):
 
 
 def load(name: str | Path) -> Rubric:
-    """A rubric by the name of one of ours (`default`, `earlier`) or by the path of a YAML file.
+    """A rubric by the name of one of ours (see `names`) or by the path of a YAML file.
 
+    A file with `extends: NAME` takes every field that it does not set itself from that rubric.
     Raises RubricError, which names the file and every mistake.
     """
     try:
-        if str(name) in names():
-            text = (resources.files("autograder") / "rubrics" / f"{name}.yaml").read_text(encoding="utf-8")
-        else:
-            text = Path(name).read_text(encoding="utf-8")
-        values = yaml.safe_load(text)
-        if not isinstance(values, Mapping):
-            raise RubricError(f"{name}: a rubric is a mapping, with `title` and `sections`")
-        return Rubric.model_validate(values)
+        return Rubric.model_validate(_values(name))
     except OSError as error:
         known = ", ".join(names())
         raise RubricError(f"{name}: {error.strerror}; give one of {known}, or the path of a YAML file") from error
@@ -130,7 +130,25 @@ def load(name: str | Path) -> Rubric:
         raise RubricError("\n".join([f"{name}:", *lines])) from error
 
 
+def _values(name: str | Path, below: tuple[str, ...] = ()) -> dict[str, object]:
+    """The fields of a rubric, with those of the rubric that it extends."""
+    if str(name) in names():
+        text = (resources.files("autograder") / "rubrics" / f"{name}.yaml").read_text(encoding="utf-8")
+    else:
+        text = Path(name).read_text(encoding="utf-8")
+    values = yaml.safe_load(text)
+    if not isinstance(values, Mapping):
+        raise RubricError(f"{name}: a rubric is a mapping, with `title` and `sections`")
+    own = dict(values)
+    base = own.pop("extends", None)
+    if base is None:
+        return own
+    if not isinstance(base, str) or base not in names() or base in below:
+        raise RubricError(f"{name}: extends is {base!r}, expected one of {', '.join(names())}")
+    return {**_values(base, (*below, base)), **own}
+
+
 def names() -> list[str]:
-    """The rubrics that come with the grader."""
+    """The names of the rubrics that come with the grader."""
     folder = resources.files("autograder") / "rubrics"
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))

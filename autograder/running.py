@@ -1,4 +1,4 @@
-"""Runs a test's cases in the sandbox, and sorts what comes back by case."""
+"""Runs a test's cases in the sandbox and sorts the results by case."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,10 +18,16 @@ _ENOUGH = 3  # deaths of the worker, after which the remaining cases are given u
 
 @dataclasses.dataclass
 class Run:
-    """What came back: results by case and name, the exception that ended a case, and how the worker fared."""
+    """What came back.
+
+    results: by case and name. errors: the exception that stopped a case; -1 for the import.
+    missing: attributes that could not be read. notes: statements that were skipped during the import.
+    """
 
     results: dict[tuple[int, str], Message] = dataclasses.field(default_factory=dict)
     errors: dict[int, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    missing: dict[tuple[int, str], dict[str, Any]] = dataclasses.field(default_factory=dict)
+    notes: list[str] = dataclasses.field(default_factory=list)
     violations: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     stopped: str = ""  # why the worker ended early, in words
     output: str = ""
@@ -29,7 +35,7 @@ class Run:
 
 
 def run(cases: Sequence[Case], classes: Sequence[str], test: Test, found: Found, box: Sandbox) -> Run:
-    """Every case, in one worker; where a case kills it, the cases after that one go to a fresh worker."""
+    """Run every case in one worker; if a case kills it, the cases after it go to a new worker."""
     ran, left, deaths = Run(), list(range(len(cases))), 0
     while left:
         limits = Limits(seconds=max(0.5, test.seconds - ran.seconds), memory=test.memory << 20)
@@ -47,7 +53,7 @@ def run(cases: Sequence[Case], classes: Sequence[str], test: Test, found: Found,
         left = [number for number in left if number > began]
         if outcome.status == "timeout" or deaths == _ENOUGH:
             for number in left:
-                ran.errors[number] = {**error, "message": f"not run, since before it {_lowered(why)}"}
+                ran.errors[number] = {**error, "message": f"Not run, as an earlier case failed: {why}"}
             return ran
     return ran
 
@@ -63,20 +69,22 @@ def _request(
         scripts.append({"number": number, "steps": renumbered(script.steps, len(arrays))})
         arrays += script.arrays
     request = {
-        "paths": [box.root if folder == "." else f"{box.root}/{folder}" for folder in found.search_path],
-        "classes": {name: [found.classes[name].module, name] for name in classes},
+        "folders": found.folders,
+        "classes": {name: [str(found.classes[name].file), name] if name in found.classes else None for name in classes},
         "cases": scripts,
     }
     return request, arrays
 
 
 def _sort(outcome: Outcome, ran: Run, known: set[int]) -> int | None:
-    """File what came back, believing nothing but its shape; the number of the last case that began."""
+    """Sort what came back, after checking its form; returns the number of the last case that began."""
     began = None
     for header, arrays in outcome.messages:
         kind, number, out = header.get("kind"), header.get("case"), header.get("out")
         if kind == "import":
             ran.errors[-1] = _plain(header.get("error"), f"importing {header.get('class')}")
+        elif kind == "note" and len(ran.notes) < 50:
+            ran.notes += [note for note in [str(header.get("text", ""))[:300]] if note not in ran.notes]
         elif type(number) is not int or number not in known:
             continue
         elif kind == "begin":
@@ -85,6 +93,8 @@ def _sort(outcome: Outcome, ran: Run, known: set[int]) -> int | None:
             ran.results.setdefault((number, out), (header, arrays))
         elif kind == "error":
             ran.errors.setdefault(number, _plain(header, header.get("step")))
+        elif kind == "missing" and isinstance(out, str):
+            ran.missing.setdefault((number, out), _plain(header, header.get("step")))
     ran.violations += [violation for violation in outcome.violations if violation not in ran.violations]
     ran.output = outcome.output or ran.output
     ran.seconds += outcome.seconds
@@ -92,14 +102,14 @@ def _sort(outcome: Outcome, ran: Run, known: set[int]) -> int | None:
 
 
 def _plain(described: Any, step: Any) -> dict[str, Any]:
-    """An exception as the worker describes it, every part of it a short text."""
+    """An exception as the worker describes it, every part a short text."""
     given = described if isinstance(described, dict) else {}
     parts = {key: str(given.get(key, ""))[:500] for key in ("type", "message", "where")}
     return {**parts, "step": str(step)[:80]}
 
 
 def _death(outcome: Outcome, test: Test) -> tuple[str, dict[str, Any]]:
-    """Why a worker ended before its script did, as a sentence and as an error."""
+    """Why a worker ended early, as a sentence and as an error."""
     match outcome.status:
         case "timeout":
             why, kind = f"The submission took more than {test.seconds:g} seconds and was stopped.", "Timeout"
@@ -114,7 +124,3 @@ def _death(outcome: Outcome, test: Test) -> tuple[str, dict[str, Any]]:
     if outcome.broken:
         why, kind = f"The submission disturbed the test's results ({outcome.broken}).", "Broken"
     return why, {"type": kind, "message": why, "where": "", "step": ""}
-
-
-def _lowered(text: str) -> str:
-    return text[0].lower() + text[1:].rstrip(".")

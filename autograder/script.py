@@ -1,4 +1,4 @@
-"""Scripts for the worker: calls written down as data, beside the arrays that they need."""
+"""Scripts for the worker: calls as data, together with their arrays."""
 
 import dataclasses
 from typing import Any, Self
@@ -10,7 +10,7 @@ from autograder.wire import Array
 
 @dataclasses.dataclass(frozen=True)
 class Kept:
-    """An object that the script named before."""
+    """An object that the script has named."""
 
     name: str
 
@@ -32,24 +32,32 @@ class Made:
 
 @dataclasses.dataclass(frozen=True)
 class Fill:
-    """An initialiser: a function of sizes, the same in grader and worker (`sandbox.worker.filled`)."""
+    """An initializer: a function of sizes, the same in grader and worker (`sandbox.steps.filled`)."""
 
     salt: float
 
 
 @dataclasses.dataclass(frozen=True)
 class Returns:
-    """An initialiser that returns this array, whatever sizes it is called with."""
+    """An initializer that returns this array for any sizes."""
 
     array: Array
 
 
 @dataclasses.dataclass(frozen=True)
 class Laid:
-    """An array whose memory lies in another order: "F" or "gaps"."""
+    """An array in another memory layout: "F" or "gaps"."""
 
     array: Array
     layout: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Like:
+    """An array in the shape of an earlier result of the script, if that has as many elements."""
+
+    array: Array
+    out: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Holder:
 
 
 class Script:
-    """Steps for one case. Each method adds one, and returns the script, so that they chain."""
+    """Steps for one case. Each method adds a step and returns the script, so calls can be chained."""
 
     def __init__(self) -> None:
         self.steps: list[dict[str, Any]] = []
@@ -76,9 +84,9 @@ class Script:
         """Name a value."""
         return self._add("keep", on=on, args=(value,))
 
-    def call(self, on: str, method: str, *args: Any, out: str = "", keep: str = "", **kwargs: Any) -> Self:
-        """Call a method ("" for the object itself); what it returns is sent back as `out`, and named `keep`."""
-        return self._add("call", on=on, name=method, args=args, kwargs=kwargs, out=out, keep=keep)
+    def call(self, on: str, method: str, *args: Any, out: str = "", **kwargs: Any) -> Self:
+        """Call a method and send its result back as `out`."""
+        return self._add("call", on=on, name=method, args=args, kwargs=kwargs, out=out)
 
     def get(self, on: str, path: str, out: str) -> Self:
         """Send an attribute back."""
@@ -88,16 +96,20 @@ class Script:
         """Replace an attribute."""
         return self._add("set", on=on, name=path, args=(value,))
 
-    def write(self, on: str, value: Any) -> Self:
-        """Write over a named array in place."""
-        return self._add("write", on=on, args=(value,))
+    def evaluate(self, on: str, A: Any, out: str = "") -> Self:
+        """Call forward in evaluation mode, by the argument that the submission has for it (eval, train or training)."""
+        return self._add("evaluate", on=on, name="forward", args=(A,), out=out)
+
+    def attempt(self, on: str, name: str, *args: Any) -> Self:
+        """Call a method whose exceptions do not matter to this case."""
+        return self._add("attempt", on=on, name=name, args=args, kwargs={})
 
     def seed(self, value: int) -> Self:
         """Seed NumPy's global generator in the worker."""
         return self._add("seed", args=(value,))
 
     def draw(self, out: str) -> Self:
-        """Send back the generator's next number."""
+        """Send back the next number of the generator."""
         return self._add("draw", out=out)
 
     def _add(self, do: str, **fields: Any) -> Self:
@@ -109,12 +121,14 @@ class Script:
         return self
 
     def _plain(self, value: Any) -> Any:
-        """A value as JSON, its arrays set aside."""
+        """A value as JSON, with its arrays stored separately."""
         match value:
             case np.ndarray():
                 return {"array": self._index(value)}
             case Laid(array, layout):
                 return {"array": self._index(array), "layout": layout}
+            case Like(array, out):
+                return {"array": self._index(array), "like": out}
             case Kept(name):
                 return {"object": name}
             case Class(name):
@@ -130,13 +144,13 @@ class Script:
             case Holder(attributes):
                 return {"holder": {name: self._plain(item) for name, item in attributes.items()}}
             case tuple() | list():
-                # A call's arguments come as a tuple too, and are unpacked either way.
+                # A call's arguments are a tuple too; both become lists.
                 return [self._plain(item) for item in value]
             case dict():
                 return {name: self._plain(item) for name, item in value.items()}
             case None | bool() | int() | float() | str():
                 return value
-        raise TypeError(f"{value!r} cannot stand in a script")
+        raise TypeError(f"{value!r} cannot be part of a script")
 
     def _index(self, array: Array) -> int:
         self.arrays.append(array)
@@ -144,7 +158,7 @@ class Script:
 
 
 def renumbered(value: Any, offset: int) -> Any:
-    """The steps with each array's number raised by `offset`, for scripts that travel together."""
+    """The steps with each array's number raised by `offset`, to send several scripts together."""
     if isinstance(value, list):
         return [renumbered(item, offset) for item in value]
     if isinstance(value, dict):

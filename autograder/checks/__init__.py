@@ -1,7 +1,7 @@
-"""The checks: what is done with each class of the contract, and what should come of it.
+"""The checks: how each class of the contract is used, and what it should return.
 
-A check is data, a script and its expected values (`case`); PyTorch in float64 says what is right (`oracle`). Each file
-describes a family of classes, and `layer` the ways in which every layer is used.
+A check is data: a script and its expected values (`case`). PyTorch in float64 computes them (`oracle`). Each file holds
+the checks of a family of classes; `layer` holds those that every layer gets.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,10 @@ from autograder.checks.convolution import stride_1, strided, transposed
 from autograder.checks.dense import flatten, linear
 from autograder.checks.dropout import dropout
 from autograder.checks.loss import cross_entropy, mean_squared
+from autograder.checks.mlp import mlp
 from autograder.checks.networks import cnn
-from autograder.checks.norm import normalisation
-from autograder.checks.optim import optimiser
+from autograder.checks.norm import normalization
+from autograder.checks.optim import optimizer
 from autograder.checks.pool import pooling
 from autograder.checks.resampling import downsampling, upsampling
 from autograder.checks.resblock import residual
@@ -33,11 +34,12 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             swish(),
             mean_squared(),
             cross_entropy(),
-            *map(normalisation, (1, 2)),
+            *map(normalization, (1, 2)),
             *map(dropout, ("Dropout", "Dropout2d")),
             residual(),
-            *map(optimiser, ("SGD", "Adam", "AdamW")),
+            *map(optimizer, ("SGD", "Adam", "AdamW")),
             cnn(),
+            *map(mlp, ("MLP0", "MLP1", "MLP4")),
             *map(scanning, ("CNN_SimpleScanningMLP", "CNN_DistributedScanningMLP")),
         )
     }

@@ -1,5 +1,6 @@
 """Checks of the activations."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -7,7 +8,19 @@ import torch
 from torch.nn import functional as F
 
 from autograder.checks import oracle
-from autograder.checks.case import EDGES, FORWARD, INPUT, SHAPE, WEIGHT, Case, Expectation, Family, Guess, Guesses
+from autograder.checks.case import (
+    EDGES,
+    FORWARD,
+    INPUT,
+    SHAPE,
+    WEIGHT,
+    Case,
+    Dialect,
+    Expectation,
+    Family,
+    Guess,
+    Guesses,
+)
 from autograder.checks.layer import Layer, Values, edges, generator, plain
 from autograder.script import Script
 from autograder.wire import Array
@@ -24,7 +37,7 @@ _PARTS = (SHAPE, FORWARD, INPUT, EDGES)
 
 
 def activation(name: str) -> Family:
-    """One of those without parameters, by its class's name."""
+    """An activation without parameters, by its class name."""
 
     def layer(*shape: int, sample: Callable[[np.random.Generator, tuple[int, ...]], Array] | None = None) -> Layer:
         def guesses(values: Values) -> Mapping[str, Guesses]:
@@ -32,9 +45,12 @@ def activation(name: str) -> Family:
 
         return Layer(name, (), shape, lambda t: _FUNCTIONS[name](t["A"]), guesses=guesses, sample=sample)
 
-    def build(seed: int) -> list[Case]:
+    def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, name)
         layers = [layer(1, 2), layer(2, 3), layer(4, 5), layer(7, 2)]
+        if dialect == "hw1p1-old":
+            layers = [dataclasses.replace(one, derivative=True) for one in layers]
+            return [*(plain(one, one.draw(g)) for one in layers), *edges(layers[2], g)]
         if name != "Softmax":
             layers.append(layer(2, 3, 4, 5))
         cases = [plain(one, one.draw(g)) for one in layers]
@@ -44,7 +60,7 @@ def activation(name: str) -> Family:
 
 
 def swish() -> Family:
-    """Swish(), whose beta is learned."""
+    """Swish(), with a learned beta."""
 
     def layer(*shape: int) -> Layer:
         return Layer(
@@ -52,7 +68,7 @@ def swish() -> Family:
             guesses=_swish_guesses,
         )  # fmt: skip
 
-    def build(seed: int) -> list[Case]:
+    def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, "Swish")
         layers = [layer(1, 2), layer(2, 3), layer(4, 5), layer(2, 3, 4)]
         return [*(plain(one, one.draw(g)) for one in layers), *edges(layers[2], g)]
@@ -61,7 +77,7 @@ def swish() -> Family:
 
 
 def _far_out(name: str) -> Case:
-    """Large numbers, where a careless exponential overflows, and zero."""
+    """Zero, and large numbers, where a naive exponential overflows."""
     A = np.array([[-750.0, 0.0, 750.0], [30.0, -30.0, 2.0]])
     dLdZ = np.array([[1.0, 2.0, 3.0], [0.5, -1.0, 2.0]])
     layer = Layer(name, (), A.shape, lambda t: _FUNCTIONS[name](t["A"]))
@@ -70,7 +86,10 @@ def _far_out(name: str) -> Case:
     script = (
         Script().new("layer", name).call("layer", "forward", A, out="Z").call("layer", "backward", dLdZ, out="dLdA")
     )
-    expected = {"Z": Expectation("Z", EDGES, Z), "dLdA": Expectation("dLdA", EDGES, gradient)}
+    expected = {
+        "Z": Expectation("Z", EDGES, Z, needs=(FORWARD,)),
+        "dLdA": Expectation("dLdA", EDGES, gradient, needs=(INPUT,)),
+    }
     return Case(f"{name}() at -750, 0 and 750", script, expected, A.size, "far_out", 2)
 
 

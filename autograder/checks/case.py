@@ -1,4 +1,4 @@
-"""What a check is: a script for the worker, and what should come back."""
+"""A check as data: a script for the worker, and what should come back."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -9,24 +9,31 @@ from autograder.wire import Array
 
 Guess = Callable[[], Array]
 Guesses = Mapping[str, Guess]
+Dialect = Literal["contract", "s22", "hw1p1", "hw1p1-old", "bonus"]
 
-SHAPE, FORWARD, INPUT, WEIGHT, BIAS, EDGES = (
-    "shape",
-    "forward",
-    "input gradient",
-    "weight gradient",
-    "bias gradient",
-    "edge cases",
-)
+SHAPE, FORWARD, INPUT, WEIGHT, BIAS = "shape", "forward", "input gradient", "weight gradient", "bias gradient"
+EVALUATION, RUNNING = "evaluation", "running statistics"
+STEP, FIRST, LATER, BIASES = "step", "first step", "later steps", "biases"
+INITIALIZERS = "initializers"
+DEBUG = "debug attributes"
+EDGES, NON_SQUARE, PADDING, DEPTHS = "edge cases", "non-square input", "padding", "other depths"
+
+MAIN = frozenset({FORWARD, INPUT, WEIGHT, BIAS, EVALUATION, RUNNING, STEP, FIRST, LATER, BIASES})
+"""Parts that show that a class works. If all of them fail, the test earns nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Expectation:
-    """One thing that comes back, and what it should be.
+    """One value that comes back, and what it should be.
 
-    what: its name in reports, such as dLdA. part: the part of the test whose points hang on it.
-    guesses: a mistake's key in the catalogue of hints, and the array that the mistake would have given.
-    types: "float64", "float32" (right to its precision, and of its type if the rubric insists) or "any".
+    what: its name in reports, such as dLdA.
+    part: the part of the test that this value belongs to.
+    needs: main parts that this value depends on. If one of them is lost already, this value costs nothing more.
+    guesses: for the key of a known mistake, the array that this mistake gives.
+    types: "float64", "float32" (correct to float32 precision, and of that type if the rubric insists) or "any".
+    also: other correct values, where published references differ.
+    exact: whether the value must be equal to the last bit.
+    reshaped: whether the right values in another shape cost the shape part only.
     """
 
     what: str
@@ -35,15 +42,17 @@ class Expectation:
     guesses: Guesses = dataclasses.field(default_factory=dict)
     types: Literal["float64", "float32", "any"] = "float64"
     exact: bool = False
-    fixed_shape: bool = True  # else a result that only has axes of length one more or less is right too
+    needs: tuple[str, ...] = ()
+    also: tuple[Array, ...] = ()
+    reshaped: bool = False
 
 
 @dataclasses.dataclass
 class Case:
-    """One use of a class: what is done, in words and as a script, and what is expected of each thing sent back.
+    """One use of a class: what is done, in words and as a script, and the expected values by their names.
 
-    aspect: for an edge case what it is about, which is also the key of its hint where nothing better is recognised.
-    size: by which the smallest failing case is chosen.
+    aspect: what an edge case is about. It is also the key of its hint where nothing more specific is recognized.
+    size: reports show the smallest failing case.
     """
 
     name: str
@@ -56,9 +65,13 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """The checks of one class of the contract."""
+    """The checks of one class of the contract.
+
+    build: makes the cases from a seed, for a dialect of the contract.
+    uses: other classes that the scripts need. The grader provides those that the submission lacks.
+    """
 
     name: str
     parts: tuple[str, ...]
-    build: Callable[[int], list[Case]]  # from a seed
-    uses: tuple[str, ...] = ()  # other classes of the submission's that the scripts name
+    build: Callable[[int, Dialect], list[Case]]
+    uses: tuple[str, ...] = ()

@@ -1,11 +1,29 @@
 """Checks of Linear and Flatten."""
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
 
-from autograder.checks.case import BIAS, EDGES, FORWARD, INPUT, SHAPE, WEIGHT, Case, Family, Guess, Guesses
+from autograder.checks.case import (
+    BIAS,
+    DEBUG,
+    EDGES,
+    FORWARD,
+    INITIALIZERS,
+    INPUT,
+    SHAPE,
+    WEIGHT,
+    Case,
+    Dialect,
+    Expectation,
+    Family,
+    Guess,
+    Guesses,
+)
 from autograder.checks.layer import Layer, Values, edges, generator, plain
+from autograder.script import Script
+from autograder.wire import Array
 
 
 def linear() -> Family:
@@ -21,12 +39,37 @@ def linear() -> Family:
             guesses=_linear_guesses,
         )
 
-    def build(seed: int) -> list[Case]:
+    def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, "Linear")
         layers = [layer(*sizes) for sizes in ((1, 1, 1), (1, 2, 3), (2, 2, 2), (4, 3, 5), (5, 6, 2))]
-        return [*(plain(one, one.draw(g)) for one in layers), *edges(layers[3], g)]
+        if dialect == "hw1p1-old":
+            layers = [dataclasses.replace(one, batch_mean=True, guesses=_mean_guesses) for one in layers]
+        cases = [*(plain(one, one.draw(g)) for one in layers), *edges(layers[3], g)]
+        if dialect == "hw1p1":
+            cases += [_debugged(layers[3], g), _zeros(layers[3])]
+        return cases
 
-    return Family("Linear", (SHAPE, FORWARD, INPUT, WEIGHT, BIAS, EDGES), build)
+    return Family("Linear", (SHAPE, FORWARD, INPUT, WEIGHT, BIAS, DEBUG, INITIALIZERS, EDGES), build)
+
+
+def _debugged(layer: Layer, g: np.random.Generator) -> Case:
+    """Linear(in, out, debug=True) keeps dLdA."""
+    values = layer.draw(g)
+    script = Script().new("layer", layer.name, *layer.args, debug=True)
+    layer.give(script, "layer", values)
+    script.call("layer", "forward", values.A).call("layer", "backward", values.dLdZ).get("layer", "dLdA", "dLdA")
+    expected = {"dLdA": Expectation("layer.dLdA", DEBUG, values.gradients["A"], needs=(INPUT,))}
+    return Case(f"{layer} with debug=True", script, expected, values.A.size)
+
+
+def _zeros(layer: Layer) -> Case:
+    """A new layer starts from zeros."""
+    script = Script().new("layer", layer.name, *layer.args).get("layer", "W", "W").get("layer", "b", "b")
+    expected = {
+        name: Expectation(f"{name} of a new layer", INITIALIZERS, np.zeros(shape))
+        for name, shape in layer.parameters.items()
+    }
+    return Case(f"Linear{layer.args}, not used yet", script, expected, 1)
 
 
 def flatten() -> Family:
@@ -35,7 +78,7 @@ def flatten() -> Family:
     def layer(*shape: int) -> Layer:
         return Layer("Flatten", (), shape, lambda t: t["A"].flatten(1), guesses=_flatten_guesses)
 
-    def build(seed: int) -> list[Case]:
+    def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, "Flatten")
         layers = [layer(1, 2, 2), layer(2, 3, 4), layer(2, 3, 4, 5), layer(1, 2, 1, 3)]
         return [*(plain(one, one.draw(g)) for one in layers), *edges(layers[1], g)]
@@ -67,6 +110,20 @@ def _linear_guesses(values: Values) -> Mapping[str, Guesses]:
             "bias_axes   ": lambda: np.asarray(dLdZ.sum()),
         },
     }
+
+
+def _mean_guesses(values: Values) -> Mapping[str, Guesses]:
+    """For the old dialect, where the parameters' gradients are means over the batch."""
+    found = dict(_linear_guesses(values))
+    for name in ("W", "b"):
+        right = values.gradients[name]
+        kept = {key: guess for key, guess in found[f"dLd{name}"].items() if key != "batch_divided"}
+        found[f"dLd{name}"] = {**kept, "batch_not_divided": _times(right, len(values.A))}
+    return found
+
+
+def _times(array: Array, factor: int) -> Guess:
+    return lambda: array * factor
 
 
 def _flatten_guesses(values: Values) -> Mapping[str, Guesses]:

@@ -1,14 +1,13 @@
-"""Checks of dropout, whose mask is one draw of NumPy's global generator."""
+"""Checks of dropout. Its mask is one draw from NumPy's global generator."""
 
 import numpy as np
 
 from autograder.checks import oracle
-from autograder.checks.case import EDGES, FORWARD, INPUT, SHAPE, Case, Expectation, Family, Guess
+from autograder.checks.case import EDGES, EVALUATION, FORWARD, INPUT, SHAPE, Case, Dialect, Expectation, Family, Guess
 from autograder.checks.layer import generator
 from autograder.script import Kept, Script
 from autograder.wire import Array
 
-EVALUATION = "evaluation"
 _PARTS = (SHAPE, FORWARD, INPUT, EVALUATION, EDGES)
 
 
@@ -38,7 +37,7 @@ def dropout(name: str) -> Family:
             found["dropout_per_pixel"] = lambda: A * per_pixel / (1 - p)
         return found
 
-    def build(seed: int) -> list[Case]:
+    def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, name)
         cases = []
         for shape, p in zip(sizes, (0.5, 0.3, 0.7), strict=True):
@@ -46,38 +45,39 @@ def dropout(name: str) -> Family:
             drawn = mask(number, shape, p)
             script = Script().new("layer", name, p).seed(number).call("layer", "forward", A, out="Z")
             script.call("layer", "backward", upstream, out="dLdA")
+            also = (upstream * drawn,) if dialect == "bonus" and not channels else ()
             expected = {
                 "Z": Expectation("Z", FORWARD, A * drawn / (1 - p), guesses(A, drawn, p, number)),
-                "dLdA": Expectation("dLdA", INPUT, upstream * drawn / (1 - p), guesses(upstream, drawn, p, number)),
+                "dLdA": Expectation(
+                    "dLdA", INPUT, upstream * drawn / (1 - p), guesses(upstream, drawn, p, number), also=also
+                ),
             }
             cases.append(Case(f"{name}({p}) on {oracle.sizes(shape)}", script, expected, A.size, batch=shape[0]))
-        return [*cases, _evaluated(A, p), *_edges(A, upstream, p, number, drawn)]
+        return [*cases, _evaluated(A, p), *_edges(A, upstream, p, number, drawn, dialect)]
 
     def _evaluated(A: Array, p: float) -> Case:
-        script = Script().new("layer", name, p).call("layer", "forward", A, eval=True, out="Z")
-        expected = {"Z": Expectation("Z when evaluating", EVALUATION, A, {"eval_scaled": lambda: A * (1 - p)})}
+        script = Script().new("layer", name, p).evaluate("layer", A, out="Z")
+        expected = {"Z": Expectation("Z in evaluation", EVALUATION, A, {"eval_scaled": lambda: A * (1 - p)})}
         return Case(f"{name}({p}) with eval=True", script, expected, A.size)
 
-    def _edges(A: Array, upstream: Array, p: float, number: int, drawn: Array) -> list[Case]:
-        gradient = Expectation("dLdA", EDGES, upstream * drawn / (1 - p))
+    def _edges(A: Array, upstream: Array, p: float, number: int, drawn: Array, dialect: Dialect) -> list[Case]:
+        also = (upstream * drawn,) if dialect == "bonus" and not channels else ()
+        gradient = Expectation("dLdA", EDGES, upstream * drawn / (1 - p), needs=(INPUT,), also=also)
         between = Script().new("layer", name, p).seed(number).call("layer", "forward", A)
-        between.call("layer", "forward", A, eval=True).call("layer", "backward", upstream, out="dLdA")
+        between.evaluate("layer", A).call("layer", "backward", upstream, out="dLdA")
         unchanged = Script().new("layer", name, p).keep("A", A).call("layer", "forward", Kept("A"))
         unchanged.get("A", "", "A")
         once = Script().new("layer", name, p).seed(number).call("layer", "forward", A).draw("draw")
         after = np.random.RandomState(number)
         after.binomial(1, 1 - p, (*A.shape[:2], 1, 1) if channels else A.shape)
-        called = Script().new("layer", name, p).seed(number).call("layer", "", A, out="Z")
         return [
-            Case(f"{name}({p}), an evaluating forward between forward and backward", between, {"dLdA": gradient},
+            Case(f"{name}({p}), an evaluation forward between forward and backward", between, {"dLdA": gradient},
                  A.size, "state_overwritten"),
-            Case(f"{name}({p}), looking at the input afterwards", unchanged,
+            Case(f"{name}({p}), the input afterwards", unchanged,
                  {"A": Expectation("A afterwards", EDGES, A, exact=True)}, A.size, "input_changed"),
             Case(f"{name}({p}), the generator afterwards", once,
                  {"draw": Expectation("the next random number", EDGES, np.array(after.random_sample()), exact=True)},
                  A.size, "draws"),
-            Case(f"{name}({p}) called as layer(A)", called,
-                 {"Z": Expectation("Z", EDGES, A * drawn / (1 - p))}, A.size, "not_callable"),
         ]  # fmt: skip
 
     return Family(name, _PARTS, build)

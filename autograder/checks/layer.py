@@ -1,4 +1,4 @@
-"""How any layer is exercised: once plainly for each size, and then in the ways in which layers are really used."""
+"""Checks that any layer gets: one plain pass for each size, then edge cases from real training loops."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograder.checks import oracle
-from autograder.checks.case import BIAS, EDGES, FORWARD, INPUT, WEIGHT, Case, Expectation, Guess, Guesses
+from autograder.checks.case import BIAS, EDGES, FORWARD, INPUT, NON_SQUARE, WEIGHT, Case, Expectation, Guess, Guesses
 from autograder.script import Kept, Laid, Script
 from autograder.wire import Array
 
@@ -18,7 +18,7 @@ _PART = {"W": WEIGHT, "b": BIAS, "BW": WEIGHT, "Bb": BIAS, "beta": WEIGHT}
 
 @dataclasses.dataclass(frozen=True)
 class Values:
-    """The numbers of one pass: what goes in, and what should come out."""
+    """The arrays of one pass: inputs and expected results."""
 
     inputs: dict[str, Array]  # A, and each parameter by its name
     dLdZ: Array
@@ -35,10 +35,12 @@ class Values:
 class Layer:
     """One way to construct and use a layer.
 
-    args: as the constructor takes them. shape: of the input. function: the layer in PyTorch, of tensors A, W, b...
-    parameters: name: shape. inner: the attribute that holds them, as Conv1d's conv1d_stride1 does; "" for the layer.
-    guesses: for these values, what usual mistakes would have given, under Z, dLdA, dLdW, ...
-    sample: draws the input; standard normal where it is not given.
+    args: the constructor's arguments. shape: the input's. function: the layer in PyTorch, of tensors A, W, b, ...
+    parameters: name: shape. inner: the attribute that holds them, such as Conv1d's conv1d_stride1; "" for the layer.
+    guesses: for these values, the results of common mistakes, under Z, dLdA, dLdW, ...
+    sample: draws the input, standard normal by default.
+    batch_mean: whether the parameters' gradients are divided by the batch size, as in an old dialect.
+    derivative: whether backward takes no argument and returns the derivative, as in an old dialect.
     """
 
     name: str
@@ -50,26 +52,41 @@ class Layer:
     guesses: Callable[[Values], Mapping[str, Guesses]] | None = None
     sample: Callable[[np.random.Generator, tuple[int, ...]], Array] | None = None
     remark: str = ""
+    batch_mean: bool = False
+    derivative: bool = False
 
     def __str__(self) -> str:
         text = f"{self.name}({', '.join(map(str, self.args))}) on {oracle.sizes(self.shape)}"
         return f"{text}, {self.remark}" if self.remark else text
 
     def with_batch(self, batch: int) -> "Layer":
-        """The same for another number of samples."""
+        """The same layer for another batch size."""
         return dataclasses.replace(self, shape=(batch, *self.shape[1:]))
 
     def draw(self, generator: np.random.Generator) -> Values:
-        """Numbers for one pass."""
+        """Draw the arrays of one pass."""
         sample = self.sample or (lambda g, shape: oracle.draw(g, *shape))
         inputs = {"A": sample(generator, self.shape)}
         inputs |= {name: oracle.draw(generator, *shape) for name, shape in self.parameters.items()}
         Z = oracle.value(self.function, inputs)
         dLdZ = oracle.draw(generator, *Z.shape)
-        return Values(inputs, dLdZ, Z, oracle.gradients(self.function, inputs, dLdZ))
+        if self.derivative:
+            dLdZ = np.ones_like(dLdZ)
+        return self.values(inputs, dLdZ)
+
+    def values(self, inputs: dict[str, Array], dLdZ: Array) -> Values:
+        """The expected results for these arrays."""
+        found = oracle.gradients(self.function, inputs, dLdZ)
+        if self.batch_mean:
+            found = {name: array if name == "A" else array / len(inputs["A"]) for name, array in found.items()}
+        return Values(inputs, dLdZ, oracle.value(self.function, inputs), found)
+
+    def backward(self, script: Script, on: str, dLdZ: Any, out: str = "") -> None:
+        """Add the step that calls backward."""
+        script.call(on, "backward", *([] if self.derivative else [dLdZ]), out=out)
 
     def path(self, attribute: str) -> str:
-        """Where an attribute of the one that holds the parameters is found."""
+        """The path of an attribute of the layer that holds the parameters."""
         return f"{self.inner}.{attribute}" if self.inner else attribute
 
     def give(self, script: Script, on: str, values: Values) -> None:
@@ -83,40 +100,49 @@ class Layer:
             script.get(on, self.path(f"dLd{name}"), f"dLd{name}{suffix}")
 
     def expectations(self, values: Values, part: str = "", suffix: str = "", **more: Any) -> dict[str, Expectation]:
-        """Of Z, dLdA and the parameters' gradients, each for its own part unless `part` is given."""
+        """Of Z, dLdA and the parameters' gradients: each belongs to its main part, or needs it if `part` is given."""
         guesses = dict(self.guesses(values)) if self.guesses else {}
         expected = {"Z": (FORWARD, values.Z)} | {
             f"dLd{name}": (_PART.get(name, INPUT), gradient) for name, gradient in values.gradients.items()
         }
         return {
-            out + suffix: Expectation(out, part or own, value, guesses.get(out, {}), **more)
+            out + suffix: Expectation(
+                out, part or own, value, guesses.get(out, {}), needs=(own,) if part else (), **more
+            )
             for out, (own, value) in expected.items()
         }
 
+    @property
+    def is_square(self) -> bool:
+        """Whether height and width are equal, or there is only one axis of space."""
+        return len(self.shape) < 4 or self.shape[2] == self.shape[3]
+
 
 def generator(seed: int, name: str) -> np.random.Generator:
-    """A generator for one class's checks, so that no check's numbers depend on which others are run."""
+    """A random generator for one class's checks: its numbers do not depend on which other checks run."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
 def given(array: Array) -> Guess:
-    """A guess that is known already."""
+    """A guess whose array is known already."""
     return lambda: array
 
 
-def plain(layer: Layer, values: Values) -> Case:
-    """Forward and backward once, everything looked at."""
+def plain(layer: Layer, values: Values, part: str = "") -> Case:
+    """Forward and backward once; compare everything. A non-square input has a part of its own."""
+    part = part or ("" if layer.is_square else NON_SQUARE)
     script = Script().new("layer", layer.name, *layer.args)
     layer.give(script, "layer", values)
     script.keep("A", values.A).call("layer", "forward", Kept("A"), out="Z")
-    script.call("layer", "backward", values.dLdZ, out="dLdA")
+    layer.backward(script, "layer", values.dLdZ, "dLdA")
     layer.read(script, "layer")
-    return Case(str(layer), script, layer.expectations(values), math.prod(layer.shape), batch=layer.shape[0])
+    expected = layer.expectations(values, part)
+    return Case(str(layer), script, expected, math.prod(layer.shape), batch=layer.shape[0])
 
 
 def edges(layer: Layer, g: np.random.Generator, skip: Sequence[str] = ()) -> list[Case]:
-    """The layer as a training loop uses it, one aspect a case; `skip` names aspects that make no sense for it."""
-    cases = [_repeated(layer, g), _unchanged(layer, g), _two_at_once(layer, g), _called(layer, g), _kept_safe(layer, g)]
+    """The layer as a training loop uses it, one aspect per case; `skip` names aspects that do not apply to it."""
+    cases = [_repeated(layer, g), _unchanged(layer, g), _two_at_once(layer, g), _kept_safe(layer, g)]
     cases += [_float32(layer, g), _layout(layer, g, "gaps"), _layout(layer, g, "F")]
     if layer.parameters:
         cases.append(_replaced(layer, g))
@@ -128,14 +154,14 @@ def _case(layer: Layer, aspect: str, words: str, script: Script, expected: dict[
 
 
 def _repeated(layer: Layer, g: np.random.Generator) -> Case:
-    """Two batches of different sizes through one layer; the second's results must not remember the first's."""
+    """Two batches of different sizes through one layer; the second result must not depend on the first."""
     first, second = layer.draw(g), layer.with_batch(layer.shape[0] + 1).draw(g)
     second = _same_parameters(layer.with_batch(layer.shape[0] + 1), first, second)
     script = Script().new("layer", layer.name, *layer.args)
     layer.give(script, "layer", first)
     for values, suffix in ((first, "_1"), (second, "")):
         script.call("layer", "forward", values.A, out=f"Z{suffix}")
-        script.call("layer", "backward", values.dLdZ, out=f"dLdA{suffix}")
+        layer.backward(script, "layer", values.dLdZ, f"dLdA{suffix}")
         layer.read(script, "layer", suffix)
     expected = layer.expectations(second, EDGES)
     for name in layer.parameters:
@@ -146,42 +172,38 @@ def _repeated(layer: Layer, g: np.random.Generator) -> Case:
 
 
 def _same_parameters(layer: Layer, first: Values, second: Values) -> Values:
-    """The second batch's values, with the first's parameters."""
-    inputs = {**first.inputs, "A": second.A}
-    return Values(
-        inputs,
-        second.dLdZ,
-        oracle.value(layer.function, inputs),
-        oracle.gradients(layer.function, inputs, second.dLdZ),
-    )
+    """The values of the second batch, with the parameters of the first."""
+    return layer.values({**first.inputs, "A": second.A}, second.dLdZ)
 
 
 def _replaced(layer: Layer, g: np.random.Generator) -> Case:
-    """Parameters replaced from outside between two passes, as an optimiser does."""
+    """Parameters replaced from outside between two passes, as an optimizer does."""
     first, second = layer.draw(g), layer.draw(g)
     script = Script().new("layer", layer.name, *layer.args)
     layer.give(script, "layer", first)
-    script.call("layer", "forward", first.A, out="Z_1").call("layer", "backward", first.dLdZ, out="dLdA_1")
+    script.call("layer", "forward", first.A)
     layer.give(script, "layer", second)
-    script.call("layer", "forward", second.A, out="Z").call("layer", "backward", second.dLdZ, out="dLdA")
+    script.call("layer", "forward", second.A, out="Z")
+    layer.backward(script, "layer", second.dLdZ, "dLdA")
     layer.read(script, "layer")
     return _case(layer, "replaced", "after its parameters were replaced", script, layer.expectations(second, EDGES))
 
 
 def _unchanged(layer: Layer, g: np.random.Generator) -> Case:
-    """What is handed in is still the same afterwards."""
+    """The arrays that the layer gets are unchanged afterwards."""
     values = layer.draw(g)
     script = Script().new("layer", layer.name, *layer.args)
     layer.give(script, "layer", values)
     script.keep("A", values.A).keep("dLdZ", values.dLdZ)
     script.call("layer", "forward", Kept("A")).get("A", "", "A_forward")
-    script.call("layer", "backward", Kept("dLdZ")).get("A", "", "A").get("dLdZ", "", "dLdZ")
+    layer.backward(script, "layer", Kept("dLdZ"))
+    script.get("A", "", "A").get("dLdZ", "", "dLdZ")
     what = {"A_forward": "A after forward", "A": "A after backward", "dLdZ": "dLdZ after backward"}
     expected = {
         out: Expectation(words, EDGES, values.dLdZ if out == "dLdZ" else values.A, exact=True)
         for out, words in what.items()
     }
-    return _case(layer, "input_changed", "looking at the input afterwards", script, expected)
+    return _case(layer, "input_changed", "the input afterwards", script, expected)
 
 
 def _two_at_once(layer: Layer, g: np.random.Generator) -> Case:
@@ -192,34 +214,23 @@ def _two_at_once(layer: Layer, g: np.random.Generator) -> Case:
         script.new(on, layer.name, *layer.args)
         layer.give(script, on, values)
     script.call("one", "forward", first.A, out="Z_one").call("two", "forward", second.A, out="Z_two")
-    script.call("two", "backward", second.dLdZ, out="dLdA_two").call("one", "backward", first.dLdZ, out="dLdA_one")
+    layer.backward(script, "two", second.dLdZ, "dLdA_two")
+    layer.backward(script, "one", first.dLdZ, "dLdA_one")
     layer.read(script, "one", "_one")
     layer.read(script, "two", "_two")
     expected = layer.expectations(first, EDGES, "_one") | layer.expectations(second, EDGES, "_two")
-    return _case(layer, "shared_state", "two of them at once", script, expected)
+    return _case(layer, "shared_state", "two layers of this class", script, expected)
 
 
 def _kept_safe(layer: Layer, g: np.random.Generator) -> Case:
-    """Two forwards before one backward, which belongs to the later."""
+    """Two forwards before one backward; backward belongs to the second."""
     first, second = layer.with_batch(layer.shape[0] + 1).draw(g), layer.draw(g)
     script = Script().new("layer", layer.name, *layer.args)
     layer.give(script, "layer", second)
     script.call("layer", "forward", first.A).call("layer", "forward", second.A, out="Z")
-    script.call("layer", "backward", second.dLdZ, out="dLdA")
+    layer.backward(script, "layer", second.dLdZ, "dLdA")
     layer.read(script, "layer")
     return _case(layer, "state_kept", "forward twice, then backward", script, layer.expectations(second, EDGES))
-
-
-def _called(layer: Layer, g: np.random.Generator) -> Case:
-    """layer(A), which is its forward."""
-    values = layer.draw(g)
-    script = Script().new("layer", layer.name, *layer.args)
-    layer.give(script, "layer", values)
-    script.call("layer", "", values.A, out="Z").call("layer", "backward", values.dLdZ, out="dLdA")
-    return _case(
-        layer, "not_callable", "called as layer(A)", script,
-        {out: e for out, e in layer.expectations(values, EDGES).items() if out in ("Z", "dLdA")},
-    )  # fmt: skip
 
 
 def _float32(layer: Layer, g: np.random.Generator) -> Case:
@@ -228,27 +239,24 @@ def _float32(layer: Layer, g: np.random.Generator) -> Case:
     single = {name: array.astype(np.float32) for name, array in drawn.inputs.items()}
     upstream = drawn.dLdZ.astype(np.float32)
     exact = {name: array.astype(np.float64) for name, array in single.items()}
-    values = Values(
-        single,
-        upstream,
-        oracle.value(layer.function, exact),
-        oracle.gradients(layer.function, exact, upstream.astype(np.float64)),
-    )
+    right = layer.values(exact, upstream.astype(np.float64))
+    values = dataclasses.replace(right, inputs=single, dLdZ=upstream)
     script = Script().new("layer", layer.name, *layer.args)
     layer.give(script, "layer", values)
-    script.call("layer", "forward", values.A, out="Z").call("layer", "backward", upstream, out="dLdA")
+    script.call("layer", "forward", values.A, out="Z")
+    layer.backward(script, "layer", upstream, "dLdA")
     layer.read(script, "layer")
     expected = dataclasses.replace(layer, guesses=None).expectations(values, EDGES, types="float32")
     return _case(layer, "float32_input", "in float32", script, expected)
 
 
 def _layout(layer: Layer, g: np.random.Generator, layout: str) -> Case:
-    """Arrays that are views of others, as slices and transposes are."""
+    """Arrays that are views, such as slices and transposes."""
     values = layer.draw(g)
     script = Script().new("layer", layer.name, *layer.args)
     layer.give(script, "layer", values)
     script.call("layer", "forward", Laid(values.A, layout), out="Z")
-    script.call("layer", "backward", Laid(values.dLdZ, layout), out="dLdA")
+    layer.backward(script, "layer", Laid(values.dLdZ, layout), "dLdA")
     layer.read(script, "layer")
     words = {"gaps": "on a slice of a larger array", "F": "on an array in Fortran order"}[layout]
     return _case(layer, "layout", words, script, layer.expectations(values, EDGES))

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from autograder.checks import oracle
-from autograder.checks.case import EDGES, FORWARD, INPUT, SHAPE, Case, Expectation, Family, Guess, Guesses
+from autograder.checks.case import EDGES, FORWARD, INPUT, SHAPE, Case, Dialect, Expectation, Family, Guess, Guesses
 from autograder.checks.layer import generator
 from autograder.script import Kept, Script
 from autograder.wire import Array
@@ -35,29 +35,42 @@ def _family(
     targets: Callable[..., Array],
     guess: Callable[[Array, Array, Array], Mapping[str, Guesses]],
 ) -> Family:
-    def expected(A: Array, Y: Array, part: str = "", suffix: str = "") -> dict[str, Expectation]:
-        guesses = guess(A, Y, _gradient(loss, A, Y))
+    def values(A: Array, Y: Array, old: bool) -> tuple[Array, Array, dict[str, Guesses], tuple[Array, ...]]:
+        """The loss, its gradient, guesses, and other correct gradients. The old dialect halves the squared error."""
+        L, dLdA = oracle.calculate(loss, A, Y), _gradient(loss, A, Y)
+        guesses = dict(guess(A, Y, dLdA))
+        if not old:
+            return L, dLdA, guesses, ()
+        if name == "CrossEntropyLoss":  # published solutions divide by N here or in Linear
+            return L, dLdA, {**guesses, "dLdA": _without(guesses["dLdA"], "batch_not_divided")}, (dLdA * len(A),)
+        half = {"L": _without(guesses["L"], "loss_half"), "dLdA": _without(guesses["dLdA"], "loss_half")}
+        return L / 2, dLdA / 2, half, (dLdA / 2 * A.size,)
+
+    def expected(A: Array, Y: Array, old: bool, part: str = "") -> dict[str, Expectation]:
+        L, dLdA, guesses, also = values(A, Y, old)
         return {
-            f"L{suffix}": Expectation("the loss", part or FORWARD, oracle.calculate(loss, A, Y), guesses["L"]),
-            f"dLdA{suffix}": Expectation("dLdA", part or INPUT, _gradient(loss, A, Y), guesses["dLdA"]),
+            "L": Expectation("the loss", part or FORWARD, L, guesses["L"], needs=(FORWARD,) if part else ()),
+            "dLdA": Expectation(
+                "dLdA", part or INPUT, dLdA, guesses["dLdA"], needs=(INPUT,) if part else (), also=also
+            ),
         }
 
-    def once(A: Array, Y: Array, aspect: str = "", words: str = "") -> Case:
+    def once(A: Array, Y: Array, old: bool, aspect: str = "", words: str = "") -> Case:
         script = Script().new("loss", name).call("loss", "forward", A, Y, out="L").call("loss", "backward", out="dLdA")
         text = f"{name}() on {oracle.sizes(A.shape)}{words}"
-        return Case(text, script, expected(A, Y, EDGES if aspect else ""), A.size, aspect, len(A))
+        return Case(text, script, expected(A, Y, old, EDGES if aspect else ""), A.size, aspect, len(A))
 
-    def build(seed: int) -> list[Case]:
-        g = generator(seed, name)
+    def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
+        g, old = generator(seed, name), dialect == "hw1p1-old"
         drawn = [(oracle.draw(g, *size), targets(g, *size)) for size in _SIZES]
-        cases = [once(A, Y) for A, Y in drawn]
-        cases.append(once(drawn[1][0] * 300, drawn[1][1], "far_out", ", numbers in the hundreds"))
+        cases = [once(A, Y, old) for A, Y in drawn]
+        cases.append(once(drawn[1][0] * 300, drawn[1][1], old, "far_out", ", numbers in the hundreds"))
 
         (A, Y), (B, X) = drawn[1], drawn[2]
         script = Script().new("loss", name).call("loss", "forward", A, Y, out="L_1").call("loss", "backward")
         script.call("loss", "forward", B, X, out="L").call("loss", "backward", out="dLdA")
         cases.append(
-            Case(f"{name}(), then again with another batch", script, expected(B, X, EDGES), B.size, "repeated")
+            Case(f"{name}(), then again with another batch", script, expected(B, X, old, EDGES), B.size, "repeated")
         )
 
         script = Script().new("loss", name).keep("A", A).keep("Y", Y).call("loss", "forward", Kept("A"), Kept("Y"))
@@ -66,10 +79,14 @@ def _family(
             "A": Expectation("A afterwards", EDGES, A, exact=True),
             "Y": Expectation("Y afterwards", EDGES, Y, exact=True),
         }
-        cases.append(Case(f"{name}(), looking at the input afterwards", script, unchanged, A.size, "input_changed"))
+        cases.append(Case(f"{name}(), the input afterwards", script, unchanged, A.size, "input_changed"))
         return cases
 
     return Family(name, (SHAPE, FORWARD, INPUT, EDGES), build)
+
+
+def _without(guesses: Guesses, key: str) -> Guesses:
+    return {name: guess for name, guess in guesses.items() if name != key}
 
 
 def _gradient(loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], A: Array, Y: Array) -> Array:

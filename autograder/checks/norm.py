@@ -1,4 +1,4 @@
-"""Checks of batch normalisation."""
+"""Checks of batch normalization."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,24 +7,38 @@ from typing import Any
 import numpy as np
 
 from autograder.checks import oracle
-from autograder.checks.case import BIAS, EDGES, FORWARD, INPUT, SHAPE, WEIGHT, Case, Expectation, Family
+from autograder.checks.case import (
+    BIAS,
+    EDGES,
+    EVALUATION,
+    FORWARD,
+    INPUT,
+    NON_SQUARE,
+    RUNNING,
+    SHAPE,
+    WEIGHT,
+    Case,
+    Dialect,
+    Expectation,
+    Family,
+    Guess,
+)
 from autograder.checks.layer import Layer, Values, edges, generator, plain
 from autograder.hints.norm import EPS, norm_guesses, running_guesses
 from autograder.script import Script
 from autograder.wire import Array
 
-RUNNING = "running statistics"
 _SIZES: Mapping[int, list[tuple[int, ...]]] = {
-    1: [(2, 1), (3, 2), (6, 4), (9, 3)],
-    2: [(2, 1, 1, 2), (2, 2, 2, 3), (4, 3, 3, 5), (3, 4, 5, 2)],
+    1: [(3, 1), (3, 2), (6, 4), (9, 3)],
+    2: [(3, 1, 1, 1), (2, 2, 2, 2), (4, 3, 3, 3), (2, 1, 1, 2), (2, 2, 2, 3), (3, 4, 5, 2)],
 }
 
 
-def normalisation(axes: int) -> Family:
+def normalization(axes: int) -> Family:
     """BatchNorm1d or BatchNorm2d."""
     name = f"BatchNorm{axes}d"
 
-    def build(seed: int) -> list[Case]:
+    def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, name)
         layers = [_layer(name, shape) for shape in _SIZES[axes]]
         cases = [plain(layer, layer.draw(g)) for layer in layers]
@@ -32,7 +46,8 @@ def normalisation(axes: int) -> Family:
         cases += [_evaluated(layers[2], g), _evaluated_between(layers[2], g)]
         return [*cases, *edges(layers[2], g)]
 
-    return Family(name, (SHAPE, FORWARD, INPUT, WEIGHT, BIAS, RUNNING, EDGES), build)
+    parts = (SHAPE, FORWARD, INPUT, WEIGHT, BIAS, RUNNING, EVALUATION, *([NON_SQUARE] if axes == 2 else []), EDGES)
+    return Family(name, parts, build)
 
 
 def _layer(name: str, shape: tuple[int, ...], alpha: float = 0.8) -> Layer:
@@ -78,36 +93,46 @@ def _running(layer: Layer, g: np.random.Generator) -> Case:
 
 
 def _evaluated(layer: Layer, g: np.random.Generator) -> Case:
-    """An evaluating forward uses the running statistics and leaves them alone."""
+    """An evaluation forward uses the running statistics, here set from outside, and does not update them."""
     first, second = layer.draw(g), layer.draw(g)
-    alpha = layer.args[1]
+    alpha, shape = layer.args[1], layer.parameters["BW"]
     BW, Bb = first.inputs["BW"], first.inputs["Bb"]
-    batch_M, batch_V = _statistics(first.A)
-    M, V = (1 - alpha) * batch_M, alpha + (1 - alpha) * batch_V
+    M, V = oracle.draw(g, *shape), np.abs(oracle.draw(g, *shape)) + 0.5
+    batch_M, batch_V = _statistics(second.A)
+    training_M, training_V = _statistics(first.A)
     Z = BW * (second.A - M) / np.sqrt(V + EPS) + Bb
-    by_batch = oracle.value(layer.function, {**second.inputs, "BW": BW, "Bb": Bb})
-    moved = alpha * M + (1 - alpha) * _statistics(second.A)[0]
+    guesses: dict[str, Guess] = {
+        "eval_uses_batch": lambda: BW * (second.A - batch_M) / np.sqrt(batch_V + EPS) + Bb,
+        "eval_stale_input": lambda: BW * (first.A - training_M) / np.sqrt(training_V + EPS) + Bb,
+        "eval_stale_input ": lambda: BW * (first.A - M) / np.sqrt(V + EPS) + Bb,
+        "eval_not_scaled": lambda: (second.A - M) / np.sqrt(V + EPS),
+        "variance_not_rooted": lambda: BW * (second.A - M) / (V + EPS) + Bb,
+    }
     script = Script().new("layer", layer.name, *layer.args)
     layer.give(script, "layer", first)
-    script.call("layer", "forward", first.A).call("layer", "forward", second.A, eval=True, out="Z")
-    script.get("layer", "running_M", "M").get("layer", "running_V", "V")
+    script.call("layer", "forward", first.A).set("layer", "running_M", M).set("layer", "running_V", V)
+    script.evaluate("layer", second.A, out="Z").get("layer", "running_M", "M").get("layer", "running_V", "V")
     expected = {
-        "Z": Expectation("Z when evaluating", RUNNING, Z, {"eval_uses_batch": lambda: by_batch}),
-        "M": Expectation("running_M after evaluating", RUNNING, M, {"eval_updates": lambda: moved}),
-        "V": Expectation("running_V after evaluating", RUNNING, V),
+        "Z": Expectation("Z in evaluation", EVALUATION, Z, guesses),
+        "M": Expectation(
+            "running_M after evaluation", RUNNING, M, {"eval_updates": lambda: alpha * M + (1 - alpha) * batch_M}
+        ),
+        "V": Expectation(
+            "running_V after evaluation", RUNNING, V, {"eval_updates": lambda: alpha * V + (1 - alpha) * batch_V}
+        ),
     }
     return Case(f"{layer}, then forward with eval=True", script, expected, first.A.size, batch=layer.shape[0])
 
 
 def _evaluated_between(layer: Layer, g: np.random.Generator) -> Case:
-    """An evaluating forward between a training forward and its backward changes no gradient."""
+    """An evaluation forward between a training forward and its backward changes no gradient."""
     values, other = layer.draw(g), layer.with_batch(layer.shape[0] + 1).draw(g)
     script = Script().new("layer", layer.name, *layer.args)
     layer.give(script, "layer", values)
-    script.call("layer", "forward", values.A).call("layer", "forward", other.A, eval=True)
+    script.call("layer", "forward", values.A).evaluate("layer", other.A)
     script.call("layer", "backward", values.dLdZ, out="dLdA")
     layer.read(script, "layer")
     expected = dataclasses.replace(layer, guesses=None).expectations(values, EDGES)
     del expected["Z"]
-    words = f"{layer}, an evaluating forward between forward and backward"
+    words = f"{layer}, an evaluation forward between forward and backward"
     return Case(words, script, expected, values.A.size, "state_overwritten", layer.shape[0])

@@ -1,4 +1,4 @@
-"""Checks of the optimisers, on plain objects that hold W, b and their gradients."""
+"""Checks of the optimizers, on plain objects that hold W, b and their gradients."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,13 +7,12 @@ import numpy as np
 import torch
 
 from autograder.checks import oracle
-from autograder.checks.case import EDGES, Case, Expectation, Family, Guess
+from autograder.checks.case import BIASES, EDGES, FIRST, LATER, Case, Dialect, Expectation, Family, Guess
 from autograder.checks.layer import generator
 from autograder.hints.optim import Update, mistaken
 from autograder.script import Holder, Kept, Script
 from autograder.wire import Array
 
-FIRST, LATER, BIASES = "first step", "later steps", "biases"
 _SHAPES = ((2, 3), (1, 2))
 _STEPS = 4
 _SETTINGS: Mapping[str, list[dict[str, Any]]] = {
@@ -23,12 +22,13 @@ _SETTINGS: Mapping[str, list[dict[str, Any]]] = {
 }
 
 
-def optimiser(name: str) -> Family:
+def optimizer(name: str) -> Family:
     """SGD, Adam or AdamW."""
 
-    def build(seed: int) -> list[Case]:
+    def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, name)
-        return [_steps(name, settings, g) for settings in _SETTINGS[name]] + [_bystanders(name, g)]
+        cases = [*(_steps(name, settings, g) for settings in _SETTINGS[name]), _several(name, dialect, g)]
+        return [*cases, *([_listed(name, g)] if dialect in ("bonus", "hw1p1") else [])]
 
     return Family(name, (FIRST, LATER, BIASES, EDGES), build)
 
@@ -65,36 +65,39 @@ def _layers(g: np.random.Generator) -> tuple[list[dict[str, Array]], list[list[d
 
 
 def _steps(name: str, settings: dict[str, Any], g: np.random.Generator) -> Case:
-    """Several steps with new gradients each."""
+    """Several steps of one layer, with new gradients each."""
     layers, gradients = _layers(g)
-    script = _model(layers, gradients[0]).new("optimiser", name, Kept("model"), **settings)
+    layers, gradients = layers[:1], [step[:1] for step in gradients]
+    script = _model(layers, gradients[0]).new("optimizer", name, Kept("model"), **settings)
     expected: dict[str, Expectation] = {}
     for step in range(_STEPS):
         if step:
-            for i, given in enumerate(gradients[step]):
-                for attribute, array in given.items():
-                    script.set("model", f"layers.{i}.{attribute}", array)
-        script.call("optimiser", "step")
+            for attribute, array in gradients[step][0].items():
+                script.set("model", f"layers.0.{attribute}", array)
+        script.call("optimizer", "step")
         if step in (0, _STEPS - 1):
-            for i in range(len(layers)):
-                for attribute in ("W", "b"):
-                    script.get("model", f"layers.{i}.{attribute}", f"{attribute}{i}_{step}")
-    for i, layer in enumerate(layers):
-        for attribute, start in layer.items():
-            history = [gradient[i][f"dLd{attribute}"] for gradient in gradients]
-            right = _trajectory(name, settings, start, history)
-            for step in (0, _STEPS - 1):
-                part = BIASES if attribute == "b" else FIRST if step == 0 else LATER
-                guesses = _guesses(name, settings, start, history, step)
-                what = f"layers[{i}].{attribute} after step {step + 1}"
-                expected[f"{attribute}{i}_{step}"] = Expectation(what, part, right[step], guesses)
+            for attribute in ("W", "b"):
+                script.get("model", f"layers.0.{attribute}", f"{attribute}_{step}")
+    for attribute, start in layers[0].items():
+        history = [gradient[0][f"dLd{attribute}"] for gradient in gradients]
+        right = _trajectory(name, settings, start, history)
+        for step in (0, _STEPS - 1):
+            part = BIASES if attribute == "b" else FIRST if step == 0 else LATER
+            # What is wrong at the first step or for the weights is not charged again.
+            needs = {FIRST: (), LATER: (FIRST,), BIASES: (FIRST, LATER)}[part]
+            guesses = _guesses(name, settings, start, history, step)
+            what = f"layers[0].{attribute} after step {step + 1}"
+            expected[f"{attribute}_{step}"] = Expectation(what, part, right[step], guesses, needs=needs)
     words = ", ".join(f"{key}={value}" for key, value in settings.items())
     return Case(f"{name}(model, {words}), {_STEPS} steps", script, expected, 8)
 
 
-def _model(layers: list[dict[str, Array]], gradients: list[dict[str, Array]], more: tuple[Holder, ...] = ()) -> Script:
-    holders = [Holder({**layer, **given}) for layer, given in zip(layers, gradients, strict=True)]
-    return Script().keep("model", Holder({"layers": [*holders, *more]}))
+def _model(layers: list[dict[str, Array]], gradients: list[dict[str, Array]], between: bool = False) -> Script:
+    """A model with these layers; `between` puts a layer without parameters after each, as an activation is."""
+    holders: list[Holder] = []
+    for layer, given in zip(layers, gradients, strict=True):
+        holders += [Holder({**layer, **given}), *([Holder({})] if between else [])]
+    return Script().keep("model", Holder({"layers": holders}))
 
 
 def _guesses(
@@ -112,14 +115,39 @@ def _guesses(
     return {mistake: after(update) for mistake, update in mistaken(name).items()} | {"step_missing": lambda: start}
 
 
-def _bystanders(name: str, g: np.random.Generator) -> Case:
-    """Layers without parameters are passed over, and gradients are left alone."""
+def _several(name: str, dialect: Dialect, g: np.random.Generator) -> Case:
+    """Two layers, with activations between them except in the old dialect; gradients stay as they are."""
     layers, gradients = _layers(g)
-    script = _model(layers, gradients[0], (Holder({}),)).new("optimiser", name, Kept("model"), lr=0.1)
-    script.call("optimiser", "step").get("model", "layers.0.W", "W").get("model", "layers.0.dLdW", "dLdW")
-    right = _trajectory(name, {"lr": 0.1}, layers[0]["W"], [gradients[0][0]["dLdW"]])[0]
+    between = dialect != "hw1p1-old"
+    script = _model(layers, gradients[0], between).new("optimizer", name, Kept("model"), lr=0.1)
+    script.call("optimizer", "step")
+    second = 2 if between else 1
+    script.get("model", "layers.0.W", "W0").get("model", f"layers.{second}.W", "W1").get(
+        "model", "layers.0.dLdW", "dLdW"
+    )
+    right = [
+        _trajectory(name, {"lr": 0.1}, layer["W"], [gradient["dLdW"]])[0]
+        for layer, gradient in zip(layers, gradients[0], strict=True)
+    ]
+    still: dict[str, Guess] = {"step_missing": lambda: layers[1]["W"]}
     expected = {
-        "W": Expectation("layers[0].W", EDGES, right),
+        "W0": Expectation("layers[0].W", EDGES, right[0], needs=(FIRST,)),
+        "W1": Expectation(f"layers[{second}].W", EDGES, right[1], still, needs=(FIRST,)),
         "dLdW": Expectation("layers[0].dLdW afterwards", EDGES, gradients[0][0]["dLdW"], exact=True),
     }
-    return Case(f"{name}(model, lr=0.1) where one layer has no W", script, expected, 8, "layer_without_W")
+    words = "two layers and an activation after each" if between else "two layers"
+    return Case(
+        f"{name}(model, lr=0.1), {words}", script, expected, 8, "layer_without_W" if between else "several_layers"
+    )
+
+
+def _listed(name: str, g: np.random.Generator) -> Case:
+    """The optimizer keeps the list of layers that it steps as `l`."""
+    layers, gradients = _layers(g)
+    script = _model(layers, gradients[0], True).new("optimizer", name, Kept("model"), lr=0.1)
+    script.get("optimizer", "l.0.W", "W0").get("optimizer", "l.1.W", "W1")
+    expected = {
+        "W0": Expectation("optimizer.l[0].W", EDGES, layers[0]["W"]),
+        "W1": Expectation("optimizer.l[1].W", EDGES, layers[1]["W"]),
+    }
+    return Case(f"{name}(model, lr=0.1), its list l", script, expected, 8, "optimizer_list")

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from autograder.checks import oracle
-from autograder.checks.case import EDGES, FORWARD, INPUT, SHAPE, Case, Family, Guesses
+from autograder.checks.case import EDGES, FORWARD, INPUT, NON_SQUARE, SHAPE, Case, Dialect, Family, Guesses
 from autograder.checks.layer import Layer, Values, edges, generator, plain
 
-PARTS = (SHAPE, FORWARD, INPUT, EDGES)
 _SIZES: Mapping[int, list[tuple[int, tuple[int, ...]]]] = {
     1: [
         (2, (1, 1, 3)),
@@ -20,15 +19,21 @@ _SIZES: Mapping[int, list[tuple[int, tuple[int, ...]]]] = {
         (4, (1, 2, 1)),
     ],
     2: [
+        (2, (1, 1, 3, 3)),
+        (2, (1, 1, 4, 4)),
+        (3, (2, 3, 7, 7)),
+        (2, (3, 2, 6, 6)),
+        (1, (2, 2, 5, 5)),
+        (4, (1, 2, 1, 1)),
         (2, (1, 1, 2, 3)),
-        (2, (1, 1, 4, 3)),
         (3, (2, 3, 7, 5)),
-        (2, (3, 2, 6, 9)),
-        (1, (2, 2, 5, 4)),
         (5, (2, 1, 13, 6)),
-        (4, (1, 2, 1, 3)),
     ],
 }
+
+
+def _parts(axes: int) -> tuple[str, ...]:
+    return (SHAPE, FORWARD, INPUT, *([NON_SQUARE] if axes == 2 else []), EDGES)
 
 
 def upsampling(axes: int) -> Family:
@@ -41,12 +46,12 @@ def upsampling(axes: int) -> Family:
 
         return Layer(name, (factor,), shape, lambda t: oracle.upsample(t["A"], factor), guesses=guesses)
 
-    def build(seed: int) -> list[Case]:
+    def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, name)
         layers = [layer(*size) for size in _SIZES[axes]]
         return [*(plain(one, one.draw(g)) for one in layers), *edges(layers[2], g)]
 
-    return Family(name, PARTS, build)
+    return Family(name, _parts(axes), build)
 
 
 def downsampling(axes: int) -> Family:
@@ -59,12 +64,12 @@ def downsampling(axes: int) -> Family:
 
         return Layer(name, (factor,), shape, lambda t: t["A"][oracle.every(factor, axes + 2)], guesses=guesses)
 
-    def build(seed: int) -> list[Case]:
+    def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, name)
         layers = [layer(*size) for size in _SIZES[axes]]
         return [*(plain(one, one.draw(g)) for one in layers), *edges(layers[2], g)]
 
-    return Family(name, PARTS, build)
+    return Family(name, _parts(axes), build)
 
 
 def _upsampling_guesses(values: Values, k: int) -> Mapping[str, Guesses]:
@@ -72,7 +77,7 @@ def _upsampling_guesses(values: Values, k: int) -> Mapping[str, Guesses]:
     space = range(2, A.ndim)
 
     def spread(factor: int, after: int = 0, shift: int = 0) -> np.ndarray:
-        """Spread out by `factor`, with `after` more zeros at the end, or the values shifted."""
+        """Values `factor` apart, with `after` extra zeros at the end, or shifted."""
         shape = (*A.shape[:2], *(factor * (size - 1) + 1 + after for size in A.shape[2:]))
         Z = np.zeros(shape)
         Z[oracle.every(factor, A.ndim, shift)] = A
@@ -117,7 +122,7 @@ def _downsampling_guesses(values: Values, k: int) -> Mapping[str, Guesses]:
     A, dLdZ = values.A, values.dLdZ
 
     def restored(shape: tuple[int, ...], shift: int = 0) -> np.ndarray:
-        """The gradient spread out into `shape`, as much of it as fits."""
+        """The gradient spread into `shape`, as far as it fits."""
         dLdA = np.zeros(shape)
         places = dLdA[oracle.every(k, A.ndim, shift)]
         fits = tuple(slice(min(sizes)) for sizes in zip(places.shape, dLdZ.shape, strict=True))

@@ -1,4 +1,4 @@
-"""Checks of the scanning MLPs, against the MLP itself run at one stop after the other."""
+"""Checks of the scanning MLPs, against the MLP itself applied to one window after the other."""
 
 from collections.abc import Mapping
 
@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from autograder.checks import oracle
-from autograder.checks.case import EDGES, FORWARD, INPUT, SHAPE, Case, Expectation, Family, Guess
+from autograder.checks.case import EDGES, FORWARD, INPUT, SHAPE, Case, Dialect, Expectation, Family, Guess
 from autograder.checks.layer import generator
-from autograder.script import Kept, Script
+from autograder.script import Kept, Like, Script
 from autograder.wire import Array
 
 _WINDOW, _STEP = 8, 4
@@ -19,30 +19,36 @@ _PLANS: Mapping[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]] =
 
 
 def scanning(name: str) -> Family:
-    """One of the two, by its class's name."""
+    """One of the two scanning MLPs, by its class name."""
 
-    def build(seed: int) -> list[Case]:
+    def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, name)
         cases = []
-        for remark in ("", " once more"):
+        for remark in ("", " with other numbers"):
             A, matrices = oracle.draw(g, 1, 24, 128), _matrices(name, g)
             upstream = oracle.draw(g, 1, 124)
             script = Script().new("model", name).call("model", "init_weights", matrices)
             script.keep("A", A).call("model", "forward", Kept("A"), out="Z")
-            script.call("model", "backward", upstream, out="dLdA").get("A", "", "A")
+            script.call("model", "backward", Like(upstream, "Z"), out="dLdA")
             expected = _expected(name, A, matrices, upstream)
-            expected["A"] = Expectation("A afterwards", EDGES, A, exact=True)
             cases.append(Case(f"{name}() on 1×24×128{remark}", script, expected, A.size))
-        return [*cases, _again(g)]
+        return [*cases, _again(g), _unchanged(g)]
 
     def _again(g: np.random.Generator) -> Case:
         first, second = oracle.draw(g, 1, 24, 128), oracle.draw(g, 1, 24, 128)
         old, matrices, upstream = _matrices(name, g), _matrices(name, g), oracle.draw(g, 1, 124)
         script = Script().new("model", name).call("model", "init_weights", old).call("model", "forward", first)
         script.call("model", "init_weights", matrices).call("model", "forward", second, out="Z")
-        script.call("model", "backward", upstream, out="dLdA")
+        script.call("model", "backward", Like(upstream, "Z"), out="dLdA")
         expected = _expected(name, second, matrices, upstream, EDGES)
         return Case(f"{name}(), weights given twice", script, expected, second.size, "repeated")
+
+    def _unchanged(g: np.random.Generator) -> Case:
+        A, upstream = oracle.draw(g, 1, 24, 128), oracle.draw(g, 1, 124)
+        script = Script().new("model", name).call("model", "init_weights", _matrices(name, g)).keep("A", A)
+        script.call("model", "forward", Kept("A")).call("model", "backward", upstream).get("A", "", "A")
+        expected = {"A": Expectation("A afterwards", EDGES, A, exact=True)}
+        return Case(f"{name}(), the input afterwards", script, expected, A.size, "input_changed")
 
     return Family(name, (SHAPE, FORWARD, INPUT, EDGES), build)
 
@@ -108,6 +114,10 @@ def _expected(name: str, A: Array, matrices: list[Array], upstream: Array, part:
     dLdA: dict[str, Guess] = {mistake: backward(mistake) for mistake in mistakes}
     dLdA["scan_channel_major "] = lambda: oracle.gradients(misread, {"A": A}, upstream)["A"]
     return {
-        "Z": Expectation("Z", part or FORWARD, oracle.value(scan, {"A": A}), Z),
-        "dLdA": Expectation("dLdA", part or INPUT, oracle.gradients(scan, {"A": A}, upstream)["A"], dLdA),
+        "Z": Expectation(
+            "Z", part or FORWARD, oracle.value(scan, {"A": A}), Z, needs=(FORWARD,) if part else (), reshaped=True
+        ),
+        "dLdA": Expectation(
+            "dLdA", part or INPUT, oracle.gradients(scan, {"A": A}, upstream)["A"], dLdA, needs=(INPUT,) if part else ()
+        ),
     }

@@ -1,5 +1,6 @@
-"""From wrong numbers to the mistake behind them.
+"""Hints: from a wrong result to the mistake behind it.
 
-A guess computes what a mistake would have given; where that is what came back, the mistake is named. `catalogue` holds
-the sentences, `recognise` chooses, and the other files compute, a family of layers each.
+A guess computes the result of a known mistake. If that is the result that came back, the mistake is recognized.
+`catalogue` holds the sentences, `recognize` chooses one, `errors` explains exceptions; the other files compute the
+guesses of a family of layers.
 """

@@ -1,4 +1,4 @@
-"""What usual mistakes in batch normalisation give."""
+"""The results of common mistakes in batch normalization."""
 
 from collections.abc import Mapping
 
@@ -26,6 +26,7 @@ def norm_guesses(inputs: Mapping[str, Array], dLdBZ: Array, right: Mapping[str, 
     forward: dict[str, Guess] = {
         "variance_unbiased": lambda: BW * (Z - M) / np.sqrt(V * m / max(m - 1, 1) + EPS) + Bb,
         "eps_large": lambda: BW * (Z - M) / np.sqrt(V + 1e-5) + Bb,
+        "eps_sign": lambda: BW * (Z - M) / np.sqrt(np.maximum(V - EPS, EPS)) + Bb,
         "eps_outside": lambda: BW * (Z - M) / (np.sqrt(V) + EPS) + Bb,
         "variance_not_rooted": lambda: BW * (Z - M) / (V + EPS) + Bb,
         "scale_forgotten": lambda: NZ,
@@ -38,6 +39,9 @@ def norm_guesses(inputs: Mapping[str, Array], dLdBZ: Array, right: Mapping[str, 
         forward["norm_axis_space"] = lambda: _normalised(Z, (2, 3)) * BW + Bb
     backward: dict[str, Guess] = {
         "norm_statistics_constant": lambda: dLdNZ / D,
+        "eps_sign": lambda: (dLdNZ - mean(dLdNZ)) / D - NZ * mean(dLdNZ * NZ) * (V + EPS) * (V - EPS) ** -1.5,
+        "eps_forgotten": lambda: (dLdNZ - mean(dLdNZ)) / D - NZ * mean(dLdNZ * NZ) * (V + EPS) * V**-1.5,
+        "eps_forgotten ": lambda: (dLdNZ - mean(dLdNZ) - NZ * mean(dLdNZ * NZ)) / np.sqrt(V),
         "norm_mean_path": lambda: (dLdNZ - NZ * mean(dLdNZ * NZ)) / D,
         "norm_variance_path": lambda: (dLdNZ - mean(dLdNZ)) / D,
         "scale_forgotten": lambda: right["A"] / np.where(BW == 0, 1, BW),
@@ -62,7 +66,7 @@ def norm_guesses(inputs: Mapping[str, Array], dLdBZ: Array, right: Mapping[str, 
 
 
 def running_guesses(Z: Array, M: Array, V: Array, alpha: float) -> Mapping[str, Guesses]:
-    """For the running statistics after a batch, from those before it."""
+    """For the running statistics after a batch."""
     space = tuple(axis for axis in range(Z.ndim) if axis != 1)
     m = Z.size // Z.shape[1]
     batch_M, batch_V = Z.mean(space, keepdims=True), Z.var(space, keepdims=True)

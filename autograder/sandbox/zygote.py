@@ -17,6 +17,7 @@ import numpy.lib.stride_tricks
 
 from autograder import wire
 from autograder.sandbox import guard, jail, keeper, landlock, limits, linux, seccomp, worker
+from autograder.sandbox.loading import place
 
 _ = np, numpy
 
@@ -85,7 +86,7 @@ def rehearse(settings: dict[str, Any]) -> None:
         try:
             os.close(read_end)
             with os.fdopen(write_end, "wb") as stream:
-                stream.write(serve({**request, "paths": [], "classes": {}, "cases": []}, [], settings)[1])
+                stream.write(serve({**request, "folders": [], "classes": {}, "cases": []}, [], settings)[1])
         finally:
             os._exit(0)
     os.close(write_end)
@@ -109,7 +110,11 @@ def serve(request: dict[str, Any], arrays: list[wire.Array], settings: dict[str,
         jail.fresh_scratch(bounds.scratch, uid)
 
     def work(results: int, violations: int) -> None:
+        loading = [True]
+
         def report(kind: str, text: str) -> None:
+            if kind == "import":
+                kind, text = "load" if loading else kind, place(text, request["root"])
             os.write(violations, json.dumps([kind, text]).encode() + b"\n")
 
         def answer(header: dict[str, Any], payload: list[Any]) -> None:
@@ -127,7 +132,7 @@ def serve(request: dict[str, Any], arrays: list[wire.Array], settings: dict[str,
             os._exit(1)
         answer({"kind": "ready"}, [])  # the grader believes this one, since no submission has run yet
         try:
-            worker.run(request, arrays, answer)
+            worker.run(request, arrays, answer, loading.clear)
         finally:
             with contextlib.suppress(BaseException):
                 sys.stdout.flush()

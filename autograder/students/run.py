@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.sandbox import worker
+from autograder.sandbox.steps import Case
 
 HERE = Path(__file__).resolve().parent
 _CLOSE = 1e-8
@@ -64,7 +64,7 @@ def _problem(number: int, case: dict[str, Any], classes: dict[str, Any]) -> str:
             results[header["out"]] = arrays[0] if arrays else None
 
     arrays = [np.array(values["values"], dtype=values["dtype"]).reshape(values["shape"]) for values in case["arrays"]]
-    worker.Case(number, classes, arrays, keep, str(HERE.parent)).run(case["steps"])
+    Case(number, classes, arrays, keep, str(HERE.parent)).run(case["steps"])
     for out, expected in case["expected"].items():
         right = np.array(expected["values"], dtype=float).reshape(expected["shape"])
         if out not in results:

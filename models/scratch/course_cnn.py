@@ -13,6 +13,10 @@ Array = npt.NDArray[Any]
 InitFn = Callable[..., Array]
 
 
+def _standard_normal(*sizes: int) -> Array:
+    return np.random.normal(size=sizes)
+
+
 class CNN:
     """A (N, num_input_channels, input_width) -> logits (N, num_linear_neurons).
 
@@ -71,6 +75,7 @@ class CNN:
             self.activations.append(self._own(activation))
             width, channels = (width - kernel) // stride + 1, out_channels
         self.flatten = Flatten()
+        linear_weight_init_fn = linear_weight_init_fn or _standard_normal
         self.linear_layer = Linear(channels * width, num_linear_neurons, linear_weight_init_fn, bias_init_fn)
 
     def _own(self, activation: Any) -> Any:

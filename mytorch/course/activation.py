@@ -1,6 +1,7 @@
 """Activations: elementwise functions of Z, and softmax, which is a function of each row.
 
-Elementwise, backward is dLdZ = dLdA · dA/dZ; the classes below differ only in A and in dA/dZ.
+Elementwise, backward is dLdZ = dLdA · dA/dZ; the classes below differ only in A and in dA/dZ. Without dLdA, as in old
+forms of the assignment, backward returns dA/dZ.
 """
 
 import math
@@ -26,7 +27,7 @@ class Identity(Layer):
         self.A = self.check(Z)
         return self.A
 
-    def backward(self, dLdA: Array) -> Array:
+    def backward(self, dLdA: Array | None = None) -> Array:
         """dLdA -> dLdZ = dLdA."""
         return self.gradient(dLdA, self.kept("A").shape)
 
@@ -39,7 +40,7 @@ class Sigmoid(Layer):
         self.A = _sigmoid(self.check(Z))
         return self.A
 
-    def backward(self, dLdA: Array) -> Array:
+    def backward(self, dLdA: Array | None = None) -> Array:
         """dLdA -> dLdZ = dLdA · A (1 - A)."""
         A = self.kept("A")
         return self.gradient(dLdA, A.shape) * A * (1 - A)
@@ -53,7 +54,7 @@ class Tanh(Layer):
         self.A = np.tanh(self.check(Z))
         return self.A
 
-    def backward(self, dLdA: Array) -> Array:
+    def backward(self, dLdA: Array | None = None) -> Array:
         """dLdA -> dLdZ = dLdA · (1 - A²)."""
         A = self.kept("A")
         return self.gradient(dLdA, A.shape) * (1 - A**2)
@@ -67,7 +68,7 @@ class ReLU(Layer):
         self.A = np.maximum(self.check(Z), 0)
         return self.A
 
-    def backward(self, dLdA: Array) -> Array:
+    def backward(self, dLdA: Array | None = None) -> Array:
         """dLdA -> dLdZ, which is dLdA where the unit was on."""
         A = self.kept("A")
         return np.where(A > 0, self.gradient(dLdA, A.shape), 0)
@@ -85,7 +86,7 @@ class GELU(Layer):
         self.Phi = ((1 + _erf(self.Z / math.sqrt(2))) / 2).astype(self.Z.dtype)
         return self.Z * self.Phi
 
-    def backward(self, dLdA: Array) -> Array:
+    def backward(self, dLdA: Array | None = None) -> Array:
         """dLdA -> dLdZ = dLdA · (Φ(Z) + Z exp(-Z² / 2) / √(2π))."""
         Z = self.kept("Z")
         density = np.exp(-(Z**2) / 2) / math.sqrt(2 * math.pi)
@@ -111,12 +112,12 @@ class Swish(Layer):
         self.S = _sigmoid(self._beta() * self.Z)
         return self.Z * self.S
 
-    def backward(self, dLdA: Array) -> Array:
+    def backward(self, dLdA: Array | None = None) -> Array:
         """dLdA -> dLdZ = dLdA · (S + β Z S'); sets dLdbeta."""
         Z = self.kept("Z")
-        dLdA, S = self.gradient(dLdA, Z.shape), self.S
-        self.dLdbeta = float(np.sum(dLdA * Z**2 * S * (1 - S)))
-        return dLdA * (S + self._beta() * Z * S * (1 - S))
+        gradient, S = self.gradient(dLdA, Z.shape), self.S
+        self.dLdbeta = float(np.sum(gradient * Z**2 * S * (1 - S)))
+        return gradient * (S + self._beta() * Z * S * (1 - S))
 
     def _beta(self) -> float:
         """β as a Python number, which leaves float32 arrays float32; whoever replaces it may use an array of one."""

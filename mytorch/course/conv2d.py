@@ -76,10 +76,12 @@ class Conv2d(Layer):
         out_channels: int,
         kernel_size: int,
         stride: int,
-        padding: int = 0,
+        padding: int | InitFn = 0,
         weight_init_fn: InitFn | None = None,
         bias_init_fn: InitFn | None = None,
     ) -> None:
+        if callable(padding):  # without padding, the initializers come fifth and sixth
+            weight_init_fn, bias_init_fn, padding = padding, weight_init_fn, 0
         self.stride = whole("stride", stride)
         self.padding = whole("padding", padding, least=0)
         self.conv2d_stride1 = Conv2d_stride1(in_channels, out_channels, kernel_size, weight_init_fn, bias_init_fn)

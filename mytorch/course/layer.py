@@ -61,8 +61,11 @@ class Layer:
         return array
 
     def gradient(self, dLdZ: Any, shape: tuple[int, ...]) -> Array:
-        """The gradient given to backward, as an array of floats; ValueError unless it has the forward's shape."""
-        array = self.check(dLdZ)
+        """The gradient given to backward, as an array of floats; ValueError unless it has the forward's shape.
+
+        None stands for ones: backward then returns the derivative itself.
+        """
+        array = np.ones(shape) if dLdZ is None else self.check(dLdZ)
         if array.shape != shape:
             raise ValueError(
                 f"{type(self).__name__}.backward expected a gradient of {shape}, the shape that forward returned, "

@@ -36,8 +36,9 @@ class Linear(Layer):
         dLdW = dLdZᵀ A
         dLdb = dLdZᵀ 1            summed over the batch, not divided by it
 
-    The initialisers are optional, as in the convolutions: `weight_init_fn(out, in)`, `bias_init_fn(out)`; without them
-    W is standard normal, from NumPy's global generator, and b is zero.
+    The initializers are optional, `weight_init_fn(out, in)` and `bias_init_fn(out)`; without them W and b are zeros.
+
+    debug: keep the gradient at the input as `dLdA`.
     """
 
     def __init__(
@@ -46,10 +47,13 @@ class Linear(Layer):
         out_features: int,
         weight_init_fn: InitFn | None = None,
         bias_init_fn: InitFn | None = None,
+        debug: bool = False,
     ) -> None:
+        self.debug = debug
         self.in_features = whole("in_features", in_features)
         self.out_features = whole("out_features", out_features)
-        self.W = initial_weight(weight_init_fn, self.out_features, self.in_features)
+        zeros = np.zeros((self.out_features, self.in_features))
+        self.W = initial_weight(weight_init_fn, *zeros.shape) if weight_init_fn else zeros
         self.b = initial_bias(bias_init_fn, self.out_features)[:, None]
         self.dLdW = np.zeros_like(self.W)
         self.dLdb = np.zeros_like(self.b)
@@ -66,4 +70,7 @@ class Linear(Layer):
         dLdZ = self.gradient(dLdZ, (len(A), self.out_features))
         self.dLdW = dLdZ.T @ A
         self.dLdb = dLdZ.sum(axis=0)[:, None]
-        return dLdZ @ self.W.astype(A.dtype, copy=False)
+        dLdA = dLdZ @ self.W.astype(A.dtype, copy=False)
+        if self.debug:
+            self.dLdA = dLdA
+        return dLdA

@@ -13,7 +13,7 @@ from mytorch.course.layer import Array
 
 
 class _Optimiser:
-    """The parameters of a model, as pairs of a layer and a name: (linear, "W"), (linear, "b"), ..."""
+    """The layers with parameters, `l`, and their parameters as pairs: (linear, "W"), (linear, "b"), ..."""
 
     def __init__(self, model: Any, lr: float) -> None:
         self.lr = float(lr)
@@ -23,6 +23,7 @@ class _Optimiser:
                 "no layer in model.layers has W: list the layers that hold parameters, "
                 "which for a Conv2d is its inner conv2d_stride1"
             )
+        self.l = layers
         self.parameters = [(layer, name) for layer in layers for name in ("W", "b") if hasattr(layer, name)]
 
     def zeros(self) -> list[Array]:

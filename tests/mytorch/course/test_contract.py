@@ -226,7 +226,7 @@ def test_initialisers_are_called_with_the_shape_and_nothing_else_is_drawn(name, 
     np.testing.assert_array_equal(layer.b, np.full(4, 3.0))
 
 
-@pytest.mark.parametrize(("name", "arguments", "shape"), [*CONVOLUTIONS, ("Linear", (3, 4), (4, 3))])
+@pytest.mark.parametrize(("name", "arguments", "shape"), CONVOLUTIONS)
 def test_without_initialisers_weights_are_one_standard_normal_draw_and_biases_zero(name, arguments, shape):
     np.random.seed(7)
     layer = inner(getattr(course, name)(*arguments))
@@ -235,6 +235,23 @@ def test_without_initialisers_weights_are_one_standard_normal_draw_and_biases_ze
     np.testing.assert_array_equal(layer.W, np.random.normal(0, 1, shape))
     assert after == np.random.random()
     assert not layer.b.any()
+
+
+@pytest.mark.parametrize(("name", "arguments", "shape"), CONVOLUTIONS[2:4])
+def test_without_padding_initializers_may_come_fifth_and_sixth(name, arguments, shape):
+    layer = inner(getattr(course, name)(*arguments[:4], lambda *s: np.full(s, 2.0), lambda n: np.full(n, 3.0)))
+    np.testing.assert_array_equal(layer.W, np.full(shape, 2.0))
+    np.testing.assert_array_equal(layer.b, np.full(4, 3.0))
+
+
+def test_linear_starts_from_zeros_and_keeps_its_input_gradient_if_asked():
+    np.random.seed(7)
+    layer = course.Linear(3, 2, debug=True)
+    assert np.random.random() == np.random.RandomState(7).random_sample()
+    assert not layer.W.any()
+    layer.W = np.arange(6.0).reshape(2, 3)
+    layer(np.ones((1, 3)))
+    np.testing.assert_array_equal(layer.backward(np.ones((1, 2))), layer.dLdA)
 
 
 def test_an_initialiser_that_returns_another_shape_is_refused():
