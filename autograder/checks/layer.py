@@ -114,8 +114,8 @@ class Layer:
 
     @property
     def is_square(self) -> bool:
-        """Whether height and width are equal, or there is only one axis of space."""
-        return len(self.shape) < 4 or self.shape[2] == self.shape[3]
+        """Whether height and width are equal, or the layer does not tell them apart."""
+        return "2d" not in self.name or self.shape[2] == self.shape[3]
 
 
 def generator(seed: int, name: str) -> np.random.Generator:

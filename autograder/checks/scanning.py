@@ -46,7 +46,8 @@ def scanning(name: str) -> Family:
     def _unchanged(g: np.random.Generator) -> Case:
         A, upstream = oracle.draw(g, 1, 24, 128), oracle.draw(g, 1, 124)
         script = Script().new("model", name).call("model", "init_weights", _matrices(name, g)).keep("A", A)
-        script.call("model", "forward", Kept("A")).call("model", "backward", upstream).get("A", "", "A")
+        script.call("model", "forward", Kept("A"), out="Z").call("model", "backward", Like(upstream, "Z"))
+        script.get("A", "", "A")
         expected = {"A": Expectation("A afterwards", EDGES, A, exact=True)}
         return Case(f"{name}(), the input afterwards", script, expected, A.size, "input_changed")
 

@@ -73,14 +73,18 @@ def _shape_keys(verdict: Verdict) -> Iterable[str]:
         yield from _keys(verdict, SHAPE)
         return
     special = mistakes(verdict)
-    yield from special
-    if special:
-        return
     got, right = verdict.got, verdict.expectation.value
-    if not got.size and right.size:
+    if verdict.right:
+        if "bias_row" in special or "scan_not_flattened" in special:
+            yield next(key for key in special if key in ("bias_row", "scan_not_flattened"))
+        elif _squeezed(got) == _squeezed(right):
+            yield "dimensions_lost" if got.ndim < right.ndim else "axis_of_one"
+        else:
+            yield "reshaped"
+    elif special:
+        yield from special
+    elif not got.size and right.size:
         yield "empty_slice"
-    elif _squeezed(got) == _squeezed(right):
-        yield "dimensions_lost" if got.ndim < right.ndim else "axis_of_one"
     else:
         yield from _general(got, right, verdict)
 

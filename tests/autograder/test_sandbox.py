@@ -24,9 +24,9 @@ def _run(folder: Path, code: str, seconds: float = 5, forbidden: tuple[str, ...]
     """The outcome's status, and what a module with this code printed."""
     (folder / "mine.py").write_text(f"{code}\nclass Thing: pass\n")
     os.chmod(folder, 0o755)
-    request = {"classes": {"Thing": ["mine", "Thing"]}, "cases": []}
+    request = {"classes": {"Thing": ["mine.py", "Thing"]}, "cases": []}
     with Sandbox(folder, forbidden, **how) as box:
-        outcome = box.run({**request, "paths": [box.root]}, [np.zeros(3)], Limits(seconds=seconds))
+        outcome = box.run({**request, "folders": [[".", False]]}, [np.zeros(3)], Limits(seconds=seconds))
     return outcome.status, outcome.output
 
 

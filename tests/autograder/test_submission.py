@@ -132,10 +132,35 @@ def test_nothing_is_run_to_find_classes(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_dotted_names_begin_behind_what_python_cannot_import(tmp_path: Path) -> None:
-    folder = tmp_path / "hw2 (final)" / "mytorch" / "nn"
-    folder.mkdir(parents=True)
-    (folder / "conv1d.py").write_text(_WRITTEN)
+def test_an_import_under_another_name_is_a_definition_of_last_resort(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("class Up: pass\n")
+    (tmp_path / "layers.py").write_text("from mine import Up as Conv1d, Up as Conv2d\n")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "x.py").write_text(_WRITTEN)
     found = find(tmp_path, CLASSES)
-    assert found.classes["Conv1d"].module == "mytorch.nn.conv1d"
-    assert "hw2 (final)" in found.search_path
+    assert str(found.classes["Conv1d"]) == "deep/x.py:1"
+    assert str(found.classes["Conv2d"]) == "layers.py:1"
+
+
+@pytest.mark.parametrize(
+    ("body", "stub"),
+    [
+        ("raise NotImplementedError", True),
+        ("pass", True),
+        ('"""Doc."""\n        ...', True),
+        ("Z = None  # TODO\n        return Z", True),
+        ("return NotImplemented", True),
+        ("return A", False),
+        ("Z = None\n        return A", False),
+        ("Z = A * 2\n        return None", False),
+    ],
+)
+def test_a_class_is_unwritten_if_no_method_does_anything(body: str, stub: bool, tmp_path: Path) -> None:
+    text = f"class Conv1d:\n    def __init__(self, k): self.k = k\n    def forward(self, A):\n        {body}\n"
+    (tmp_path / "x.py").write_text(text)
+    assert find(tmp_path, CLASSES).classes["Conv1d"].stub is stub
+
+
+def test_lines_of_notebooks_do_not_hide_a_file(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("%matplotlib inline\n!pip install numpy\n" + _WRITTEN)
+    assert str(find(tmp_path, CLASSES).classes["Conv1d"]) == "x.py:3"

@@ -177,7 +177,7 @@ ATTACKS = [
     ),
     Attack(
         "patches the grader",
-        "import sys\nfor m in list(sys.modules.values()):\n    for n in ('judge', 'close', 'mark', 'recognise', "
+        "import sys\nfor m in list(sys.modules.values()):\n    for n in ('judge', 'close', 'mark', 'recognize', "
         "'pack'):\n        if hasattr(m, n) and 'autograder' in str(m): setattr(m, n, lambda *a, **k: True)",
     ),
     Attack("patches builtins", "import builtins\nbuiltins.isinstance = lambda *a: True\nbuiltins.abs = lambda x: 0"),
