@@ -8,6 +8,7 @@ One fault costs once:
 - Gradients that are correct for a known mistake in forward are not lost a second time.
 - Edge cases, padding, non-square input and other depths look at values again. A value whose main part is lost already
   is not judged a second time.
+- This does not hold for a part that never returns anything.
 - If no main part is earned, there is nothing to build on: these derived parts earn nothing either.
 """
 
@@ -37,7 +38,8 @@ def mark(cases: Sequence[Case], ran: Run, test: Test, float32: Literal["values",
             main.setdefault(verdict.expectation.part, []).append(verdict)
     works = any(all(v.right for v in found) for found in main.values())
     failures = _failures(main) if works else {part: [v for v in found if not v.right] for part, found in main.items()}
-    lost = {part for part, found in failures.items() if found}
+    # A part that returns nothing at all is not written; only values that are wrong excuse what depends on them.
+    lost = {part for part, found in failures.items() if found and any(v.got is not None for v in main[part])}
     parts = []
     for name, points in test.parts.items():
         if name == SHAPE:

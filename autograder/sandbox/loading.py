@@ -10,6 +10,7 @@ of a file, is skipped and noted, and the rest still runs.
 """
 
 import ast
+import dis
 import importlib
 import importlib.util
 import os
@@ -215,14 +216,19 @@ class Loader:
         return ""
 
 
-def place(text: str, root: str) -> str:
-    """The text with the submission's file and line that is running."""
+def importing_line(root: str) -> tuple[str, bool]:
+    """The submission's file and line that is running, and whether it is an import statement.
+
+    An import by other means, such as `__import__("to" + "rch")`, is none.
+    """
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
-        if _is_inside(frame.f_code.co_filename, root):
-            return f"{text} ({os.path.relpath(frame.f_code.co_filename, root)}:{frame.f_lineno})"
+        code = frame.f_code
+        if _is_inside(code.co_filename, root):
+            plain = dis.opname[code.co_code[frame.f_lasti]].startswith("IMPORT_")
+            return f"{os.path.relpath(code.co_filename, root)}:{frame.f_lineno}", plain
         frame = frame.f_back
-    return text
+    return "", False
 
 
 def importing_files() -> Iterator[str]:

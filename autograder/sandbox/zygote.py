@@ -17,7 +17,7 @@ import numpy.lib.stride_tricks
 
 from autograder import wire
 from autograder.sandbox import guard, jail, keeper, landlock, limits, linux, seccomp, worker
-from autograder.sandbox.loading import place
+from autograder.sandbox.loading import importing_line
 
 _ = np, numpy
 
@@ -114,7 +114,8 @@ def serve(request: dict[str, Any], arrays: list[wire.Array], settings: dict[str,
 
         def report(kind: str, text: str) -> None:
             if kind == "import":
-                kind, text = "load" if loading else kind, place(text, request["root"])
+                line, is_statement = importing_line(request["root"])
+                kind, text = "load" if loading and is_statement else kind, f"{text} ({line})" if line else text
             os.write(violations, json.dumps([kind, text]).encode() + b"\n")
 
         def answer(header: dict[str, Any], payload: list[Any]) -> None:

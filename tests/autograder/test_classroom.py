@@ -79,7 +79,7 @@ def test_a_class_is_graded_once(submissions: Path, small: Rubric, tmp_path: Path
     assert not tags.seen & {"img", "script", "iframe", "link"}
     assert not any(name.startswith("on") for name in tags.attributes)
     assert "A &amp; B &lt;class&gt;" in text
-    assert "turned end to end" in text
+    assert "the flipped kernel" in text
 
     again = _grade_all(submissions, out, small)
     assert all(entry.kept for entry in again)

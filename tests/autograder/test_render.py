@@ -91,7 +91,7 @@ def test_the_table_says_what_is_wrong(report: Report) -> None:
     text = table.text(report, verbose=True)
     assert "Mark: " in text
     assert "Not found: BatchNorm2d" in text
-    assert "needs the kernel turned end to end" in text
+    assert "needs the flipped kernel" in text
     assert "expected" in text
 
 

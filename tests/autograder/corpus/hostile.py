@@ -214,24 +214,33 @@ ATTACKS = [
         "    f = f.f_back\ngc.get_objects()",
     ),
     # forbidden imports
+    # An import that is written as one is refused and named, and the rest is graded.
     *(
-        Attack(f"forbidden: {name}", code, honest=True, status="violation")
+        Attack(f"forbidden: {name}", code, honest=True, earns="forward", status="failed")
         for name, code in {
             "import": "import torch",
             "from": "from torch import nn",
             "in try": "try:\n    import torch\nexcept ImportError:\n    torch = None",
-            "__import__": "__import__('to' + 'rch')",
-            "importlib": "import importlib\ntry: importlib.import_module('tor' + 'ch')\nexcept ImportError: pass",
-            "exec": "try: exec(''.join(map(chr, [105, 109, 112, 111, 114, 116, 32, 116, 111, 114, 99, 104])))\nexcept ImportError: pass",
             "scipy.signal": "try:\n    from scipy.signal import convolve\nexcept ImportError: pass",
             "scipy import signal": "try:\n    from scipy import signal\nexcept ImportError: pass",
             "tensorflow": "try:\n    import tensorflow as tf\nexcept ImportError: pass",
-            "jax": "try:\n    import jax.numpy as np\nexcept ImportError: pass",
+            "jax": "try:\n    import jax.numpy as jnp\nexcept ImportError: pass",
             "the grader": "try:\n    import autograder.checks\nexcept ImportError: pass",
-            "behind the finder": "import sys\nsys.meta_path[:] = [f for f in sys.meta_path if type(f).__module__.startswith('_frozen') or "
-            "isinstance(f, type)]\ntry:\n    import torch\nexcept ImportError: pass",
+            "behind the finder": "import sys\nsys.meta_path[:] = [f for f in sys.meta_path if "
+            "type(f).__module__.startswith('_frozen') or isinstance(f, type)]\n"
+            "try:\n    import torch\nexcept ImportError: pass",
         }.items()
     ),
+    # An import in disguise earns nothing.
+    *(
+        Attack(f"forbidden: {name}", code, honest=True, status="violation")
+        for name, code in {
+            "__import__": "__import__('to' + 'rch')",
+            "importlib": "import importlib\ntry: importlib.import_module('tor' + 'ch')\nexcept ImportError: pass",
+            "exec": "try: exec(''.join(map(chr, [105, 109, 112, 111, 114, 116, 32, 116, 111, 114, 99, 104])))\nexcept ImportError: pass",
+        }.items()
+    ),
+    Attack("forbidden: import in forward", before="import torch", honest=True, status="violation"),
     Attack(
         "torch by its file",
         "import importlib.util, glob, sys\n"
