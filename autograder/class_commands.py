@@ -25,6 +25,13 @@ A second run grades what is new or has changed, and keeps the rest. The exit
 status is 3 where the grader failed on some, which then have no mark.
 """
 
+SIMILARITY = """Example:
+
+ python -m autograder similarity ./submissions --out ./similarity --given ./template
+
+Names, comments, layout and constants do not matter. A large share is a reason to read, and proves nothing.
+"""
+
 
 def grade_all(
     folder: Annotated[Path, typer.Argument(help="A folder, archive or Python file in it for each submission.")],
@@ -70,6 +77,45 @@ def grade_all(
     failed = [scored.entry.name for scored in scores if scored.entry.failed]
     if failed:
         stop(f"the grader failed on {', '.join(failed)}: no marks for these; run again to try once more", FAILED)
+
+
+def similarity(
+    folder: Annotated[Path, typer.Argument(help="A folder, archive or Python file in it for each hand-in.")],
+    out: Annotated[Path, typer.Option(help="For index.html, pairs/ and similarity.csv.")] = Path("similarity"),
+    given: Annotated[
+        list[Path] | None, typer.Option(help="A folder of code that everybody has; may be given several times.")
+    ] = None,
+    pages: Annotated[int, typer.Option(min=0, max=1000, help="Pairs to show side by side.")] = 25,
+    common: Annotated[
+        float, typer.Option(min=0, max=1, help="What more than this part of the class has does not count.")
+    ] = 0.5,
+) -> None:
+    """Find hand-ins that share code: a list of pairs, and each pair side by side."""
+    from autograder.classroom import submissions
+    from autograder.render import gradebook, similarity_page
+    from autograder.similarity import blocks, compare
+
+    def tell(name: str, done: int, total: int) -> None:
+        typer.echo(f"[{done}/{total}] {name}")
+
+    try:
+        for path in given or ():
+            if not path.is_dir():
+                raise FileNotFoundError(f"{path}: no such folder of given code")
+        works, pairs = compare(submissions(folder, out), given or (), common, tell)
+        (out / "pairs").mkdir(parents=True, exist_ok=True)
+        for old in (out / "pairs").glob("*.html"):
+            old.unlink()
+        for number, pair in enumerate(pairs[:pages], 1):
+            write(similarity_page.side_by_side(pair, blocks(pair)), out / "pairs" / f"{number}.html")
+    except (OSError, ValueError) as error:
+        stop(str(error))
+    write(similarity_page.index(works, pairs, min(pages, len(pairs))), out / "index.html")
+    write(gradebook.similar(pairs), out / "similarity.csv")
+    for work in works:
+        if work.reason:
+            typer.echo(f"not compared: {work.name}: {work.reason}", err=True)
+    typer.echo(f"{len(works)} hand-ins, {len(pairs)} pairs with code in common: {out / 'index.html'}")
 
 
 def _progress() -> "Callable[[Entry, int, int], None]":

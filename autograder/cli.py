@@ -130,6 +130,7 @@ def handout(
 
 
 app.command("grade-all", epilog=class_commands.GRADE_ALL)(class_commands.grade_all)
+app.command("similarity", epilog=class_commands.SIMILARITY)(class_commands.similarity)
 
 
 @app.command("bundle-gradescope", epilog="Example:\n\n python -m autograder bundle-gradescope autograder.zip\n")

@@ -1,4 +1,4 @@
-"""A class's marks as CSV: our own table, and what Canvas and Moodle import.
+"""A class's marks as CSV: our own table, and what Canvas and Moodle import. And pairs of similar hand-ins.
 
 Every text is one that no spreadsheet takes for a formula.
 """
@@ -12,6 +12,7 @@ from autograder.policy import Scored
 from autograder.render.table import number
 from autograder.result import Entry
 from autograder.rubric import Rubric
+from autograder.similarity import Pair
 from autograder.text import cell, line
 
 _CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
@@ -109,6 +110,15 @@ def moodle(worksheet: Path, scores: Sequence[Scored]) -> tuple[str, list[Scored]
                 values["Feedback comments"] = cell(_comment(placed[place]))
         lines.append([values[name] for name in head])
     return _written(lines), unknown
+
+
+def similar(pairs: Sequence[Pair]) -> str:
+    """Pairs of similar hand-ins, most similar first."""
+    rows: list[list[str | float]] = [["share", "first", "second", "of the first", "of the second", "in common"]]
+    for pair in pairs:
+        parts: list[str | float] = [round(pair.share, 4), cell(pair.left.name), cell(pair.right.name)]
+        rows.append([*parts, round(pair.of_left, 4), round(pair.of_right, 4), pair.shared])
+    return _written(rows)
 
 
 def _comment(scored: Scored) -> str:
