@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from docs.markdown import plain
-from experiments.config import recipe as recipes
-from experiments.config.recipe import Recipe, ScratchModel
+from experiments.config.load import load_recipe, recipe_names
+from experiments.config.model_settings import ScratchModel
+from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 
 TABLE = Path(__file__).parents[1] / "results" / "gradcheck" / "table.json"
@@ -62,7 +63,7 @@ def _row(row: dict[str, Any]) -> str:
 
 def recipe_table() -> str:
     """Return one row per recipe as Markdown: its name, what it is for, and its main settings on a second line."""
-    rows = [_recipe_row(name, recipes.load_recipe(name)) for name in recipes.recipe_names()]
+    rows = [_recipe_row(name, load_recipe(name)) for name in recipe_names()]
     return "\n".join(["| recipe | what it is for |", "| --- | --- |", *rows])
 
 

@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from experiments.config import recipe as recipes
+from experiments.config.load import load_recipe
 from experiments.data.check import check_folder
 from experiments.data.synthetic import write_dataset
 from experiments.errors import FacesError
@@ -41,7 +41,7 @@ def run_demo(out: str | os.PathLike[str]) -> None:
     for line in check_folder(faces).summary():
         say(line)
 
-    recipe = recipes.load_recipe("scratch_cnn", ["epochs=30"])
+    recipe = load_recipe("scratch_cnn", ["epochs=30"])
     _head(2, "Train our CNN, every gradient by hand")
     train_mytorch(recipe, faces, run)
 
@@ -49,7 +49,7 @@ def run_demo(out: str | os.PathLike[str]) -> None:
     run_twin(recipe, faces, twin, steps=100, dtype="float64")
 
     _head(4, "Train a small ResNet of PyTorch, as pretrained networks are trained, but from nothing")
-    train_torch(recipes.load_recipe("resnet10_scratch", ["epochs=10"]), faces, backbone)
+    train_torch(load_recipe("resnet10_scratch", ["epochs=10"]), faces, backbone)
 
     _head(5, "Evaluate both")
     for each in (run, backbone):

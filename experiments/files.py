@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from experiments.errors import FacesError
 from experiments.progress import say
@@ -118,6 +118,23 @@ def read_json(path: Path) -> Any:
         raise FacesError(
             f"{path}: cannot be read as JSON ({error}); was the run cut off, or the file edited?"
         ) from error
+
+
+_NAMES = TypeAdapter(list[str], config=ConfigDict(strict=True))
+
+
+def read_names(path: Path) -> list[str]:
+    """Read a JSON list of distinct names, such as a run's classes.json. Raises FacesError for anything else."""
+    value = read_json(path)
+    try:
+        names = _NAMES.validate_python(value)
+    except ValidationError as error:
+        raise FacesError(
+            f"{path}: expected a list of names, found something else ({error.errors()[0]['msg']}); was it edited?"
+        ) from error
+    if len(set(names)) < len(names):
+        raise FacesError(f"{path}: {next(n for n in names if names.count(n) > 1)!r} occurs twice; was it edited?")
+    return names
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:

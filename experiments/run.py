@@ -11,11 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from experiments.config import recipe as recipes
 from experiments.config.recipe import Recipe
 from experiments.data.preparation import Preparation, parse_preparation
 from experiments.errors import FacesError, suggest_path
-from experiments.files import read_json, refuse_existing, write_csv, write_json, write_text
+from experiments.files import read_json, read_names, refuse_existing, write_csv, write_json, write_text
 
 RUN_FILES = ("recipe.yaml", "classes.json")
 TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{8}(\.[a-z]+)?|\.tmp\w{6}")
@@ -104,11 +103,11 @@ class Run:
 
     def recipe(self) -> Recipe:
         """The recipe of the run."""
-        return recipes.load_recipe(self.folder / "recipe.yaml")
+        return Recipe.read(self.folder / "recipe.yaml")
 
     def classes(self) -> list[str]:
         """The people, by label."""
-        return read_json(self.folder / "classes.json")
+        return read_names(self.folder / "classes.json")
 
     def image_fingerprint(self) -> str:
         """The fingerprint of the pictures that train."""

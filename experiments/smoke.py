@@ -11,8 +11,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments.config import recipe as recipes
-from experiments.config.recipe import Recipe, TransferModel
+from experiments.config.load import load_recipe, recipe_names
+from experiments.config.model_settings import TransferModel
+from experiments.config.recipe import Recipe
 from experiments.data.synthetic import write_dataset
 from experiments.errors import FacesError
 from experiments.evaluation.evaluate import evaluate
@@ -42,9 +43,9 @@ def rehearse(
     stop: a recipe that came to its end is not run again. Returns the rows. Raises FacesError for an unknown recipe, for
     a folder that is no rehearsal's, and at the end where a recipe did not get through.
     """
-    folder, names = Path(out), list(chosen) or recipes.recipe_names()
+    folder, names = Path(out), list(chosen) or recipe_names()
     for name in names:
-        recipes.load_recipe(name)
+        load_recipe(name)
     if folder.exists() and not (folder / TABLE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise FacesError(f"{folder} exists and is no rehearsal: choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +78,7 @@ def rehearse(
 
 def shortened(name: str, folder: Path, side: int, epochs: int) -> Recipe:
     """A recipe for the few drawn people: `epochs` epochs a stage, small batches and pictures, weights drawn."""
-    plain = recipes.load_recipe(name)
+    plain = load_recipe(name)
     settings = ["split.train=0.5", "batch_size=8"]
     if plain.stages:
         settings += [f"stages.{number}.epochs={epochs}" for number in range(len(plain.stages))]
@@ -90,7 +91,7 @@ def shortened(name: str, folder: Path, side: int, epochs: int) -> Recipe:
         begun = name.endswith(CONTINUED) and (base / "metrics.json").is_file()
         settings.append(f"model.weights={base if begun else 'none'}")
         settings.append(f"data.size={[max(least, min(side, *plain.data.size))] * 2}")
-    return recipes.load_recipe(name, settings)
+    return load_recipe(name, settings)
 
 
 def _through(recipe: Recipe, out: Path, faces: Path) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.config.recipe import OptimizerSettings, Recipe
+from experiments.config.recipe import Recipe
+from experiments.config.schema import OptimizerSettings
 from experiments.data.dataset import Faces, read_split
 from experiments.data.folders import identity_root
 from experiments.data.loader import Batch, Batches, normalize_images

@@ -78,10 +78,10 @@ def _peak(network: str, side: str, batch: int, steps: int, seed: int) -> list[fl
 
 def _resident(network: str, batch: int, steps: int, seed: int) -> list[float]:
     from experiments.bench.steps import step_of
-    from experiments.config import recipe as recipes
+    from experiments.config.load import load_recipe
 
     settings = [*(f"{key}={value}" for key, value in TINY.items()), "schedule.name=constant", f"seed={seed}"]
-    step, held = step_of("mytorch", recipes.load_recipe(network, settings), batch), []
+    step, held = step_of("mytorch", load_recipe(network, settings), batch), []
     for done in range(1, steps + 1):
         step()
         if done % max(1, steps // SAMPLES) == 0:

@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments.bench.devices import Device
 from experiments.bench.timing import SIDES, Plan, race, ratios
-from experiments.config import recipe as recipes
+from experiments.config.load import load_recipe
 from experiments.config.recipe import Recipe
 from experiments.training.mytorch_learner import MytorchLearner, build_mytorch_optimizer
 from mytorch import to_device
@@ -28,7 +28,7 @@ STEPS = 1_000_000
 def step_recipe(network: str, seed: int) -> Recipe:
     """A network's recipe for pictures of 64 px, without the warm-up's tiny rates."""
     settings = [f"data.size=[{SIZE}, {SIZE}]", f"batch_size={BATCH}", "schedule.name=constant", f"seed={seed}"]
-    return recipes.load_recipe(NETWORKS[network], settings)
+    return load_recipe(NETWORKS[network], settings)
 
 
 def step_of(side: str, recipe: Recipe, batch: int, device: str = "cpu") -> Callable[[], float]:

@@ -45,11 +45,11 @@ def bench(
         if data is None:
             raise typer.BadParameter("--loader needs a folder of people", param_hint="--data")
         from experiments.bench.throughput import run_throughput
-        from experiments.config import recipe as recipes
+        from experiments.config.load import load_recipe
         from experiments.runtime import keep_freed_memory
 
         keep_freed_memory()
-        run_throughput(recipes.load_recipe(loader, settings or []), data, workers, repeats, batches, json_file)
+        run_throughput(load_recipe(loader, settings or []), data, workers, repeats, batches, json_file)
         return
     if data is not None or settings:
         raise typer.BadParameter("only with --loader RECIPE", param_hint="--set" if settings else "--data")

@@ -175,7 +175,8 @@ def _unknown_verb(word: str, rest: Sequence[str], ctx: Any) -> str:
 
 def _setting(name: str) -> str | None:
     """The full name of a recipe's setting: of "dropout" model.dropout; None where there is none."""
-    from experiments.config.recipe import Recipe, setting_names
+    from experiments.config.explain import setting_names
+    from experiments.config.recipe import Recipe
 
     found = [f"{group}.{name}".lstrip(".") for group, names in setting_names(Recipe).items() if name in names]
     return min(found, key=len) if found else None

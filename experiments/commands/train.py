@@ -2,14 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from experiments.commands.options import DataFolder, Device, People, RecipeName, Settings, all_settings, say_next
-
-if TYPE_CHECKING:
-    from experiments.config.recipe import Recipe
 
 app = typer.Typer()
 
@@ -29,7 +26,7 @@ def recipes(
     from experiments.progress import say
 
     if recipe is not None:
-        from experiments.config.recipe import load_recipe
+        from experiments.config.load import load_recipe
 
         say(load_recipe(recipe).dump().rstrip())
         return
@@ -78,19 +75,20 @@ def train(
 
     Example: `faces train scratch_cnn --data faces50 --out runs/first --epochs 20`
     """
-    from experiments.config import recipe as recipes
+    from experiments.config.load import load_recipe
+    from experiments.config.model_settings import TransferModel
+    from experiments.config.overrides import override_recipe
 
     chosen = [f"model.weights={weights}"] if weights else []
-    plain = recipes.load_recipe(recipe, [*all_settings(settings, identities), *chosen])
-    chosen += _as_settings(plain, epochs, lr, batch_size, seed)
-    loaded = recipes.load_recipe(recipe, [*all_settings(settings, identities), *chosen])
+    plain = load_recipe(recipe, [*all_settings(settings, identities), *chosen])
+    loaded = override_recipe(plain, epochs, lr, batch_size, seed)
     if show_batch is not None:
         from experiments.tools.preview import show_batch as show
 
         return show(loaded, data, show_batch)
     if out is None:
         raise typer.BadParameter("expected a folder for the run (or --show-batch FILE.png)", param_hint="--out")
-    if isinstance(loaded.model, recipes.TransferModel):
+    if isinstance(loaded.model, TransferModel):
         from experiments.training.torch_trainer import TrainOptions, train_torch
 
         if device is not None:
@@ -106,40 +104,6 @@ def train(
         train_mytorch(loaded, data, out, resume)
     if os.environ.get("RANK", "0") == "0":  # of several processes, one speaks
         say_next("faces", "evaluate", out, "--data", data)
-
-
-def _as_settings(
-    recipe: "Recipe", epochs: int | None, lr: float | None, batch_size: int | None, seed: int | None
-) -> list[str]:
-    """What --epochs, --lr, --batch-size and --seed mean as settings of a recipe, with stages or without.
-
-    Stages keep their proportions, each at least one epoch; learning rates of their own are scaled as the optimizer's.
-    """
-    found = [f"{name}={value}" for name, value in (("batch_size", batch_size), ("seed", seed)) if value is not None]
-    lengths = [stage.epochs for stage in recipe.stages]
-    if epochs is not None and lengths:
-        if epochs < len(lengths):
-            raise typer.BadParameter(
-                f"{epochs}: the recipe has {len(lengths)} stages; expected at least that many epochs",
-                param_hint="--epochs",
-            )
-        ends = [round(epochs * sum(lengths[: n + 1]) / sum(lengths)) for n in range(len(lengths))]
-        for n in range(len(ends)):  # every stage has an epoch, and leaves one to each that follows
-            before = ends[n - 1] if n else 0
-            ends[n] = min(max(ends[n], before + 1), epochs - (len(ends) - 1 - n))
-            found.append(f"stages.{n}.epochs={ends[n] - before}")
-    elif epochs is not None:
-        found.append(f"epochs={epochs}")
-    if lr is not None:
-        found.append(f"optimizer.lr={lr!r}")
-        for n, stage in enumerate(recipe.stages):
-            factor = lr / recipe.optimizer.lr
-            if isinstance(stage.lr, dict):
-                rates = ", ".join(f"{part}: {rate * factor!r}" for part, rate in stage.lr.items())
-                found.append(f"stages.{n}.lr={{{rates}}}")
-            elif stage.lr is not None:
-                found.append(f"stages.{n}.lr={stage.lr * factor!r}")
-    return found
 
 
 @app.command()
@@ -184,10 +148,10 @@ def twin(
 
     Example: `faces twin scratch_cnn --data faces50 --out runs/twin --steps 100 --dtype float64`
     """
-    from experiments.config import recipe as recipes
+    from experiments.config.load import load_recipe
     from experiments.twin import run_twin
 
-    run_twin(recipes.load_recipe(recipe, all_settings(settings, identities)), data, out, steps, dtype)
+    run_twin(load_recipe(recipe, all_settings(settings, identities)), data, out, steps, dtype)
 
 
 @app.command()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from experiments.config.recipe import AugmentSettings, MixingSettings
+from experiments.config.schema import AugmentSettings, MixingSettings
 from experiments.data.dataset import Faces
 from experiments.errors import FacesError
 
@@ -88,8 +88,8 @@ def _transforms(settings: AugmentSettings) -> list[torch.nn.Module]:
         transforms.append(v2.TrivialAugmentWide(interpolation=bilinear, fill=FILL_GRAY))
     if settings.brightness or settings.contrast or settings.saturation or settings.hue:
         transforms.append(v2.ColorJitter(settings.brightness, settings.contrast, settings.saturation, settings.hue))
-    if settings.grey:
-        transforms.append(v2.RandomGrayscale(settings.grey))
+    if settings.gray:
+        transforms.append(v2.RandomGrayscale(settings.gray))
     if settings.blur:
         transforms.append(v2.RandomApply([v2.GaussianBlur(5, (0.1, 2.0))], settings.blur))
     if settings.erase:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from experiments.config.recipe import DataSettings, Recipe
+from experiments.config.recipe import Recipe
+from experiments.config.schema import DataSettings
 from experiments.data.folders import Identities, find_identities, subset, validation_root
 from experiments.data.images import load_images
 from experiments.data.preparation import AS_THEY_ARE, Preparation, read_preparation, require_preparation

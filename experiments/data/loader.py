@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from experiments.config.recipe import DataSettings, Recipe
+from experiments.config.recipe import Recipe
+from experiments.config.schema import DataSettings
 from experiments.data.augment import Augmentation, SamePersonMix
 from experiments.data.dataset import Faces
 from experiments.errors import FacesError

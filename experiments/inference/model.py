@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from experiments.config.recipe import Recipe, TransferModel
+from experiments.config.model_settings import TransferModel
+from experiments.config.recipe import Recipe
 from experiments.data.loader import normalize_images, normalize_tensor
 from experiments.errors import FacesError
 from experiments.progress import track

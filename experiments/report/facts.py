@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.config.recipe import Recipe, TransferModel
+from experiments.config.model_settings import TransferModel
+from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 from experiments.files import read_json
 from experiments.run import Run

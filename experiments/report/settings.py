@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from experiments.config.recipe import AugmentSettings, Recipe, StageSettings, TransferModel
-from experiments.config.schema import DenseHeadSettings, HeadSettings
+from experiments.config.model_settings import DenseHeadSettings, HeadSettings, TransferModel
+from experiments.config.recipe import Recipe
+from experiments.config.schema import AugmentSettings, StageSettings
 from experiments.report.document import SPACE, listed, setting
 
 Aspects = dict[str, str]
@@ -43,7 +44,7 @@ def augmentation(augment: AugmentSettings) -> str:
         "zoom": augment.zoom and f"zoom by up to {_percent(augment.zoom)}",
         "rotate": augment.rotate and f"rotation by up to {setting(augment.rotate)}°",
         "perspective": augment.perspective and f"perspective {setting(augment.perspective)}",
-        "grey": augment.grey and f"grey {setting(augment.grey)}",
+        "gray": augment.gray and f"gray {setting(augment.gray)}",
         "blur": augment.blur and f"blur {setting(augment.blur)}",
         "erase": augment.erase and f"erased rectangles {setting(augment.erase)}",
     }

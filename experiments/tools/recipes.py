@@ -6,18 +6,19 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments.config import recipe as recipes
-from experiments.config.recipe import Recipe, TransferModel
+from experiments.config.load import RECIPES_FOLDER, load_recipe, recipe_names
+from experiments.config.model_settings import TransferModel
+from experiments.config.recipe import Recipe
 from experiments.progress import console, format_duration
 
-MEASURED = recipes.RECIPES_FOLDER / "measured.csv"
+MEASURED = RECIPES_FOLDER / "measured.csv"
 """Top-1 and training time by recipe, copied from results/ (`tests/experiments/tools/test_recipes.py` compares them)."""
 HEAD = ("recipe", "network", "size", "weights", "epochs", "top-1", "time", "measured on")
 
 
 def recipe_rows() -> list[dict[str, str]]:
     """A row per recipe, by the names in HEAD. What was not measured is empty."""
-    return [_row(name, recipes.load_recipe(name), measured().get(name, {})) for name in recipes.recipe_names()]
+    return [_row(name, load_recipe(name), measured().get(name, {})) for name in recipe_names()]
 
 
 def recipe_table() -> None:

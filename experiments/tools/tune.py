@@ -14,8 +14,9 @@ from typing import Any, Protocol
 
 import yaml
 
-from experiments.config import recipe as recipes
-from experiments.config.recipe import Recipe, TransferModel
+from experiments.config.load import load_recipe
+from experiments.config.model_settings import TransferModel
+from experiments.config.recipe import Recipe
 from experiments.data.dataset import CachedSplitReader, SplitReader
 from experiments.data.folders import identity_root
 from experiments.errors import DivergenceError, FacesError
@@ -84,7 +85,7 @@ def fitted(space: Iterable[Dimension], recipe: str, settings: Iterable[str]) -> 
     for dimension in space:
         for end in dimension.ends:
             try:
-                recipes.load_recipe(recipe, [*given, end])
+                load_recipe(recipe, [*given, end])
             except FacesError as error:
                 raise FacesError(f"--space {end}: {error}") from error
         if not dimension.choices and _takes(recipe, [*given, f"{dimension.key}={dimension.low + 0.5}"]):
@@ -95,7 +96,7 @@ def fitted(space: Iterable[Dimension], recipe: str, settings: Iterable[str]) -> 
 
 def _takes(recipe: str, settings: Iterable[str]) -> bool:
     try:
-        recipes.load_recipe(recipe, settings)
+        load_recipe(recipe, settings)
     except FacesError:
         return False
     return True
@@ -103,7 +104,7 @@ def _takes(recipe: str, settings: Iterable[str]) -> bool:
 
 def chosen(recipe: str, settings: Iterable[str], space: Iterable[Dimension], trial: Suggest) -> Recipe:
     """The recipe of a trial."""
-    return recipes.load_recipe(recipe, [*settings, *(dimension.setting(trial) for dimension in space)])
+    return load_recipe(recipe, [*settings, *(dimension.setting(trial) for dimension in space)])
 
 
 def _dimension(text: str) -> Dimension:
@@ -170,7 +171,7 @@ class Search:
     ):
         self.source, self.settings, self.space = source, list(settings), list(space)
         self.data, self.out, self.seed = data, out, seed
-        self.recipe, self.read = recipes.load_recipe(source, settings), CachedSplitReader()
+        self.recipe, self.read = load_recipe(source, settings), CachedSplitReader()
         self.study = self._opened()
 
     def _opened(self) -> Any:
@@ -295,7 +296,7 @@ def tune(
         raise FacesError("faces tune needs optuna: pip install 'mytorch-faces[tune]'")
     folder, pictures = Path(out), Path(data)
     dimensions = fitted(read_space(space), recipe, settings)
-    loaded = recipes.load_recipe(recipe, settings)
+    loaded = load_recipe(recipe, settings)
     if loaded.split.train == "all":
         raise FacesError("split.train=all leaves no pictures to judge a trial by: give --set split.train=0.8")
     refuse_inside(folder, identity_root(pictures))

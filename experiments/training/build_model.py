@@ -1,14 +1,15 @@
-"""Transfer networks as recipes have them: a backbone with its weights, a neck, a head.
+"""Build the network of a transfer recipe: a backbone with its weights, a neck, a head.
 
-A network that starts with what a run has learned: its backbone and its embedding, under a head of its own.
+The weights may be those of another run: its backbone, and its embedding where that fits, under a new head.
 """
 
 from typing import Any
 
 from torch import Tensor, nn
 
+from experiments.config.model_settings import TransferModel
 from experiments.config.pretrained_run import PretrainedRun, find_pretrained_run
-from experiments.config.recipe import Recipe, TransferModel
+from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 from experiments.progress import say
 from experiments.runtime import keep_freed_memory
@@ -18,72 +19,14 @@ from models.heads import build_head
 from models.surgery import insert_drop_block, keep_depthwise_float32, pool_to_grid, remove_last_stride
 from models.weights import load_weights, read_weights
 
-
-def load_pretrained_run(network: FaceNet, model: TransferModel, start: PretrainedRun) -> list[str]:
-    """Load a run's backbone, and its embedding's layer where it is as long; returns what was taken and left, in words.
-
-    Raises ValueError where the file is not that run's network.
-    """
-    state = read_weights(start.file)
-    then = start.recipe["model"]
-    load_weights(network.backbone, {key: t for key, t in state.items() if key.startswith("backbone.")}, model.backbone)
-    taken = "its backbone"
-    notes = []
-    if model.embedding:
-        if _take_neck(network, {key: tensor for key, tensor in state.items() if key.startswith("neck.")}):
-            taken += f" and its embedding of {model.embedding}"
-        else:
-            notes.append(f"the embedding of {model.embedding} starts anew, as {_of_another_kind(then, model)}")
-    elif then.get("embedding"):
-        notes.append(f"its embedding of {then['embedding']} is left out, as this recipe has none")
-    if bool(then.get("dense")) != model.dense:
-        notes.append(f"it learned with model.dense={str(not model.dense).lower()}, so its maps were of another size")
-    head = then.get("head", {}).get("name", "linear")
-    means = "prototypes" in (model.head.name, getattr(model.head, "start", ""))
-    begins = "class means" if means else "weights drawn by lot"
-    notes.append(f"its {head} head of {start.people:,} people is left out: the {model.head.name} head has {begins}")
-    return [f"{start.file}: starts with {taken}", *notes]
-
-
-def warn_of_other_split(recipe: Recipe) -> str | None:
-    """What is to be known of figures of a recipe that starts from a run with another split; none where all is well."""
-    start = find_pretrained_run(recipe.torch_model.weights)
-    if start is None or start.recipe["split"] == recipe.split.model_dump(mode="json"):
-        return None
-    then = start.recipe["split"]
-    return (
-        f"note: {start.folder} has split.train={then['train']} and split.seed={then['seed']}: of the same people, "
-        "pictures that validate here may have trained there, and the figures would flatter; set them alike"
-    )
-
-
-def _of_another_kind(then: dict[str, Any], model: TransferModel) -> str:
-    """Why a run's embedding does not serve, in words. then: the settings of its network."""
-    if not then.get("embedding"):
-        return "it has none"
-    if then["embedding"] == model.embedding:
-        return f"its own stands on model.grid={then.get('grid') or 'none'}"
-    return f"its own of {then['embedding']} is left out"
-
-
-def _take_neck(network: FaceNet, theirs: dict[str, Tensor]) -> bool:
-    """Load a neck's tensors if they are as many and as large. Dropout before them moves their names by one place."""
-    own = network.neck.state_dict()
-    pairs = list(zip(sorted(own), sorted(theirs), strict=False))
-    if len(own) != len(theirs) or any(own[name].shape != theirs[other].shape for name, other in pairs):
-        return False
-    network.neck.load_state_dict({name: theirs[other] for name, other in pairs})
-    return True
-
-
 NUM_DROP_BLOCK_STAGES = 2
-"""How many of the backbone's last stages DropBlock is for, as in its paper (arXiv 1810.12890, section 4)."""
+"""DropBlock follows this many of the backbone's last stages, as in its paper (arXiv 1810.12890, section 4)."""
 
 
 def build_face_net(model: TransferModel, classes: int, pretrained: bool = True) -> FaceNet:
-    """The network that a recipe describes; without `pretrained`, its weights are drawn, to be read from a run.
+    """Return the network that a recipe describes; without `pretrained`, with random weights to be replaced by a run's.
 
-    Raises FacesError for weights that cannot be had or are another network's, and settings that do not fit.
+    Raises FacesError for weights that are missing or another network's, and for settings that do not fit.
     """
     keep_freed_memory()
     try:
@@ -93,7 +36,7 @@ def build_face_net(model: TransferModel, classes: int, pretrained: bool = True) 
         if model.grid:
             pool_to_grid(backbone, model.grid)
             features *= model.grid**2
-        neck = embedding_neck(features, model.embedding, model.dropout) if model.embedding else _dropout(model)
+        neck = embedding_neck(features, model.embedding, model.dropout) if model.embedding else _dropout_neck(model)
         settings = _head_settings(model)
         head = build_head(settings.pop("kind"), model.embedding or features, classes, **settings)
         network = FaceNet(backbone, head, neck)
@@ -103,27 +46,86 @@ def build_face_net(model: TransferModel, classes: int, pretrained: bool = True) 
             remove_last_stride(network)
         keep_depthwise_float32(network)
         if model.drop_block:
-            insert_drop_block(network, _stages(network), model.drop_block)
+            insert_drop_block(network, _last_stages(network), model.drop_block)
     except ValueError as error:
         raise FacesError(str(error)) from error
     return network
 
 
-def _dropout(model: TransferModel) -> nn.Module | None:
-    """The dropout before a head that has none of its own."""
+def _dropout_neck(model: TransferModel) -> nn.Module | None:
+    """Return the dropout before a head that has none of its own."""
     return nn.Dropout(model.dropout) if model.dropout and model.head.name not in ("linear", "dense") else None
 
 
 def _head_settings(model: TransferModel) -> dict[str, Any]:
-    """A head's settings by the names of models/heads.py, of which `kind` is the head's."""
+    """Return a head's settings under the names of models/heads.py; `kind` is the name of the head."""
     settings = model.head.model_dump(exclude={"name", "start", "trim", "each"})
     if model.head.name == "subcenter":
-        return {"kind": "subcenter_arcface", "centers": settings.pop("centers"), **settings}
+        return {"kind": "subcenter_arcface", **settings}
     if model.head.name == "dense" or (model.head.name == "linear" and not model.embedding):
         settings["dropout"] = model.dropout
     return {"kind": model.head.name, **settings}
 
 
-def _stages(network: FaceNet) -> list[str]:
-    """The backbone's last stages, whose outputs are feature maps."""
+def _last_stages(network: FaceNet) -> list[str]:
+    """Return the names of the backbone's last stages, whose outputs are feature maps."""
     return [name for name in named_parts(network) if name.startswith(("stage", "layer"))][-NUM_DROP_BLOCK_STAGES:]
+
+
+def load_pretrained_run(network: FaceNet, model: TransferModel, start: PretrainedRun) -> list[str]:
+    """Load a run's backbone, and its embedding layer where it fits; return what was loaded and left out, in words.
+
+    Raises ValueError where the file does not hold that run's network.
+    """
+    state, earlier = read_weights(start.file), start.recipe.torch_model
+    load_weights(network.backbone, {key: t for key, t in state.items() if key.startswith("backbone.")}, model.backbone)
+    loaded, notes = "its backbone", []
+    if model.embedding:
+        if _load_neck(network, {key: tensor for key, tensor in state.items() if key.startswith("neck.")}):
+            loaded += f" and its embedding of {model.embedding}"
+        else:
+            reason = _why_neck_does_not_fit(earlier, model)
+            notes.append(f"the embedding of {model.embedding} starts with random weights: {reason}")
+    elif earlier.embedding:
+        notes.append(f"its embedding of {earlier.embedding} is left out, because this recipe has none")
+    if earlier.dense != model.dense:
+        notes.append(f"it was trained with model.dense={str(earlier.dense).lower()}: its feature maps had another size")
+    means = "prototypes" in (model.head.name, getattr(model.head, "start", ""))
+    begins = "class means" if means else "random weights"
+    notes.append(
+        f"its {earlier.head.name} head of {start.num_people:,} people is left out: the {model.head.name} head starts "
+        f"with {begins}"
+    )
+    return [f"{start.file}: starts with {loaded}", *notes]
+
+
+def _load_neck(network: FaceNet, theirs: dict[str, Tensor]) -> bool:
+    """Load a neck's tensors if they fit. A dropout layer before them shifts their names by one index."""
+    own = network.neck.state_dict()
+    pairs = list(zip(sorted(own), sorted(theirs), strict=False))
+    if len(own) != len(theirs) or any(own[name].shape != theirs[other].shape for name, other in pairs):
+        return False
+    network.neck.load_state_dict({name: theirs[other] for name, other in pairs})
+    return True
+
+
+def _why_neck_does_not_fit(earlier: TransferModel, model: TransferModel) -> str:
+    """Return why a run's embedding layer was not loaded. earlier: the settings of its network."""
+    if not earlier.embedding:
+        return "the run has none"
+    if earlier.embedding == model.embedding:
+        return f"the run's was trained with model.grid={earlier.grid or 'none'}"
+    return f"the run's has a length of {earlier.embedding}"
+
+
+def warn_of_other_split(recipe: Recipe) -> str | None:
+    """Return a warning where a recipe starts from a run with another split, so that its metrics would be too good."""
+    start = find_pretrained_run(recipe.torch_model.weights)
+    if start is None or start.recipe.split == recipe.split:
+        return None
+    earlier = start.recipe.split
+    return (
+        f"note: {start.folder} has split.train={earlier.train} and split.seed={earlier.seed}: of the same people, "
+        "validation images of this run may have been training images there, and its metrics would be too good; use the "
+        "same split"
+    )

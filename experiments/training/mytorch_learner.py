@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.config.recipe import OptimizerSettings, Recipe, ScheduleSettings, ScratchModel
+from experiments.config.model_settings import ScratchModel
+from experiments.config.recipe import Recipe
+from experiments.config.schema import OptimizerSettings, ScheduleSettings
 from models.scratch.face_cnn import face_cnn
 from models.scratch.residual import small_resnet
 from mytorch import manual_seed, no_grad, optim

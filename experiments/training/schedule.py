@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from math import cos, inf, pi
 from typing import Any
 
-from experiments.config.recipe import Recipe, ScheduleSettings
+from experiments.config.recipe import Recipe
+from experiments.config.schema import ScheduleSettings
 
 MIN_IMPROVEMENT = 1e-4
 """A loss lower by less than this share is no improvement, as in torch.optim.lr_scheduler.ReduceLROnPlateau."""

@@ -18,7 +18,8 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from experiments.config.recipe import OptimizerSettings, Recipe, StageSettings
+from experiments.config.recipe import Recipe
+from experiments.config.schema import OptimizerSettings, StageSettings
 from experiments.data.augment import mix_batch
 from experiments.data.dataset import Faces
 from experiments.data.loader import BatchShard, normalize_tensor

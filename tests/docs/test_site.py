@@ -10,7 +10,7 @@ from docs import lessons, links, pages, site
 from docs import tables as gradients
 from docs.commands import GRADER, anchor, faces_commands
 from docs.drawings import DRAWINGS, VARIANTS
-from experiments.config import recipe as recipes
+from experiments.config.load import recipe_names
 from experiments.errors import FacesError
 from mytorch import nn, optim
 
@@ -81,9 +81,7 @@ def test_every_command_of_the_grader_is_in_the_reference(texts):
 
 
 def test_every_recipe_is_in_the_table(texts):
-    assert [
-        name for name in recipes.recipe_names() if f"<td><code>{name}</code></td>" not in texts["reference/recipes"]
-    ] == []
+    assert [name for name in recipe_names() if f"<td><code>{name}</code></td>" not in texts["reference/recipes"]] == []
 
 
 def test_every_drawing_is_used_in_every_variant(built):

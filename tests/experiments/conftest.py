@@ -14,7 +14,8 @@ import yaml
 from PIL import Image
 
 from experiments.cli import main
-from experiments.config import recipe as recipes
+from experiments.config.load import load_recipe
+from experiments.config.pretrained_run import resolve_recipe
 from experiments.config.recipe import Recipe
 from experiments.data.dataset import Faces
 from experiments.run import Run
@@ -77,7 +78,7 @@ def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny(recipe_file: Path) -> Callable[..., Recipe]:
     """tiny("epochs=3", ...): the tiny recipe with settings changed."""
-    return lambda *settings: recipes.load_recipe(recipe_file, settings)
+    return lambda *settings: load_recipe(recipe_file, settings)
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +92,7 @@ def transfer_once(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
     """A run of a tiny network of PyTorch, on pictures of another size than `trained_once`. Not to be changed."""
     from experiments.training.torch_trainer import TrainOptions, train_torch
 
-    recipe = Recipe.model_validate(TRANSFER)
+    recipe = resolve_recipe(Recipe.model_validate(TRANSFER))
     return train_torch(recipe, people, tmp_path_factory.mktemp("runs") / "transfer", options=TrainOptions(workers=0))
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from experiments import smoke as rehearsal
-from experiments.config import recipe as recipes
+from experiments.config.load import load_recipe, recipe_names
 from experiments.errors import FacesError
 from experiments.smoke import TABLE, rehearse, shortened
 
@@ -54,9 +54,9 @@ def test_a_recipe_that_fails_is_named_at_the_end_and_the_others_run(tmp_path, mo
     assert {name: row["ended"] for name, row in rows.items()} == {"scratch_resnet": "no luck", SCRATCH: "done"}
 
 
-@pytest.mark.parametrize("name", recipes.recipe_names())
+@pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_has_a_short_form_of_one_epoch_a_stage(name, tmp_path):
-    plain, short = recipes.load_recipe(name), shortened(name, tmp_path, 64, 1)
+    plain, short = load_recipe(name), shortened(name, tmp_path, 64, 1)
     assert short.epochs == len(plain.planned_stages)
     assert short.model.name == plain.model.name
     assert getattr(short.model, "weights", "none") == "none"

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from experiments import twin as module
-from experiments.config import recipe as recipes
+from experiments.config.load import load_recipe
 from experiments.errors import FacesError
 from experiments.training.mytorch_learner import MytorchLearner, predict_logits
 from experiments.twin import TorchTwin, build_torch_optimizer, run_twin
@@ -48,7 +48,7 @@ def test_the_first_five_steps_in_float32_agree(people, tiny, tmp_path, quick, op
 @pytest.mark.slow
 def test_a_hundred_steps_on_real_faces_agree(shared_data, tmp_path):
     """The project's own claim: scratch_cnn on ORL, 5 pictures a person to train, dropout off."""
-    recipe = recipes.load_recipe("scratch_cnn", ["split.train=5"])
+    recipe = load_recipe("scratch_cnn", ["split.train=5"])
     result = run_twin(recipe, shared_data / "orl", tmp_path / "twin", steps=100, dtype="float64")
     assert result["steps"] == 100
     assert result["largest_difference"] <= 1e-9
@@ -112,7 +112,7 @@ def test_the_files_say_what_happened(people, tiny, tmp_path):
         assert float(row["relative_difference"]) == abs(ours - theirs) / theirs
     assert json.loads((folder / "twin.json").read_text()) == result
     assert result["largest_difference"] == max(float(row["relative_difference"]) for row in rows)
-    assert recipes.load_recipe(folder / "recipe.yaml").model.dropout == 0
+    assert load_recipe(folder / "recipe.yaml").model.dropout == 0
     with Image.open(folder / "twin.png") as image:
         assert min(image.size) > 300
 

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from experiments.bench.throughput import Race
-from experiments.config import recipe as recipes
+from experiments.config.load import load_recipe
 from tests.experiments.conftest import TRANSFER
 
 MIXED = {**TRANSFER, "mixing": {"mixup": 0.2}}
@@ -25,7 +25,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def race(file, people):
-    return Race(recipes.load_recipe(file), people, workers=0)
+    return Race(load_recipe(file), people, workers=0)
 
 
 def test_figures_from_the_command_line(command, file, people, tmp_path):

@@ -7,26 +7,26 @@ import numpy as np
 import pytest
 import yaml
 
-from experiments.config import recipe as recipes
-from experiments.config.recipe import TransferModel
+from experiments.config.load import RECIPES_FOLDER, load_recipe, recipe_names
+from experiments.config.model_settings import TransferModel
 from experiments.inference.model import TrainedModel
 from experiments.training.torch_trainer import TrainOptions, train_torch
 
 SIDES = {"inception": 80, "mobilefacenet": 112}
 """The smallest pictures that a network can work on, where 32 pixels are too few."""
 
-NAMES = [name for name in recipes.recipe_names() if isinstance(recipes.load_recipe(name).model, TransferModel)]
+NAMES = [name for name in recipe_names() if isinstance(load_recipe(name).model, TransferModel)]
 
 
 def shortened(name: str):
     """The recipe with drawn weights, small pictures, and one epoch of two batches in each stage."""
-    tree = yaml.safe_load((recipes.RECIPES_FOLDER / f"{name}.yaml").read_text())
+    tree = yaml.safe_load((RECIPES_FOLDER / f"{name}.yaml").read_text())
     side = next((side for start, side in SIDES.items() if tree["model"]["backbone"].startswith(start)), 32)
     epochs = [f"stages.{number}.epochs=1" for number in range(len(tree.get("stages", [])))] or ["epochs=1"]
     if "prototypes" in name:
         epochs = []
     common = ["model.weights=none", f"data.size=[{side}, {side}]", "batch_size=2", "split.train=0.5"]
-    return recipes.load_recipe(name, [*common, *epochs])
+    return load_recipe(name, [*common, *epochs])
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,5 @@ def test_every_recipe_learns_from_two_batches(name, two_people, tmp_path):
 def test_published_recipes_say_whose_figures_they_are_after():
     published = [name for name in NAMES if name.rsplit("_", 1)[-1] in ("a", "a2", "b", "c", "c2")]
     assert len(published) == 11
-    assert all(recipes.load_recipe(name).about.startswith("Published, ") for name in published)
-    assert all(
-        "%" in recipes.load_recipe(name).about or "figures of A" in recipes.load_recipe(name).about
-        for name in published
-    )
+    assert all(load_recipe(name).about.startswith("Published, ") for name in published)
+    assert all("%" in load_recipe(name).about or "figures of A" in load_recipe(name).about for name in published)

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.config.recipe import AugmentSettings, DataSettings, Recipe
+from experiments.config.recipe import Recipe
+from experiments.config.schema import AugmentSettings, DataSettings
 from experiments.data.augment import Augmentation
 from experiments.data.dataset import read_split
 from experiments.data.loader import Batches, normalize_images
 
 EVERYTHING = AugmentSettings(
     flip=0.5, crop=0.7, shift=0.1, zoom=0.2, rotate=20, perspective=0.2, brightness=0.2, contrast=0.2, saturation=0.2,
-    hue=0.1, grey=0.1, blur=0.3, policy="randaugment", erase=0.5,
+    hue=0.1, gray=0.1, blur=0.3, policy="randaugment", erase=0.5,
 )  # fmt: skip
 
 
@@ -108,7 +109,7 @@ def test_no_augmentation_leaves_the_pixels_as_they_are(faces):
 
 STRONG: dict[str, dict] = {
     **{name: {name: 0.9} for name in ("flip", "shift", "zoom", "perspective", "brightness", "contrast", "saturation")},
-    **{name: {name: 1.0} for name in ("grey", "blur", "erase")},
+    **{name: {name: 1.0} for name in ("gray", "blur", "erase")},
     "crop": {"crop": 0.3},
     "rotate": {"rotate": 30},
     "hue": {"hue": 0.4},

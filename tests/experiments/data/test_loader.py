@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.config.recipe import AugmentSettings, DataSettings, Recipe
+from experiments.config.recipe import Recipe
+from experiments.config.schema import AugmentSettings, DataSettings
 from experiments.data.dataset import Faces
 from experiments.data.images import ImageError
 from experiments.data.loader import Batches, EpochLoader, ShardedBatches, group_by_person, normalize_tensor

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from experiments.config.recipe import MixingSettings
+from experiments.config.schema import MixingSettings
 from experiments.data.augment import mix_batch
 
 PIXELS = torch.rand(6, 3, 16, 12, generator=torch.Generator().manual_seed(0))

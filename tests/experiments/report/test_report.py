@@ -8,6 +8,7 @@ from statistics import mean, stdev
 import pytest
 import yaml
 
+from experiments.config.pretrained_run import resolve_recipe
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 from experiments.files import read_json
@@ -166,7 +167,9 @@ def test_a_run_without_weights_is_reported_without_what_they_say(bare, altered, 
 
 def made(people, folder, **settings):
     model = {"backbone": "test_resnet", "weights": "none", **settings.pop("model", {})}
-    recipe = Recipe.model_validate({"model": model, "data": {"size": [32, 24]}, "batch_size": 5, **settings})
+    recipe = resolve_recipe(
+        Recipe.model_validate({"model": model, "data": {"size": [32, 24]}, "batch_size": 5, **settings})
+    )
     return train_torch(recipe, people, folder, options=TrainOptions(workers=0)).folder
 
 

@@ -1,6 +1,6 @@
 """What a report says of a network's settings."""
 
-from experiments.config.recipe import load_recipe
+from experiments.config.load import load_recipe
 from experiments.report.settings import data_handling, network
 
 

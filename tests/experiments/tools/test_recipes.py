@@ -7,7 +7,7 @@ from statistics import mean
 import pytest
 import yaml
 
-from experiments.config import recipe as recipes
+from experiments.config.load import RECIPES_FOLDER, load_recipe, recipe_names
 from experiments.tools.recipes import measured, recipe_rows
 
 ROOT = Path(__file__).parents[3]
@@ -17,8 +17,8 @@ def test_every_recipe_is_listed_with_its_size_and_epochs(command):
     result = command("recipes")
     assert result.status == 0, result.err
     lines = {line.split()[0]: line for line in result.out.splitlines() if line.strip()}
-    for name in recipes.recipe_names():
-        settings = yaml.safe_load((recipes.RECIPES_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    for name in recipe_names():
+        settings = yaml.safe_load((RECIPES_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
         assert f" {settings['data']['size'][0]} px" in lines[name] if "size" in settings.get("data", {}) else True
         assert settings["model"].get("name", settings["model"].get("backbone")) in lines[name]
     assert "next: faces train RECIPE --data DIR" in result.out
@@ -29,7 +29,7 @@ def test_a_recipe_is_printed_as_a_file_that_gives_the_same_recipe(command, tmp_p
     assert printed.status == 0, printed.err
     file = tmp_path / "mine.yaml"
     file.write_text(printed.out, encoding="utf-8")
-    assert recipes.load_recipe(file) == recipes.load_recipe("scratch_cnn")
+    assert load_recipe(file) == load_recipe("scratch_cnn")
 
 
 def test_an_unknown_recipe_is_refused(command):
@@ -42,7 +42,7 @@ def test_what_is_said_to_be_measured_is_in_the_results(name):
     row = measured()[name]
     folders = sorted(ROOT.glob(row["source"]))
     assert folders
-    assert name in recipes.recipe_names()
+    assert name in recipe_names()
     runs = [json.loads((folder / "metrics.json").read_text()) for folder in folders]
     evaluations = [folder / "evaluation.json" for folder in folders if (folder / "evaluation.json").is_file()]
     found = [json.loads(file.read_text())["top1"] for file in evaluations] or [run["top1"] for run in runs]
@@ -50,7 +50,7 @@ def test_what_is_said_to_be_measured_is_in_the_results(name):
     assert float(row["seconds"]) == pytest.approx(mean(run["seconds"] for run in runs), abs=1)
     for folder in folders:
         ran = yaml.safe_load((folder / "recipe.yaml").read_text())
-        plain = recipes.load_recipe(name)
+        plain = load_recipe(name)
         assert ran["model"].get("name", ran["model"].get("backbone")).removesuffix("_tf") == plain.model.name
         if ran["data"]["size"] != list(plain.data.size):
             assert f"at {ran['data']['size'][0]} px" in row["data"]

@@ -3,7 +3,7 @@ import csv
 import optuna
 import pytest
 
-from experiments.config import recipe as recipes
+from experiments.config.load import load_recipe
 from experiments.data import dataset as faces
 from experiments.errors import FacesError
 from experiments.files import read_json
@@ -50,7 +50,7 @@ def test_the_best_is_the_trial_with_the_highest_top_1_of_its_last_epoch(searched
 
 def test_the_best_recipe_can_be_trained_as_it_is(searched):
     out, params = searched
-    recipe = recipes.load_recipe(out / "best.yaml")
+    recipe = load_recipe(out / "best.yaml")
     assert (recipe.optimizer.lr, recipe.augment.flip, recipe.epochs) == (*params.values(), 3)
     assert recipe == Run.open(out / "best").recipe()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments.config import recipe as recipes
+from experiments.config.load import load_recipe
 from experiments.config.recipe import Recipe
 
 SMALL = {
@@ -30,4 +30,4 @@ def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small(small_file: Path) -> Callable[..., Recipe]:
     """small("epochs=3", ...): the small transfer recipe with settings changed."""
-    return lambda *settings: recipes.load_recipe(small_file, settings)
+    return lambda *settings: load_recipe(small_file, settings)

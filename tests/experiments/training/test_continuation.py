@@ -11,6 +11,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import roc_curve
 
+from experiments.config.pretrained_run import resolve_recipe
 from experiments.config.recipe import Recipe
 from experiments.data.dataset import Faces, read_split
 from experiments.errors import FacesError
@@ -70,26 +71,26 @@ def test_what_is_taken_is_taken_bit_for_bit(classifier, small, name):
 def test_another_split_is_said(classifier, small):
     assert warn_of_other_split(margin(small, classifier.folder)) is None
     assert warn_of_other_split(small()) is None
-    assert "pictures that validate here may have trained there" in warn_of_other_split(
+    assert "validation images of this run may have been training images there" in warn_of_other_split(
         margin(small, classifier.folder, "{name: cosine}", "split.train=0.5")
     )
 
 
-def test_an_embedding_of_another_length_starts_anew_and_says_so(classifier, small, capsys):
+def test_an_embedding_of_another_length_starts_at_random_with_a_note(classifier, small, capsys):
     recipe = margin(small, classifier.folder, "{name: arcface}", "model.embedding=12", "model.dense=true")
     network = build_face_net(recipe.torch_model, 4)
     out = " ".join(capsys.readouterr().out.split())
-    assert "the embedding of 12 starts anew, as its own of 24 is left out" in out
-    assert "it learned with model.dense=false" in out
+    assert "the embedding of 12 starts with random weights: the run's has a length of 24" in out
+    assert "it was trained with model.dense=false" in out
     theirs = load_file(classifier.best_weights)
     assert torch.equal(network.backbone.conv1[0].weight, theirs["backbone.conv1.0.weight"])
 
 
-def test_an_embedding_on_another_grid_starts_anew_and_says_so(classifier, people, small, tmp_path, capsys):
+def test_an_embedding_on_another_grid_starts_at_random_with_a_note(classifier, people, small, tmp_path, capsys):
     recipe = margin(small, classifier.folder, "{name: cosine}", "model.grid=2", "epochs=1")
     made = train_torch(recipe, people, tmp_path / "run", options=ALONE)
     out = " ".join(capsys.readouterr().out.split())
-    assert "the embedding of 24 starts anew, as its own stands on model.grid=none" in out
+    assert "the embedding of 24 starts with random weights: the run's was trained with model.grid=none" in out
     trained = TrainedModel.open(made.folder)
     features = trained.network.backbone(torch.zeros(2, 3, *trained.size))
     assert features.shape == (2, 96 * 4)
@@ -107,8 +108,8 @@ def test_a_resumed_margin_run_needs_its_origin_no_more(classifier, people, small
 def test_a_recipe_without_statistics_has_the_runs(classifier, small):
     model = {"backbone": "test_resnet", "weights": str(classifier.folder)}
     then = small().data
-    assert Recipe.model_validate({"model": model}).data == then
-    assert Recipe.model_validate({"model": model, "data": {"mean": 0.25}}).data.mean == 0.25
+    assert resolve_recipe(Recipe.model_validate({"model": model})).data == then
+    assert resolve_recipe(Recipe.model_validate({"model": model, "data": {"mean": 0.25}})).data.mean == 0.25
 
 
 def test_a_run_of_the_other_kind_of_mobilenet_keeps_its_padding_and_statistics(classifier, tmp_path):
@@ -119,17 +120,17 @@ def test_a_run_of_the_other_kind_of_mobilenet_keeps_its_padding_and_statistics(c
     (folder / "recipe.yaml").write_text(yaml.safe_dump(tree))
     state = {f"backbone.{key}": t for key, t in build_backbone("mobilenet_v2_tf").state_dict().items()}
     save_file(state, folder / "best.safetensors")
-    recipe = Recipe.model_validate({"model": {"backbone": "mobilenet_v2", "weights": str(folder)}})
+    recipe = resolve_recipe(Recipe.model_validate({"model": {"backbone": "mobilenet_v2", "weights": str(folder)}}))
     assert recipe.torch_model.backbone == "mobilenet_v2_tf"
     assert type(build_face_net(recipe.torch_model, 3).backbone.features[0][0]).__name__ == "SameConv2d"
 
 
 def test_runs_of_other_networks_and_folders_that_are_none_are_refused(classifier, trained_once, small, tmp_path):
-    with pytest.raises(FacesError, match="this run is of test_resnet; expected a run of resnet18"):
+    with pytest.raises(FacesError, match="a run of test_resnet; expected a run of resnet18"):
         small(f"model={{backbone: resnet18, weights: {classifier.folder}}}")
-    with pytest.raises(FacesError, match="this run is of mytorch's face_cnn; expected a run of test_resnet"):
+    with pytest.raises(FacesError, match="a run of mytorch's face_cnn; expected a run of test_resnet"):
         small(f"model.weights={trained_once.folder}")
-    with pytest.raises(FacesError, match="this folder is no run"):
+    with pytest.raises(FacesError, match="not a run; expected a run's folder"):
         small(f"model.weights={tmp_path}")
     broken = shutil.copytree(classifier.folder, tmp_path / "broken")
     (broken / "recipe.yaml").write_text("model: 3")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.config import recipe as recipes
+from experiments.config.load import load_recipe
 from experiments.data.dataset import read_split
 from experiments.errors import FacesError
 from experiments.inference.model import TrainedModel
@@ -38,7 +38,7 @@ def test_a_run_holds_every_file_and_nothing_else(trained_once, contents):
 
 
 def test_the_runs_recipe_is_the_one_it_was_trained_with(trained_once, tiny):
-    assert trained_once.recipe() == recipes.load_recipe(trained_once.folder / "recipe.yaml") == tiny("epochs=12")
+    assert trained_once.recipe() == load_recipe(trained_once.folder / "recipe.yaml") == tiny("epochs=12")
 
 
 def test_the_runs_people_are_in_the_order_of_their_labels(trained_once):
