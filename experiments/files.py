@@ -1,6 +1,5 @@
 """Files and folders written whole or not at all, and refused where they would overwrite something."""
 
-import csv
 import fcntl
 import hashlib
 import json
@@ -11,13 +10,16 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from experiments.errors import FacesError
 from experiments.progress import say
 from mytorch.files import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def refuse_inside(path: Path, people: Path) -> None:
@@ -49,8 +51,9 @@ def locked(path: Path) -> Iterator[None]:
     The lock is a file next to it, `.NAME.lock`, which ends with its process however that ends. What a killed writer
     left of `path` (temporary files of `replacing`) is removed first.
     """
+    path = path.resolve()  # `replacing` follows links, and two names of one file share its lock
     lock = path.with_name(f".{path.name}.lock")
-    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with lock.open("a") as handle:
             try:
@@ -77,8 +80,9 @@ def _is_open_file(path: Path, descriptor: int) -> bool:
 
 def remove_temporary_files(path: Path) -> None:
     """Remove what `replacing(path)` left in processes that were killed. Only for the one writer of `path`."""
+    path = path.resolve()
     pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}{re.escape(path.suffix)}")
-    for sibling in path.absolute().parent.iterdir():
+    for sibling in path.parent.iterdir():
         if pattern.fullmatch(sibling.name):
             sibling.unlink(missing_ok=True)
 
@@ -137,12 +141,54 @@ def read_names(path: Path) -> list[str]:
     return names
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
-    """Write rows with the same keys as a CSV file, whole or not at all. columns: needed where there may be no rows."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=columns or list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = (), exact: bool = False) -> None:
+    """Write rows with the same keys as a CSV file, completely or not at all.
+
+    columns: needed where there may be no rows. A text that a spreadsheet would take for a formula gets an apostrophe,
+    which `read_csv` removes; exact: it does not, for files whose reader expects every cell as it is (a submission).
+    """
+    import pandas as pd
+
+    names = list(columns or rows[0])
+    cells = [[row[name] if exact else neutralize(row[name]) for name in names] for row in rows]
+    table = pd.DataFrame(cells, columns=names, dtype=object)  # as objects, a missing number leaves others integers
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def read_csv(path: Path, remedy: str, columns: Sequence[str] | None = None) -> "pd.DataFrame":
+    """Read a CSV file that `write_csv` wrote, every cell as text, empty where there is none.
+
+    Raises FacesError, with the remedy, where it is no table in UTF-8, a row has too many cells, or `columns` differ.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        if not isinstance(table.index, pd.RangeIndex):
+            raise ValueError("more cells in a row than columns")
+    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+        raise FacesError(f"{path}: cannot be read as a table ({str(error).strip()}): {remedy}") from error
+    if columns is not None and list(table.columns) != list(columns):
+        found = ",".join(table.columns)
+        raise FacesError(f"{path}: its columns are {found}, expected {','.join(columns)}: {remedy}")
+    return table.fillna("").map(restore)
+
+
+_FORMULA = re.compile(r"'*\s*[=+\-@|\t\r\0]")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)")
+
+
+def neutralize(cell: Any) -> Any:
+    """Put an apostrophe before a text that a spreadsheet would run as a formula; leave numbers and other texts."""
+    if isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
+
+
+def restore(cell: str) -> str:
+    """Undo `neutralize`."""
+    return cell[1:] if cell.startswith("'") and neutralize(cell[1:]) != cell[1:] else cell
 
 
 class Record(BaseModel):

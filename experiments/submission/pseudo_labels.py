@@ -49,7 +49,7 @@ def sort_by_person(
         for path, person in taken:
             (folder / person).mkdir(exist_ok=True)
             _link(path, folder / person / path.name)
-        write_csv(folder / table, rows)
+        write_csv(folder / table, rows, exact=True)
     named = len({person for _, person in taken})
     say(f"{target}: {len(taken)} of {len(pictures)} pictures, of {named} of {people} people")
     say(f"to train on them, too: --set data.further={target}")

@@ -109,7 +109,7 @@ def submit(
     rows = list(zip(form.ids, named, strict=True))
     if wrong := find_problems(rows, form, written):
         raise FacesError(f"{out} is not written: {'; '.join(wrong)}")
-    write_csv(out, [dict(zip(form.columns, row, strict=True)) for row in rows])
+    write_csv(out, [dict(zip(form.columns, row, strict=True)) for row in rows], exact=True)
     say(f"{out}: {len(rows)} rows, {len(set(named))} of {len(people)} people named, each by its {_LABEL[style]}")
     if len(trained) > 1 or views != "none":
         say(f"the mean of probabilities: {len(trained)} {'run' if len(trained) == 1 else 'runs'}, views: {views}")

@@ -1,5 +1,6 @@
 """Files written by one process at a time, and records that notice when they were edited."""
 
+import csv
 import json
 import multiprocessing
 import time
@@ -10,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.errors import FacesError
-from experiments.files import Record, locked, refuse_overwriting_input, write_json, write_text
+from experiments.files import (
+    Record,
+    locked,
+    neutralize,
+    read_csv,
+    refuse_overwriting_input,
+    write_csv,
+    write_json,
+    write_text,
+)
 
 
 class Point(Record):
@@ -104,3 +114,80 @@ def test_an_output_that_is_an_input_is_refused_by_every_name(tmp_path):
         with pytest.raises(FacesError, match="which this command reads: choose another --out"):
             refuse_overwriting_input(out, [tmp_path / "none", source])
     refuse_overwriting_input(tmp_path / "b.csv", [source])
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8) | st.sampled_from(
+    [
+        "=1",
+        " =1",
+        "\n=1",
+        "\r\n@x",
+        "'=1",
+        "''=1",
+        "'a",
+        "-1",
+        "+1.5e3",
+        "-x",
+        "\t-1",
+        "|a",
+        "nan",
+        "NA",
+        "",
+        " ",
+        "1,2",
+        '"',
+        '="',
+    ]
+)
+
+
+@given(rows=st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=6))
+def test_a_table_is_read_as_it_was_written_and_no_cell_is_a_formula(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("table") / "t.csv"
+    write_csv(path, [dict(zip("ab", row, strict=True)) for row in rows], ("a", "b"))
+    assert read_csv(path, "do that", ("a", "b")).to_numpy().tolist() == rows
+    with path.open(newline="", encoding="utf-8") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    for cell in cells:
+        shown = cell.lstrip()
+        assert not shown.startswith(("=", "@", "|")), cell
+        assert not shown.startswith(("+", "-")) or isinstance(float(shown), float), cell
+
+
+@given(number=st.floats() | st.integers())
+def test_numbers_stay_numbers(number):
+    assert neutralize(number) is number
+    assert neutralize(str(number)) == str(number)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"a,b\n1,2,3\n", b"a,b\n1,2\n1,2,3\n", b"a,c\n1,2\n", b"a,b\n\xff,1\n", b'a,b\n"1,2\n'],
+    ids=["empty", "too wide", "one too wide", "other columns", "not UTF-8", "open quote"],
+)
+def test_what_is_no_such_table_is_refused(tmp_path, content):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(FacesError, match=r"t\.csv: .*: do that"):
+        read_csv(tmp_path / "t.csv", "do that", ("a", "b"))
+
+
+def test_a_table_without_its_file_is_refused(tmp_path):
+    with pytest.raises(FacesError, match=r"t\.csv: .*No such file.*: do that"):
+        read_csv(tmp_path / "t.csv", "do that")
+
+
+def test_a_reader_of_exact_cells_gets_them(tmp_path):
+    rows = [{"image": "=1.jpg", "n": 1, "x": 0.1}, {"image": "b", "n": None, "x": 1e-7}]
+    write_csv(tmp_path / "t.csv", rows, exact=True)
+    assert (tmp_path / "t.csv").read_bytes() == b"image,n,x\n=1.jpg,1,0.1\nb,,1e-07\n"
+
+
+def test_two_names_of_one_file_share_its_lock(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "g").write_text("x")
+    (tmp_path / "link").symlink_to("store/g")
+    left = tmp_path / "store" / ".g.0123abcd"
+    left.write_text("x")
+    with locked(tmp_path / "link"):
+        assert (tmp_path / "store" / ".g.lock").exists()
+        assert not left.exists()

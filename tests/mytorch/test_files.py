@@ -1,7 +1,13 @@
+"""Files are written completely or not at all, where links lead, with the right permissions."""
+
 import os
+import socket
 import stat
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mytorch.files import replacing
 
@@ -50,3 +56,76 @@ def test_missing_folder_is_named(tmp_path):
     message = f"{tmp_path / 'none'}: no such folder to write a.txt in; make it first"
     with pytest.raises(FileNotFoundError, match=message), replacing(tmp_path / "none" / "a.txt"):
         pass
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "dangling"])
+def test_links_are_followed_and_stay(tmp_path, there):
+    (tmp_path / "store").mkdir()
+    if there:
+        (tmp_path / "store" / "real.csv").write_text("old")
+    (tmp_path / "one.csv").symlink_to(tmp_path / "two.csv")
+    (tmp_path / "two.csv").symlink_to("store/real.csv")
+    with replacing(tmp_path / "one.csv") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "store" / "real.csv").read_text() == "new"
+    assert (tmp_path / "one.csv").is_symlink()
+    assert (tmp_path / "two.csv").is_symlink()
+    assert os.listdir(tmp_path / "store") == ["real.csv"]
+
+
+@given(
+    mode=st.integers(0o400, 0o777).filter(lambda mode: mode & 0o400), private=st.booleans(), umask=st.integers(0, 0o77)
+)
+def test_an_existing_file_keeps_its_permissions(tmp_path_factory, mode, private, umask):
+    path = tmp_path_factory.mktemp("mode") / "a"
+    path.write_text("old")
+    path.chmod(mode)
+    before = os.umask(umask)
+    try:
+        with replacing(path, private=private) as temporary:
+            temporary.unlink()  # as libraries do that write a file of their own and move it
+            temporary.write_text("new")
+            temporary.chmod(0o600)
+    finally:
+        os.umask(before)
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("new", mode)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_a_new_file_follows_the_umask_unless_it_is_private(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        for name, private in (("weights", False), ("gallery", True)):
+            with replacing(tmp_path / name, private=private) as temporary:
+                assert not (private and temporary.stat().st_mode & 0o077)
+                temporary.unlink()
+                temporary.write_text("new")
+                temporary.chmod(0o600 if not private else 0o644)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "weights").stat().st_mode) == 0o666 & ~umask
+    assert stat.S_IMODE((tmp_path / "gallery").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["itself", "by a link"])
+@pytest.mark.parametrize("kind", ["folder", "FIFO", "socket", "device"])
+def test_what_is_no_regular_file_is_refused_and_left_alone(tmp_path, kind, linked, monkeypatch):
+    path = tmp_path / "there"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "FIFO":
+        os.mkfifo(path)
+    elif kind == "socket":
+        monkeypatch.chdir(tmp_path)  # a socket's path may not be long
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind("there")
+    else:
+        path = Path("/dev/null")
+    before = path.stat().st_mode
+    given_path = tmp_path / "link" if linked else path
+    if linked:
+        given_path.symlink_to(path)
+    with pytest.raises(OSError, match=f"{given_path}: is a {kind}, expected a regular file"), replacing(given_path):
+        pytest.fail("the block ran")
+    assert path.stat().st_mode == before
+    assert not [name for name in os.listdir(path.parent) if name.startswith(f".{path.name}.")]

@@ -84,7 +84,7 @@ def evaluate_known_unknown(
         scores = _embeddings(embedder, asked, view) @ templates.T
         given = np.where(scores.max(1) >= threshold, np.array(names)[scores.argmax(1)], STRANGER_LABEL)
         path = out / f"{TEST}_submission.csv"
-        write_csv(path, [{"id": n, "label": str(name)} for n, name in enumerate(given)])
+        write_csv(path, [{"id": n, "label": str(name)} for n, name in enumerate(given)], exact=True)
         say(f"{path}: {len(asked)} rows, {(given == STRANGER_LABEL).mean():.1%} of them nobody")
     return result
 
