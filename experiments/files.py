@@ -1,5 +1,6 @@
 """Files and folders written whole or not at all, and refused where they would overwrite something."""
 
+import csv
 import fcntl
 import hashlib
 import json
@@ -152,8 +153,10 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[s
     names = list(columns or rows[0])
     cells = [[row[name] if exact else neutralize(row[name]) for name in names] for row in rows]
     table = pd.DataFrame(cells, columns=names, dtype=object)  # as objects, a missing number leaves others integers
+    # The csv module leaves a lone carriage return unquoted, and readers take it for the end of a line.
+    quoting = csv.QUOTE_NONNUMERIC if any("\r" in str(cell) for row in cells for cell in row) else csv.QUOTE_MINIMAL
     with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+        table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8", quoting=quoting)
 
 
 def read_csv(path: Path, remedy: str, columns: Sequence[str] | None = None) -> "pd.DataFrame":

@@ -127,16 +127,15 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
         "'a",
         "-1",
         "+1.5e3",
+        "-inf",
         "-x",
         "\t-1",
         "|a",
-        "nan",
         "NA",
         "",
-        " ",
-        "1,2",
+        "\r",
+        ",",
         '"',
-        '="',
     ]
 )
 

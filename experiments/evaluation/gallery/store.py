@@ -92,7 +92,7 @@ def write_gallery(gallery: Gallery, path: Path) -> None:
         "digest": _digest(embeddings),
     }
     path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    with replacing(path, private=True) as temporary:
         save_file({"embeddings": embeddings}, temporary, about)
 
 
