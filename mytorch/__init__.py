@@ -9,7 +9,7 @@ from mytorch.checkpoint import CheckpointError, load, save
 from mytorch.config import show_config
 from mytorch.device import to_device
 from mytorch.gradcheck import GradientError, gradcheck
-from mytorch.memory import set_reserve
+from mytorch.memory import set_cache_limit
 from mytorch.modes import allow_winograd, no_grad
 from mytorch.random import manual_seed
 from mytorch.summary import summary
@@ -30,8 +30,8 @@ __all__ = [
     "no_grad",
     "optim",
     "save",
+    "set_cache_limit",
     "set_num_threads",
-    "set_reserve",
     "show_config",
     "summary",
     "to_device",

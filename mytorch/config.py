@@ -1,4 +1,4 @@
-"""What mytorch computes with here, and what would be faster."""
+"""What mytorch computes with on this machine, and what would be faster."""
 
 import os
 import platform
@@ -11,15 +11,15 @@ from mytorch.device import require_cuda
 from mytorch.modes import winograd_allowed
 from mytorch.threads import blas_libraries, get_num_threads
 
-WIDE = "SkylakeX"
-"""OpenBLAS's name for its AVX-512 kernels; newer names are of kernels that are as wide."""
+AVX512_KERNELS = "SkylakeX"
+"""OpenBLAS's name for its AVX-512 kernels. Kernels with newer names use AVX-512 too."""
 
-NARROW = {"Haswell", "Zen", "Sandybridge", "Nehalem", "Prescott", "Core2", "Barcelona"}
-"""Kernels that use half as wide registers, or less."""
+NARROW_KERNELS = {"Haswell", "Zen", "Sandybridge", "Nehalem", "Prescott", "Core2", "Barcelona"}
+"""OpenBLAS's names of kernels whose registers are at most half as wide."""
 
 
 def show_config() -> None:
-    """Print what mytorch computes with: versions, threads, the BLAS and its kernels, GPU; then what would be faster."""
+    """Print what mytorch computes with (versions, threads, BLAS and its kernels, GPU), then what would be faster."""
     facts, hints = config()
     width = max(map(len, facts))
     for name, value in facts.items():
@@ -29,46 +29,46 @@ def show_config() -> None:
 
 
 def config() -> tuple[dict[str, str], list[str]]:
-    """Facts by name, and what would be faster, in words."""
+    """Return facts by name, and hints at what would be faster."""
     libraries = blas_libraries()
     facts = {
-        "Python": platform.python_version() + ("" if _locked() else ", free-threaded"),
+        "Python": platform.python_version() + ("" if _has_global_lock() else ", free-threaded"),
         "NumPy": np.__version__,
         "threads": f"{get_num_threads()} of {os.cpu_count()} processors",
-        "BLAS": _blas(libraries),
-        "Winograd": "allowed" if winograd_allowed() else "forbidden: allow_winograd(False) was said",
-        "GPU": _gpu(),
+        "BLAS": _describe_blas(libraries),
+        "Winograd": "allowed" if winograd_allowed() else "forbidden by allow_winograd(False)",
+        "GPU": _describe_gpu(),
     }
     hints = []
     if libraries is None:
-        hints.append("pip install threadpoolctl: without it convolutions use one thread, beside those of the BLAS")
-    elif _avx512() and any(library.get("architecture") in NARROW for library in libraries):
+        hints.append("pip install threadpoolctl: without it convolutions use one thread, apart from those of the BLAS")
+    elif _has_avx512() and any(library.get("architecture") in NARROW_KERNELS for library in libraries):
         hints.append(
-            f"OPENBLAS_CORETYPE={WIDE.upper()} in the environment, before NumPy is imported: this processor has "
-            "AVX-512, and OpenBLAS does not know it"
+            f"set OPENBLAS_CORETYPE={AVX512_KERNELS.upper()} in the environment before NumPy is imported: this "
+            "processor has AVX-512, and OpenBLAS does not recognize it"
         )
     if get_num_threads() == 1 and (os.cpu_count() or 1) > 1:
-        hints.append("mytorch.set_num_threads(n), or OMP_NUM_THREADS=n in the environment: one thread works now")
+        hints.append("mytorch.set_num_threads(n), or OMP_NUM_THREADS=n in the environment: only one thread is used now")
     return facts, hints
 
 
-def _locked() -> bool:
-    """Whether Python lets one thread at a time run its own code."""
+def _has_global_lock() -> bool:
+    """Return True if Python runs one thread at a time (the GIL)."""
     return getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
-def _blas(libraries: list[dict] | None) -> str:
+def _describe_blas(libraries: list[dict] | None) -> str:
     if libraries is None:
         return "unknown without threadpoolctl"
-    named = (
+    descriptions = (
         f"{library['internal_api']} {library['version']}, kernels {library.get('architecture', 'unknown')}, "
         f"{library['num_threads']} threads of its own"
         for library in libraries
     )
-    return "; ".join(named) or "none that threadpoolctl knows"
+    return "; ".join(descriptions) or "none that threadpoolctl knows"
 
 
-def _gpu() -> str:
+def _describe_gpu() -> str:
     try:
         require_cuda()
     except RuntimeError as error:
@@ -79,9 +79,9 @@ def _gpu() -> str:
     return f"{name}, CuPy {cupy.__version__}"
 
 
-def _avx512(processor: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether Linux lists the instructions; False where there is no such list."""
+def _has_avx512(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Return True if Linux lists the instructions, False if it does not or there is no such list."""
     try:
-        return "avx512f" in processor.read_text(encoding="utf-8", errors="replace").split()
+        return "avx512f" in cpuinfo.read_text(encoding="utf-8", errors="replace").split()
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""Batches that are read while the network computes."""
+"""Datasets and loaders: batches are read in a thread while the network computes."""
 
 from collections.abc import Generator, Iterable, Iterator
 from queue import Full, Queue
@@ -10,12 +10,13 @@ import numpy as np
 from mytorch.device import Array
 
 Item = TypeVar("Item")
-PATIENCE = 0.05
-"""Seconds after which a thread that waits for room looks whether anybody still wants its items."""
+
+POLL_SECONDS = 0.05
+"""How often a thread that waits for a free place in the queue checks whether its items are still wanted."""
 
 
 class Dataset(Protocol):
-    """What a DataLoader reads: its length, and the items at an array of indices, as a batch."""
+    """What a DataLoader reads: a length, and the items at an array of indices, as one batch."""
 
     def __len__(self) -> int: ...
 
@@ -23,12 +24,15 @@ class Dataset(Protocol):
 
 
 class ArrayDataset:
-    """Arrays of one length, such as images and labels; a batch is a tuple with the chosen rows of each."""
+    """Arrays of equal length, such as images and labels. A batch is a tuple of rows from each array.
+
+    As torch.utils.data.TensorDataset.
+    """
 
     def __init__(self, *arrays: Array):
         if len({len(array) for array in arrays}) != 1:
             lengths = [len(array) for array in arrays]
-            raise ValueError(f"ArrayDataset got arrays of {lengths} items: expected at least one, all as long")
+            raise ValueError(f"ArrayDataset got arrays of {lengths} items: expected at least one, all of equal length")
         self.arrays = arrays
 
     def __len__(self) -> int:
@@ -39,10 +43,11 @@ class ArrayDataset:
 
 
 class DataLoader:
-    """A dataset's batches, epoch by epoch: `for images, labels in loader.epoch(3)`.
+    """An iterable over the batches of a dataset: `for images, labels in loader`.
 
-    shuffle: in an order that seed and epoch decide, so that a resumed run sees what an unbroken one does. drop_last:
-    leave out a last batch that is not full. ahead: how many batches a thread reads beforehand; 0 reads each when asked.
+    shuffle: in a new order each epoch, which depends on `seed` and the epoch's number alone. `set_epoch` sets that
+    number, so a resumed run sees the batches that an uninterrupted one does. drop_last: leave out a last batch that is
+    not full. prefetch_factor: how many batches a thread reads in advance; with 0 each is read when it is needed.
     """
 
     def __init__(
@@ -52,60 +57,65 @@ class DataLoader:
         shuffle: bool = False,
         drop_last: bool = False,
         seed: int = 0,
-        ahead: int = 2,
+        prefetch_factor: int = 2,
     ):
-        if batch_size < 1 or ahead < 0:
-            raise ValueError(f"batch_size={batch_size}, ahead={ahead}: expected at least 1, and at least 0")
+        if batch_size < 1 or prefetch_factor < 0:
+            raise ValueError(
+                f"batch_size={batch_size}, prefetch_factor={prefetch_factor}: expected at least 1, and at least 0"
+            )
         self.dataset, self.batch_size, self.shuffle, self.drop_last = dataset, batch_size, shuffle, drop_last
-        self.seed, self.ahead = seed, ahead
+        self.seed, self.prefetch_factor, self.epoch = seed, prefetch_factor, 0
 
     def __len__(self) -> int:
-        """Batches an epoch."""
-        whole, rest = divmod(len(self.dataset), self.batch_size)
-        return whole + (rest > 0 and not self.drop_last)
+        """Return the number of batches per epoch."""
+        full, rest = divmod(len(self.dataset), self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
 
-    def epoch(self, number: int = 0) -> Iterator[Any]:
-        """One epoch's batches."""
-        count = len(self.dataset)
-        order = np.random.default_rng((self.seed, number)).permutation(count) if self.shuffle else np.arange(count)
+    def set_epoch(self, epoch: int) -> None:
+        """Set the number of the next epoch, which decides its order. Every iteration adds 1 by itself."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[Any]:
+        count, epoch = len(self.dataset), self.epoch
+        self.epoch += 1
+        order = np.random.default_rng((self.seed, epoch)).permutation(count) if self.shuffle else np.arange(count)
         starts = range(0, len(self) * self.batch_size, self.batch_size)
         batches = (self.dataset[order[start : start + self.batch_size]] for start in starts)
-        return prefetch(batches, self.ahead) if self.ahead else batches
+        return prefetch(batches, self.prefetch_factor) if self.prefetch_factor else batches
 
 
-def prefetch(items: Iterable[Item], ahead: int = 2) -> Generator[Item, None, None]:
-    """The items of any iterable, of which a thread makes up to `ahead` before they are asked for.
+def prefetch(items: Iterable[Item], buffer_size: int = 2) -> Generator[Item, None, None]:
+    """Yield the items of any iterable, computed in a thread up to `buffer_size` items in advance.
 
-    NumPy lets go of the interpreter while it computes, and so does a read from disk, so a thread is enough, and nothing
-    need be sent between processes. An exception in the thread is raised here, after the items that came before it. A
-    loop that is left early closes the iterator (or call its `close`): the thread ends and is waited for, and `items`,
-    if it is a generator, is closed in the thread that ran it.
+    NumPy and file reads release Python's global lock, so a thread is enough and no data is copied between processes. An
+    exception in the thread is raised here, after the items that came before it. To stop early, leave the loop or call
+    `close()`: the thread is stopped and joined, and `items`, if it is a generator, is closed in that thread.
     """
-    if ahead < 1:
-        raise ValueError(f"ahead={ahead}: expected at least 1 item to make beforehand")
-    return _prefetched(items, ahead)
+    if buffer_size < 1:
+        raise ValueError(f"buffer_size={buffer_size}: expected at least 1 item to compute in advance")
+    return _prefetch(items, buffer_size)
 
 
-def _prefetched(items: Iterable[Item], ahead: int) -> Generator[Item, None, None]:
-    queue: Queue[tuple[str, Any]] = Queue(ahead)
+def _prefetch(items: Iterable[Item], buffer_size: int) -> Generator[Item, None, None]:
+    queue: Queue[tuple[str, Any]] = Queue(buffer_size)
     stopped = Event()
     thread = Thread(target=_produce, args=(items, queue, stopped), name="mytorch-prefetch", daemon=True)
     thread.start()
     try:
         while True:
-            what, thing = queue.get()
-            if what == "error":
-                raise thing
-            if what == "end":
+            kind, value = queue.get()
+            if kind == "error":
+                raise value
+            if kind == "end":
                 return
-            yield thing
+            yield value
     finally:
         stopped.set()
         thread.join()
 
 
 def _produce(items: Iterable[Any], queue: Queue, stopped: Event) -> None:
-    """Put every item into the queue, and then how it ended, until nobody wants them."""
+    """Put every item into the queue, then the end or the exception, until `stopped` is set."""
     iterator = iter(items)
     try:
         for item in iterator:
@@ -120,10 +130,10 @@ def _produce(items: Iterable[Any], queue: Queue, stopped: Event) -> None:
 
 
 def _put(queue: Queue, entry: tuple[str, Any], stopped: Event) -> bool:
-    """True once there was room for `entry`; False if it is not wanted any more."""
+    """Return True once `entry` is in the queue, or False if `stopped` is set first."""
     while not stopped.is_set():
         try:
-            queue.put(entry, timeout=PATIENCE)
+            queue.put(entry, timeout=POLL_SECONDS)
             return True
         except Full:
             continue

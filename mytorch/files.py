@@ -12,7 +12,7 @@ PRIVATE_MODE = 0o600
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str], private: bool = False) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str], private: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the same folder, and move it to `path` when the block succeeds.
 
     If the block fails (a full disk, Ctrl-C, an error), the old file stays unchanged and the temporary file is removed.
@@ -23,7 +23,7 @@ def replacing(path: str | os.PathLike[str], private: bool = False) -> Iterator[P
     """
     target = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"{target.parent}: no such folder to write {target.name} in; make it first")
+        raise FileNotFoundError(f"{target.parent}: no such folder to write {target.name} in; create it first")
     try:
         old = target.stat()
     except FileNotFoundError:

@@ -1,9 +1,9 @@
-"""Memory for large arrays, used again once nobody holds the array that had it.
+"""A cache of memory blocks for large arrays.
 
-The operating system hands out fresh memory page by page, each at its first touch, and that costs about as much as the
-arithmetic on it. A training step needs the same sizes again and again; so a freed array's memory waits here for the
-next of its size. It is handed out only when no view of the array is left: an array that a user holds is never written
-to by others.
+The operating system provides fresh memory page by page, at the first touch of each page. That costs about as much as
+the arithmetic on it. A training step allocates the same sizes again and again, so the memory of a freed array is cached
+here for the next array of its size. A block is reused only when no view of its array is left: an array that a user
+still holds is never overwritten.
 """
 
 import threading
@@ -13,50 +13,53 @@ from typing import Any
 
 import numpy as np
 
-LEAST = 1 << 18
-"""Bytes from which on an array has its memory from here; smaller ones are NumPy's own business."""
+MIN_POOLED_BYTES = 1 << 18
+"""Smaller arrays are allocated by NumPy as usual."""
 
-LINE = 64
-"""Bytes of a line of the cache, at which arrays begin: the processor's vectors then never straddle two."""
+CACHE_LINE_BYTES = 64
+"""Arrays start at a multiple of this, so that the processor's vectors never straddle two cache lines."""
 
-_LOCK = threading.RLock()  # a collected array comes back at any moment, inside of `empty` as well
+_LOCK = threading.RLock()  # reentrant: garbage collection may return a block while `empty` holds the lock
 _free: OrderedDict[int, list[np.ndarray]] = OrderedDict()
-_waiting = 0
-_reserve = 1 << 30
+_cached_bytes = 0
+_cache_limit = 1 << 30
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An array with C order, uninitialised, whose memory may have served before."""
+    """Return an uninitialized array in C order, in cached memory if a block of its size is free."""
     size = prod(shape) * np.dtype(dtype).itemsize
-    if size < LEAST:
+    if size < MIN_POOLED_BYTES:
         return np.empty(shape, dtype)
-    return np.asarray(_Lease(_taken(_rounded(size)), shape, np.dtype(dtype)))
+    return np.asarray(_Lease(_take_block(_round_up(size)), shape, np.dtype(dtype)))
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An array of zeros, whose memory may have served before."""
+    """Return an array of zeros in C order, in cached memory if a block of its size is free."""
     array = empty(shape, dtype)
     array[...] = 0
     return array
 
 
-def set_reserve(size: int) -> None:
-    """Let at most so many bytes of freed memory wait for their next use, 1 GiB unless set; 0 keeps none."""
-    global _reserve
+def set_cache_limit(size: int) -> None:
+    """Cache at most `size` bytes of freed memory; the default is 1 GiB, and 0 turns the cache off.
+
+    Raises ValueError for a negative size.
+    """
+    global _cache_limit
     if size < 0:
-        raise ValueError(f"set_reserve({size}): expected a number of bytes, 0 or more")
+        raise ValueError(f"set_cache_limit({size}): expected a number of bytes, 0 or more")
     with _LOCK:
-        _reserve = int(size)
+        _cache_limit = int(size)
         _trim()
 
 
-def waiting() -> int:
-    """Bytes of freed memory that wait for their next use."""
-    return _waiting
+def cached_bytes() -> int:
+    """Return how many bytes of freed memory are cached."""
+    return _cached_bytes
 
 
 class _Lease:
-    """What an array that came from here holds on to. Where the array and all its views are gone, so is this."""
+    """The owner of an array's memory. It is collected with the last view of the array and returns its block."""
 
     __slots__ = ("__array_interface__", "block")
 
@@ -70,43 +73,43 @@ class _Lease:
         }
 
     def __del__(self) -> None:
-        _give_back(self.block)
+        _return_block(self.block)
 
 
-def _rounded(size: int) -> int:
-    """Up to the next of eight sizes between a power of two and the next: arrays of nearly one size share memory."""
+def _round_up(size: int) -> int:
+    """Round up to one of eight sizes per power of two, so that arrays of similar size share blocks."""
     step = 1 << max(12, size.bit_length() - 4)
     return -(-size // step) * step
 
 
-def _taken(size: int) -> np.ndarray:
-    global _waiting
+def _take_block(size: int) -> np.ndarray:
+    global _cached_bytes
     with _LOCK:
         blocks = _free.get(size)
         if blocks:
-            _waiting -= size
+            _cached_bytes -= size
             return blocks.pop()
-    memory = np.empty(size + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
+    memory = np.empty(size + CACHE_LINE_BYTES, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE_BYTES
     return memory[start : start + size]
 
 
-def _give_back(block: np.ndarray) -> None:
-    global _waiting
+def _return_block(block: np.ndarray) -> None:
+    global _cached_bytes
     with _LOCK:
         _free.setdefault(len(block), []).append(block)
         _free.move_to_end(len(block))
-        _waiting += len(block)
+        _cached_bytes += len(block)
         _trim()
 
 
 def _trim() -> None:
-    """Let go of memory above the reserve, of the sizes first that were given back the longest ago."""
-    global _waiting
-    while _waiting > _reserve:
+    """Free cached blocks until the limit holds, least recently returned sizes first."""
+    global _cached_bytes
+    while _cached_bytes > _cache_limit:
         size, blocks = next(iter(_free.items()))
         if blocks:
             blocks.pop()
-            _waiting -= size
+            _cached_bytes -= size
         else:
             del _free[size]

@@ -1,4 +1,4 @@
-"""The library's source of randomness: initial weights and dropout draw from it, and `manual_seed` sets it."""
+"""The library's random number generator: initial weights and dropout use it, and `manual_seed` seeds it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +9,9 @@ _generator = np.random.default_rng()
 
 
 def manual_seed(seed: int | tuple[int, ...]) -> None:
-    """Start the stream anew: the same seed, the same weights and the same dropped units from here on.
+    """Seed the generator: the same seed gives the same weights and the same dropped units from here on.
 
-    A tuple such as (seed, epoch) gives streams that have nothing to do with one another.
+    Tuples such as (seed, epoch) give independent streams.
     """
     global _generator
     _generator = np.random.default_rng(seed)
@@ -19,18 +19,18 @@ def manual_seed(seed: int | tuple[int, ...]) -> None:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Inside, the library's stream and NumPy's own start at `seed`; afterwards both go on where they were."""
+    """Seed the library's generator and NumPy's global one inside the `with` block, and restore both afterwards."""
     global _generator
-    before, numpys = _generator, np.random.get_state()
+    generator_before, numpy_before = _generator, np.random.get_state()
     _generator = np.random.default_rng(seed)
     np.random.seed(seed)
     try:
         yield
     finally:
-        _generator = before
-        np.random.set_state(numpys)
+        _generator = generator_before
+        np.random.set_state(numpy_before)
 
 
-def generator() -> np.random.Generator:
-    """The generator in use."""
+def default_generator() -> np.random.Generator:
+    """Return the generator in use."""
     return _generator

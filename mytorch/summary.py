@@ -1,4 +1,4 @@
-"""What a network is made of: `print(mytorch.summary(network, (3, 64, 64)))`."""
+"""A table of a network's layers: `print(mytorch.summary(network, (3, 64, 64)))`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 
 from mytorch import nn
-from mytorch.device import Array, side, to_device
+from mytorch.device import Array, device_of, to_device
 from mytorch.modes import no_grad
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Row:
-    """A layer or a container: its dotted name, what it is, its output for one example, its parameters and its FLOPs."""
+class LayerSummary:
+    """A layer or a container: its dotted name, its class, its output's shape for one example, parameters and FLOPs."""
 
     name: str
     kind: str
-    output: Shape
+    output_shape: Shape
     parameters: int
     flops: int
     depth: int
@@ -29,19 +29,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """Every layer of a network, containers before what they hold, whose figures they include; str() is a table.
+    """Every layer of a network. Containers come before their layers and include their numbers. str() is a table.
 
-    FLOPs are those of one example in evaluation: a multiply-add is two, and a bias, an activation, a comparison or one
-    operation of a normalisation or of an interpolation is one an output; a function such as exp or tanh is one too.
-    Reshaping, padding and dropout are none.
+    FLOPs are those of one example in evaluation mode. A multiply-add counts as two. A bias, an activation, a
+    comparison, and one operation of a normalization or an interpolation count as one per output; a function such as exp
+    or tanh does too. Reshaping, padding and dropout count as none.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[LayerSummary, ...]
     input_shape: Shape
 
     @property
     def parameters(self) -> int:
-        """Learned numbers of the whole network."""
+        """Number of learned values of the whole network."""
         return self.rows[0].parameters
 
     @property
@@ -53,7 +53,8 @@ class Summary:
         cells = [("layer", "kind", "output", "parameters", "FLOPs")]
         for row in self.rows:
             name = "  " * row.depth + (row.name.rpartition(".")[2] or "network")
-            cells.append((name, row.kind, "x".join(map(str, row.output)), f"{row.parameters:,}", f"{row.flops:,}"))
+            shape = "x".join(map(str, row.output_shape))
+            cells.append((name, row.kind, shape, f"{row.parameters:,}", f"{row.flops:,}"))
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [
             "  ".join(
@@ -64,37 +65,37 @@ class Summary:
         lines.insert(1, "  ".join("-" * width for width in widths))
         shape = "x".join(map(str, self.input_shape))
         lines.append(
-            f"input {shape}: {self.parameters:,} parameters, {self.flops:,} FLOPs an example (a multiply-add is 2)"
+            f"input {shape}: {self.parameters:,} parameters, {self.flops:,} FLOPs per example (a multiply-add is 2)"
         )
         return "\n".join(line.rstrip() for line in lines)
 
 
 def summary(network: nn.Module, input_shape: Shape) -> Summary:
-    """Run `network` once, in evaluation and without keeping anything, and note every layer's output.
+    """Run `network` once in evaluation mode on zeros, and return the output shape and the cost of every layer.
 
-    input_shape: of one example, without the batch: (3, H, W). The network comes back as it was.
+    input_shape: of one example, without the batch, such as (3, H, W). The network is not changed.
     """
     if not isinstance(input_shape, Sequence):
         raise ValueError(f"input_shape={input_shape}: expected the shape of one example, such as (3, 64, 64)")
     parameters = list(network.parameters())
     like = parameters[0].data if parameters else np.zeros(0, "f")
-    x = to_device(np.zeros((1, *input_shape), like.dtype), side(like))
-    seen: dict[int, tuple[Shape, Shape, int]] = {}
-    with no_grad(), _evaluating(network), _watched(network, seen):
+    x = to_device(np.zeros((1, *input_shape), like.dtype), device_of(like))
+    calls: dict[int, tuple[Shape, Shape, int]] = {}
+    with no_grad(), _evaluation_mode(network), _record_shapes(network, calls):
         network(x)
     rows = []
     for name, module in network.named_modules():
-        _, output, _ = seen.get(id(module), ((), (0,), 0))
-        flops = sum(_flops(part, *seen[id(part)]) for _, part in module.named_modules() if id(part) in seen)
+        _, output, _ = calls.get(id(module), ((), (0,), 0))
+        flops = sum(_flops(part, *calls[id(part)]) for _, part in module.named_modules() if id(part) in calls)
         depth = name.count(".") + 1 if name else 0
         count = sum(prod(parameter.shape) for parameter in module.parameters())
-        rows.append(Row(name, type(module).__name__, output[1:], count, flops, depth))
+        rows.append(LayerSummary(name, type(module).__name__, output[1:], count, flops, depth))
     return Summary(tuple(rows), tuple(input_shape))
 
 
 @contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Every module in evaluation, and afterwards in the mode it was in."""
+def _evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Set evaluation mode inside the `with` block, and restore each module's mode afterwards."""
     modes = [(module, module.training) for _, module in network.named_modules()]
     network.eval()
     try:
@@ -105,22 +106,22 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _watched(network: nn.Module, seen: dict[int, tuple[Shape, Shape, int]]) -> Iterator[None]:
-    """Every forward notes the shapes of its input and its output, and how often it was called."""
+def _record_shapes(network: nn.Module, calls: dict[int, tuple[Shape, Shape, int]]) -> Iterator[None]:
+    """Record in `calls` the input shape, output shape and number of calls of every module."""
     modules = [module for _, module in network.named_modules()]
 
-    def watch(module: nn.Module) -> Callable[[Array], Array]:
+    def record(module: nn.Module) -> Callable[[Array], Array]:
         forward = module.forward
 
-        def noting(x: Array) -> Array:
+        def recording(x: Array) -> Array:
             y = forward(x)
-            seen[id(module)] = x.shape, y.shape, seen.get(id(module), ((), (), 0))[2] + 1
+            calls[id(module)] = x.shape, y.shape, calls.get(id(module), ((), (), 0))[2] + 1
             return y
 
-        return noting
+        return recording
 
     for module in modules:
-        module.__dict__["forward"] = watch(module)
+        module.__dict__["forward"] = record(module)
     try:
         yield
     finally:
@@ -129,27 +130,29 @@ def _watched(network: nn.Module, seen: dict[int, tuple[Shape, Shape, int]]) -> I
 
 
 def _flops(module: Any, x: Shape, y: Shape, calls: int) -> int:
-    """The FLOPs of a layer itself, without those that it holds."""
-    for kind, count in COUNTS.items():
+    """Return the FLOPs of a layer itself, without those of the layers inside it."""
+    for kind, count in FLOP_COUNTERS.items():
         if isinstance(module, kind):
             return calls * count(module, x, y)
     return 0
 
 
-def _biased(module: Any, y: Shape) -> int:
+def _bias_flops(module: Any, y: Shape) -> int:
     return 0 if module.bias is None else prod(y)
 
 
-def _affine(module: Any, y: Shape, each: int) -> int:
-    return prod(y) * (each + (module.weight is not None) + (module.bias is not None))
+def _norm_flops(module: Any, y: Shape, per_output: int) -> int:
+    return prod(y) * (per_output + (module.weight is not None) + (module.bias is not None))
 
 
-COUNTS: dict[type | tuple[type, ...], Callable[[Any, Shape, Shape], int]] = {
-    (nn.Conv1d, nn.Conv2d): lambda m, x, y: 2 * prod(y) * prod(m.weight.shape[1:]) + _biased(m, y),
-    (nn.ConvTranspose1d, nn.ConvTranspose2d): lambda m, x, y: 2 * prod(x) * prod(m.weight.shape[1:]) + _biased(m, y),
-    nn.Linear: lambda m, x, y: 2 * prod(y) * m.in_features + _biased(m, y),
-    (nn.BatchNorm1d, nn.BatchNorm2d): lambda m, x, y: _affine(m, y, 2),
-    (nn.LayerNorm, nn.GroupNorm): lambda m, x, y: _affine(m, y, 6),
+FLOP_COUNTERS: dict[type | tuple[type, ...], Callable[[Any, Shape, Shape], int]] = {
+    (nn.Conv1d, nn.Conv2d): lambda m, x, y: 2 * prod(y) * prod(m.weight.shape[1:]) + _bias_flops(m, y),
+    (nn.ConvTranspose1d, nn.ConvTranspose2d): lambda m, x, y: (
+        2 * prod(x) * prod(m.weight.shape[1:]) + _bias_flops(m, y)
+    ),
+    nn.Linear: lambda m, x, y: 2 * prod(y) * m.in_features + _bias_flops(m, y),
+    (nn.BatchNorm1d, nn.BatchNorm2d): lambda m, x, y: _norm_flops(m, y, 2),
+    (nn.LayerNorm, nn.GroupNorm): lambda m, x, y: _norm_flops(m, y, 6),
     (nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d): lambda m, x, y: prod(y) * prod(m.kernel_size),
     (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.GlobalAvgPool2d): lambda m, x, y: prod(x),
     nn.Upsample: lambda m, x, y: 0 if m.mode == "nearest" else 3 * (len(y) - 2) * prod(y),
@@ -162,4 +165,4 @@ COUNTS: dict[type | tuple[type, ...], Callable[[Any, Shape, Shape], int]] = {
     (nn.Softmax, nn.LogSoftmax): lambda m, x, y: 4 * prod(y),
     (nn.Residual, nn.SqueezeExcitation): lambda m, x, y: prod(y),
 }
-"""What each layer does to (N, ...) input and output shapes of one example; layers that are not here do nothing."""
+"""The FLOPs of each layer, from its (1, ...) input and output shapes. Layers that are not listed have none."""

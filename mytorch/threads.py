@@ -1,7 +1,7 @@
-"""Threads: large work on arrays, shared among the processor's cores in parts that fit its cache.
+"""Thread parallelism over chunks of an array that fit the processor's cache.
 
-NumPy lets go of Python's lock while it computes, so that plain threads run side by side. The matrix products in the
-parts are held to one thread each: a part is small, and two layers of threads would fight for the same cores.
+NumPy releases Python's global lock while it computes, so plain threads run in parallel. Inside them the BLAS is limited
+to one thread: a chunk is small, and two levels of threads would compete for the same cores.
 """
 
 import os
@@ -18,179 +18,183 @@ import numpy as np
 R = TypeVar("R")
 T = TypeVar("T")
 
-PART = 1 << 23
-"""Bytes that a part should touch: a share of a last-level cache.
+CHUNK_BYTES = 1 << 23
+"""Bytes that one chunk should touch: a thread's fraction of a last-level cache.
 
-Less would fit the second level, but make NumPy's calls so short that the threads mostly wait for each other's Python.
+Smaller chunks would fit the second-level cache, but they make NumPy's calls so short that threads mostly wait for each
+other's Python code.
 """
 
-LITTLE = 1 << 20
-"""Bytes below which work is not worth waking another thread."""
+MIN_PARALLEL_BYTES = 1 << 20
+"""Below this many bytes, waking another thread costs more than it saves."""
 
-BUFFER = 1024
-"""Elements of NumPy's buffer inside of `spread`.
+UFUNC_BUFFER_SIZE = 1024
+"""Elements in NumPy's ufunc buffer inside `parallel_map`.
 
-Where one operand is repeated along the other's rows, NumPy copies it into its buffer again and again, unless a row
-fills that: with its usual 8,192 elements, arithmetic on rows of 1,024 takes twice as long.
+When NumPy broadcasts an operand along rows, it copies it into this buffer unless a row fills the buffer. With the
+default of 8,192 elements, arithmetic on rows of 1,024 takes twice as long.
 """
 
 _LOCK = threading.RLock()
 _LOCAL = threading.local()
-_chosen: int | None = None
+_num_threads: int | None = None
 
 
 def get_num_threads() -> int:
-    """How many threads work on one operation.
+    """Return the number of threads that work on one operation.
 
-    What `set_num_threads` chose; else the variable OMP_NUM_THREADS, which the BLAS and PyTorch heed, too; else as many
-    as this process may use processors.
+    It is the value given to `set_num_threads`; otherwise the environment variable OMP_NUM_THREADS, which the BLAS and
+    PyTorch read too; otherwise the number of processors that this process may use.
     """
-    if _chosen is not None:
-        return _chosen
-    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    if wanted.isdigit() and int(wanted):
-        return int(wanted)
+    if _num_threads is not None:
+        return _num_threads
+    value = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if value.isdigit() and int(value):
+        return int(value)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def set_num_threads(count: int) -> None:
-    """Let `count` threads work on one operation. Raises ValueError for less than one."""
-    global _chosen
+    """Use `count` threads for one operation. Raises ValueError for less than one."""
+    global _num_threads
     if count < 1:
         raise ValueError(f"set_num_threads({count}): expected at least 1")
-    _chosen = int(count)
+    _num_threads = int(count)
 
 
 @contextmanager
 def num_threads(count: int) -> Iterator[None]:
-    """Inside, `count` threads work on one operation."""
-    global _chosen
-    before = _chosen
+    """Use `count` threads inside the `with` block."""
+    global _num_threads
+    before = _num_threads
     set_num_threads(count)
     try:
         yield
     finally:
-        _chosen = before
+        _num_threads = before
 
 
-def share(count: int, each: int, work: Callable[[slice], object]) -> None:
-    """Do `work` on slices that cover range(count), by as many threads as there are; each: bytes an item touches."""
+def parallel_for(count: int, bytes_per_item: int, work: Callable[[slice], object]) -> None:
+    """Call `work` on slices that together cover range(count), on several threads.
 
-    def each_slice(some: Sequence[slice]) -> None:
-        for part in some:
-            work(part)
+    bytes_per_item: how much memory the work on one item touches. It decides how long the slices are.
+    """
 
-    spread(parts(count, each), each_slice)
+    def run_chunks(run: Sequence[slice]) -> None:
+        for chunk in run:
+            work(chunk)
+
+    parallel_map(chunks(count, bytes_per_item), run_chunks)
 
 
-def parts(count: int, each: int) -> list[slice]:
-    """Slices that cover range(count), as long as the cache allows, and no longer than a thread's share of much work."""
-    each = max(1, each)
-    step = max(1, min(PART // each, max(-(-count // get_num_threads()), LITTLE // each)))
+def chunks(count: int, bytes_per_item: int) -> list[slice]:
+    """Split range(count) into slices that fit the cache. Large work gives every thread at least one slice."""
+    bytes_per_item = max(1, bytes_per_item)
+    per_thread = max(-(-count // get_num_threads()), MIN_PARALLEL_BYTES // bytes_per_item)
+    step = max(1, min(CHUNK_BYTES // bytes_per_item, per_thread))
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
-def spread(items: Sequence[T], work: Callable[[Sequence[T]], R]) -> list[R]:
-    """Split `items` into a run of neighbours for each thread, and do `work` on the runs at once; what it returned.
+def parallel_map(items: Sequence[T], work: Callable[[Sequence[T]], R]) -> list[R]:
+    """Split `items` into one run of neighbors per thread, call `work` on all runs in parallel, and return the results.
 
-    The same items make the same runs, so that sums over them come out the same. Where there is one thread, inside of
-    another `spread`, and where the BLAS cannot be held to one thread, all items are one run. An exception is raised
-    here once all threads have ended.
+    The runs depend only on the items and the number of threads, so sums over the results are reproducible. All items
+    form a single run if there is one thread, inside another `parallel_map`, or if the BLAS cannot be limited to one
+    thread. If `work` raises an exception, it is raised here after all threads have finished.
     """
     if not items:
         return []
     if getattr(_LOCAL, "inside", False):
         return [work(items)]
-    before = np.setbufsize(BUFFER)  # this thread's own
+    before = np.setbufsize(UFUNC_BUFFER_SIZE)  # holds for this thread only
     try:
-        with OneEach() as held:
-            threads = min(get_num_threads(), len(items)) if held else 1
+        with single_threaded_blas() as limited:
+            threads = min(get_num_threads(), len(items)) if limited else 1
             bounds = [len(items) * i // threads for i in range(threads + 1)]
-            runs = [items[a:b] for a, b in pairwise(bounds)]
-            return _in_threads(runs, work) if threads > 1 else [work(items)]
+            runs = [items[start:stop] for start, stop in pairwise(bounds)]
+            return _run_in_threads(runs, work) if threads > 1 else [work(items)]
     finally:
         np.setbufsize(before)
 
 
 class _Task(Generic[T, R]):
-    """Work on a run of items, done by the thread that comes first: the one that was asked, or who waits for it.
+    """Work on one run of items, done by whichever thread gets to it first: a worker, or the caller who waits for it.
 
-    A sleeping thread takes a tenth of a millisecond to wake up. Who asked, and has done his own part by then, need not
-    wait for that.
+    A sleeping thread needs about 0.1 ms to wake up. A caller who has finished its own run by then does not wait.
     """
 
     def __init__(self, work: Callable[[Sequence[T]], R], run: Sequence[T]):
         self.work, self.run = work, run
-        self.begun, self.ended = threading.Lock(), threading.Lock()
-        self.ended.acquire()
+        self.started, self.finished = threading.Lock(), threading.Lock()
+        self.finished.acquire()
         self.results: list[R] = []
         self.error: BaseException | None = None
 
-    def do(self) -> None:
-        """Do the work, unless another thread has begun."""
-        if not self.begun.acquire(blocking=False):
+    def execute(self) -> None:
+        """Do the work, unless another thread has started it."""
+        if not self.started.acquire(blocking=False):
             return
         _LOCAL.inside = True
         try:
             self.results.append(self.work(self.run))
-        except BaseException as error:  # whoever asked for the work is told
+        except BaseException as error:  # raised again in the caller's thread
             self.error = error
         finally:
             _LOCAL.inside = False
-            self.ended.release()
+            self.finished.release()
 
     def result(self) -> R:
-        """What the work returned; its exception is raised here."""
+        """Return what the work returned, or raise its exception."""
         if self.error is not None:
             raise self.error
         return self.results[0]
 
 
-def _in_threads(runs: Sequence[Sequence[T]], work: Callable[[Sequence[T]], R]) -> list[R]:
+def _run_in_threads(runs: Sequence[Sequence[T]], work: Callable[[Sequence[T]], R]) -> list[R]:
     tasks = [_Task(work, run) for run in runs]
-    waiting = _workers(len(runs) - 1)
+    queue = _worker_queue(len(runs) - 1)
     for task in tasks[1:]:
-        waiting.put(task)
+        queue.put(task)
     for task in tasks:
-        task.do()
+        task.execute()
     for task in tasks:
-        task.ended.acquire()  # all of them, before any exception: they write into arrays of the caller's
+        task.finished.acquire()  # wait for all before raising: the tasks write into the caller's arrays
     return [task.result() for task in tasks]
 
 
 @cache
-def _workers(count: int) -> SimpleQueue:
-    """A queue of tasks, for which so many threads wait as long as the process lives.
+def _worker_queue(count: int) -> SimpleQueue:
+    """Start `count` worker threads, which live as long as the process, and return the queue that feeds them.
 
-    The standard library's pool of threads does more for a task, at four times the price: with hundreds of them in a
-    step of training, it shows.
+    The standard library's thread pool costs four times as much per task, which matters at hundreds of tasks per
+    training step.
     """
     tasks: SimpleQueue = SimpleQueue()
 
     def serve() -> None:
-        np.setbufsize(BUFFER)
+        np.setbufsize(UFUNC_BUFFER_SIZE)
         while True:
-            tasks.get().do()
+            tasks.get().execute()
 
     for index in range(count):
         threading.Thread(target=serve, name=f"mytorch_{index}", daemon=True).start()
     return tasks
 
 
-def _forget_threads() -> None:
-    """A forked process has none of its parent's threads."""
-    _workers.cache_clear()
-    _blas.cache_clear()
-    OneEach._inside = 0
+def _reset_after_fork() -> None:
+    """Forget the parent's threads, which a forked process does not have."""
+    _worker_queue.cache_clear()
+    _blas_controller.cache_clear()
+    single_threaded_blas._depth = 0
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_threads)
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 @cache
-def _blas() -> Any:
-    """What sets the threads of the BLAS; None without threadpoolctl, whose BLAS cannot be held to one thread."""
+def _blas_controller() -> Any:
+    """Return threadpoolctl's controller of the BLAS, or None if threadpoolctl is not installed."""
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:
@@ -199,40 +203,42 @@ def _blas() -> Any:
 
 
 def blas_libraries() -> list[dict[str, Any]] | None:
-    """What threadpoolctl says of each BLAS that is loaded; None without it."""
-    blas = _blas()
-    return None if blas is None else blas.info()
+    """Return threadpoolctl's description of each loaded BLAS, or None if threadpoolctl is not installed."""
+    controller = _blas_controller()
+    return None if controller is None else controller.info()
 
 
-class OneEach:
-    """Inside of it a matrix product runs on one thread; entering gives True where the BLAS could be held to that.
+class single_threaded_blas:
+    """Limit matrix products to one thread inside the `with` block. Entering returns False if that is not possible.
 
-    A BLAS that has run on several threads keeps them spinning for a while, in wait for the next product, and they take
-    the processors from ours: one small product on two threads costs the next 25 milliseconds. The BLAS has one number
-    of threads for the whole process: the first to come in sets it, the last to go puts it back.
+    After a multithreaded product the BLAS keeps its threads spinning for a while, in wait for the next product. They
+    take processors from ours: one small product on two threads slows down the next 25 milliseconds. The BLAS has one
+    thread count per process, so the first block to be entered sets it and the last one to be left restores it.
     """
 
-    _inside = 0
+    _depth = 0
     _before: tuple[tuple[Any, int], ...] = ()
 
     def __enter__(self) -> bool:
-        blas = _blas()
-        if blas is None:
+        controller = _blas_controller()
+        if controller is None:
             return False
+        shared = single_threaded_blas
         with _LOCK:
-            if not OneEach._inside:
-                found = ((library, library.num_threads) for library in blas.lib_controllers)
-                OneEach._before = tuple((library, count) for library, count in found if count != 1)
-                for library, _ in OneEach._before:
+            if not shared._depth:
+                counts = ((library, library.num_threads) for library in controller.lib_controllers)
+                shared._before = tuple((library, count) for library, count in counts if count != 1)
+                for library, _ in shared._before:
                     library.set_num_threads(1)
-            OneEach._inside += 1
+            shared._depth += 1
         return True
 
     def __exit__(self, *_: object) -> None:
-        if _blas() is None:
+        if _blas_controller() is None:
             return
+        shared = single_threaded_blas
         with _LOCK:
-            OneEach._inside -= 1
-            if not OneEach._inside:
-                for library, count in OneEach._before:
+            shared._depth -= 1
+            if not shared._depth:
+                for library, count in shared._before:
                     library.set_num_threads(count)

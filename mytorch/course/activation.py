@@ -29,7 +29,7 @@ class Identity(Layer):
 
     def backward(self, dLdA: Array | None = None) -> Array:
         """dLdA -> dLdZ = dLdA."""
-        return self.gradient(dLdA, self.kept("A").shape)
+        return self.gradient(dLdA, self.saved("A").shape)
 
 
 class Sigmoid(Layer):
@@ -42,7 +42,7 @@ class Sigmoid(Layer):
 
     def backward(self, dLdA: Array | None = None) -> Array:
         """dLdA -> dLdZ = dLdA · A (1 - A)."""
-        A = self.kept("A")
+        A = self.saved("A")
         return self.gradient(dLdA, A.shape) * A * (1 - A)
 
 
@@ -56,7 +56,7 @@ class Tanh(Layer):
 
     def backward(self, dLdA: Array | None = None) -> Array:
         """dLdA -> dLdZ = dLdA · (1 - A²)."""
-        A = self.kept("A")
+        A = self.saved("A")
         return self.gradient(dLdA, A.shape) * (1 - A**2)
 
 
@@ -70,7 +70,7 @@ class ReLU(Layer):
 
     def backward(self, dLdA: Array | None = None) -> Array:
         """dLdA -> dLdZ, which is dLdA where the unit was on."""
-        A = self.kept("A")
+        A = self.saved("A")
         return np.where(A > 0, self.gradient(dLdA, A.shape), 0)
 
 
@@ -88,7 +88,7 @@ class GELU(Layer):
 
     def backward(self, dLdA: Array | None = None) -> Array:
         """dLdA -> dLdZ = dLdA · (Φ(Z) + Z exp(-Z² / 2) / √(2π))."""
-        Z = self.kept("Z")
+        Z = self.saved("Z")
         density = np.exp(-(Z**2) / 2) / math.sqrt(2 * math.pi)
         return self.gradient(dLdA, Z.shape) * (self.Phi + Z * density)
 
@@ -114,7 +114,7 @@ class Swish(Layer):
 
     def backward(self, dLdA: Array | None = None) -> Array:
         """dLdA -> dLdZ = dLdA · (S + β Z S'); sets dLdbeta."""
-        Z = self.kept("Z")
+        Z = self.saved("Z")
         gradient, S = self.gradient(dLdA, Z.shape), self.S
         self.dLdbeta = float(np.sum(gradient * Z**2 * S * (1 - S)))
         return gradient * (S + self._beta() * Z * S * (1 - S))
@@ -143,6 +143,6 @@ class Softmax(Layer):
 
     def backward(self, dLdA: Array) -> Array:
         """dLdA (N, C) -> dLdZ (N, C)."""
-        A = self.kept("A")
+        A = self.saved("A")
         dLdA = self.gradient(dLdA, A.shape)
         return A * (dLdA - np.sum(dLdA * A, axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Batch normalisation: each channel to mean 0 and variance 1 over the batch, then a learned scale and shift.
+"""Batch normalization: each channel to mean 0 and variance 1 over the batch, then a learned scale and shift.
 
 Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training", 2015. With m values of each channel in a
 batch, M and V their mean and (biased) variance, and ε = 1e-8:
@@ -57,7 +57,7 @@ class _BatchNorm(Layer):
 
     def backward(self, dLdBZ: Array) -> Array:
         """dLdBZ, as BZ -> dLdZ, as Z, of the last training forward; sets dLdBW and dLdBb."""
-        NZ = self.kept("NZ")
+        NZ = self.saved("NZ")
         dLdBZ = self.gradient(dLdBZ, NZ.shape)
 
         def mean(X: Array) -> Array:
@@ -70,12 +70,12 @@ class _BatchNorm(Layer):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of Z (N, C); BW, Bb, running_M and running_V are (1, C), and m = N."""
+    """Batch normalization of Z (N, C); BW, Bb, running_M and running_V are (1, C), and m = N."""
 
     layout = "N C"
 
 
 class BatchNorm2d(_BatchNorm):
-    """Batch normalisation of Z (N, C, H, W); BW, Bb, running_M and running_V are (1, C, 1, 1), and m = N H W."""
+    """Batch normalization of Z (N, C, H, W); BW, Bb, running_M and running_V are (1, C, 1, 1), and m = N H W."""
 
     layout = "N C H W"

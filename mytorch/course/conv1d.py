@@ -45,7 +45,7 @@ class Conv1d_stride1(Layer):
 
     def backward(self, dLdZ: Array) -> Array:
         """dLdZ (N, C_out, W_out) -> dLdA (N, C_in, W_in); sets dLdW and dLdb."""
-        A, K = self.kept("A"), self.kernel_size
+        A, K = self.saved("A"), self.kernel_size
         dLdZ = self.gradient(dLdZ, (len(A), self.out_channels, A.shape[2] - K + 1))
         W = self.W.astype(A.dtype, copy=False)
 
@@ -81,7 +81,7 @@ class Conv1d(Layer):
         if callable(padding):  # without padding, the initializers come fifth and sixth
             weight_init_fn, bias_init_fn, padding = padding, weight_init_fn, 0
         self.stride = whole("stride", stride)
-        self.padding = whole("padding", padding, least=0)
+        self.padding = whole("padding", padding, minimum=0)
         self.conv1d_stride1 = Conv1d_stride1(in_channels, out_channels, kernel_size, weight_init_fn, bias_init_fn)
         self.downsample1d = Downsample1d(self.stride)
 

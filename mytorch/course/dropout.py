@@ -39,13 +39,13 @@ class Dropout(Layer):
 
     def backward(self, dLdA: Array) -> Array:
         """dLdA -> dLdZ, of the last training forward."""
-        return self.gradient(dLdA, self.kept("Z_shape")) * self.mask / (1 - self.p)
+        return self.gradient(dLdA, self.saved("Z_shape")) * self.mask / (1 - self.p)
 
 
 class Dropout2d(Dropout):
     """Silence whole channels of Z (N, C, H, W): as Dropout, with a mask of shape (N, C, 1, 1).
 
-    Neighbouring pixels of a feature map say much the same, so dropping single pixels would drop little.
+    Neighboring pixels of a feature map say much the same, so dropping single pixels would drop little.
     """
 
     def mask_shape(self, Z: Array) -> tuple[int, ...]:

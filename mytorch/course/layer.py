@@ -73,7 +73,7 @@ class Layer:
             )
         return array
 
-    def kept(self, name: str) -> Any:
+    def saved(self, name: str) -> Any:
         """What forward left in the attribute `name`; RuntimeError where there has been no forward yet."""
         if not hasattr(self, name):
             raise RuntimeError(
@@ -83,14 +83,14 @@ class Layer:
         return getattr(self, name)
 
 
-def whole(name: str, value: Any, least: int = 1) -> int:
+def whole(name: str, value: Any, minimum: int = 1) -> int:
     """`value` as an int; TypeError where it is not a whole number, ValueError where it is below `least`."""
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} is one whole number for all axes, got {value!r}: write it as an int") from None
-    if number < least:
-        raise ValueError(f"{name} should be {least} or more, got {number}")
+    if number < minimum:
+        raise ValueError(f"{name} should be {minimum} or more, got {number}")
     return number
 
 
@@ -109,8 +109,8 @@ def initial_bias(init_fn: InitFn | None, size: int) -> Array:
 
 
 def _of_shape(values: Any, shape: tuple[int, ...]) -> Array:
-    """What an initialiser returned, as floats of `shape`; it may add or drop axes of length one, no more."""
+    """What an initializer returned, as floats of `shape`; it may add or drop axes of length one, no more."""
     array = np.asarray(values)
     if [n for n in array.shape if n != 1] != [n for n in shape if n != 1]:
-        raise ValueError(f"the initialiser was called with {shape} and returned {array.shape}: return that shape")
+        raise ValueError(f"the initializer was called with {shape} and returned {array.shape}: return that shape")
     return array.reshape(shape) if array.dtype.kind == "f" else array.reshape(shape).astype(np.float64)

@@ -22,7 +22,7 @@ class Flatten(Layer):
 
     def backward(self, dLdZ: Array) -> Array:
         """dLdZ (N, product of the rest) -> dLdA (N, ...)."""
-        shape = self.kept("A_shape")
+        shape = self.saved("A_shape")
         return self.gradient(dLdZ, (shape[0], int(np.prod(shape[1:])))).reshape(shape)
 
 
@@ -66,7 +66,7 @@ class Linear(Layer):
 
     def backward(self, dLdZ: Array) -> Array:
         """dLdZ (N, C_out) -> dLdA (N, C_in); sets dLdW and dLdb."""
-        A = self.kept("A")
+        A = self.saved("A")
         dLdZ = self.gradient(dLdZ, (len(A), self.out_features))
         self.dLdW = dLdZ.T @ A
         self.dLdb = dLdZ.sum(axis=0)[:, None]

@@ -22,7 +22,7 @@ class MSELoss(Layer):
 
     def backward(self) -> Array:
         """dLdA (N, C)."""
-        difference: Array = self.kept("difference")
+        difference: Array = self.saved("difference")
         return 2 * difference / difference.size
 
 
@@ -49,7 +49,7 @@ class CrossEntropyLoss(Layer):
 
     def backward(self) -> Array:
         """dLdA (N, C)."""
-        P: Array = self.kept("P")
+        P: Array = self.saved("P")
         return (P - self.Y) / len(P)
 
 

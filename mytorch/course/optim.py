@@ -1,4 +1,4 @@
-"""Optimisers: how the gradients of a step move the parameters.
+"""Optimizers: how the gradients of a step move the parameters.
 
 Each steps W and b of every layer in `model.layers` that has `W`. A Conv1d or Conv2d keeps its parameters in an inner
 layer, so list that one: `model.layers = [conv.conv2d_stride1, linear]`. Every step puts new arrays in the parameters'
@@ -12,7 +12,7 @@ import numpy as np
 from mytorch.course.layer import Array
 
 
-class _Optimiser:
+class _Optimizer:
     """The layers with parameters, `l`, and their parameters as pairs: (linear, "W"), (linear, "b"), ..."""
 
     def __init__(self, model: Any, lr: float) -> None:
@@ -31,7 +31,7 @@ class _Optimiser:
         return [np.zeros_like(getattr(layer, name)) for layer, name in self.parameters]
 
 
-class SGD(_Optimiser):
+class SGD(_Optimizer):
     """Stochastic gradient descent with momentum μ.
 
     v = μ v + dLdW
@@ -51,7 +51,7 @@ class SGD(_Optimiser):
             setattr(layer, name, W - self.lr * self.v[i])
 
 
-class Adam(_Optimiser):
+class Adam(_Optimizer):
     """Steps scaled by running estimates of the gradient's mean m and square v, at step t = 1, 2, ...
 
     m = β₁ m + (1 - β₁) dLdW           m̂ = m / (1 - β₁ᵗ)

@@ -33,7 +33,7 @@ class MaxPool2d_stride1(Layer):
 
     def backward(self, dLdZ: Array) -> Array:
         """dLdZ (N, C, H_out, W_out) -> dLdA (N, C, H_in, W_in)."""
-        winner, K = self.kept("winner"), self.kernel
+        winner, K = self.saved("winner"), self.kernel
         dLdZ = self.gradient(dLdZ, winner.shape)
         H, W = dLdZ.shape[2:]
         dLdA = np.zeros(self.A_shape, dLdZ.dtype)
@@ -64,7 +64,7 @@ class MeanPool2d_stride1(Layer):
 
     def backward(self, dLdZ: Array) -> Array:
         """dLdZ (N, C, H_out, W_out) -> dLdA (N, C, H_in, W_in)."""
-        (N, C, H_in, W_in), K = self.kept("A_shape"), self.kernel
+        (N, C, H_in, W_in), K = self.saved("A_shape"), self.kernel
         H, W = H_in - K + 1, W_in - K + 1
         share = self.gradient(dLdZ, (N, C, H, W)) / K**2
         dLdA = np.zeros((N, C, H_in, W_in), share.dtype)

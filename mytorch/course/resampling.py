@@ -9,7 +9,7 @@ from mytorch.course.layer import Array, Layer, whole
 
 
 class Upsample1d(Layer):
-    """Put k - 1 zeros between neighbours, none after the last; k is the upsampling factor.
+    """Put k - 1 zeros between neighbors, none after the last; k is the upsampling factor.
 
     forward:  A (N, C, W) -> Z (N, C, k (W - 1) + 1)
         Z[n, c, k w] = A[n, c, w], zero elsewhere
@@ -32,7 +32,7 @@ class Upsample1d(Layer):
 
     def backward(self, dLdZ: Array) -> Array:
         """dLdZ (N, C, k (W - 1) + 1) -> dLdA (N, C, W)."""
-        dLdZ = self.gradient(dLdZ, self.kept("Z_shape"))
+        dLdZ = self.gradient(dLdZ, self.saved("Z_shape"))
         return dLdZ[:, :, :: self.upsampling_factor]
 
 
@@ -59,14 +59,14 @@ class Downsample1d(Layer):
 
     def backward(self, dLdZ: Array) -> Array:
         """dLdZ (N, C, ceil(W / k)) -> dLdA (N, C, W)."""
-        dLdZ = self.gradient(dLdZ, self.kept("Z_shape"))
+        dLdZ = self.gradient(dLdZ, self.saved("Z_shape"))
         dLdA = np.zeros(self.A_shape, dLdZ.dtype)
         dLdA[:, :, :: self.downsampling_factor] = dLdZ
         return dLdA
 
 
 class Upsample2d(Layer):
-    """Put k - 1 rows and columns of zeros between neighbours, none after the last.
+    """Put k - 1 rows and columns of zeros between neighbors, none after the last.
 
     forward:  A (N, C, H, W) -> Z (N, C, k (H - 1) + 1, k (W - 1) + 1)
         Z[n, c, k h, k w] = A[n, c, h, w], zero elsewhere
@@ -89,7 +89,7 @@ class Upsample2d(Layer):
 
     def backward(self, dLdZ: Array) -> Array:
         """dLdZ (N, C, k (H - 1) + 1, k (W - 1) + 1) -> dLdA (N, C, H, W)."""
-        dLdZ = self.gradient(dLdZ, self.kept("Z_shape"))
+        dLdZ = self.gradient(dLdZ, self.saved("Z_shape"))
         k = self.upsampling_factor
         return dLdZ[:, :, ::k, ::k]
 
@@ -116,7 +116,7 @@ class Downsample2d(Layer):
 
     def backward(self, dLdZ: Array) -> Array:
         """dLdZ (N, C, ceil(H / k), ceil(W / k)) -> dLdA (N, C, H, W)."""
-        dLdZ = self.gradient(dLdZ, self.kept("Z_shape"))
+        dLdZ = self.gradient(dLdZ, self.saved("Z_shape"))
         k = self.downsampling_factor
         dLdA = np.zeros(self.A_shape, dLdZ.dtype)
         dLdA[:, :, ::k, ::k] = dLdZ

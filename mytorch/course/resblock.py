@@ -10,7 +10,7 @@ from mytorch.course.layer import Array, Layer
 
 
 class ConvBlock(Layer):
-    """A convolution, then batch normalisation: (N, C_in, H, W) -> (N, C_out, H_out, W_out)."""
+    """A convolution, then batch normalization: (N, C_in, H, W) -> (N, C_out, H_out, W_out)."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, padding: int) -> None:
         self.conv2d = Conv2d(in_channels, out_channels, kernel_size, stride, padding)
@@ -27,7 +27,7 @@ class ConvBlock(Layer):
 
 
 class ResBlock(Layer):
-    """Two convolutions with batch normalisation, and a shortcut past both.
+    """Two convolutions with batch normalization, and a shortcut past both.
 
               ┌─ first (filter_size, stride, padding) ── ReLU ── second (1 x 1) ─┐
         A ────┤                                                                  + ── ReLU ── Z
@@ -40,7 +40,7 @@ class ResBlock(Layer):
         dLdA = first.backward(relu.backward(second.backward(dLdS))) + shortcut.backward(dLdS)
 
     Where the first block changes nothing about its input's shape (stride 1, padding 0, 1 x 1, as many channels) the
-    shortcut is the identity; else it is a block of the first's form. `eval` reaches the batch normalisations only: a
+    shortcut is the identity; else it is a block of the first's form. `eval` reaches the batch normalizations only: a
     backward belongs to the latest forward, so run it before an evaluating forward, not after.
     """
 

@@ -13,17 +13,16 @@ from mytorch.nn.container import Sequential
 from mytorch.nn.conv import Conv1d, Conv2d
 from mytorch.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d
 from mytorch.nn.dropout import DropBlock2d, Dropout, Dropout2d
-from mytorch.nn.image_norm import GroupNorm, LayerNorm
 from mytorch.nn.linear import Flatten, Linear
 from mytorch.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss
 from mytorch.nn.margin import ArcFace, CosFace
 from mytorch.nn.module import Module, Parameter
-from mytorch.nn.norm import BatchNorm1d, BatchNorm2d
+from mytorch.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from mytorch.nn.pool import AvgPool1d, AvgPool2d, GlobalAvgPool2d, MaxPool1d, MaxPool2d
 from mytorch.nn.resample import Downsample1d, Downsample2d, Upsample, ZeroUpsample1d, ZeroUpsample2d
 from mytorch.nn.residual import Residual
 from mytorch.nn.softmax import LogSoftmax, Softmax
-from mytorch.nn.squeeze import SqueezeExcitation
+from mytorch.nn.squeeze_excitation import SqueezeExcitation
 
 __all__ = [
     "GELU",

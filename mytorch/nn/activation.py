@@ -5,9 +5,9 @@ from typing import Literal
 import numpy as np
 
 from mytorch.device import Array
-from mytorch.modes import keeping
-from mytorch.nn.checks import expect, numbers
+from mytorch.modes import is_grad_enabled
 from mytorch.nn.module import Module, Parameter
+from mytorch.nn.validate import check_input, to_tuple
 from mytorch.ops import activation as ops
 
 
@@ -16,13 +16,13 @@ class ReLU(Module):
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
-        y = ops.relu(expect(self, x, "(*)"))
-        self.keep(y, output=y)
+        y = ops.relu(check_input(self, x, "(*)"))
+        self.save_for_backward(y, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (y,) = self.kept(grad)
+        (y,) = self.saved(grad)
         return ops.relu_grad(grad, y)
 
 
@@ -34,13 +34,13 @@ class LeakyReLU(Module):
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
-        y = ops.leaky_relu(expect(self, x, "(*)"), self.negative_slope)
-        self.keep(x, output=y)
+        y = ops.leaky_relu(check_input(self, x, "(*)"), self.negative_slope)
+        self.save_for_backward(x, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (x,) = self.kept(grad)
+        (x,) = self.saved(grad)
         return ops.leaky_relu_grad(grad, x, self.negative_slope)
 
     def extra_repr(self) -> str:
@@ -55,25 +55,25 @@ class PReLU(Module):
     """
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: type | np.dtype | str = np.float32):
-        (self.num_parameters,) = numbers(num_parameters, 1, "num_parameters", least=1)
+        (self.num_parameters,) = to_tuple(num_parameters, 1, "num_parameters", minimum=1)
         self.weight = Parameter(np.full(self.num_parameters, init, dtype))
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
-        expect(self, x, "(*)", dtype=self.weight.dtype)
+        check_input(self, x, "(*)", dtype=self.weight.dtype)
         if self.num_parameters > 1 and (x.ndim < 2 or x.shape[1] != self.num_parameters):
             raise ValueError(
                 f"PReLU got an input of shape {x.shape}: expected (N, {self.num_parameters}, *), for its "
                 f"{self.num_parameters} slopes; give it that many channels, or build it with num_parameters=1"
             )
         y = ops.prelu(x, self.weight.data)
-        self.keep(x, output=y)
+        self.save_for_backward(x, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same; accumulates weight.grad."""
-        (x,) = self.kept(grad)
-        self.weight.accumulate(ops.prelu_slope_grad(grad, x, self.num_parameters))
+        (x,) = self.saved(grad)
+        self.weight.accumulate_grad(ops.prelu_slope_grad(grad, x, self.num_parameters))
         return ops.prelu_grad(grad, x, self.weight.data)
 
     def extra_repr(self) -> str:
@@ -86,13 +86,13 @@ class Sigmoid(Module):
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
-        y = ops.sigmoid(expect(self, x, "(*)"))
-        self.keep(y, output=y)
+        y = ops.sigmoid(check_input(self, x, "(*)"))
+        self.save_for_backward(y, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (y,) = self.kept(grad)
+        (y,) = self.saved(grad)
         return ops.sigmoid_grad(grad, y)
 
 
@@ -101,13 +101,13 @@ class Tanh(Module):
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
-        y = ops.tanh(expect(self, x, "(*)"))
-        self.keep(y, output=y)
+        y = ops.tanh(check_input(self, x, "(*)"))
+        self.save_for_backward(y, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (y,) = self.kept(grad)
+        (y,) = self.saved(grad)
         return ops.tanh_grad(grad, y)
 
 
@@ -116,14 +116,14 @@ class SiLU(Module):
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
-        expect(self, x, "(*)")
-        y, kept = ops.silu_keeping(x) if keeping() else (ops.silu(x), x)
-        self.keep(kept, output=y)
+        check_input(self, x, "(*)")
+        y, kept = ops.silu_with_saved(x) if is_grad_enabled() else (ops.silu(x), x)
+        self.save_for_backward(kept, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (kept,) = self.kept(grad)
+        (kept,) = self.saved(grad)
         return ops.silu_grad(grad, kept)
 
 
@@ -137,17 +137,17 @@ class GELU(Module):
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
-        expect(self, x, "(*)")
+        check_input(self, x, "(*)")
         if self.approximate == "tanh":
             y, kept = ops.gelu_tanh(x), x
         else:
-            y, kept = ops.gelu_keeping(x) if keeping() else (ops.gelu(x), x)
-        self.keep(kept, output=y)
+            y, kept = ops.gelu_with_saved(x) if is_grad_enabled() else (ops.gelu(x), x)
+        self.save_for_backward(kept, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (kept,) = self.kept(grad)
+        (kept,) = self.saved(grad)
         return ops.gelu_grad(grad, kept) if self.approximate == "none" else ops.gelu_tanh_grad(grad, kept)
 
     def extra_repr(self) -> str:
@@ -160,10 +160,10 @@ class Identity(Module):
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
-        self.keep(output=expect(self, x, "(*)"))
+        self.save_for_backward(output=check_input(self, x, "(*)"))
         return x
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        self.kept(grad)
+        self.saved(grad)
         return grad

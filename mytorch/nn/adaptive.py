@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from mytorch.device import Array
 from mytorch.geometry import Size
-from mytorch.nn.checks import expect
 from mytorch.nn.module import Module
+from mytorch.nn.validate import check_input
 from mytorch.ops import adaptive as ops
 
 OutputSize = int | None | Sequence[int | None]
@@ -32,7 +32,7 @@ class _AdaptivePool(Module):
 
     def out(self, x: Array) -> Size:
         """The output's spatial size for `x`, looked over."""
-        expect(self, x, self.shape)
+        check_input(self, x, self.shape)
         return tuple(have if want is None else want for have, want in zip(x.shape[2:], self.output_size, strict=True))
 
     def extra_repr(self) -> str:
@@ -44,12 +44,12 @@ class _AdaptiveAvgPool(_AdaptivePool):
     def forward(self, x: Array) -> Array:
         """(N, C, *size) -> (N, C, *output_size)."""
         y = ops.adaptive_avg_pool(x, self.out(x))
-        self.keep(x.shape[2:], output=y)
+        self.save_for_backward(x.shape[2:], output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """The way back."""
-        (size,) = self.kept(grad)
+        (size,) = self.saved(grad)
         return ops.adaptive_avg_pool_grad(grad, size)
 
 
@@ -73,10 +73,10 @@ class AdaptiveMaxPool2d(_AdaptivePool):
     def forward(self, x: Array) -> Array:
         """(N, C, H, W) -> (N, C, *output_size)."""
         y = ops.adaptive_max_pool(x, self.out(x))
-        self.keep(x, y, output=y)
+        self.save_for_backward(x, y, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """The way back."""
-        x, y = self.kept(grad)
+        x, y = self.saved(grad)
         return ops.adaptive_max_pool_grad(grad, x, y)

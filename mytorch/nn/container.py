@@ -1,16 +1,17 @@
-"""Layers one after the other."""
+"""Containers of layers."""
 
 from collections.abc import Iterator
 
 from mytorch.device import Array
+from mytorch.nn.fusion import fuse
 from mytorch.nn.module import Module
-from mytorch.nn.together import steps
 
 
 class Sequential(Module):
-    """Layers one after the other. As torch.nn.Sequential: children are named "0", "1", ...
+    """Layers one after another. As torch.nn.Sequential: children are named "0", "1", ...
 
-    Some neighbours are computed together (`mytorch.nn.together`), so a Sequential goes back as a whole.
+    Some neighboring layers are computed together (see `mytorch.nn.fusion`). So call the backward of the Sequential, not
+    those of its layers.
     """
 
     def __init__(self, *layers: Module):
@@ -20,15 +21,15 @@ class Sequential(Module):
             setattr(self, str(index), layer)
 
     def forward(self, x: Array) -> Array:
-        """Through every layer in turn."""
-        for step in steps(self):
-            x = step.forward(x)
+        """Apply every layer in order."""
+        for layer in fuse(self):
+            x = layer.forward(x)
         return x
 
     def backward(self, grad: Array) -> Array:
-        """Back through every layer, the last first."""
-        for step in reversed(steps(self)):
-            grad = step.backward(grad)
+        """Apply every layer's backward in reverse order."""
+        for layer in reversed(fuse(self)):
+            grad = layer.backward(grad)
         return grad
 
     def __iter__(self) -> Iterator[Module]:

@@ -7,12 +7,12 @@ import numpy as np
 from mytorch.device import Array
 from mytorch.geometry import Size
 from mytorch.nn import init
-from mytorch.nn.checks import expect, numbers
 from mytorch.nn.module import Module, Parameter
+from mytorch.nn.validate import check_input, to_tuple
 from mytorch.ops import conv as ops
 
 
-class _Kernels(Module):
+class _ConvNd(Module):
     """What convolutions and transposed convolutions share: kernels, and where they stand.
 
     A subclass sets `axes`, the number of spatial axes, and `shape`, that of its input.
@@ -34,17 +34,17 @@ class _Kernels(Module):
         bias: bool = True,
         dtype: type | np.dtype | str = np.float32,
     ):
-        numbers((in_channels, out_channels), 2, "in_channels and out_channels", least=1)
+        to_tuple((in_channels, out_channels), 2, "in_channels and out_channels", minimum=1)
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"groups={groups} does not divide in_channels={in_channels} and out_channels={out_channels}: "
                 "choose a common divisor of both"
             )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size = numbers(kernel_size, self.axes, "kernel_size", least=1)
-        self.stride = numbers(stride, self.axes, "stride", least=1)
-        self.padding = numbers(padding, self.axes, "padding")
-        self.dilation = numbers(dilation, self.axes, "dilation", least=1)
+        self.kernel_size = to_tuple(kernel_size, self.axes, "kernel_size", minimum=1)
+        self.stride = to_tuple(stride, self.axes, "stride", minimum=1)
+        self.padding = to_tuple(padding, self.axes, "padding")
+        self.dilation = to_tuple(dilation, self.axes, "dilation", minimum=1)
         first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
         shape = (first, second // groups, *self.kernel_size)
         self.weight = Parameter(init.default_weight(shape, dtype))
@@ -59,24 +59,24 @@ class _Kernels(Module):
         return text + (", bias=False" if self.bias is None else "")
 
 
-class _Conv(_Kernels):
+class _Conv(_ConvNd):
     """Correlation with learned kernels, with zero padding, over any number of spatial axes."""
 
     def forward(self, x: Array) -> Array:
         """(N, in, *size) -> (N, out, *output size)."""
-        expect(self, x, self.shape, self.in_channels, self.weight.dtype)
+        check_input(self, x, self.shape, self.in_channels, self.weight.dtype)
         bias = None if self.bias is None else self.bias.data
         y = ops.conv(x, self.weight.data, bias, self.stride, self.padding, self.dilation, self.groups)
-        self.keep(x, output=y)
+        self.save_for_backward(x, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """The way back, to None without `needs_input_grad`; accumulates weight.grad and bias.grad."""
-        (x,) = self.kept(grad)
+        (x,) = self.saved(grad)
         geometry = (self.stride, self.padding, self.dilation, self.groups)
-        self.weight.accumulate(ops.conv_weight_grad(grad, x, self.kernel_size, *geometry))
+        self.weight.accumulate_grad(ops.conv_weight_grad(grad, x, self.kernel_size, *geometry))
         if self.bias is not None:
-            self.bias.accumulate(ops.conv_bias_grad(grad))
+            self.bias.accumulate_grad(ops.conv_bias_grad(grad))
         if not self.needs_input_grad:
             return None  # type: ignore[return-value]
         return ops.conv_input_grad(grad, self.weight.data, x.shape[2:], *geometry)

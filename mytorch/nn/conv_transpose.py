@@ -6,12 +6,12 @@ import numpy as np
 
 from mytorch.device import Array
 from mytorch.geometry import Size
-from mytorch.nn.checks import expect, numbers
-from mytorch.nn.conv import _Kernels
+from mytorch.nn.conv import _ConvNd
+from mytorch.nn.validate import check_input, to_tuple
 from mytorch.ops import conv_transpose as ops
 
 
-class _ConvTranspose(_Kernels):
+class _ConvTranspose(_ConvNd):
     """What a convolution does to gradients, done to inputs: each pixel becomes a kernel's copy, and copies add up.
 
     An axis of length L grows to (L - 1) stride - 2 padding + dilation (kernel - 1) + 1 + output_padding.
@@ -33,7 +33,7 @@ class _ConvTranspose(_Kernels):
         dtype: type | np.dtype | str = np.float32,
     ):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, dtype)
-        self.output_padding = numbers(output_padding, self.axes, "output_padding")
+        self.output_padding = to_tuple(output_padding, self.axes, "output_padding")
         if any(o >= max(s, d) for o, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True)):
             raise ValueError(
                 f"output_padding={output_padding} with stride={stride} and dilation={dilation}: expected less than "
@@ -42,21 +42,21 @@ class _ConvTranspose(_Kernels):
 
     def forward(self, x: Array) -> Array:
         """(N, in, *size) -> (N, out, *output size)."""
-        expect(self, x, self.shape, self.in_channels, self.weight.dtype)
+        check_input(self, x, self.shape, self.in_channels, self.weight.dtype)
         spacing = (self.stride, self.padding, self.dilation)
         out = tuple(map(ops.transposed_size, x.shape[2:], self.kernel_size, *spacing, self.output_padding))
         bias = None if self.bias is None else self.bias.data
         y = ops.conv_transpose(x, self.weight.data, bias, out, *spacing, self.groups)
-        self.keep(x, output=y)
+        self.save_for_backward(x, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """The way back, to None without `needs_input_grad`; accumulates weight.grad and bias.grad."""
-        (x,) = self.kept(grad)
+        (x,) = self.saved(grad)
         geometry = (self.stride, self.padding, self.dilation, self.groups)
-        self.weight.accumulate(ops.conv_transpose_weight_grad(grad, x, self.kernel_size, *geometry))
+        self.weight.accumulate_grad(ops.conv_transpose_weight_grad(grad, x, self.kernel_size, *geometry))
         if self.bias is not None:
-            self.bias.accumulate(ops.conv_transpose_bias_grad(grad))
+            self.bias.accumulate_grad(ops.conv_transpose_bias_grad(grad))
         if not self.needs_input_grad:
             return None  # type: ignore[return-value]
         return ops.conv_transpose_input_grad(grad, self.weight.data, x.shape[2:], *geometry)

@@ -1,10 +1,11 @@
-"""Layers that a Sequential computes together: the same numbers in fewer passes over memory.
+"""Neighboring layers that a Sequential computes together: the same numbers in fewer passes over memory.
 
-- ReLU, then max pooling: pooling first. What of the largest is above zero is the largest of what is above zero, and
-  ReLU has a fraction of the elements. Of the gradient, too, as an element that ReLU stops gets none either way.
-- Batch norm or a residual block, then ReLU: in one pass, while a part is in the cache.
+- ReLU, then max pooling: pooling goes first, and ReLU has fewer elements to process. The two commute, and so do their
+  gradients: an element that ReLU stops gets no gradient either way.
+- Batch norm or a residual block, then ReLU: in one pass, while a chunk is in the cache.
 
-A layer of another class, be it a subclass, stays as it is; so does one whose forward somebody has replaced, to watch.
+Layers of other classes, including subclasses, are computed as usual. So are layers whose `forward` or `backward` has
+been replaced on the instance, for example to record activations.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,40 +14,40 @@ from typing import Any, NamedTuple
 from mytorch.device import Array
 from mytorch.nn.activation import ReLU
 from mytorch.nn.module import Module
-from mytorch.nn.norm import BatchNorm1d, BatchNorm2d
+from mytorch.nn.normalization import BatchNorm1d, BatchNorm2d
 from mytorch.nn.pool import MaxPool1d, MaxPool2d
 from mytorch.nn.residual import Residual
 
 
-class Step(NamedTuple):
-    """One layer's, or two layers' at once."""
+class FusedLayer(NamedTuple):
+    """One layer, or two that are computed together."""
 
     forward: Callable[[Array], Array]
     backward: Callable[[Array], Array]
 
 
-def steps(layers: Iterable[Module]) -> list[Step]:
-    """How to compute `layers`, one after the other."""
-    result: list[Step] = []
-    waiting = _pooled_early(list(layers))
-    while waiting:
-        layer: Any = waiting.pop(0)
-        if waiting and _plain(layer, BatchNorm1d, BatchNorm2d, Residual) and _plain(waiting[0], ReLU):
-            waiting.pop(0)
-            result.append(Step(layer.forward_relu, layer.backward))
+def fuse(layers: Iterable[Module]) -> list[FusedLayer]:
+    """Return the steps in which to compute `layers` one after another."""
+    fused: list[FusedLayer] = []
+    remaining = _pool_before_relu(list(layers))
+    while remaining:
+        layer: Any = remaining.pop(0)
+        if remaining and _is_exactly(layer, BatchNorm1d, BatchNorm2d, Residual) and _is_exactly(remaining[0], ReLU):
+            remaining.pop(0)
+            fused.append(FusedLayer(layer.forward_relu, layer.backward))
         else:
-            result.append(Step(layer, layer.backward))
-    return result
+            fused.append(FusedLayer(layer, layer.backward))
+    return fused
 
 
-def _pooled_early(layers: list[Module]) -> list[Module]:
-    """The layers, max pooling moved before a ReLU that it follows."""
+def _pool_before_relu(layers: list[Module]) -> list[Module]:
+    """Exchange every ReLU with the max pooling that follows it."""
     for i in range(1, len(layers)):
-        if _plain(layers[i - 1], ReLU) and _plain(layers[i], MaxPool1d, MaxPool2d):
+        if _is_exactly(layers[i - 1], ReLU) and _is_exactly(layers[i], MaxPool1d, MaxPool2d):
             layers[i - 1], layers[i] = layers[i], layers[i - 1]
     return layers
 
 
-def _plain(layer: Module, *kinds: type[Module]) -> bool:
-    """Whether a layer is of one of these very classes, and does what they do."""
+def _is_exactly(layer: Module, *kinds: type[Module]) -> bool:
+    """Return True if a layer is of one of these classes, not a subclass, and its methods have not been replaced."""
     return type(layer) in kinds and not {"forward", "backward"} & vars(layer).keys()

@@ -5,11 +5,11 @@ from math import prod, sqrt
 import numpy as np
 
 from mytorch.device import Array
-from mytorch.random import generator
+from mytorch.random import default_generator
 
 
 def default_weight(shape: tuple[int, ...], dtype: type | np.dtype | str) -> Array:
-    """Weights (out, in, *kernel) of Conv and Linear: uniform within 1 / sqrt(fan in).
+    """BandedMatrix (out, in, *kernel) of Conv and Linear: uniform within 1 / sqrt(fan in).
 
     That is Kaiming's uniform (He et al., arXiv 1502.01852) with a = sqrt(5), which PyTorch chose.
     """
@@ -26,4 +26,4 @@ def default_bias(shape: tuple[int, ...], dtype: type | np.dtype | str, features:
 
 def uniform(shape: tuple[int, ...], bound: float, dtype: type | np.dtype | str) -> Array:
     """Values between -bound and bound, each as likely as the other."""
-    return generator().uniform(-bound, bound, shape).astype(dtype)
+    return default_generator().uniform(-bound, bound, shape).astype(dtype)

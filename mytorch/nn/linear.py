@@ -6,8 +6,8 @@ import numpy as np
 
 from mytorch.device import Array
 from mytorch.nn import init
-from mytorch.nn.checks import expect, numbers
 from mytorch.nn.module import Module, Parameter
+from mytorch.nn.validate import check_input, to_tuple
 from mytorch.ops import linear as ops
 
 
@@ -17,7 +17,7 @@ class Linear(Module):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, dtype: type | np.dtype | str = np.float32
     ):
-        numbers((in_features, out_features), 2, "in_features and out_features", least=1)
+        to_tuple((in_features, out_features), 2, "in_features and out_features", minimum=1)
         self.in_features, self.out_features = in_features, out_features
         shape = (out_features, in_features)
         self.weight = Parameter(init.default_weight(shape, dtype))
@@ -25,17 +25,17 @@ class Linear(Module):
 
     def forward(self, x: Array) -> Array:
         """(*, in) -> (*, out)."""
-        expect(self, x, "(*, F)", self.in_features, self.weight.dtype)
+        check_input(self, x, "(*, F)", self.in_features, self.weight.dtype)
         y = ops.linear(x, self.weight.data, None if self.bias is None else self.bias.data)
-        self.keep(x, output=y)
+        self.save_for_backward(x, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """(*, out) -> (*, in), or None without `needs_input_grad`; accumulates weight.grad and bias.grad."""
-        (x,) = self.kept(grad)
-        self.weight.accumulate(ops.linear_weight_grad(grad, x))
+        (x,) = self.saved(grad)
+        self.weight.accumulate_grad(ops.linear_weight_grad(grad, x))
         if self.bias is not None:
-            self.bias.accumulate(ops.linear_bias_grad(grad))
+            self.bias.accumulate_grad(ops.linear_bias_grad(grad))
         if not self.needs_input_grad:
             return None  # type: ignore[return-value]
         return ops.linear_input_grad(grad, self.weight.data)
@@ -50,11 +50,11 @@ class Flatten(Module):
 
     def forward(self, x: Array) -> Array:
         """(N, ...) -> (N, F)."""
-        y = expect(self, x, "(*)").reshape(len(x), prod(x.shape[1:]))
-        self.keep(x.shape, output=y)
+        y = check_input(self, x, "(*)").reshape(len(x), prod(x.shape[1:]))
+        self.save_for_backward(x.shape, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """(N, F) -> (N, ...)."""
-        (shape,) = self.kept(grad)
+        (shape,) = self.saved(grad)
         return grad.reshape(shape)

@@ -3,11 +3,10 @@
 from typing import Literal
 
 from mytorch.device import Array
-from mytorch.nn.checks import expect
 from mytorch.nn.module import Module
-from mytorch.nn.targets import expect_classes, expect_reduction, expect_values
+from mytorch.nn.validate import check_class_target, check_input, check_reduction, check_target
 from mytorch.ops import loss as ops
-from mytorch.ops.blockwise import summed
+from mytorch.ops.blockwise import blockwise_sum
 
 Reduction = Literal["mean", "sum"]
 
@@ -16,7 +15,7 @@ class _Loss(Module):
     """What losses share: terms, of which the mean or the sum is the loss."""
 
     def __init__(self, reduction: Reduction = "mean"):
-        self.reduction = expect_reduction(reduction)
+        self.reduction = check_reduction(reduction)
 
     def __call__(self, x: Array, target: Array) -> float:  # type: ignore[override]
         """The loss of a batch."""
@@ -26,19 +25,19 @@ class _Loss(Module):
         """The loss of a batch."""
         x, target = self.checked(x, target)
         total, kept = self.added(x, target)
-        self.keep(kept, target)
+        self.save_for_backward(kept, target)
         return total / self.count(x) if self.reduction == "mean" else total
 
     def backward(self, grad: float = 1.0) -> Array:  # type: ignore[override]
         """Gradient at the predictions, times `grad`."""
-        kept, target = self.kept()
+        kept, target = self.saved()
         return self.terms_grad(
             kept, target, float(grad) / self.count(kept) if self.reduction == "mean" else float(grad)
         )
 
     def checked(self, x: Array, target: Array) -> tuple[Array, Array]:
         """Predictions and target, looked over."""
-        return x, expect_values(self, target, expect(self, x, "(*)"))
+        return x, check_target(self, target, check_input(self, x, "(*)"))
 
     def count(self, x: Array) -> int:
         """How many terms there are."""
@@ -66,7 +65,7 @@ class _ElementLoss(_Loss):
 
     def added(self, x: Array, target: Array) -> tuple[float, Array]:
         """The sum of the terms, and x."""
-        return summed(self.terms, x, target), x
+        return blockwise_sum(self.terms, x, target), x
 
 
 class CrossEntropyLoss(_Loss):
@@ -84,7 +83,7 @@ class CrossEntropyLoss(_Loss):
 
     def checked(self, x: Array, target: Array) -> tuple[Array, Array]:
         """Logits (N, C), and class indices or soft targets."""
-        return x, expect_classes(self, target, expect(self, x, "(N, C)"), soft=True)
+        return x, check_class_target(self, target, check_input(self, x, "(N, C)"), soft=True)
 
     def count(self, x: Array) -> int:
         """One a row."""
@@ -92,7 +91,7 @@ class CrossEntropyLoss(_Loss):
 
     def added(self, x: Array, target: Array) -> tuple[float, Array]:
         """The sum of the rows' cross entropies, and what their gradient takes."""
-        losses, kept = ops.cross_entropy_keeping(x, target, self.label_smoothing)
+        losses, kept = ops.cross_entropy_with_saved(x, target, self.label_smoothing)
         return float(losses.sum(dtype="d")), kept
 
     def terms_grad(self, kept: Array, target: Array, scale: float) -> Array:
@@ -109,7 +108,7 @@ class NLLLoss(_Loss):
 
     def checked(self, x: Array, target: Array) -> tuple[Array, Array]:
         """Log-probabilities (N, C) and class indices (N,)."""
-        return x, expect_classes(self, target, expect(self, x, "(N, C)"))
+        return x, check_class_target(self, target, check_input(self, x, "(N, C)"))
 
     def count(self, x: Array) -> int:
         """One a row."""
@@ -117,11 +116,11 @@ class NLLLoss(_Loss):
 
     def terms(self, x: Array, target: Array) -> Array:
         """What the target's class has, with its sign turned."""
-        return ops.negative_likelihood(x, target)
+        return ops.nll_loss(x, target)
 
     def terms_grad(self, kept: Array, target: Array, scale: float) -> Array:
         """The gradient at the log-probabilities, (N, C)."""
-        return ops.negative_likelihood_grad(kept, target, scale)
+        return ops.nll_loss_grad(kept, target, scale)
 
 
 class MSELoss(_ElementLoss):
@@ -129,11 +128,11 @@ class MSELoss(_ElementLoss):
 
     def terms(self, x: Array, target: Array) -> Array:
         """Of each element."""
-        return ops.squared(x, target)
+        return ops.squared_error(x, target)
 
     def terms_grad(self, kept: Array, target: Array, scale: float) -> Array:
         """The gradient at the predictions."""
-        return ops.squared_grad(kept, target, scale)
+        return ops.squared_error_grad(kept, target, scale)
 
 
 class L1Loss(_ElementLoss):
@@ -141,11 +140,11 @@ class L1Loss(_ElementLoss):
 
     def terms(self, x: Array, target: Array) -> Array:
         """Of each element."""
-        return ops.absolute(x, target)
+        return ops.absolute_error(x, target)
 
     def terms_grad(self, kept: Array, target: Array, scale: float) -> Array:
         """The gradient at the predictions."""
-        return ops.absolute_grad(kept, target, scale)
+        return ops.absolute_error_grad(kept, target, scale)
 
 
 class SmoothL1Loss(_ElementLoss):
@@ -162,11 +161,11 @@ class SmoothL1Loss(_ElementLoss):
 
     def terms(self, x: Array, target: Array) -> Array:
         """Of each element."""
-        return ops.smooth_absolute(x, target, self.beta)
+        return ops.smooth_l1(x, target, self.beta)
 
     def terms_grad(self, kept: Array, target: Array, scale: float) -> Array:
         """The gradient at the predictions."""
-        return ops.smooth_absolute_grad(kept, target, self.beta, scale)
+        return ops.smooth_l1_grad(kept, target, self.beta, scale)
 
     def extra_repr(self) -> str:
         """The arguments."""
@@ -181,8 +180,8 @@ class BCEWithLogitsLoss(_ElementLoss):
 
     def terms(self, x: Array, target: Array) -> Array:
         """Of each element."""
-        return ops.binary_cross_entropy(x, target)
+        return ops.binary_cross_entropy_with_logits(x, target)
 
     def terms_grad(self, kept: Array, target: Array, scale: float) -> Array:
         """The gradient at the logits."""
-        return ops.binary_cross_entropy_grad(kept, target, scale)
+        return ops.binary_cross_entropy_with_logits_grad(kept, target, scale)

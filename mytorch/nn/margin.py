@@ -1,7 +1,7 @@
-"""Heads for faces: logits from the angle between an embedding and its class, with a margin for the true class.
+"""Margin heads for face recognition: logits from the angle between an embedding and its class, with a margin.
 
-`head(embedding, label)` gives logits for CrossEntropyLoss; `head.backward(grad)` the gradient at the embedding. At
-prediction time no margin is due, and the embedding itself is compared.
+`head(embedding, label)` returns logits for CrossEntropyLoss, `head.backward(grad)` the gradient at the embedding. For
+prediction no margin is applied, and the embeddings themselves are compared.
 """
 
 from math import sqrt
@@ -9,107 +9,115 @@ from typing import ClassVar
 
 import numpy as np
 
-from mytorch.device import Array, namespace
+from mytorch.device import Array, get_array_module
 from mytorch.nn import init
-from mytorch.nn.checks import expect, numbers
 from mytorch.nn.module import Module, Parameter
-from mytorch.nn.targets import expect_classes
+from mytorch.nn.validate import check_class_target, check_input, to_tuple
 from mytorch.ops import linear
 from mytorch.ops import margin as ops
 
 
-class _Margin(Module):
-    """s times the cosines of the angles to all classes, the label's own made smaller by a margin m.
+class _MarginHead(Module):
+    """`scale` times the cosines of the angles to all classes, where that of the label is reduced by `margin`.
 
-    weight: (classes, in_features), a direction for each class.
+    weight: (num_classes, in_features), a direction for each class.
     """
 
-    highest: ClassVar[float]
+    max_margin: ClassVar[float]
 
-    def __init__(self, in_features: int, classes: int, s: float, m: float, dtype: type | np.dtype | str = np.float32):
-        numbers((in_features, classes), 2, "in_features and classes", least=1)
-        if not s > 0 or not 0 <= m <= self.highest:
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        scale: float,
+        margin: float,
+        dtype: type | np.dtype | str = np.float32,
+    ):
+        to_tuple((in_features, num_classes), 2, "in_features and num_classes", minimum=1)
+        if not scale > 0 or not 0 <= margin <= self.max_margin:
             raise ValueError(
-                f"s={s}, m={m}: {type(self).__name__} needs a scale above 0 and a margin from 0 to {self.highest:.4g}"
+                f"scale={scale}, margin={margin}: {type(self).__name__} needs a scale above 0 and a margin from 0 to "
+                f"{self.max_margin:.4g}"
             )
-        self.in_features, self.classes, self.s, self.m = in_features, classes, float(s), float(m)
-        bound = sqrt(6 / (in_features + classes))  # Glorot and Bengio 2010; only the direction matters
-        self.weight = Parameter(init.uniform((classes, in_features), bound, dtype))
+        self.in_features, self.num_classes = in_features, num_classes
+        self.scale, self.margin = float(scale), float(margin)
+        bound = sqrt(6 / (in_features + num_classes))  # Glorot and Bengio 2010; only the direction matters
+        self.weight = Parameter(init.uniform((num_classes, in_features), bound, dtype))
 
     def __call__(self, x: Array, label: Array) -> Array:  # type: ignore[override]
-        """Logits (N, classes) for embeddings (N, in_features) and class indices (N,)."""
+        """Return logits (N, num_classes) for embeddings (N, in_features) and class indices (N,)."""
         return self.forward(x, label)
 
     def forward(self, x: Array, label: Array) -> Array:  # type: ignore[override]
-        """Logits (N, classes) for embeddings (N, in_features) and class indices (N,)."""
-        expect(self, x, "(N, F)")
-        expect(self, x, "(*, F)", self.in_features, self.weight.dtype)
-        rows, row_lengths = ops.unit_rows(x)
-        directions, lengths = ops.unit_rows(self.weight.data)
+        """Return logits (N, num_classes) for embeddings (N, in_features) and class indices (N,)."""
+        check_input(self, x, "(N, F)")
+        check_input(self, x, "(*, F)", self.in_features, self.weight.dtype)
+        rows, row_norms = ops.normalize_rows(x)
+        directions, direction_norms = ops.normalize_rows(self.weight.data)
         cosine = linear.linear(rows, directions, None)
-        own = namespace(x).arange(len(x)), expect_classes(self, label, cosine)
-        shifted, slope = self.shifted(cosine[own].clip(-1, 1))
-        cosine[own] = shifted
-        logits = cosine * cosine.dtype.type(self.s)
-        self.keep(rows, row_lengths, directions, lengths, own, slope, output=logits)
+        at_label = get_array_module(x).arange(len(x)), check_class_target(self, label, cosine)
+        cosine[at_label], slope = self.apply_margin(cosine[at_label].clip(-1, 1))
+        logits = cosine * cosine.dtype.type(self.scale)
+        self.save_for_backward(rows, row_norms, directions, direction_norms, at_label, slope, output=logits)
         return logits
 
     def backward(self, grad: Array) -> Array:
-        """Gradient at the embeddings, (N, in_features); accumulates weight.grad."""
-        rows, row_lengths, directions, lengths, own, slope = self.kept(grad)
-        grad = grad * grad.dtype.type(self.s)
-        grad[own] *= slope
-        back = linear.linear_weight_grad(grad, rows)
-        self.weight.accumulate(ops.unit_rows_grad(back, directions, lengths))
-        return ops.unit_rows_grad(linear.linear_input_grad(grad, directions), rows, row_lengths)
+        """Return the gradient at the embeddings, (N, in_features); accumulates weight.grad."""
+        rows, row_norms, directions, direction_norms, at_label, slope = self.saved(grad)
+        grad = grad * grad.dtype.type(self.scale)
+        grad[at_label] *= slope
+        grad_directions = linear.linear_weight_grad(grad, rows)
+        self.weight.accumulate_grad(ops.normalize_rows_grad(grad_directions, directions, direction_norms))
+        return ops.normalize_rows_grad(linear.linear_input_grad(grad, directions), rows, row_norms)
 
-    def shifted(self, cosine: Array) -> tuple[Array, Array]:
-        """The label's cosines with the margin, and their derivatives by those without."""
-        raise TypeError(f"{type(self).__name__} has no shifted: define shifted(self, cosine) in your subclass")
+    def apply_margin(self, cosine: Array) -> tuple[Array, Array]:
+        """Return the label's cosines with the margin applied, and their derivatives by the cosines."""
+        raise TypeError(f"{type(self).__name__} has no apply_margin: define it in your subclass")
 
     def extra_repr(self) -> str:
-        """The arguments."""
-        return f"{self.in_features}, {self.classes}, s={self.s:g}, m={self.m:g}"
+        """Return the arguments."""
+        return f"{self.in_features}, {self.num_classes}, scale={self.scale:g}, margin={self.margin:g}"
 
 
-class ArcFace(_Margin):
-    """The margin is added to the angle: s cos(theta + m), m in radians (Deng et al., arXiv 1801.07698).
+class ArcFace(_MarginHead):
+    """The margin is added to the angle: scale * cos(theta + margin), in radians (Deng et al., arXiv 1801.07698).
 
-    Where theta + m would exceed pi, the label's logit is s (cos(theta) - m sin(m)), as in the authors' code.
+    Where theta + margin would exceed pi, the label's logit is scale * (cos(theta) - margin * sin(margin)), as in the
+    authors' code.
     """
 
-    highest = np.pi / 2
+    max_margin = np.pi / 2
 
     def __init__(
         self,
         in_features: int,
-        classes: int,
-        s: float = 64.0,
-        m: float = 0.5,
+        num_classes: int,
+        scale: float = 64.0,
+        margin: float = 0.5,
         dtype: type | np.dtype | str = np.float32,
     ):
-        super().__init__(in_features, classes, s, m, dtype)
+        super().__init__(in_features, num_classes, scale, margin, dtype)
 
-    def shifted(self, cosine: Array) -> tuple[Array, Array]:
-        """cos(theta + m)."""
-        return ops.angular(cosine, self.m)
+    def apply_margin(self, cosine: Array) -> tuple[Array, Array]:
+        """Return cos(theta + margin), and its derivative."""
+        return ops.angular_margin(cosine, self.margin)
 
 
-class CosFace(_Margin):
-    """The margin is taken off the cosine: s (cos(theta) - m) (Wang et al., arXiv 1801.09414)."""
+class CosFace(_MarginHead):
+    """The margin is subtracted from the cosine: scale * (cos(theta) - margin) (Wang et al., arXiv 1801.09414)."""
 
-    highest = 1.0
+    max_margin = 1.0
 
     def __init__(
         self,
         in_features: int,
-        classes: int,
-        s: float = 64.0,
-        m: float = 0.35,
+        num_classes: int,
+        scale: float = 64.0,
+        margin: float = 0.35,
         dtype: type | np.dtype | str = np.float32,
     ):
-        super().__init__(in_features, classes, s, m, dtype)
+        super().__init__(in_features, num_classes, scale, margin, dtype)
 
-    def shifted(self, cosine: Array) -> tuple[Array, Array]:
-        """cos(theta) - m."""
-        return ops.additive(cosine, self.m)
+    def apply_margin(self, cosine: Array) -> tuple[Array, Array]:
+        """Return cos(theta) - margin, and its derivative."""
+        return ops.cosine_margin(cosine, self.margin)

@@ -1,19 +1,19 @@
-"""What every layer is: parameters, a forward that keeps what backward needs, and a backward."""
+"""The base of all layers and networks: parameters, buffers, and what forward saves for backward."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
-from mytorch.device import DEVICES, Array, require_cuda, side, to_device
-from mytorch.modes import keeping
-from mytorch.nn.checks import expect_gradient
+from mytorch.device import DEVICES, Array, device_of, require_cuda, to_device
+from mytorch.modes import is_grad_enabled
+from mytorch.nn.validate import check_gradient
 
 
 class Parameter:
     """A learned array.
 
-    data: the values. grad: the sum of the gradients since the last `zero_grad`, or None where there was none.
+    data: the values. grad: the sum of the gradients since the last `zero_grad`, or None if there was none.
     """
 
     def __init__(self, data: Array):
@@ -30,15 +30,15 @@ class Parameter:
         """Type of the values."""
         return self.data.dtype
 
-    def accumulate(self, grad: Array) -> None:
-        """Add a gradient to what is there, in the parameter's own dtype.
+    def accumulate_grad(self, grad: Array) -> None:
+        """Add a gradient to `grad`, in the parameter's dtype.
 
-        Raises ValueError where its shape is not the parameter's.
+        Raises ValueError if its shape is not the parameter's.
         """
         if grad.shape != self.shape:
             raise ValueError(f"a parameter of shape {self.shape} got a gradient of shape {grad.shape}")
         if self.grad is None:
-            self.grad = grad.astype(self.dtype)  # a copy, which the caller keeps no hold of: the next one is added in
+            self.grad = grad.astype(self.dtype)  # a copy, because later gradients are added in place
         else:
             self.grad += grad
 
@@ -47,147 +47,163 @@ class Parameter:
 
 
 class Module:
-    """Base of all layers and networks.
+    """Base class of all layers and networks.
 
-    A subclass defines `forward(x)` and `backward(grad)`. Forward hands what backward needs to `self.keep(...)`, and
-    backward asks for it with `self.kept()`. Attributes that are Parameters or Modules are found by themselves, in the
-    order in which they were set; arrays named in `buffers` are saved with them.
+    A subclass defines `forward(x)` and `backward(grad)`. Forward passes what backward needs to
+    `self.save_for_backward(...)`, and backward gets it from `self.saved(grad)`. Attributes that are Parameters or
+    Modules are registered automatically, in the order in which they are set; other arrays that belong to the state,
+    such as running statistics, with `register_buffer`.
 
-    What is kept belongs to the mode it was kept in: a forward in evaluation between a training step's forward and its
+    Training and evaluation mode save separately: a forward in evaluation mode between a training step's forward and
     backward changes nothing. Within a mode the last forward counts.
     """
 
-    buffers: ClassVar[tuple[str, ...]] = ()
     training: bool = True
     needs_input_grad: bool = True
-    """False in a convolution or linear layer saves the gradient at its input, which nobody needs of a first layer."""
+    """Set False on the first convolution or linear layer of a network to skip the gradient at its input."""
 
     def forward(self, x: Array) -> Array:
-        """The layer's output for `x`."""
+        """Return the layer's output for `x`."""
         raise TypeError(f"{type(self).__name__} has no forward: define forward(self, x) in your subclass of Module")
 
     def backward(self, grad: Array) -> Array:
-        """The gradient at the input of the last forward, given that at its output; accumulates the parameters'."""
+        """Return the gradient at the input of the last forward, given that at its output.
+
+        Accumulates the gradients of the parameters.
+        """
         raise TypeError(
             f"{type(self).__name__} has no backward: define backward(self, grad) in your subclass of Module"
         )
 
     def __call__(self, x: Array) -> Array:
-        """The layer's forward."""
+        """Return `forward(x)`."""
         return self.forward(x)
 
-    def keep(self, *values: Any, output: Array | None = None) -> None:
-        """Keep `values` for the backward that follows, unless inside `no_grad`.
+    def save_for_backward(self, *values: Any, output: Array | None = None) -> None:
+        """Save `values` for the next backward, unless gradients are turned off by `no_grad`.
 
-        output: what forward returns; its shape, dtype and side are remembered, for `kept` to hold a gradient against.
+        output: what forward returns. Its shape, dtype and device are saved so that `saved` can validate the gradient.
         """
-        if keeping():
-            form = None if output is None else (output.shape, output.dtype, side(output))
-            self.__dict__.setdefault("_kept", {})[self.training] = values, form
+        if is_grad_enabled():
+            expected = None if output is None else (output.shape, output.dtype, device_of(output))
+            self.__dict__.setdefault("_saved", {})[self.training] = values, expected
 
-    def kept(self, grad: Array | None = None) -> tuple[Any, ...]:
-        """What the last forward in this mode kept; forgotten thereby, so that its memory is free.
+    def saved(self, grad: Array | None = None) -> tuple[Any, ...]:
+        """Return what the last forward in this mode saved, and release it so that its memory is free.
 
-        Raises RuntimeError where there was no such forward, or its backward has been done; ValueError or TypeError
-        where `grad` is given and has another shape or dtype than the output had.
+        Raises RuntimeError if there was no such forward or if it has been used already; ValueError or TypeError if
+        `grad` is given and does not have the shape and dtype of the output.
         """
-        values, form = self.__dict__.get("_kept", {}).pop(self.training, (None, None))
+        values, expected = self.__dict__.get("_saved", {}).pop(self.training, (None, None))
         if values is None:
             mode = "training" if self.training else "evaluation"
             raise RuntimeError(
-                f"{type(self).__name__}.backward has no forward in {mode} mode to go back over: call forward first, "
-                "outside of no_grad, and backward once after each forward; a layer stands in one place of a network"
+                f"{type(self).__name__}.backward found nothing saved by a forward in {mode} mode: call forward first, "
+                "outside of no_grad, and backward once after each forward; use a layer in one place of a network only"
             )
-        if grad is not None and form is not None:
-            expect_gradient(self, grad, *form)
+        if grad is not None and expected is not None:
+            check_gradient(self, grad, *expected)
         return values
 
+    def register_buffer(self, name: str, array: Array) -> None:
+        """Set the attribute `name` to an array that belongs to the state but is not learned, such as running means."""
+        self.__dict__.setdefault("_buffer_names", []).append(name)
+        setattr(self, name, array)
+
     def named_children(self) -> Iterator[tuple[str, "Module"]]:
-        """The modules that are attributes of this one."""
+        """Yield the name and module of every attribute that is a module."""
         return ((name, value) for name, value in vars(self).items() if isinstance(value, Module))
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
-        """This module and all below it, with dotted names."""
+        """Yield this module and all modules below it, with dotted names."""
         yield prefix, self
         for name, child in self.named_children():
             yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """All parameters, with dotted names, in PyTorch's order."""
+        """Yield all parameters with dotted names, in PyTorch's order."""
         for prefix, module in self.named_modules():
             for name, value in vars(module).items():
                 if isinstance(value, Parameter):
                     yield f"{prefix}.{name}" if prefix else name, value
 
     def parameters(self) -> Iterator[Parameter]:
-        """All parameters."""
+        """Yield all parameters."""
         return (parameter for _, parameter in self.named_parameters())
 
+    def named_buffers(self) -> Iterator[tuple[str, Array]]:
+        """Yield all buffers with dotted names."""
+        for prefix, module in self.named_modules():
+            for name in vars(module).get("_buffer_names", ()):
+                yield f"{prefix}.{name}" if prefix else name, getattr(module, name)
+
+    def buffers(self) -> Iterator[Array]:
+        """Yield all buffers."""
+        return (buffer for _, buffer in self.named_buffers())
+
     def state_dict(self) -> dict[str, Array]:
-        """Every parameter's and buffer's array (not a copy) under its dotted name, which is PyTorch's too."""
+        """Return every parameter's and buffer's array (not a copy) by its dotted name, which is PyTorch's name too."""
         state = {}
         for prefix, module in self.named_modules():
             dot = f"{prefix}." if prefix else ""
             for name, value in vars(module).items():
                 if isinstance(value, Parameter):
                     state[dot + name] = value.data
-            for name in module.buffers:
-                if getattr(module, name) is not None:
-                    state[dot + name] = getattr(module, name)
+            for name in vars(module).get("_buffer_names", ()):
+                state[dot + name] = getattr(module, name)
         return state
 
-    def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Copy values in, keeping this module's dtypes and its side; they may come from either.
+    def load_state_dict(self, state_dict: Mapping[str, Array]) -> None:
+        """Copy values from a state dict. This module keeps its dtypes and its device; the values may be on either.
 
-        Raises ValueError, changing nothing, where a name is missing or unknown or a shape differs; it lists them all.
+        Raises ValueError, changing nothing, if a name is missing or unknown or a shape differs. It lists all of them.
         """
         own = self.state_dict()
-        problems = [f"missing: {name}" for name in own if name not in state]
-        problems += [f"unknown: {name}" for name in state if name not in own]
+        problems = [f"missing: {name}" for name in own if name not in state_dict]
+        problems += [f"unknown: {name}" for name in state_dict if name not in own]
         problems += [
-            f"{name}: shape {state[name].shape} where {own[name].shape} is expected"
+            f"{name}: shape {state_dict[name].shape} where {own[name].shape} is expected"
             for name in own
-            if name in state and state[name].shape != own[name].shape
+            if name in state_dict and state_dict[name].shape != own[name].shape
         ]
         if problems:
             raise ValueError(f"these weights do not fit this {type(self).__name__}:\n  " + "\n  ".join(problems))
         for name, value in own.items():
-            value[...] = to_device(state[name], side(value))
+            value[...] = to_device(state_dict[name], device_of(value))
 
     def train(self, mode: bool = True) -> Self:
-        """Training mode, for this module and all below it."""
+        """Set training mode for this module and all below it."""
         for _, module in self.named_modules():
             module.training = mode
         return self
 
     def eval(self) -> Self:
-        """Evaluation mode: dropout does nothing, and batch norm uses its running statistics."""
+        """Set evaluation mode: dropout does nothing, and batch norm uses its running statistics."""
         return self.train(False)
 
     def zero_grad(self) -> None:
-        """Forget all gradients."""
+        """Set all gradients to None."""
         for parameter in self.parameters():
             parameter.grad = None
 
     def to(self, target: type | np.dtype | str) -> Self:
-        """Parameters and buffers on another device, "cpu" or "cuda", or in another dtype, float32 or float64.
+        """Move parameters and buffers to a device, "cpu" or "cuda", or convert them to float32 or float64.
 
-        Gradients are forgotten, and what forward kept. Whole-number buffers keep their dtype. Make the optimiser
-        afterwards: it must not hold the old arrays. Raises RuntimeError, saying what is missing, where there is no GPU.
+        Gradients and saved values are dropped; integer buffers keep their dtype. Create the optimizer afterwards: an
+        older one holds the old arrays. Raises RuntimeError if there is no usable GPU.
         """
-        change = _change(target)
+        convert = _converter(target)
         for _, module in self.named_modules():
-            module.__dict__.pop("_kept", None)
+            module.__dict__.pop("_saved", None)
             for value in vars(module).values():
                 if isinstance(value, Parameter):
-                    value.data, value.grad = change(value.data), None
-            for name in module.buffers:
-                if getattr(module, name) is not None:
-                    setattr(module, name, change(getattr(module, name)))
+                    value.data, value.grad = convert(value.data), None
+            for name in vars(module).get("_buffer_names", ()):
+                setattr(module, name, convert(getattr(module, name)))
         return self
 
     def extra_repr(self) -> str:
-        """The arguments that made this layer, for printing."""
+        """Return the arguments of this layer, for printing."""
         return ""
 
     def __repr__(self) -> str:
@@ -197,8 +213,8 @@ class Module:
         return "\n".join([f"{type(self).__name__}({self.extra_repr()}", *lines, ")"])
 
 
-def _change(target: type | np.dtype | str) -> Callable[[Array], Array]:
-    """What `Module.to` does to each array."""
+def _converter(target: type | np.dtype | str) -> Callable[[Array], Array]:
+    """Return what `Module.to(target)` does to each array."""
     if isinstance(target, str) and target in DEVICES:
         if target == "cuda":
             require_cuda()

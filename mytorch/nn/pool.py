@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from mytorch.device import Array
 from mytorch.geometry import Size
-from mytorch.nn.checks import expect, numbers
 from mytorch.nn.module import Module
+from mytorch.nn.validate import check_input, to_tuple
 from mytorch.ops import pool as ops
 
 
@@ -19,9 +19,9 @@ class _Pool(Module):
     shape: ClassVar[str]
 
     def __init__(self, kernel_size: int | Size, stride: int | Size | None = None, padding: int | Size = 0):
-        self.kernel_size = numbers(kernel_size, self.axes, "kernel_size", least=1)
-        self.stride = self.kernel_size if stride is None else numbers(stride, self.axes, "stride", least=1)
-        self.padding = numbers(padding, self.axes, "padding")
+        self.kernel_size = to_tuple(kernel_size, self.axes, "kernel_size", minimum=1)
+        self.stride = self.kernel_size if stride is None else to_tuple(stride, self.axes, "stride", minimum=1)
+        self.padding = to_tuple(padding, self.axes, "padding")
         if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
             raise ValueError(
                 f"padding={padding} is more than half of kernel_size={kernel_size}: "
@@ -38,14 +38,14 @@ class _MaxPool(_Pool):
 
     def forward(self, x: Array) -> Array:
         """(N, C, *size) -> (N, C, *output size)."""
-        expect(self, x, self.shape)
+        check_input(self, x, self.shape)
         y = ops.max_pool(x, self.kernel_size, self.stride, self.padding)
-        self.keep(x, y, output=y)
+        self.save_for_backward(x, y, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """The way back."""
-        x, y = self.kept(grad)
+        x, y = self.saved(grad)
         return ops.max_pool_grad(grad, x, y, self.kernel_size, self.stride, self.padding)
 
 
@@ -66,14 +66,14 @@ class _AvgPool(_Pool):
 
     def forward(self, x: Array) -> Array:
         """(N, C, *size) -> (N, C, *output size)."""
-        expect(self, x, self.shape)
+        check_input(self, x, self.shape)
         y = ops.avg_pool(x, self.kernel_size, self.stride, self.padding)
-        self.keep(x.shape[2:], output=y)
+        self.save_for_backward(x.shape[2:], output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """The way back."""
-        (size,) = self.kept(grad)
+        (size,) = self.saved(grad)
         return ops.avg_pool_grad(grad, size, self.kernel_size, self.stride, self.padding)
 
 
@@ -94,12 +94,12 @@ class GlobalAvgPool2d(Module):
 
     def forward(self, x: Array) -> Array:
         """(N, C, H, W) -> (N, C, 1, 1)."""
-        expect(self, x, "(N, C, H, W)")
+        check_input(self, x, "(N, C, H, W)")
         y = ops.global_avg_pool(x)
-        self.keep(x.shape[2:], output=y)
+        self.save_for_backward(x.shape[2:], output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """(N, C, 1, 1) -> (N, C, H, W)."""
-        (size,) = self.kept(grad)
+        (size,) = self.saved(grad)
         return ops.global_avg_pool_grad(grad, size)

@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 from mytorch.device import Array
 from mytorch.geometry import Size
-from mytorch.nn.checks import expect, numbers
 from mytorch.nn.module import Module
+from mytorch.nn.validate import check_input, to_tuple
 from mytorch.ops import resample as ops
 
 Mode = Literal["nearest", "linear", "bilinear"]
@@ -18,8 +18,8 @@ class Upsample(Module):
     """Interpolation to another size, larger or smaller. As torch.nn.Upsample.
 
     size: of the output, or else scale_factor: outputs an input; one number for all axes, or one each. mode: "nearest"
-    repeats, for (N, C, L) and (N, C, H, W); "linear" and "bilinear" mix neighbours, for the one and the other.
-    align_corners: the corner pixels' centres keep their places (True), or the corners' outer edges do (False).
+    repeats, for (N, C, L) and (N, C, H, W); "linear" and "bilinear" mix neighbors, for the one and the other.
+    align_corners: the corner pixels' centers keep their places (True), or the corners' outer edges do (False).
     """
 
     def __init__(
@@ -36,21 +36,21 @@ class Upsample(Module):
         if mode == "nearest" and align_corners is not None:
             raise ValueError(f"align_corners={align_corners} with mode='nearest': it is for linear and bilinear alone")
         self.mode, self.align_corners = mode, align_corners
-        self.size = None if size is None else numbers(size, *_count(size), "size", least=1)
+        self.size = None if size is None else to_tuple(size, *_count(size), "size", minimum=1)
         self.scale_factor = None if scale_factor is None else _factors(scale_factor)
 
     def forward(self, x: Array) -> Array:
         """(N, C, *size) -> (N, C, *output size)."""
         axes = AXES[self.mode]
-        expect(self, x, SHAPES[axes[-1] if getattr(x, "ndim", 0) - 2 not in axes else x.ndim - 2])
+        check_input(self, x, SHAPES[axes[-1] if getattr(x, "ndim", 0) - 2 not in axes else x.ndim - 2])
         tables = tuple(zip(*self._tables(x.shape[2:]), strict=True))
         y = ops.nearest(x, *tables) if self.mode == "nearest" else ops.linear(x, *tables)
-        self.keep(x.shape[2:], tables, output=y)
+        self.save_for_backward(x.shape[2:], tables, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """The way back."""
-        size, tables = self.kept(grad)
+        size, tables = self.saved(grad)
         return (ops.nearest_grad if self.mode == "nearest" else ops.linear_grad)(grad, size, *tables)
 
     def _tables(self, size: Size) -> list[tuple]:
@@ -64,15 +64,15 @@ class Upsample(Module):
         given = given * len(size) if len(given) == 1 else given
         tables: list[tuple] = []
         for have, want in zip(size, given, strict=True):
-            out, scale = (int(want), None) if self.size else (ops.scaled(have, want), want)
+            out, scale = (int(want), None) if self.size else (ops.scaled_size(have, want), want)
             if not have or out < 1:
                 raise ValueError(
                     f"Upsample of an axis of {have} by {want} leaves nothing: give a larger input or factor"
                 )
             if self.mode == "nearest":
-                tables.append((ops.nearest_table(have, out, scale, even=len(size) > 1),))
+                tables.append((ops.nearest_indices(have, out, scale, even=len(size) > 1),))
             else:
-                tables.append(ops.linear_tables(have, out, scale, bool(self.align_corners)))
+                tables.append(ops.linear_neighbors(have, out, scale, bool(self.align_corners)))
         return tables
 
     def extra_repr(self) -> str:
@@ -100,7 +100,7 @@ class _Spaced(Module):
     shape: ClassVar[str]
 
     def __init__(self, factor: int | Size):
-        self.factor = numbers(factor, self.axes, "factor", least=1)
+        self.factor = to_tuple(factor, self.axes, "factor", minimum=1)
 
     def extra_repr(self) -> str:
         """The argument."""
@@ -110,20 +110,20 @@ class _Spaced(Module):
 class _ZeroUpsample(_Spaced):
     def forward(self, x: Array) -> Array:
         """(N, C, *size) -> (N, C, *(factor (size - 1) + 1))."""
-        size = expect(self, x, self.shape).shape[2:]
+        size = check_input(self, x, self.shape).shape[2:]
         out = tuple(max(0, k * (n - 1) + 1) for k, n in zip(self.factor, size, strict=True))
         y = ops.insert_zeros(x, self.factor, out)
-        self.keep(size, output=y)
+        self.save_for_backward(size, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """The way back: zeros' gradients go nowhere."""
-        (size,) = self.kept(grad)
-        return ops.pick(grad, self.factor, size)
+        (size,) = self.saved(grad)
+        return ops.subsample(grad, self.factor, size)
 
 
 class ZeroUpsample1d(_ZeroUpsample):
-    """Zeros between neighbours, factor - 1 of them, none after the last: (N, C, L) -> (N, C, factor (L - 1) + 1).
+    """Zeros between neighbors, factor - 1 of them, none after the last: (N, C, L) -> (N, C, factor (L - 1) + 1).
 
     The handout's Upsample1d. With a convolution behind it, it makes a transposed convolution.
     """
@@ -132,7 +132,7 @@ class ZeroUpsample1d(_ZeroUpsample):
 
 
 class ZeroUpsample2d(_ZeroUpsample):
-    """Zeros between neighbouring rows and columns, factor - 1 of them, none after the last.
+    """Zeros between neighboring rows and columns, factor - 1 of them, none after the last.
 
     The handout's Upsample2d.
     """
@@ -143,14 +143,14 @@ class ZeroUpsample2d(_ZeroUpsample):
 class _Downsample(_Spaced):
     def forward(self, x: Array) -> Array:
         """(N, C, *size) -> (N, C, *ceil(size / factor))."""
-        size = expect(self, x, self.shape).shape[2:]
-        y = ops.pick(x, self.factor, tuple(-(-n // k) for k, n in zip(self.factor, size, strict=True)))
-        self.keep(size, output=y)
+        size = check_input(self, x, self.shape).shape[2:]
+        y = ops.subsample(x, self.factor, tuple(-(-n // k) for k, n in zip(self.factor, size, strict=True)))
+        self.save_for_backward(size, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """The way back: what was left out gets zeros."""
-        (size,) = self.kept(grad)
+        (size,) = self.saved(grad)
         return ops.insert_zeros(grad, self.factor, size)
 
 

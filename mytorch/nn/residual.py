@@ -27,11 +27,11 @@ class Residual(Module):
                 "give a shortcut that changes the shape likewise, such as a 1x1 convolution with the body's stride"
             )
         y = ops.add_relu(long, short) if relu else ops.add(long, short)
-        self.keep(y if relu else None, output=y)
+        self.save_for_backward(y if relu else None, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Back over both ways, added up."""
-        (y,) = self.kept(grad)
+        (y,) = self.saved(grad)
         grad = grad if y is None else ops.relu_grad(grad, y)
         return ops.add(self.body.backward(grad), grad if self.shortcut is None else self.shortcut.backward(grad))

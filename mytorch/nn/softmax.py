@@ -3,9 +3,9 @@
 import numpy as np
 
 from mytorch.device import Array
-from mytorch.modes import keeping
-from mytorch.nn.checks import expect
+from mytorch.modes import is_grad_enabled
 from mytorch.nn.module import Module
+from mytorch.nn.validate import check_input
 from mytorch.ops import softmax as ops
 
 
@@ -17,7 +17,7 @@ class _AlongAxis(Module):
 
     def turned(self, x: Array) -> Array:
         """`x` with the axis `dim` last, looked over."""
-        expect(self, x, "(*)")
+        check_input(self, x, "(*)")
         if not -x.ndim <= self.dim < x.ndim:
             raise ValueError(
                 f"{type(self).__name__} got an input of shape {x.shape}, which has no axis {self.dim}: "
@@ -38,12 +38,12 @@ class Softmax(_AlongAxis):
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
         y = np.moveaxis(ops.softmax(self.turned(x)), -1, self.dim)
-        self.keep(y, output=y)
+        self.save_for_backward(y, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (y,) = self.kept(grad)
+        (y,) = self.saved(grad)
         back = ops.softmax_grad(np.moveaxis(grad, self.dim, -1), np.moveaxis(y, self.dim, -1))
         return np.moveaxis(back, -1, self.dim)
 
@@ -54,12 +54,12 @@ class LogSoftmax(_AlongAxis):
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
         turned = self.turned(x)
-        result, kept = ops.log_softmax_keeping(turned) if keeping() else (ops.log_softmax(turned), turned)
+        result, kept = ops.log_softmax_with_saved(turned) if is_grad_enabled() else (ops.log_softmax(turned), turned)
         y = np.moveaxis(result, -1, self.dim)
-        self.keep(kept, output=y)
+        self.save_for_backward(kept, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (kept,) = self.kept(grad)
+        (kept,) = self.saved(grad)
         return np.moveaxis(ops.log_softmax_grad(np.moveaxis(grad, self.dim, -1), kept), -1, self.dim)

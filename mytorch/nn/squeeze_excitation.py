@@ -1,24 +1,24 @@
-"""Squeeze and excitation (Hu, Shen and Sun, arXiv 1709.01507)."""
+"""Squeeze-and-excitation (Hu, Shen and Sun, arXiv 1709.01507)."""
 
 from collections.abc import Callable
+from math import prod
 
 import numpy as np
 
 from mytorch.device import Array
-from mytorch.geometry import positions
 from mytorch.nn.activation import ReLU, Sigmoid
 from mytorch.nn.adaptive import AdaptiveAvgPool2d
-from mytorch.nn.checks import expect
 from mytorch.nn.conv import Conv2d
 from mytorch.nn.module import Module
-from mytorch.ops.channel_sums import position_products, scaled
+from mytorch.nn.validate import check_input
+from mytorch.ops.reduce import scale_channels, spatial_dot
 
 
 class SqueezeExcitation(Module):
-    """x times a number a channel, which a small network reads off all channels' means: (N, C, H, W), to the same.
+    """Scale each channel by a factor that a small network computes from the means of all channels.
 
-    scale = scale_activation(fc2(activation(fc1(avgpool(x))))), fc1 and fc2 being 1x1 convolutions to `squeeze_channels`
-    and back. As torchvision.ops.SqueezeExcitation, names included.
+    scale = scale_activation(fc2(activation(fc1(avgpool(x))))), where fc1 and fc2 are 1x1 convolutions to
+    `squeeze_channels` and back; y = scale * x. As torchvision.ops.SqueezeExcitation, with the same names.
     """
 
     def __init__(
@@ -36,23 +36,23 @@ class SqueezeExcitation(Module):
 
     def forward(self, x: Array) -> Array:
         """(N, C, H, W), to the same."""
-        expect(self, x, "(N, C, H, W)", self.fc1.in_channels, self.fc1.weight.dtype)
+        check_input(self, x, "(N, C, H, W)", self.fc1.in_channels, self.fc1.weight.dtype)
         scale = x
-        for layer in self._path():
+        for layer in self._scale_layers():
             scale = layer(scale)
-        y = scaled(x, scale)
-        self.keep(x, scale, output=y)
+        y = scale_channels(x, scale)
+        self.save_for_backward(x, scale, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
-        """The way back, both through the product and through the scale; accumulates the convolutions' gradients."""
-        x, scale = self.kept(grad)
-        back = position_products(grad, x).astype(x.dtype).reshape(scale.shape)
-        first, *others = self._path()
-        for layer in reversed(others):
-            back = layer.backward(back)
-        first.kept(back)  # the mean's gradient is the same at all positions: it is added without being spread
-        return scaled(grad, scale, back / positions(x.shape[2:]))
+        """(N, C, H, W), to the same; accumulates the gradients of fc1 and fc2."""
+        x, scale = self.saved(grad)
+        grad_scale = spatial_dot(grad, x).astype(x.dtype).reshape(scale.shape)
+        avgpool, *layers = self._scale_layers()
+        for layer in reversed(layers):
+            grad_scale = layer.backward(grad_scale)
+        avgpool.saved(grad_scale)  # the mean's gradient is the same at all positions, so it is added without expanding
+        return scale_channels(grad, scale, grad_scale / prod(x.shape[2:]))
 
-    def _path(self) -> list[Module]:
+    def _scale_layers(self) -> list[Module]:
         return [self.avgpool, self.fc1, self.activation, self.fc2, self.scale_activation]

@@ -1,30 +1,34 @@
-"""What layers ask of their arguments, said in words."""
+"""Checks of the arguments of layers and losses. An error names what came, what was expected, and the remedy.
+
+A target is data: whatever its precision, a loss computes in the dtype of its predictions.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from mytorch.device import Array, side
+from mytorch.device import Array, device_of
 from mytorch.geometry import Size
 
-KINDS = {"cpu": "a NumPy array (cpu)", "cuda": "a CuPy array (cuda)"}
+ARRAY_KINDS = {"cpu": "a NumPy array (cpu)", "cuda": "a CuPy array (cuda)"}
 
 
-def numbers(value: int | Sequence[int], count: int, name: str, least: int = 0) -> Size:
-    """`value` for each of `count` axes: one number stands for all of them, as in PyTorch."""
+def to_tuple(value: int | Sequence[int], count: int, name: str, minimum: int = 0) -> Size:
+    """Return `value` for each of `count` axes. A single number counts for all axes, as in PyTorch."""
     values: tuple[Any, ...] = tuple(value) if isinstance(value, Sequence) else (value,) * count
-    whole = all(isinstance(v, int | np.integer) and not isinstance(v, bool) and v >= least for v in values)
-    if len(values) != count or not whole:
-        raise ValueError(f"{name}={value!r}: give whole numbers of at least {least}, {count} of them or one for all")
+    valid = all(isinstance(v, int | np.integer) and not isinstance(v, bool) and v >= minimum for v in values)
+    if len(values) != count or not valid:
+        raise ValueError(f"{name}={value!r}: give whole numbers of at least {minimum}, {count} of them or one for all")
     return tuple(int(v) for v in values)
 
 
-def expect(layer: Any, x: Array, shape: str, channels: int | None = None, dtype: Any = None) -> Array:
-    """Return `x`, or raise an error that says what came, what `layer` expects, and what to do.
+def check_input(layer: Any, x: Array, shape: str, channels: int | None = None, dtype: Any = None) -> Array:
+    """Return `x`, or raise ValueError or TypeError if `layer` cannot use it.
 
-    shape: such as "(N, C, H, W)": as many axes as letters; "(*, F)": any number, the last meant. The axis called C or
-    F must be `channels` long where that is given. dtype: that of the layer's parameters; else any floating type.
+    shape: such as "(N, C, H, W)", one axis per letter; "(*, F)" means any number of axes before the last. The axis
+    called C or F must have the length `channels`, if given. dtype: that of the layer's parameters; otherwise float32 or
+    float64.
     """
     axes = shape.strip("()").split(", ")
     name = type(layer).__name__
@@ -33,9 +37,9 @@ def expect(layer: Any, x: Array, shape: str, channels: int | None = None, dtype:
         raise TypeError(f"{name} got a {what}: expected an array {shape}; convert it with numpy.asarray")
     if axes[0] != "*" and x.ndim != len(axes):
         raise ValueError(f"{name} got an input of shape {what}: expected {len(axes)} axes, {shape}")
-    _expect_side(layer, x)
+    _check_device(layer, x)
     if axes[0] != "*" and 0 in x.shape[2:]:
-        raise ValueError(f"{name} got an input of shape {what}, an image without pixels: look where it was cut")
+        raise ValueError(f"{name} got an input of shape {what}, an image without pixels: check where it was cropped")
     if channels is not None:
         axis = -1 if axes[0] == "*" else axes.index("C")
         if x.ndim == 0 or x.shape[axis] != channels:
@@ -54,32 +58,32 @@ def expect(layer: Any, x: Array, shape: str, channels: int | None = None, dtype:
     return x
 
 
-def expect_same_side(layer: Any, **arrays: Any) -> None:
-    """Raise TypeError where some of the named arrays are NumPy's and some CuPy's, saying which is where."""
-    sides = {name: side(array) for name, array in arrays.items()}
-    if len(set(sides.values())) > 1:
-        listed = " and ".join(f"{KINDS[place]} as its {name}" for name, place in sides.items())
+def check_same_device(layer: Any, **arrays: Any) -> None:
+    """Raise TypeError if the named arrays are on different devices. The message says which is where."""
+    devices = {name: device_of(array) for name, array in arrays.items()}
+    if len(set(devices.values())) > 1:
+        listed = " and ".join(f"{ARRAY_KINDS[device]} as its {name}" for name, device in devices.items())
         raise TypeError(
-            f"{type(layer).__name__} got {listed}: expected all on one side; "
+            f"{type(layer).__name__} got {listed}: expected all on one device; "
             "move an array with mytorch.to_device(x, 'cuda' or 'cpu'), a network with .to('cuda' or 'cpu')"
         )
 
 
-def _expect_side(layer: Any, x: Array) -> None:
-    """Raise TypeError where `x` is on another side than the layer's parameters or buffers."""
+def _check_device(layer: Any, x: Array) -> None:
+    """Raise TypeError if `x` is on another device than the layer's parameters or buffers."""
     own = getattr(layer, "weight", None)
     own = getattr(layer, "running_mean", None) if own is None else own.data
     if own is not None:
-        expect_same_side(layer, input=x, parameters=own)
+        check_same_device(layer, input=x, parameters=own)
 
 
-def expect_gradient(layer: Any, grad: Array, shape: Size, dtype: np.dtype, place: str) -> None:
-    """Raise an error where `grad` is not of the output's shape, dtype and side: broadcasting would hide the mistake."""
+def check_gradient(layer: Any, grad: Array, shape: Size, dtype: np.dtype, device: str) -> None:
+    """Raise an error if `grad` does not match the output's shape, dtype and device. Broadcasting would hide it."""
     name = type(layer).__name__
-    if side(grad) != place:
+    if device_of(grad) != device:
         raise TypeError(
-            f"{name}.backward got {KINDS[side(grad)]} as the gradient and gave {KINDS[place]} as its output: "
-            f"expected both on one side; move the gradient with mytorch.to_device(grad, {place!r})"
+            f"{name}.backward got {ARRAY_KINDS[device_of(grad)]} as the gradient, but its output was "
+            f"{ARRAY_KINDS[device]}: move the gradient with mytorch.to_device(grad, {device!r})"
         )
     if getattr(grad, "shape", None) != shape:
         what = getattr(grad, "shape", type(grad).__name__)
@@ -89,3 +93,68 @@ def expect_gradient(layer: Any, grad: Array, shape: Size, dtype: np.dtype, place
             f"{name}.backward got a gradient of {grad.dtype}: expected {dtype}, as its output; "
             f"convert it with grad.astype({str(dtype)!r})"
         )
+
+
+def check_reduction(reduction: str) -> str:
+    """Return `reduction`, or raise ValueError if it is neither "mean" nor "sum"."""
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction={reduction!r}: expected 'mean' or 'sum'")
+    return reduction
+
+
+def check_target(loss: Any, target: Array, x: Array) -> Array:
+    """Return `target` in the dtype of the predictions `x`. It must have their shape and contain no NaN."""
+    name = type(loss).__name__
+    _check_array(loss, target, f"as many values as predictions, {x.shape}")
+    check_same_device(loss, predictions=x, target=target)
+    if not x.size:
+        raise ValueError(f"{name} got predictions of shape {x.shape}, an empty batch: it has no mean")
+    if target.shape != x.shape:
+        raise ValueError(
+            f"{name} got predictions {x.shape} and a target of shape {target.shape}: expected the same shape; "
+            "reshape one of them, as broadcasting would compare each with many"
+        )
+    if target.dtype.kind not in "fiub":
+        raise TypeError(f"{name} got a target of {target.dtype}: expected real numbers; convert it with target.astype")
+    _refuse_nan(loss, target, "target", "check where it is read or computed")
+    return target.astype(x.dtype, copy=False)
+
+
+def check_class_target(loss: Any, target: Array, logits: Array, soft: bool = False) -> Array:
+    """Return class indices (N,) for `logits` (N, C), or raise an error.
+
+    soft: also accept soft targets (N, C), which are returned in the dtype of the logits.
+    """
+    name, (n, classes) = type(loss).__name__, logits.shape
+    if not n:
+        raise ValueError(f"{name} got logits of shape {logits.shape}, an empty batch: it has no mean")
+    _check_array(loss, target, f"{n} class indices" + (", or soft targets" if soft else ""))
+    check_same_device(loss, logits=logits, target=target)
+    if soft and target.shape == (n, classes) and target.dtype.kind == "f":
+        _refuse_nan(loss, target, "soft targets", "check where they are mixed")
+        return target.astype(logits.dtype, copy=False)
+    if target.shape != (n,) or target.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} got logits {logits.shape} and a target of shape {target.shape}, {target.dtype}: "
+            f"expected {n} class indices (whole numbers)" + (f", or soft targets {logits.shape} (floating)" * soft)
+        )
+    if target.min() < 0 or target.max() >= classes:
+        raise ValueError(
+            f"{name} got class indices from {target.min()} to {target.max()}: "
+            f"expected 0 to {classes - 1}, for the {classes} classes; number the classes from 0, or build for more"
+        )
+    return target
+
+
+def _check_array(loss: Any, target: Array, wanted: str) -> None:
+    if not hasattr(target, "dtype"):
+        raise TypeError(
+            f"{type(loss).__name__} got a target that is a {type(target).__name__}: expected an array of {wanted}; "
+            "convert it with numpy.asarray"
+        )
+
+
+def _refuse_nan(loss: Any, target: Array, what: str, remedy: str) -> None:
+    smallest = target.min() if target.dtype.kind == "f" else 0  # NaN if the target contains one
+    if smallest != smallest:
+        raise ValueError(f"{type(loss).__name__} got NaN in its {what}: {remedy}")

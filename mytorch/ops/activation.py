@@ -1,30 +1,30 @@
 """Activations: elementwise functions and their gradients.
 
-GELU and SiLU come twice: alone, and "keeping", handing their gradient what that needs. On the CPU it is the derivative,
-as half of it is there already; on the GPU, where arithmetic is free beside the memory's time, x itself.
+GELU and SiLU have two forward functions: the plain one, and `*_with_saved`, which also returns what the gradient needs.
+On the CPU that is the derivative, half of which is computed anyway; on the GPU, where arithmetic costs little compared
+with memory traffic, it is x itself.
 """
 
 from math import pi, sqrt
 
 import numpy as np
 
-from mytorch.device import Array, namespace, on_gpu
-from mytorch.geometry import by_images
-from mytorch.ops.blockwise import elementwise, elementwise_twice
-from mytorch.ops.channel_sums import scaled
+from mytorch.device import Array, cuda_implementation, get_array_module
+from mytorch.geometry import parallel_over_images
+from mytorch.ops.blockwise import elementwise, elementwise_pair
 from mytorch.ops.cuda import activation as cuda
-from mytorch.ops.special import normal_share
-from mytorch.ops.sums import column_sums
+from mytorch.ops.reduce import column_sums, scale_channels
+from mytorch.ops.special import normal_cdf
 
 
-@on_gpu(cuda.relu)
+@cuda_implementation(cuda.relu)
 @elementwise
 def relu(out: Array, x: Array) -> None:
     """max(x, 0); NaN stays NaN."""
-    np.clip(x, 0, np.inf, out=out)  # in NumPy quicker than `maximum` with a number
+    np.clip(x, 0, np.inf, out=out)  # faster in NumPy than `maximum` with a number
 
 
-@on_gpu(cuda.relu_grad)
+@cuda_implementation(cuda.relu_grad)
 @elementwise
 def relu_grad(out: Array, grad: Array, y: Array) -> None:
     """Gradient of y = relu(x) at x; zero where x is zero, as in PyTorch."""
@@ -44,46 +44,46 @@ def add_relu(out: Array, x: Array, other: Array) -> None:
     np.clip(out, 0, np.inf, out=out)
 
 
-@on_gpu(cuda.leaky_relu)
+@cuda_implementation(cuda.leaky_relu)
 @elementwise
 def leaky_relu(out: Array, x: Array, slope: float) -> None:
-    """x where it is positive, slope * x elsewhere."""
+    """x if it is positive, otherwise slope * x."""
     if 0 <= slope <= 1:
         np.multiply(x, slope, out=out)
         np.maximum(x, out, out=out)
     else:
-        _steepness(out, x, slope)
+        _leaky_derivative(out, x, slope)
         out *= x
 
 
-@on_gpu(cuda.leaky_relu_grad)
+@cuda_implementation(cuda.leaky_relu_grad)
 @elementwise
 def leaky_relu_grad(out: Array, grad: Array, x: Array, slope: float) -> None:
     """Gradient of leaky_relu at x; `slope` where x is zero, as in PyTorch."""
-    _steepness(out, x, slope)
+    _leaky_derivative(out, x, slope)
     out *= grad
 
 
-@on_gpu(cuda.drop)
-def drop(x: Array, kept: Array, scale: float) -> Array:
-    """x * scale where `kept`, x * 0 elsewhere: dropout, and of a gradient its gradient.
+@cuda_implementation(cuda.dropout)
+def dropout(x: Array, mask: Array, scale: float) -> Array:
+    """x * scale where `mask` is True, x * 0 elsewhere. The gradient is the same function of the gradient.
 
-    kept: of the shape of x, or (N, C, 1, ...), one for each channel of each image.
+    mask: in the shape of x, or (N, C, 1, ...), one value for each channel of each image.
     """
-    if kept.shape == x.shape:
-        return _drop(x, kept, scale)
-    return scaled(x, kept.astype(x.dtype) * x.dtype.type(scale))
+    if mask.shape == x.shape:
+        return _dropout(x, mask, scale)
+    return scale_channels(x, mask.astype(x.dtype) * x.dtype.type(scale))
 
 
 @elementwise
-def _drop(out: Array, x: Array, kept: Array, scale: float) -> None:
-    np.copyto(out, kept)
+def _dropout(out: Array, x: Array, mask: Array, scale: float) -> None:
+    np.copyto(out, mask)
     out *= scale
     out *= x
 
 
-def _steepness(out: Array, x: Array, slope: float) -> None:
-    """The derivative: 1 right of zero, `slope` at zero and left of it."""
+def _leaky_derivative(out: Array, x: Array, slope: float) -> None:
+    """1 where x is positive, otherwise `slope`."""
     one, low = x.dtype.type(1), x.dtype.type(slope)
     np.copyto(out, x > 0)
     if 0 <= low <= 1:
@@ -93,37 +93,37 @@ def _steepness(out: Array, x: Array, slope: float) -> None:
         out += low
 
 
-@on_gpu(cuda.prelu)
-@by_images
+@cuda_implementation(cuda.prelu)
+@parallel_over_images
 def prelu(x: Array, slope: Array) -> Array:
-    """x where it is positive, slope * x elsewhere; x (N, C, *), slope (C,), or (1,) for x of any shape."""
-    return x * _learned_steepness(x, slope)
+    """x if it is positive, otherwise slope * x. x (N, C, *), slope (C,); or slope (1,) for x of any shape."""
+    return x * _prelu_derivative(x, slope)
 
 
-@on_gpu(cuda.prelu_grad)
-@by_images
+@cuda_implementation(cuda.prelu_grad)
+@parallel_over_images
 def prelu_grad(grad: Array, x: Array, slope: Array) -> Array:
     """Gradient of prelu at x; `slope` where x is zero, as in PyTorch."""
-    return grad * _learned_steepness(x, slope)
+    return grad * _prelu_derivative(x, slope)
 
 
-@on_gpu(cuda.prelu_slope_grad)
+@cuda_implementation(cuda.prelu_slope_grad)
 def prelu_slope_grad(grad: Array, x: Array, slopes: int) -> Array:
-    """Gradient of prelu at its `slopes` slopes, (C,) or (1,)."""
-    terms = grad * namespace(x).minimum(x, 0)
-    rows = terms.reshape(-1, 1) if slopes == 1 else namespace(x).moveaxis(terms, 1, -1).reshape(-1, slopes)
+    """Gradient of prelu at its slopes, (slopes,), where `slopes` is C or 1."""
+    terms = grad * get_array_module(x).minimum(x, 0)
+    rows = terms.reshape(-1, 1) if slopes == 1 else get_array_module(x).moveaxis(terms, 1, -1).reshape(-1, slopes)
     return column_sums(rows)
 
 
-@on_gpu(cuda.sigmoid)
+@cuda_implementation(cuda.sigmoid)
 @elementwise
 def sigmoid(out: Array, x: Array) -> None:
-    """1 / (1 + exp(-x)); where the exponential overflows to infinity, zero is right."""
-    _one_and_power(out, x)
+    """1 / (1 + exp(-x)); where the exponential overflows to infinity, the result is correctly zero."""
+    _one_plus_exp_minus(out, x)
     np.divide(1, out, out=out)
 
 
-@on_gpu(cuda.sigmoid_grad)
+@cuda_implementation(cuda.sigmoid_grad)
 @elementwise
 def sigmoid_grad(out: Array, grad: Array, y: Array) -> None:
     """Gradient of y = sigmoid(x) at x."""
@@ -132,14 +132,14 @@ def sigmoid_grad(out: Array, grad: Array, y: Array) -> None:
     out *= grad
 
 
-@on_gpu(cuda.tanh)
+@cuda_implementation(cuda.tanh)
 @elementwise
 def tanh(out: Array, x: Array) -> None:
     """Hyperbolic tangent."""
     np.tanh(x, out=out)
 
 
-@on_gpu(cuda.tanh_grad)
+@cuda_implementation(cuda.tanh_grad)
 @elementwise
 def tanh_grad(out: Array, grad: Array, y: Array) -> None:
     """Gradient of y = tanh(x) at x."""
@@ -148,68 +148,68 @@ def tanh_grad(out: Array, grad: Array, y: Array) -> None:
     out *= grad
 
 
-@on_gpu(cuda.silu)
+@cuda_implementation(cuda.silu)
 @elementwise
 def silu(out: Array, x: Array) -> None:
     """x * sigmoid(x) (Elfwing, Uchibe and Doya, arXiv 1702.03118)."""
-    _one_and_power(out, x)
+    _one_plus_exp_minus(out, x)
     np.divide(x, out, out=out)
 
 
-@on_gpu(cuda.silu_keeping)
-@elementwise_twice
-def silu_keeping(out: Array, beside: Array, x: Array) -> None:
-    """y = silu(x), and the derivative that silu_grad takes: with g = sigmoid(x), g + y (1 - g)."""
-    _one_and_power(beside, x)
-    np.divide(1, beside, out=beside)
-    np.multiply(x, beside, out=out)
-    rest = 1 - beside
+@cuda_implementation(cuda.silu_with_saved)
+@elementwise_pair
+def silu_with_saved(out: Array, saved: Array, x: Array) -> None:
+    """y = silu(x), and its derivative g + y (1 - g), where g = sigmoid(x)."""
+    _one_plus_exp_minus(saved, x)
+    np.divide(1, saved, out=saved)
+    np.multiply(x, saved, out=out)
+    rest = 1 - saved
     rest *= out
-    beside += rest
+    saved += rest
 
 
-@on_gpu(cuda.silu_grad)
+@cuda_implementation(cuda.silu_grad)
 @elementwise
-def silu_grad(out: Array, grad: Array, kept: Array) -> None:
-    """Gradient of silu, with what silu_keeping kept."""
-    np.multiply(grad, kept, out=out)
+def silu_grad(out: Array, grad: Array, saved: Array) -> None:
+    """Gradient of silu, from what silu_with_saved saved."""
+    np.multiply(grad, saved, out=out)
 
 
-@on_gpu(cuda.gelu)
+@cuda_implementation(cuda.gelu)
 @elementwise
 def gelu(out: Array, x: Array) -> None:
-    """x times the normal distribution's share below x (Hendrycks and Gimpel, arXiv 1606.08415)."""
-    np.multiply(x, normal_share(x), out=out)
+    """x times the standard normal distribution function at x (Hendrycks and Gimpel, arXiv 1606.08415)."""
+    np.multiply(x, normal_cdf(x), out=out)
 
 
-@on_gpu(cuda.gelu_keeping)
-@elementwise_twice
-def gelu_keeping(out: Array, beside: Array, x: Array) -> None:
-    """gelu, and the derivative that gelu_grad takes: the share below x, plus x times the density at x."""
+@cuda_implementation(cuda.gelu_with_saved)
+@elementwise_pair
+def gelu_with_saved(out: Array, saved: Array, x: Array) -> None:
+    """gelu(x), and its derivative: the normal distribution function, plus x times its density."""
     square = x * x
-    share = normal_share(x, square)
-    np.multiply(x, share, out=out)
+    cdf = normal_cdf(x, square)
+    np.multiply(x, cdf, out=out)
     square *= -0.5
-    np.exp(square, out=beside)
-    beside *= x
-    beside *= 1 / sqrt(2 * pi)
-    beside += share
+    np.exp(square, out=saved)
+    saved *= x
+    saved *= 1 / sqrt(2 * pi)
+    saved += cdf
 
 
-@on_gpu(cuda.gelu_grad)
+@cuda_implementation(cuda.gelu_grad)
 @elementwise
-def gelu_grad(out: Array, grad: Array, kept: Array) -> None:
-    """Gradient of gelu, with what gelu_keeping kept."""
-    np.multiply(grad, kept, out=out)
+def gelu_grad(out: Array, grad: Array, saved: Array) -> None:
+    """Gradient of gelu, from what gelu_with_saved saved."""
+    np.multiply(grad, saved, out=out)
 
 
-@by_images
+@parallel_over_images
 def gelu_tanh(x: Array) -> Array:
     """The approximation of gelu by x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))."""
     return x * (1 + _gelu_gate(x)) / 2
 
 
-@by_images
+@parallel_over_images
 def gelu_tanh_grad(grad: Array, x: Array) -> Array:
     """Gradient of gelu_tanh at x."""
     gate = _gelu_gate(x)
@@ -217,7 +217,7 @@ def gelu_tanh_grad(grad: Array, x: Array) -> Array:
     return grad * (1 + gate + x * (1 - gate * gate) * inner) / 2
 
 
-def _one_and_power(out: Array, x: Array) -> None:
+def _one_plus_exp_minus(out: Array, x: Array) -> None:
     """1 + exp(-x)."""
     np.negative(x, out=out)
     with np.errstate(over="ignore"):
@@ -226,11 +226,11 @@ def _one_and_power(out: Array, x: Array) -> None:
 
 
 def _gelu_gate(x: Array) -> Array:
-    return namespace(x).tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x))
+    return get_array_module(x).tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x))
 
 
-def _learned_steepness(x: Array, slope: Array) -> Array:
-    """The derivative: 1 right of zero, the channel's slope at zero and left of it."""
+def _prelu_derivative(x: Array, slope: Array) -> Array:
+    """1 where x is positive, otherwise the channel's slope."""
     positive = x > 0
     low = slope if len(slope) == 1 else slope.reshape(-1, *(1,) * (x.ndim - 2))
     return positive + ~positive * low

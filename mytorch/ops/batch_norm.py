@@ -1,6 +1,6 @@
-"""Batch normalisation over any number of spatial axes (Ioffe and Szegedy, arXiv 1502.03167).
+"""Batch normalization over any number of spatial axes (Ioffe and Szegedy, arXiv 1502.03167).
 
-x, y, grad: (N, C, *size); weight, bias, mean, var: (C,). Each channel is normalised over images and positions.
+x, y, grad: (N, C, *size); weight, bias, mean, var: (C,). Each channel is normalized over images and positions.
 """
 
 from collections.abc import Sequence
@@ -9,69 +9,66 @@ from functools import reduce
 import numpy as np
 
 from mytorch import memory
-from mytorch.device import Array, on_gpu
-from mytorch.geometry import channels_last, empty, flat
-from mytorch.ops.cuda import norm as cuda
-from mytorch.ops.sums import sums
-from mytorch.threads import parts, spread
-
-LINE = 2048
-"""Numbers that NumPy should go over in one go. A line of so many repeats a vector of channels as often as it must."""
+from mytorch.device import Array, cuda_implementation
+from mytorch.geometry import empty_channels_last, to_channels_last, to_matrix
+from mytorch.ops.cuda import batch_norm as cuda
+from mytorch.ops.reduce import LINE_ELEMENTS, column_sums_float64
+from mytorch.threads import chunks, parallel_map
 
 
-@on_gpu(cuda.moments)
+@cuda_implementation(cuda.moments)
 def moments(x: Array) -> tuple[Array, Array]:
-    """Mean and biased variance of each channel.
+    """Return mean and biased variance of each channel.
 
-    Each part of the rows gives its mean and the squares around it, while it is in the cache; they are then put together
-    exactly (Chan, Golub and LeVeque 1983). The difference of large squares would lose digits.
+    Each chunk of rows, while in the cache, gives its mean and the sum of squares around it. They are then combined
+    exactly (Chan, Golub and LeVeque 1983); the difference of large squares would lose digits.
     """
-    rows = flat(x)
-    times = _times(rows)
+    rows = to_matrix(x)
+    repeats = _rows_per_line(rows)
 
-    def work(some: Sequence[slice]) -> list[tuple[int, Array, Array]]:
-        return [_moments(rows[part], times) for part in some]
+    def work(run: Sequence[slice]) -> list[tuple[int, Array, Array]]:
+        return [_chunk_moments(rows[chunk], repeats) for chunk in run]
 
-    found = [part for run in spread(_parts(rows, times, 2), work) for part in run]
-    mean = reduce(np.add, (count * centre for count, centre, _ in found)) / len(rows)
-    squares = reduce(np.add, (around + count * (centre - mean) ** 2 for count, centre, around in found))
+    partial = [part for run in parallel_map(_line_chunks(rows, repeats, 2), work) for part in run]
+    mean = reduce(np.add, (count * center for count, center, _ in partial)) / len(rows)
+    squares = reduce(np.add, (around + count * (center - mean) ** 2 for count, center, around in partial))
     return mean.astype(x.dtype), (squares / len(rows)).astype(x.dtype)
 
 
-def _moments(rows: Array, times: int) -> tuple[int, Array, Array]:
-    """The number of rows, their mean, and the sum of the squares around it."""
-    mean = sums(rows) / len(rows)
-    centred = _lines(rows, times) - _line(mean.astype(rows.dtype), times)
-    centred *= centred
-    return len(rows), mean, sums(centred.reshape(rows.shape))
+def _chunk_moments(rows: Array, repeats: int) -> tuple[int, Array, Array]:
+    """Return the number of rows, their mean, and the sum of squares around it."""
+    mean = column_sums_float64(rows) / len(rows)
+    centered = _as_lines(rows, repeats) - _as_line(mean.astype(rows.dtype), repeats)
+    centered *= centered
+    return len(rows), mean, column_sums_float64(centered.reshape(rows.shape))
 
 
-@on_gpu(cuda.batch_norm)
+@cuda_implementation(cuda.batch_norm)
 def batch_norm(
     x: Array, mean: Array, var: Array, weight: Array | None, bias: Array | None, eps: float, relu: bool = False
 ) -> Array:
-    """(x - mean) / sqrt(var + eps) * weight + bias; with `relu`, what of it is above zero."""
-    y = empty(x.shape, x)
-    rows, result = flat(x), flat(y)
-    times = _times(rows)
-    centre, scale = _line(mean, times), _line(_scale(var, weight, eps), times)
-    offset = None if bias is None else _line(bias, times)
+    """Return (x - mean) / sqrt(var + eps) * weight + bias, with ReLU applied to it if `relu` is set."""
+    y = empty_channels_last(x.shape, x)
+    rows, result = to_matrix(x), to_matrix(y)
+    repeats = _rows_per_line(rows)
+    center, scale = _as_line(mean, repeats), _as_line(_scale(var, weight, eps), repeats)
+    offset = None if bias is None else _as_line(bias, repeats)
 
-    def work(some: Sequence[slice]) -> None:
-        for part in some:
-            line = _lines(result[part], times)
-            np.subtract(_lines(rows[part], times), centre, out=line)
+    def work(run: Sequence[slice]) -> None:
+        for chunk in run:
+            line = _as_lines(result[chunk], repeats)
+            np.subtract(_as_lines(rows[chunk], repeats), center, out=line)
             line *= scale
             if offset is not None:
                 line += offset
             if relu:
                 np.clip(line, 0, np.inf, out=line)
 
-    spread(_parts(rows, times, 2), work)
+    parallel_map(_line_chunks(rows, repeats, 2), work)
     return y
 
 
-@on_gpu(cuda.batch_norm_grad)
+@cuda_implementation(cuda.batch_norm_grad)
 def batch_norm_grad(
     grad: Array,
     x: Array,
@@ -82,54 +79,54 @@ def batch_norm_grad(
     batch_statistics: bool,
     y: Array | None = None,
 ) -> tuple[Array, Array, Array]:
-    """Gradients at x, weight and bias.
+    """Return the gradients at x, weight and bias.
 
-    With `batch_statistics`, mean and var are functions of x and take part; else they are constants (evaluation).
-    y: the output, if it was taken with `relu`: where it is zero, so is the gradient below ReLU, which is written where
-    that at x will be.
+    batch_statistics: mean and var are functions of x (training), not constants (evaluation). y: the output of
+    `batch_norm` with `relu`; the gradient then passes through ReLU first, and is stored in the memory of the result.
     """
-    above, below, grad_x = flat(channels_last(grad)), flat(x), empty(x.shape, x)
-    result, times = flat(grad_x), _times(below)
-    centre, passed = _line(mean, times), above if y is None else result
+    grad_rows, rows, grad_x = to_matrix(to_channels_last(grad)), to_matrix(x), empty_channels_last(x.shape, x)
+    result, repeats = to_matrix(grad_x), _rows_per_line(rows)
+    center, passed = _as_line(mean, repeats), grad_rows if y is None else result
 
-    def work(some: Sequence[slice]) -> Array:
-        total, scratch = np.zeros((2, len(mean))), _scratch(some, below)
-        for part in some:
+    def sum_gradients(run: Sequence[slice]) -> Array:
+        total, scratch = np.zeros((2, len(mean))), _scratch(run, rows)
+        for chunk in run:
             if y is not None:
-                np.multiply(above[part], (flat(y)[part] > 0).astype(x.dtype), out=result[part])
-            given, product = _lines(passed[part], times), _lines(scratch[: part.stop - part.start], times)
-            np.subtract(_lines(below[part], times), centre, out=product)
-            product *= given
-            total += sums(passed[part]), sums(scratch[: part.stop - part.start])
+                np.multiply(grad_rows[chunk], (to_matrix(y)[chunk] > 0).astype(x.dtype), out=result[chunk])
+            product = scratch[: chunk.stop - chunk.start]
+            product_lines = _as_lines(product, repeats)
+            np.subtract(_as_lines(rows[chunk], repeats), center, out=product_lines)
+            product_lines *= _as_lines(passed[chunk], repeats)
+            total += column_sums_float64(passed[chunk]), column_sums_float64(product)
         return total
 
-    found = spread(_parts(below, times, 3), work)
-    grad_bias, grad_scale = reduce(np.add, found, np.zeros((2, len(mean)))).astype(x.dtype)
-    count, scale = len(below), _scale(var, weight, eps)
+    totals = parallel_map(_line_chunks(rows, repeats, 3), sum_gradients)
+    grad_bias, grad_scale = reduce(np.add, totals, np.zeros((2, len(mean)))).astype(x.dtype)
+    count, scale = len(rows), _scale(var, weight, eps)
     slope = -scale * grad_scale / (count * (var + eps))
     offset = -scale * grad_bias / count - mean * slope
-    factor, slope, offset = (_line(vector, times) for vector in (scale, slope, offset))
+    factor, slope, offset = (_as_line(vector, repeats) for vector in (scale, slope, offset))
 
-    def write(some: Sequence[slice]) -> None:
-        scratch = _scratch(some, below)
-        for part in some:
-            line, given = _lines(result[part], times), _lines(passed[part], times)
+    def write(run: Sequence[slice]) -> None:
+        scratch = _scratch(run, rows)
+        for chunk in run:
+            line, grad_line = _as_lines(result[chunk], repeats), _as_lines(passed[chunk], repeats)
             if not batch_statistics:
-                np.multiply(given, factor, out=line)
+                np.multiply(grad_line, factor, out=line)
                 continue
-            through = _lines(scratch[: part.stop - part.start], times)
-            np.multiply(_lines(below[part], times), slope, out=through)
-            through += offset
-            np.multiply(given, factor, out=line)
-            line += through
+            through_statistics = _as_lines(scratch[: chunk.stop - chunk.start], repeats)
+            np.multiply(_as_lines(rows[chunk], repeats), slope, out=through_statistics)
+            through_statistics += offset
+            np.multiply(grad_line, factor, out=line)
+            line += through_statistics
 
-    spread(_parts(below, times, 3), write)
+    parallel_map(_line_chunks(rows, repeats, 3), write)
     return grad_x, grad_scale / (var + eps) ** 0.5, grad_bias
 
 
-def _scratch(some: Sequence[slice], rows: Array) -> Array:
-    """Room for the longest part of the rows."""
-    return memory.empty((max(part.stop - part.start for part in some), rows.shape[1]), rows.dtype)
+def _scratch(run: Sequence[slice], rows: Array) -> Array:
+    """Return memory for the longest chunk of the rows."""
+    return memory.empty((max(chunk.stop - chunk.start for chunk in run), rows.shape[1]), rows.dtype)
 
 
 def _scale(var: Array, weight: Array | None, eps: float) -> Array:
@@ -137,24 +134,24 @@ def _scale(var: Array, weight: Array | None, eps: float) -> Array:
     return 1 / deviation if weight is None else weight / deviation
 
 
-def _times(rows: Array) -> int:
-    """How many rows (R, C) make a line: a power of two that divides their number."""
-    times = 1
-    while 2 * times * rows.shape[1] <= LINE and len(rows) % (2 * times) == 0:
-        times *= 2
-    return times
+def _rows_per_line(rows: Array) -> int:
+    """Return how many rows of (R, C) make a line (see `mytorch.ops.reduce`): a power of two that divides R."""
+    repeats = 1
+    while 2 * repeats * rows.shape[1] <= LINE_ELEMENTS and len(rows) % (2 * repeats) == 0:
+        repeats *= 2
+    return repeats
 
 
-def _lines(rows: Array, times: int) -> Array:
-    return rows.reshape(len(rows) // times, -1)
+def _as_lines(rows: Array, repeats: int) -> Array:
+    return rows.reshape(len(rows) // repeats, -1)
 
 
-def _line(vector: Array, times: int) -> Array:
-    """A vector of channels as a line."""
-    return vector if times == 1 else np.tile(vector, times)
+def _as_line(vector: Array, repeats: int) -> Array:
+    """Repeat a vector of channels for all rows of a line."""
+    return vector if repeats == 1 else np.tile(vector, repeats)
 
 
-def _parts(rows: Array, times: int, arrays: int) -> list[slice]:
-    """Slices of whole lines."""
-    lines = parts(len(rows) // times, arrays * times * rows[:1].nbytes)
-    return [slice(part.start * times, part.stop * times) for part in lines]
+def _line_chunks(rows: Array, repeats: int, arrays: int) -> list[slice]:
+    """Return chunks of whole lines, for work that touches so many arrays of this shape."""
+    lines = chunks(len(rows) // repeats, arrays * repeats * rows[:1].nbytes)
+    return [slice(chunk.start * repeats, chunk.stop * repeats) for chunk in lines]

@@ -1,8 +1,7 @@
-"""Arithmetic element by element in blocks that stay in a core's own cache, shared among threads.
+"""Elementwise arithmetic in blocks that stay in a core's cache, on several threads.
 
-A formula of several steps is as many NumPy calls, and over a large array each of them would go to memory and back. A
-block of a MiB goes through all of them in the cache. Where elements stand does not matter: arrays are taken as
-flat ones, in the order in which they lie in memory.
+A formula of several steps is several NumPy calls, and each would read and write the whole array in main memory. A block
+of about 1 MiB goes through all of them in the cache. The shape does not matter: arrays are flattened in memory order.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,104 +11,103 @@ from typing import Any
 
 import numpy as np
 
-from mytorch.device import Array, namespace, on_cuda
-from mytorch.geometry import empty_like, to_pixels
-from mytorch.threads import parts, spread
+from mytorch.device import Array, get_array_module, is_cuda
+from mytorch.geometry import empty_like, to_nhwc
+from mytorch.threads import chunks, parallel_map
 
-WHOLE = 1 << 17
-"""Elements up to which an array is one block, and no thread's work is split off."""
+MAX_SINGLE_BLOCK = 1 << 17
+"""Arrays of up to so many elements are one block, without threads."""
 
-ARRAYS = 8
-"""So many arrays a formula is taken to touch when elements are parted."""
+ARRAYS_PER_FORMULA = 8
+"""How many arrays, temporaries included, a formula is assumed to touch. It decides the size of the blocks."""
 
 
 def elementwise(function: Callable[..., None]) -> Callable[..., Array]:
-    """A decorator: `function(out, *arrays, ...)`, which fills `out`, becomes one that returns a new array.
+    """Decorate `function(out, *arrays, ...)`, which fills `out`, so that it returns a new array.
 
-    Arguments of the first one's shape are parted along with it; others, such as numbers, every block is given whole.
+    Arguments of the first array's shape are split into blocks with it; others, such as numbers, are passed whole.
     """
 
     @wraps(function)
-    def whole(*args: Any, **settings: Any) -> Array:
+    def returning(*args: Any, **settings: Any) -> Array:
         x = args[0]
-        out = namespace(x).empty_like(x) if on_cuda(x) else empty_like(x)
-        _each_block(function, out, (out, *args), settings)
+        out = get_array_module(x).empty_like(x) if is_cuda(x) else empty_like(x)
+        _call_on_blocks(function, out, (out, *args), settings)
         return out
 
-    vars(whole)["__signature__"] = signature_of_result(function)
-    return whole
+    vars(returning)["__signature__"] = returning_signature(function)
+    return returning
 
 
-def elementwise_twice(function: Callable[..., None]) -> Callable[..., tuple[Array, Array]]:
-    """As `elementwise`: `function(out, beside, *arrays, ...)`, which fills two, becomes one that returns both."""
+def elementwise_pair(function: Callable[..., None]) -> Callable[..., tuple[Array, Array]]:
+    """Decorate `function(out, saved, *arrays, ...)`, which fills two arrays, so that it returns both."""
 
     @wraps(function)
-    def whole(*args: Any, **settings: Any) -> tuple[Array, Array]:
-        out, beside = empty_like(args[0]), empty_like(args[0])
-        _each_block(function, out, (out, beside, *args), settings)
-        return out, beside
+    def returning(*args: Any, **settings: Any) -> tuple[Array, Array]:
+        out, saved = empty_like(args[0]), empty_like(args[0])
+        _call_on_blocks(function, out, (out, saved, *args), settings)
+        return out, saved
 
-    vars(whole)["__signature__"] = signature_of_result(function)
-    return whole
+    vars(returning)["__signature__"] = returning_signature(function, outputs=2)
+    return returning
 
 
-def signature_of_result(function: Callable[..., None]) -> Signature:
-    """How `function(out, *arrays)` is called once it returns a new array, or two."""
-    filled = signature(function)
-    given = [parameter for name, parameter in filled.parameters.items() if name not in ("out", "beside")]
-    returned = tuple[Array, Array] if "beside" in filled.parameters else Array
-    return filled.replace(parameters=given, return_annotation=returned)
+def returning_signature(function: Callable[..., None], outputs: int = 1) -> Signature:
+    """Return the signature of `function(out, *arrays)` once it returns its one or two outputs instead."""
+    filling = signature(function)
+    inputs = list(filling.parameters.values())[outputs:]
+    return filling.replace(parameters=inputs, return_annotation=tuple[Array, Array] if outputs == 2 else Array)
 
 
 def in_place(function: Callable[..., None]) -> Callable[..., None]:
-    """A decorator: `function(array, ...)`, which changes arrays of one shape in place, does so in blocks."""
+    """Decorate `function(array, ...)`, which changes arrays of one shape in place, to work block by block."""
 
     @wraps(function)
-    def whole(*args: Any, **settings: Any) -> None:
-        arrays = [a for a in args if _of_shape(a, args[0])]
+    def blockwise(*args: Any, **settings: Any) -> None:
+        arrays = [a for a in args if _has_shape(a, args[0])]
         if any(not a.flags.c_contiguous for a in arrays):
             function(*args, **settings)
         else:
-            _each_block(function, args[0], args, settings)
+            _call_on_blocks(function, args[0], args, settings)
 
-    return whole
+    return blockwise
 
 
-def summed(terms: Callable[..., Array], *arrays: Array) -> float:
-    """The sum of `terms(*arrays)`, which are computed block by block and never all there; blocks add up in float64."""
+def blockwise_sum(terms: Callable[..., Array], *arrays: Array) -> float:
+    """Return the sum of `terms(*arrays)`, computed block by block. The sums of the blocks are added in float64."""
     first = arrays[0]
-    if on_cuda(first):
+    if is_cuda(first):
         return float(terms(*arrays).sum(dtype="d"))
-    lines = [_line(array, first) for array in arrays]
+    vectors = [_flatten(array, first) for array in arrays]
 
     def work(run: Sequence[slice]) -> float:
-        return sum(float(terms(*(line[block] for line in lines)).sum()) for block in run)
+        return sum(float(terms(*(vector[block] for vector in vectors)).sum()) for block in run)
 
-    return sum(spread(_blocks(first), work))
+    return sum(parallel_map(_blocks(first), work))
 
 
-def _each_block(function: Callable[..., None], like: Array, args: Sequence[Any], settings: dict[str, Any]) -> None:
-    small = like.ndim > 0 and like.size <= WHOLE
-    if on_cuda(like) or (small and all(a.flags.c_contiguous for a in args if _of_shape(a, like))):
+def _call_on_blocks(function: Callable[..., None], like: Array, args: Sequence[Any], settings: dict[str, Any]) -> None:
+    small = like.ndim > 0 and like.size <= MAX_SINGLE_BLOCK
+    if is_cuda(like) or (small and all(a.flags.c_contiguous for a in args if _has_shape(a, like))):
         function(*args, **settings)
         return
-    lines = [(_line(a, like), True) if _of_shape(a, like) else (a, False) for a in args]
+    values = [(_flatten(a, like), True) if _has_shape(a, like) else (a, False) for a in args]
 
     def work(run: Sequence[slice]) -> None:
         for block in run:
-            function(*(line[block] if parted else line for line, parted in lines), **settings)
+            function(*(value[block] if is_split else value for value, is_split in values), **settings)
 
-    spread(_blocks(like), work)
+    parallel_map(_blocks(like), work)
 
 
 def _blocks(like: Array) -> list[slice]:
-    return parts(like.size, ARRAYS * like.itemsize)
+    return chunks(like.size, ARRAYS_PER_FORMULA * like.itemsize)
 
 
-def _of_shape(array: Any, like: Array) -> bool:
+def _has_shape(array: Any, like: Array) -> bool:
     return isinstance(array, np.ndarray) and array.shape == like.shape
 
 
-def _line(array: Array, like: Array) -> Array:
-    """`array` as a vector in the order of `like`'s memory: a view where it lies as `like` does."""
-    return (array if like.ndim < 3 or like.flags.c_contiguous else to_pixels(array)).reshape(-1)
+def _flatten(array: Array, like: Array) -> Array:
+    """Return `array` as a vector in the memory order of `like`: a view if its layout is the same."""
+    return (array if like.ndim < 3 or like.flags.c_contiguous else to_nhwc(array)).reshape(-1)

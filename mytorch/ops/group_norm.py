@@ -1,83 +1,129 @@
-"""Group normalisation of images, many values a group: in few passes over memory (Wu and He, arXiv 1803.08494).
+"""Layer and group normalization: y = (x - mean) / sqrt(var + eps), with statistics of each image by itself.
 
-A group's mean and variance come from sums for each channel of each image; the normalisation is then one number to
-subtract, one to multiply by and one to add for each channel of each image. So is its gradient, with x in the place of
-y. A part of the images goes through all steps while it is in the cache.
+Ba, Kiros and Hinton, arXiv 1607.06450; Wu and He, arXiv 1803.08494. The variance is biased.
 
-x, y, grad: NumPy's (N, C, *size); weight, bias: (C,) or None; mean, deviation: (N, G) in float64, sqrt(var + eps).
+`standardize` works over any axes, on NumPy and CuPy arrays. `group_norm` is for NumPy images with many values per group
+and needs few passes over memory: mean and variance come from sums per channel and image, and normalization subtracts
+one number per channel and image, multiplies by another and adds a third. The same holds for its gradient.
+
+In `group_norm`, x, y and grad are (N, C, *size); weight and bias (C,) or None; mean and deviation (N, G) in float64,
+where deviation is sqrt(var + eps).
 """
+
+from math import prod
 
 import numpy as np
 
 from mytorch.device import Array
-from mytorch.geometry import empty, positions
-from mytorch.ops.channel_sums import by_pixels, images, in_lines, line_of, pixel_sums, repeated
+from mytorch.geometry import empty_channels_last
+from mytorch.ops.reduce import (
+    as_lines,
+    flatten_positions,
+    parallel_over_pixels,
+    pixel_sums,
+    pixels_per_line,
+    repeat_channels,
+)
+
+Axes = tuple[int, ...]
+
+MIN_FLOAT32_VALUES = 256
+"""With fewer values per group everything is computed in float64, whatever the type of x.
+
+Nearly all of the gradient of few values cancels, and float32 would leave three or four digits. With more values hardly
+anything cancels, and x's own type is used, with sums in float64.
+"""
+
+
+def standardize(x: Array, axes: Axes, eps: float) -> tuple[Array, Array]:
+    """Return y and the deviations sqrt(var + eps), of length 1 along `axes`. Both are float64 if the values are few."""
+    dtype = x.dtype if prod(x.shape[axis] for axis in axes) >= MIN_FLOAT32_VALUES else np.dtype("d")
+    y = x.astype(dtype)
+    y -= _mean(y, axes)
+    deviation = (_mean(y * y, axes) + dtype.type(eps)) ** 0.5
+    y *= 1 / deviation
+    return y, deviation
+
+
+def standardize_grad(grad: Array, y: Array, deviation: Array, axes: Axes) -> Array:
+    """Return the gradient of standardize at x, in the type of y: grad without its mean and its part along y."""
+    grad_x = y * -_mean(grad * y, axes)
+    grad_x += grad
+    grad_x -= _mean(grad_x, axes)
+    grad_x *= 1 / deviation
+    return grad_x
+
+
+def _mean(x: Array, axes: Axes) -> Array:
+    """Return the mean in the type of x. Its sum is taken in float64."""
+    count = prod(x.shape[axis] for axis in axes)
+    return (x.sum(axes, dtype="d", keepdims=True) / count).astype(x.dtype)
 
 
 def group_norm(
     x: Array, groups: int, weight: Array | None, bias: Array | None, eps: float
 ) -> tuple[Array, Array, Array]:
-    """Returns y, mean and deviation."""
-    y, times = empty(x.shape, x), line_of(x)
-    result, channels, count = images(y), x.shape[1], _count(x, groups)
+    """Return y, mean and deviation."""
+    y, repeats = empty_channels_last(x.shape, x), pixels_per_line(x)
+    result, channels, count = flatten_positions(y), x.shape[1], _group_size(x, groups)
     mean, deviation = np.empty((len(x), groups)), np.empty((len(x), groups))
 
-    def work(some: slice, pixels: Array) -> None:
-        mean[some] = _grouped(pixel_sums(pixels), groups) / count
-        lines = in_lines(result[some], times)
-        np.subtract(in_lines(pixels, times), _line(mean[some], channels, x, times), out=lines)
+    def work(images: slice, pixels: Array) -> None:
+        mean[images] = _sum_groups(pixel_sums(pixels), groups) / count
+        lines = as_lines(result[images], repeats)
+        np.subtract(as_lines(pixels, repeats), _group_line(mean[images], channels, x, repeats), out=lines)
         squares = (lines * lines).reshape(pixels.shape)
-        deviation[some] = (_grouped(pixel_sums(squares), groups) / count + eps) ** 0.5
-        scale = 1 / _each(deviation[some], channels)
-        lines *= repeated((scale if weight is None else scale * weight).astype(x.dtype), times)
+        deviation[images] = (_sum_groups(pixel_sums(squares), groups) / count + eps) ** 0.5
+        scale = 1 / _per_channel(deviation[images], channels)
+        lines *= repeat_channels((scale if weight is None else scale * weight).astype(x.dtype), repeats)
         if bias is not None:
-            lines += np.tile(bias, times)
+            lines += np.tile(bias, repeats)
 
-    by_pixels(work, x)
+    parallel_over_pixels(work, x)
     return y, mean, deviation
 
 
 def group_norm_grad(
     grad: Array, x: Array, mean: Array, deviation: Array, weight: Array | None
 ) -> tuple[Array, Array, Array]:
-    """Gradients at x, weight and bias."""
-    grad_x, times = empty(x.shape, x), line_of(x)
-    result, channels, groups = images(grad_x), x.shape[1], mean.shape[1]
-    count = _count(x, groups)
+    """Return the gradients at x, weight and bias."""
+    grad_x, repeats = empty_channels_last(x.shape, x), pixels_per_line(x)
+    result, channels, groups = flatten_positions(grad_x), x.shape[1], mean.shape[1]
+    count = _group_size(x, groups)
     weights = np.ones(channels) if weight is None else weight.astype("d")
     grad_weight, grad_bias = np.empty(x.shape[:2]), np.empty(x.shape[:2])
 
-    def work(some: slice, above: Array, pixels: Array) -> None:
-        lines, given = in_lines(result[some], times), in_lines(above, times)
-        np.subtract(in_lines(pixels, times), _line(mean[some], channels, x, times), out=lines)
-        scale = 1 / _each(deviation[some], channels)
-        grad_bias[some] = pixel_sums(above)
-        grad_weight[some] = pixel_sums((lines * given).reshape(above.shape)) * scale
-        along = _each(_grouped(grad_weight[some] * weights, groups), channels) / count
-        common = _each(_grouped(grad_bias[some] * weights, groups), channels) / count
-        lines *= repeated((-(scale**2) * along).astype(x.dtype), times)
-        lines += given * repeated((scale * weights).astype(x.dtype), times)
-        lines -= repeated((scale * common).astype(x.dtype), times)
+    def work(images: slice, grad_pixels: Array, pixels: Array) -> None:
+        lines, grad_lines = as_lines(result[images], repeats), as_lines(grad_pixels, repeats)
+        np.subtract(as_lines(pixels, repeats), _group_line(mean[images], channels, x, repeats), out=lines)
+        scale = 1 / _per_channel(deviation[images], channels)
+        grad_bias[images] = pixel_sums(grad_pixels)
+        grad_weight[images] = pixel_sums((lines * grad_lines).reshape(grad_pixels.shape)) * scale
+        along = _per_channel(_sum_groups(grad_weight[images] * weights, groups), channels) / count
+        common = _per_channel(_sum_groups(grad_bias[images] * weights, groups), channels) / count
+        lines *= repeat_channels((-(scale**2) * along).astype(x.dtype), repeats)
+        lines += grad_lines * repeat_channels((scale * weights).astype(x.dtype), repeats)
+        lines -= repeat_channels((scale * common).astype(x.dtype), repeats)
 
-    by_pixels(work, grad, x)
+    parallel_over_pixels(work, grad, x)
     return grad_x, grad_weight.sum(0).astype(x.dtype), grad_bias.sum(0).astype(x.dtype)
 
 
-def _count(x: Array, groups: int) -> int:
-    """Values in a group."""
-    return positions(x.shape[2:]) * x.shape[1] // groups
+def _group_size(x: Array, groups: int) -> int:
+    """Return how many values a group has."""
+    return prod(x.shape[2:]) * x.shape[1] // groups
 
 
-def _grouped(numbers: Array, groups: int) -> Array:
-    """Numbers of channels (n, C) added up in each group, (n, G)."""
-    return numbers.reshape(len(numbers), groups, -1).sum(-1)
+def _sum_groups(values: Array, groups: int) -> Array:
+    """Sum values per channel (n, C) over each group, (n, G)."""
+    return values.reshape(len(values), groups, -1).sum(-1)
 
 
-def _each(numbers: Array, channels: int) -> Array:
-    """Numbers of groups (n, G) for each of their channels, (n, C)."""
-    return np.repeat(numbers, channels // numbers.shape[1], 1)
+def _per_channel(values: Array, channels: int) -> Array:
+    """Repeat values per group (n, G) for each of their channels, (n, C)."""
+    return np.repeat(values, channels // values.shape[1], 1)
 
 
-def _line(numbers: Array, channels: int, like: Array, times: int) -> Array:
-    """Numbers of groups, for a line of several positions of all channels."""
-    return repeated(_each(numbers, channels).astype(like.dtype), times)
+def _group_line(values: Array, channels: int, like: Array, repeats: int) -> Array:
+    """Return values per group (n, G) for all channels of a line."""
+    return repeat_channels(_per_channel(values, channels).astype(like.dtype), repeats)

@@ -1,50 +1,50 @@
 """Margins on the angle between an embedding and its class: what ArcFace and CosFace add to a softmax.
 
 Embeddings x (N, D) and class weights (C, D) are scaled to length one, so that x . w is the cosine of their angle. The
-target's cosine is made smaller by a margin; gradients are those of the formulas, finite at cosines of 1 and -1.
+label's cosine is reduced by a margin. Gradients are those of the formulas, and finite at cosines of 1 and -1.
 """
 
 from math import cos, pi, sin
 
-from mytorch.device import Array, namespace
+from mytorch.device import Array, get_array_module
 
-SHORTEST = 1e-12
-"""Lengths below this count as this, as in torch.nn.functional.normalize."""
-
-
-def unit_rows(x: Array) -> tuple[Array, Array]:
-    """Each row of `x` at length one, and the lengths (rows, 1)."""
-    length = namespace(x).maximum((x * x).sum(-1, keepdims=True) ** 0.5, x.dtype.type(SHORTEST))
-    return x / length, length
+MIN_NORM = 1e-12
+"""Shorter vectors are divided by this, as in torch.nn.functional.normalize."""
 
 
-def unit_rows_grad(grad: Array, unit: Array, length: Array) -> Array:
-    """Gradient of unit_rows at x: what turns the row; what would stretch it has no effect."""
+def normalize_rows(x: Array) -> tuple[Array, Array]:
+    """Return the rows of `x` scaled to length one, and their lengths (rows, 1)."""
+    norm = get_array_module(x).maximum((x * x).sum(-1, keepdims=True) ** 0.5, x.dtype.type(MIN_NORM))
+    return x / norm, norm
+
+
+def normalize_rows_grad(grad: Array, unit: Array, norm: Array) -> Array:
+    """Return the gradient of normalize_rows at x: `grad` without its part along the row, divided by the length."""
     along = (grad * unit).sum(-1, keepdims=True)
-    return (grad - along * unit * (length > SHORTEST)) / length
+    return (grad - along * unit * (norm > MIN_NORM)) / norm
 
 
-def angular(cosine: Array, m: float) -> tuple[Array, Array]:
-    """ArcFace's target: cos(theta + m), and its derivative by cos(theta) (Deng et al., arXiv 1801.07698).
+def angular_margin(cosine: Array, margin: float) -> tuple[Array, Array]:
+    """Return ArcFace's cos(theta + margin), and its derivative by cos(theta) (Deng et al., arXiv 1801.07698).
 
-    cos(theta + m) = cos(theta) cos(m) - sin(theta) sin(m). Where theta + m would exceed pi, it would rise again; there
-    cos(theta) - m sin(m) goes on falling instead, as in the authors' code. The derivative has a pole at theta = 0,
-    where no gradient is due: it stops growing where 1 - cos^2 is below the last digit.
+    cos(theta + m) = cos(theta) cos(m) - sin(theta) sin(m). Where theta + m would exceed pi, this would rise again;
+    there the falling cos(theta) - m sin(m) replaces it, as in the authors' code. The derivative has a pole at theta
+    = 0, where the gradient should vanish: it is capped once 1 - cos^2 is below the machine epsilon.
     """
-    xp, least = namespace(cosine), last_digit(cosine)
+    xp, epsilon = get_array_module(cosine), machine_epsilon(cosine)
     square = (1 - cosine) * (1 + cosine)
-    sine = xp.maximum(square, least) ** 0.5
-    slope = cos(m) + sin(m) * (cosine / sine) * (square > least)
-    inside = cosine > cos(pi - m)
-    shifted = cosine * cos(m) - sine * sin(m)
-    return xp.where(inside, shifted, cosine - m * sin(m)), xp.where(inside, slope, 1)
+    sine = xp.maximum(square, epsilon) ** 0.5
+    slope = cos(margin) + sin(margin) * (cosine / sine) * (square > epsilon)
+    inside = cosine > cos(pi - margin)
+    shifted = cosine * cos(margin) - sine * sin(margin)
+    return xp.where(inside, shifted, cosine - margin * sin(margin)), xp.where(inside, slope, 1)
 
 
-def additive(cosine: Array, m: float) -> tuple[Array, Array]:
-    """CosFace's target: cos(theta) - m, and its derivative by cos(theta), 1 (Wang et al., arXiv 1801.09414)."""
-    return cosine - m, namespace(cosine).ones_like(cosine)
+def cosine_margin(cosine: Array, margin: float) -> tuple[Array, Array]:
+    """Return CosFace's cos(theta) - margin, and its derivative by cos(theta), 1 (Wang et al., arXiv 1801.09414)."""
+    return cosine - margin, get_array_module(cosine).ones_like(cosine)
 
 
-def last_digit(x: Array) -> float:
-    """The distance from 1 to the next number of x's type."""
-    return float(namespace(x).finfo(x.dtype).eps)
+def machine_epsilon(x: Array) -> float:
+    """Return the distance from 1 to the next larger number of the type of x."""
+    return float(get_array_module(x).finfo(x.dtype).eps)

@@ -1,43 +1,44 @@
-"""One step of an optimiser for one parameter, in place, block by block.
+"""One step of an optimizer for one parameter, in place, block by block.
 
-data, grad and the state: arrays of one shape.
+data, grad and the state are arrays of one shape.
 """
 
 from math import sqrt
 
 import numpy as np
 
-from mytorch.device import Array, on_gpu
+from mytorch.device import Array, cuda_implementation
 from mytorch.ops.blockwise import in_place
-from mytorch.ops.cuda import optimiser as cuda
+from mytorch.ops.cuda import optimizer as cuda
 
 
-@on_gpu(cuda.sgd)
+@cuda_implementation(cuda.sgd)
 @in_place
 def sgd(data: Array, grad: Array, lr: float, weight_decay: float) -> None:
-    """Gradient descent with L2 weight decay: w -= lr * (grad + weight_decay * w)."""
-    step = _decayed(grad, data, weight_decay)
+    """Do a step of gradient descent with L2 weight decay: w -= lr * (grad + weight_decay * w)."""
+    step = _add_weight_decay(grad, data, weight_decay)
     data -= np.multiply(step, lr, out=None if step is grad else step)
 
 
-@on_gpu(cuda.sgd_momentum)
+@cuda_implementation(cuda.sgd_momentum)
 @in_place
 def sgd_momentum(
     data: Array,
     grad: Array,
     velocity: Array,
-    first: bool,
+    first_step: bool,
     lr: float,
     momentum: float,
     weight_decay: float,
     nesterov: bool,
 ) -> None:
-    """velocity = momentum * velocity + g, at the first step g; w -= lr * velocity, or lr * (g + momentum * velocity).
+    """Do a step with momentum. g is the gradient with the weight decay added.
 
-    g is the gradient with the weight decay added; the latter step is Nesterov's.
+    velocity = momentum * velocity + g, in the first step g; w -= lr * velocity, or with Nesterov's momentum
+    w -= lr * (g + momentum * velocity).
     """
-    grad = _decayed(grad, data, weight_decay)
-    if first:
+    grad = _add_weight_decay(grad, data, weight_decay)
+    if first_step:
         velocity[...] = grad
     else:
         velocity *= momentum
@@ -48,37 +49,37 @@ def sgd_momentum(
     data -= step
 
 
-@on_gpu(cuda.adam)
+@cuda_implementation(cuda.adam)
 @in_place
 def adam(
     data: Array,
     grad: Array,
     mean: Array,
-    square: Array,
+    mean_square: Array,
     step: int,
     lr: float,
     betas: tuple[float, float],
     eps: float,
-    decay: float,
-    keep: float,
+    weight_decay: float,
+    shrink: float,
 ) -> None:
-    """A step along mean gradient / root mean square gradient (Kingma and Ba, arXiv 1412.6980).
+    """Do a step along mean gradient / root mean square gradient (Kingma and Ba, arXiv 1412.6980).
 
-    step: 1 at the first. decay: added to the gradient, times w (L2). keep: what the weight is multiplied by beforehand,
-    for decoupled decay (Loshchilov and Hutter, arXiv 1711.05101).
+    step: 1 for the first. weight_decay: times w, it is added to the gradient (L2). shrink: the weight is multiplied by
+    it before the step, which is decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101).
     """
     beta1, beta2 = betas
-    if keep != 1:
-        data *= keep
-    grad = _decayed(grad, data, decay)
+    if shrink != 1:
+        data *= shrink
+    grad = _add_weight_decay(grad, data, weight_decay)
     scratch = grad * (1 - beta1)
     mean *= beta1
     mean += scratch
     np.square(grad, out=scratch)
     scratch *= 1 - beta2
-    square *= beta2
-    square += scratch
-    np.sqrt(square, out=scratch)
+    mean_square *= beta2
+    mean_square += scratch
+    np.sqrt(mean_square, out=scratch)
     scratch *= 1 / sqrt(1 - beta2**step)
     scratch += eps
     np.divide(mean, scratch, out=scratch)
@@ -86,8 +87,8 @@ def adam(
     data -= scratch
 
 
-def _decayed(grad: Array, data: Array, weight_decay: float) -> Array:
-    """The gradient with the weight decay added; the gradient itself where there is none."""
+def _add_weight_decay(grad: Array, data: Array, weight_decay: float) -> Array:
+    """Return grad + weight_decay * data, or `grad` itself without weight decay."""
     if not weight_decay:
         return grad
     decayed = data * weight_decay

@@ -8,30 +8,41 @@ from math import prod
 
 import numpy as np
 
-from mytorch.device import Array, on_gpu
-from mytorch.geometry import Size, channels_last, empty, fresh, inner, output_size, pad, padded_size, taps, to_pixels
-from mytorch.ops.channel_sums import position_sums
+from mytorch.device import Array, cuda_implementation
+from mytorch.geometry import (
+    Size,
+    empty,
+    empty_channels_last,
+    inside_padding,
+    output_size,
+    pad,
+    padded_size,
+    tap_slices,
+    to_channels_last,
+    to_nhwc,
+)
 from mytorch.ops.cuda import pool as cuda
-from mytorch.threads import share
+from mytorch.ops.reduce import spatial_sum
+from mytorch.threads import parallel_for
 
 
-@on_gpu(cuda.max_pool)
+@cuda_implementation(cuda.max_pool)
 def max_pool(x: Array, kernel: Size, stride: Size, padding: Size) -> Array:
     """Largest value of each window. Padding is minus infinity, so a padded pixel never wins.
 
     One axis after the other: along the first, NumPy goes over whole rows.
     """
-    y = empty((*x.shape[:2], *map(output_size, x.shape[2:], kernel, stride, padding)), x)
+    y = empty_channels_last((*x.shape[:2], *map(output_size, x.shape[2:], kernel, stride, padding)), x)
 
     def work(images: slice) -> None:
-        left = to_pixels(pad(x[images], padding, -np.inf))
+        left = to_nhwc(pad(x[images], padding, -np.inf))
         for axis, (k, s, n) in enumerate(zip(kernel, stride, y.shape[2:], strict=True), start=1):
             last = axis == len(kernel)
-            into = to_pixels(y[images]) if last else fresh((*left.shape[:axis], n, *left.shape[axis + 1 :]), x)
+            into = to_nhwc(y[images]) if last else empty((*left.shape[:axis], n, *left.shape[axis + 1 :]), x)
             _largest(left, k, s, axis, into)
             left = into
 
-    share(len(x), 2 * x[:1].nbytes, work)
+    parallel_for(len(x), 2 * x[:1].nbytes, work)
     return y
 
 
@@ -44,13 +55,13 @@ def _largest(pixels: Array, kernel: int, stride: int, axis: int, into: Array) ->
         np.maximum(into, seen, out=into)
 
 
-@on_gpu(cuda.max_pool_grad)
+@cuda_implementation(cuda.max_pool_grad)
 def max_pool_grad(grad: Array, x: Array, y: Array, kernel: Size, stride: Size, padding: Size) -> Array:
     """Gradient of y = max_pool(x) at x: each output's goes to the pixel that won, to the first of several (PyTorch's).
 
     Here padding is NaN, which equals nothing: not even a window of minus infinities gives its gradient away.
     """
-    grad, grad_x = channels_last(grad), empty(x.shape, x)
+    grad, grad_x = to_channels_last(grad), empty_channels_last(x.shape, x)
     whole = all(n == k * o for n, k, o in zip(x.shape[2:], kernel, y.shape[2:], strict=True))
     tiling = kernel == stride and whole and not any(padding)
 
@@ -60,7 +71,7 @@ def max_pool_grad(grad: Array, x: Array, y: Array, kernel: Size, stride: Size, p
             return
         into, overlap = _spread(grad_x[images], kernel, stride, padding)
         free = np.ones_like(some, bool)
-        for seen in taps(kernel, stride, (1,) * len(kernel), y.shape[2:]):
+        for seen in tap_slices(kernel, stride, (1,) * len(kernel), y.shape[2:]):
             won = padded[seen] == some
             won &= free
             free ^= won
@@ -70,9 +81,9 @@ def max_pool_grad(grad: Array, x: Array, y: Array, kernel: Size, stride: Size, p
             else:
                 np.multiply(given, won, out=into[seen])
         if any(padding):
-            grad_x[images] = into[inner(padding)]
+            grad_x[images] = into[inside_padding(padding)]
 
-    share(len(x), 2 * x[:1].nbytes, work)
+    parallel_for(len(x), 2 * x[:1].nbytes, work)
     return grad_x
 
 
@@ -83,60 +94,64 @@ def _to_sole_winners(into: Array, grad: Array, x: Array, y: Array, kernel: Size)
     """
 
     def widened(outputs: Array) -> Array:
-        pixels = to_pixels(outputs)
+        pixels = to_nhwc(outputs)
         for axis, k in enumerate(kernel[1:], start=2):
             pixels = pixels.repeat(k, axis)
         return pixels.reshape(len(x), y.shape[2], 1, -1)
 
     rows = (len(x), y.shape[2], kernel[0], -1)
-    won = to_pixels(x).reshape(rows) == widened(y)
+    won = to_nhwc(x).reshape(rows) == widened(y)
     if np.count_nonzero(won) != y.size or np.isnan(y.min()):
         return False
-    np.multiply(widened(grad), won.astype(grad.dtype), out=to_pixels(into).reshape(rows))
+    np.multiply(widened(grad), won.astype(grad.dtype), out=to_nhwc(into).reshape(rows))
     return True
 
 
-@on_gpu(cuda.avg_pool)
+@cuda_implementation(cuda.avg_pool)
 def avg_pool(x: Array, kernel: Size, stride: Size, padding: Size) -> Array:
     """Mean of each window; padded zeros count, as PyTorch's count_include_pad=True."""
-    y = empty((*x.shape[:2], *map(output_size, x.shape[2:], kernel, stride, padding)), x)
+    y = empty_channels_last((*x.shape[:2], *map(output_size, x.shape[2:], kernel, stride, padding)), x)
 
     def work(images: slice) -> None:
         padded, some = pad(x[images], padding), y[images]
-        first, *others = taps(kernel, stride, (1,) * len(kernel), y.shape[2:])
+        first, *others = tap_slices(kernel, stride, (1,) * len(kernel), y.shape[2:])
         some[...] = padded[first]
         for seen in others:
             some += padded[seen]
         some *= 1 / prod(kernel)
 
-    share(len(x), 2 * x[:1].nbytes, work)
+    parallel_for(len(x), 2 * x[:1].nbytes, work)
     return y
 
 
-@on_gpu(cuda.avg_pool_grad)
+@cuda_implementation(cuda.avg_pool_grad)
 def avg_pool_grad(grad: Array, size: Size, kernel: Size, stride: Size, padding: Size) -> Array:
     """Gradient of avg_pool at its input, (N, C, *size): an equal share to each pixel of the window."""
-    grad, grad_x = channels_last(grad), empty((*grad.shape[:2], *size), grad)
+    grad, grad_x = to_channels_last(grad), empty_channels_last((*grad.shape[:2], *size), grad)
 
     def work(images: slice) -> None:
         into, overlap = _spread(grad_x[images], kernel, stride, padding)
         each = grad[images] * (1 / prod(kernel))
-        for seen in taps(kernel, stride, (1,) * len(kernel), grad.shape[2:]):
+        for seen in tap_slices(kernel, stride, (1,) * len(kernel), grad.shape[2:]):
             if overlap:
                 window = into[seen]
                 window += each
             else:
                 into[seen] = each
         if any(padding):
-            grad_x[images] = into[inner(padding)]
+            grad_x[images] = into[inside_padding(padding)]
 
-    share(len(grad), 2 * grad_x[:1].nbytes, work)
+    parallel_for(len(grad), 2 * grad_x[:1].nbytes, work)
     return grad_x
 
 
 def _spread(some: Array, kernel: Size, stride: Size, padding: Size) -> tuple[Array, bool]:
     """Where windows give their gradients back, padded; and whether they overlap, and so add up, in zeros."""
-    into = some if not any(padding) else empty((*some.shape[:2], *padded_size(some.shape[2:], padding)), some)
+    into = (
+        some
+        if not any(padding)
+        else empty_channels_last((*some.shape[:2], *padded_size(some.shape[2:], padding)), some)
+    )
     covered = all(n % s == 0 for n, s in zip(into.shape[2:], stride, strict=True))
     if kernel != stride or not covered:
         into[...] = 0
@@ -145,17 +160,17 @@ def _spread(some: Array, kernel: Size, stride: Size, padding: Size) -> tuple[Arr
 
 def global_avg_pool(x: Array) -> Array:
     """Mean over all positions: (N, C, *size) -> (N, C, 1, ...)."""
-    means = position_sums(x) / prod(x.shape[2:])
+    means = spatial_sum(x) / prod(x.shape[2:])
     return means.astype(x.dtype).reshape(*x.shape[:2], *(1,) * (x.ndim - 2))
 
 
 def global_avg_pool_grad(grad: Array, size: Size) -> Array:
     """Gradient of global_avg_pool at its input, (N, C, *size)."""
-    spread = empty((*grad.shape[:2], *size), grad)
+    spread = empty_channels_last((*grad.shape[:2], *size), grad)
     each = grad / prod(size)
 
     def work(some: slice) -> None:
         spread[some] = each[some]
 
-    share(len(grad), spread[:1].nbytes, work)
+    parallel_for(len(grad), spread[:1].nbytes, work)
     return spread

@@ -11,11 +11,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from mytorch.device import Array, on_gpu
-from mytorch.geometry import Size, channels_last, empty, to_pixels
+from mytorch.device import Array, cuda_implementation
+from mytorch.geometry import Size, empty_channels_last, to_channels_last, to_nhwc
+from mytorch.ops.banded import BandedMatrix, apply_banded
 from mytorch.ops.cuda import resample as cuda
-from mytorch.ops.mixing import Weights, mixed
-from mytorch.threads import share
+from mytorch.threads import parallel_for
 
 V = TypeVar("V")
 
@@ -23,7 +23,7 @@ Tables = tuple[np.ndarray, ...]
 """For each spatial axis, an array with a value for each of its outputs."""
 
 
-def nearest_table(size: int, out: int, scale: float | None = None, even: bool = True) -> np.ndarray:
+def nearest_indices(size: int, out: int, scale: float | None = None, even: bool = True) -> np.ndarray:
     """The input position that each of `out` outputs repeats: floor(output / scale).
 
     scale: outputs an input, out / size where it is not given. In float32, whatever the arrays are, as in PyTorch:
@@ -36,7 +36,7 @@ def nearest_table(size: int, out: int, scale: float | None = None, even: bool = 
     return np.minimum(np.floor(np.arange(out, dtype="f") * step).astype(int), size - 1)
 
 
-def linear_tables(
+def linear_neighbors(
     size: int, out: int, scale: float | None = None, align_corners: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The two inputs between which each of `out` outputs lies, low and high, and the share of high.
@@ -53,19 +53,19 @@ def linear_tables(
     return low, np.minimum(low + 1, size - 1), np.clip(position - low, 0, 1)
 
 
-def scaled(size: int, scale: float) -> int:
+def scaled_size(size: int, scale: float) -> int:
     """The number of outputs of an axis, as PyTorch counts them."""
     return floor(size * scale)
 
 
-@on_gpu(cuda.nearest)
+@cuda_implementation(cuda.nearest)
 def nearest(x: Array, sources: Tables) -> Array:
     """Output o along an axis is x at sources[axis][o]."""
     factors = _whole(sources, x.shape[2:])
-    y = empty((*x.shape[:2], *map(len, sources)), x)
+    y = empty_channels_last((*x.shape[:2], *map(len, sources)), x)
 
     def work(images: slice) -> None:
-        pixels, into = to_pixels(x[images]), to_pixels(y[images])
+        pixels, into = to_nhwc(x[images]), to_nhwc(y[images])
         if factors:
             for axis, factor in reversed(list(_axes(factors[1:], 2))):
                 pixels = pixels.repeat(factor, axis)
@@ -75,18 +75,18 @@ def nearest(x: Array, sources: Tables) -> Array:
                 pixels = pixels.take(source, axis)
             into[...] = pixels
 
-    share(len(x), x[:1].nbytes + y[:1].nbytes, work)
+    parallel_for(len(x), x[:1].nbytes + y[:1].nbytes, work)
     return y
 
 
-@on_gpu(cuda.nearest_grad)
+@cuda_implementation(cuda.nearest_grad)
 def nearest_grad(grad: Array, size: Size, sources: Tables) -> Array:
     """Gradient of nearest at its input, (N, C, *size)."""
     factors = _whole(sources, size)
-    grad, grad_x = channels_last(grad), empty((*grad.shape[:2], *size), grad)
+    grad, grad_x = to_channels_last(grad), empty_channels_last((*grad.shape[:2], *size), grad)
 
     def work(images: slice) -> None:
-        given, into = to_pixels(grad[images]), to_pixels(grad_x[images])
+        given, into = to_nhwc(grad[images]), to_nhwc(grad_x[images])
         for axis, source in _axes(sources):
             if factors:
                 given = np.add.reduce(_split(given, factors[axis - 1], axis), axis=axis + 1)
@@ -94,37 +94,37 @@ def nearest_grad(grad: Array, size: Size, sources: Tables) -> Array:
                 given = _returned(given, source, axis, size[axis - 1])
         into[...] = given
 
-    share(len(grad), grad[:1].nbytes + grad_x[:1].nbytes, work)
+    parallel_for(len(grad), grad[:1].nbytes + grad_x[:1].nbytes, work)
     return grad_x
 
 
-@on_gpu(cuda.linear)
+@cuda_implementation(cuda.linear)
 def linear(x: Array, lows: Tables, highs: Tables, shares: Tables) -> Array:
     """Output o along an axis mixes two positions: (1 - share) of x at low and share of x at high."""
-    return mixed(x, *map(_weights, lows, highs, shares))
+    return apply_banded(x, *map(_weights, lows, highs, shares))
 
 
-@on_gpu(cuda.linear_grad)
+@cuda_implementation(cuda.linear_grad)
 def linear_grad(grad: Array, size: Size, lows: Tables, highs: Tables, shares: Tables) -> Array:
     """Gradient of linear at its input, (N, C, *size)."""
-    return mixed(grad, *(_weights(*t).turned(n) for n, *t in zip(size, lows, highs, shares, strict=True)))
+    return apply_banded(grad, *(_weights(*t).transposed(n) for n, *t in zip(size, lows, highs, shares, strict=True)))
 
 
-@on_gpu(cuda.insert_zeros)
+@cuda_implementation(cuda.insert_zeros)
 def insert_zeros(x: Array, factor: Size, out: Size) -> Array:
     """x at every factor-th position of (N, C, *out), zeros between; the gradient of pick."""
-    y = empty((*x.shape[:2], *out), x)
+    y = empty_channels_last((*x.shape[:2], *out), x)
 
     def work(images: slice) -> None:
         y[images] = 0
         y[images][_every(factor)] = x[images]
 
-    share(len(x), y[:1].nbytes, work)
+    parallel_for(len(x), y[:1].nbytes, work)
     return y
 
 
-@on_gpu(cuda.pick)
-def pick(x: Array, factor: Size, out: Size) -> Array:
+@cuda_implementation(cuda.subsample)
+def subsample(x: Array, factor: Size, out: Size) -> Array:
     """Every factor-th position of x, as (N, C, *out), a view; the gradient of insert_zeros."""
     return x[_every(factor)][(..., *map(slice, out))]
 
@@ -150,11 +150,11 @@ def _split(pixels: Array, factor: int, axis: int) -> Array:
     return pixels.reshape(*pixels.shape[:axis], pixels.shape[axis] // factor, factor, *pixels.shape[axis + 1 :])
 
 
-def _weights(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> Weights:
+def _weights(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> BandedMatrix:
     """The tables of an axis as weights."""
     outputs = np.arange(len(low))
     source, value = np.concatenate([low, high]), np.concatenate([1 - share, share])
-    return Weights(np.concatenate([outputs, outputs]), source, value, len(low))
+    return BandedMatrix(np.concatenate([outputs, outputs]), source, value, len(low))
 
 
 def _returned(grad: Array, source: np.ndarray, axis: int, size: int) -> Array:

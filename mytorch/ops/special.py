@@ -6,8 +6,8 @@ from math import exp, pi, sqrt
 
 import numpy as np
 
-from mytorch.device import Array, namespace
-from mytorch.geometry import blocks
+from mytorch.device import Array, get_array_module
+from mytorch.geometry import split_by_budget
 
 STEPS = 512
 """Points a unit of the table."""
@@ -24,7 +24,7 @@ NORMAL = (
     -1.3226473720969513e-07,
     1.7562137531629336e-09,
 )
-"""p in normal_share, from x^0 on: atanh(erf(x / sqrt(2))) / x, fitted from 0 to 5.6 for the least error of the share.
+"""p in normal_cdf, from x^0 on: atanh(erf(x / sqrt(2))) / x, fitted from 0 to 5.6 for the least error of the share.
 
 By least squares at Chebyshev points, weighted by what an error there does to the share, until the largest was least.
 Beyond 5.6 the share is 0 or 1 to the last digit of float32's 1, and p only grows.
@@ -40,12 +40,12 @@ def erf(x: Array) -> Array:
     """
     y = x.copy(order="K")
     flat = y.ravel(order="K")  # a view, as a copy has no gaps
-    for block in blocks(flat.size, 1, BLOCK):
+    for block in split_by_budget(flat.size, 1, BLOCK):
         flat[block] = _series(flat[block])
     return y
 
 
-def normal_share(x: Array, square: Array | None = None) -> Array:
+def normal_cdf(x: Array, square: Array | None = None) -> Array:
     """The share of the normal distribution below x, (1 + erf(x / sqrt(2))) / 2. square: x * x, where it is at hand.
 
     In float32 as (1 + tanh(x p(x^2))) / 2, p being a polynomial: to 1e-7, in a quarter of the steps. NumPy's tanh is
@@ -68,7 +68,7 @@ def normal_share(x: Array, square: Array | None = None) -> Array:
 
 
 def _series(x: Array) -> Array:
-    xp = namespace(x)
+    xp = get_array_module(x)
     values, slopes = (xp.asarray(column) for column in _table(x.dtype.name))
     h = xp.clip(x, -REACH, REACH)
     index = xp.rint(xp.nan_to_num(h) * STEPS)

@@ -1,16 +1,18 @@
-"""Quick algorithms for a short correlation along one axis, as three matrices: fewer products, more sums.
+"""Fast algorithms for a short correlation along one axis, as three matrices: fewer multiplications, more additions.
 
 Every such algorithm has the form (Winograd, "Arithmetic Complexity of Computations", 1980)
 
-    y = outputs [(kernel w) * (inputs x)]
+    y = A^T [(G w) * (B^T x)]
 
-where * multiplies number by number. Toom and Cook's: correlation is the transpose of multiplying polynomials, and a
-polynomial of n coefficients is known by its values at n points; so m outputs of k taps take m + k - 1 products, where
-the definition takes m k. `outputs` and `kernel` hold the powers of the points, `inputs` interpolates.
+where * is elementwise. This module builds the matrices with the method of Toom and Cook. A polynomial of n coefficients
+is determined by its values at n points, so products of polynomials can be computed point by point; correlation is the
+transpose of polynomial multiplication. m outputs of a kernel with k elements then need m + k - 1 multiplications
+instead of m k. G and A hold the powers of the points, B^T interpolates.
 
-With a stride s, a correlation is a sum of s, each of every s-th pixel with every s-th tap: their matrices stand side by
-side. The gradient at the input has s phases instead, each a correlation of the gradient with every s-th tap, turned:
-their outputs lie between one another. Phases of a single tap are what they are.
+A correlation with stride s is a sum of s correlations, each between every s-th input and every s-th kernel element
+(a phase); the matrices of the phases are concatenated. The gradient at the input has s phases too, each a correlation
+of the gradient with every s-th kernel element in reverse order; their outputs are interleaved. A phase with a single
+kernel element needs no transform.
 """
 
 from collections.abc import Sequence
@@ -22,17 +24,17 @@ import numpy as np
 from mytorch.device import Array
 
 POINTS = (0, 1, -1, 2, -2, 1 / 2, -1 / 2)
-"""As many as an algorithm needs, from the first; and infinity, where a polynomial's value is its last coefficient."""
+"""Interpolation points. An algorithm uses the first ones, and infinity: there the value is the last coefficient."""
 
-OUTPUTS = {(1, 1): 1, (3, 1): 4, (5, 1): 4, (3, 2): 2, (4, 2): 4}
-"""How many outputs of one phase a tile has, by kernel and stride: more make fewer products, and more rounding."""
+TILE_OUTPUTS = {(1, 1): 1, (3, 1): 4, (5, 1): 4, (3, 2): 2, (4, 2): 4}
+"""Outputs of one phase per tile, by (kernel, stride). More outputs save more multiplications and round more."""
 
 
-class Axis(NamedTuple):
-    """An algorithm along one axis, which serves tile after tile.
+class AxisTransform(NamedTuple):
+    """The matrices of an algorithm along one axis, which is applied tile by tile. P is the number of multiplications.
 
-    inputs (P, inputs of a tile), kernel (P, K), outputs (outputs of a tile, P), where P counts products. A tile's
-    inputs begin `step` after those of the one before; the first tile's begin at `start`, below zero in the padding.
+    inputs: B^T, (P, inputs per tile). kernel: G, (P, K). outputs: A^T, (outputs per tile, P). The inputs of a tile
+    start `step` after those of the previous tile; those of the first tile start at `start`, negative in the padding.
     """
 
     inputs: Array
@@ -42,86 +44,88 @@ class Axis(NamedTuple):
     start: int
 
 
-def share(kernel: Sequence[int], stride: Sequence[int], out: Sequence[int]) -> float:
-    """How much of the definition's products remain, for outputs (*out); 1 where an axis has no algorithm here."""
-    part = 1.0
+def multiplication_ratio(kernel: Sequence[int], stride: Sequence[int], out: Sequence[int]) -> float:
+    """Return the number of multiplications for outputs (*out), relative to direct convolution.
+
+    It is 1 if there is no algorithm for one of the axes.
+    """
+    ratio = 1.0
     for k, s, n in zip(kernel, stride, out, strict=True):
-        if (k, s) not in OUTPUTS:
+        if (k, s) not in TILE_OUTPUTS:
             return 1.0
-        axis = forward(k, s, 0)
-        tile, products = axis.outputs.shape
-        part *= products * -(-n // tile) / (k * n)
-    return part
+        tile, multiplications = forward_transform(k, s, 0).outputs.shape
+        ratio *= multiplications * -(-n // tile) / (k * n)
+    return ratio
 
 
 @cache
-def forward(kernel: int, stride: int, padding: int) -> Axis:
-    """The correlation's own: a tile's outputs are OUTPUTS[kernel, stride]."""
-    count = OUTPUTS[kernel, stride]
+def forward_transform(kernel: int, stride: int, padding: int) -> AxisTransform:
+    """Return the algorithm for the correlation itself. A tile has TILE_OUTPUTS[kernel, stride] outputs."""
+    count = TILE_OUTPUTS[kernel, stride]
     inputs, kernels, outputs = [], [], []
     for phase in range(min(stride, kernel)):
         taps = np.arange(phase, kernel, stride)
-        values, weights, back = toom_cook(count, len(taps))
-        seen = phase + stride * np.arange(count + len(taps) - 1)
-        inputs.append(_at(values, seen, stride * (count - 1) + kernel))
-        kernels.append(_at(weights, taps, kernel))
-        outputs.append(back)
-    return Axis(np.vstack(inputs), np.vstack(kernels), np.hstack(outputs), stride * count, -padding)
+        b_t, g, a_t = toom_cook(count, len(taps))
+        sources = phase + stride * np.arange(count + len(taps) - 1)
+        inputs.append(_place_columns(b_t, sources, stride * (count - 1) + kernel))
+        kernels.append(_place_columns(g, taps, kernel))
+        outputs.append(a_t)
+    return AxisTransform(np.vstack(inputs), np.vstack(kernels), np.hstack(outputs), stride * count, -padding)
 
 
 @cache
-def input_grad(kernel: int, stride: int, padding: int) -> Axis:
-    """Its input's gradient's: from `grad`, a tile of OUTPUTS[kernel, stride] pixels of each phase."""
-    count = OUTPUTS[kernel, stride]
+def input_grad_transform(kernel: int, stride: int, padding: int) -> AxisTransform:
+    """Return the algorithm for the gradient at the input. A tile has TILE_OUTPUTS[...] pixels of each phase."""
+    count = TILE_OUTPUTS[kernel, stride]
     phases = []
-    for place in range(stride):
-        first, last = (place + padding) % stride, (place + padding) // stride
+    for offset in range(stride):
+        first, last = (offset + padding) % stride, (offset + padding) // stride
         taps = np.arange(first, kernel, stride)[::-1]
-        phases.append((place, taps, last + 1 - len(taps)))
+        phases.append((offset, taps, last + 1 - len(taps)))
     start = min(begin for _, _, begin in phases)
     stop = max(begin + len(taps) for _, taps, begin in phases) + count - 1
     inputs, kernels, outputs = [], [], []
-    for place, taps, begin in phases:
-        values, weights, back = toom_cook(count, len(taps))
-        inputs.append(_at(values, begin - start + np.arange(count + len(taps) - 1), stop - start))
-        kernels.append(_at(weights, taps, kernel))
-        outputs.append(_at(back.T, place + stride * np.arange(count), stride * count))
-    return Axis(np.vstack(inputs), np.vstack(kernels), np.vstack(outputs).T, count, start)
+    for offset, taps, begin in phases:
+        b_t, g, a_t = toom_cook(count, len(taps))
+        inputs.append(_place_columns(b_t, begin - start + np.arange(count + len(taps) - 1), stop - start))
+        kernels.append(_place_columns(g, taps, kernel))
+        outputs.append(_place_columns(a_t.T, offset + stride * np.arange(count), stride * count))
+    return AxisTransform(np.vstack(inputs), np.vstack(kernels), np.vstack(outputs).T, count, start)
 
 
 @cache
 def toom_cook(outputs: int, taps: int) -> tuple[Array, Array, Array]:
-    """Its matrices in the order of a product: for the inputs, for the kernel, and back to the outputs."""
+    """Return B^T (P, inputs), G (P, taps) and A^T (outputs, P) for so many outputs of a kernel of `taps` elements."""
     if taps == 1:
         return np.eye(outputs), np.ones((outputs, 1)), np.eye(outputs)
     count = outputs + taps - 1
-    values, scale = lagrange(POINTS[: count - 1])
-    return values, scale[:, None] * powers(count, taps), powers(count, outputs).T
+    basis, scale = lagrange_basis(POINTS[: count - 1])
+    return basis, scale[:, None] * powers(count, taps), powers(count, outputs).T
 
 
-def lagrange(points: Sequence[float]) -> tuple[Array, Array]:
-    """What interpolates at `points` and infinity: rows of coefficients, and what each is then to be multiplied by.
+def lagrange_basis(points: Sequence[float]) -> tuple[Array, Array]:
+    """Return Lagrange's basis polynomials for `points` and infinity, unscaled, and the factor of each.
 
-    A row's polynomial is zero at all points but its own, where the product makes it 1. It is the kernels that are
-    multiplied, for they are few.
+    A row of the first array holds a polynomial's coefficients: times its factor, it is 1 at its own point and 0 at all
+    others. The factors are applied to the kernel, which is small.
     """
     count = len(points)
-    values, scale = np.zeros((count + 1, count + 1)), np.ones(count + 1)
+    basis, scale = np.zeros((count + 1, count + 1)), np.ones(count + 1)
     for row, point in enumerate(points):
         others = np.delete(points, row)
-        values[row, :-1], scale[row] = np.poly(others)[::-1], 1 / np.prod(point - others)
-    values[-1] = np.poly(points)[::-1]
-    return values, scale
+        basis[row, :-1], scale[row] = np.poly(others)[::-1], 1 / np.prod(point - others)
+    basis[-1] = np.poly(points)[::-1]
+    return basis, scale
 
 
 def powers(count: int, degree: int) -> Array:
-    """What gives the values of polynomials of `degree` coefficients at `count` points, (count, degree)."""
+    """Return the matrix (count, degree) that evaluates polynomials of `degree` coefficients at `count` points."""
     finite = np.vander(np.array(POINTS[: count - 1], float), degree, increasing=True)
     return np.vstack([finite, np.eye(degree)[-1]])
 
 
-def _at(matrix: Array, columns: Array, count: int) -> Array:
-    """`matrix` with its columns spread to those places among `count`, zero elsewhere."""
+def _place_columns(matrix: Array, columns: Array, count: int) -> Array:
+    """Return a matrix of `count` columns, zero except for those of `matrix`, which go to `columns`."""
     wide = np.zeros((len(matrix), count))
     wide[:, columns] = matrix
     return wide

@@ -1,10 +1,10 @@
-"""Optimisers and learning-rate schedules, gradient clipping, averages of weights. PyTorch's names and meanings."""
+"""Optimizers, learning-rate schedules, gradient clipping and averages of weights. Names and meanings are PyTorch's."""
 
 from mytorch.optim.adam import Adam, AdamW
 from mytorch.optim.average import EMA
-from mytorch.optim.clip import clip_grad_norm, clip_grad_value
+from mytorch.optim.clip import clip_grad_norm_, clip_grad_value_
+from mytorch.optim.lr_scheduler import CosineWithWarmup, ReduceLROnPlateau, StepLR
 from mytorch.optim.optimizer import Optimizer
-from mytorch.optim.schedule import CosineWithWarmup, ReduceLROnPlateau, StepLR
 from mytorch.optim.sgd import SGD
 
 __all__ = [
@@ -16,6 +16,6 @@ __all__ = [
     "Optimizer",
     "ReduceLROnPlateau",
     "StepLR",
-    "clip_grad_norm",
-    "clip_grad_value",
+    "clip_grad_norm_",
+    "clip_grad_value_",
 ]

@@ -2,47 +2,48 @@
 
 from typing import Any
 
-from mytorch.device import Array, namespace
+from mytorch.device import Array, get_array_module
 from mytorch.nn.module import Parameter
-from mytorch.ops import optimiser as ops
-from mytorch.optim.optimizer import Optimizer, Parameters
+from mytorch.ops import optimizer as ops
+from mytorch.optim.optimizer import Optimizer, Params
 
 
 class Adam(Optimizer):
     """A step of size lr along mean gradient / root mean square gradient. As torch.optim.Adam.
 
-    weight_decay is added to the gradient (L2), and so is scaled by Adam's step; AdamW decays the weight itself.
+    weight_decay is added to the gradient (L2), so Adam scales it too; AdamW decays the weight itself.
     """
 
     def __init__(
         self,
-        parameters: Parameters,
+        params: Params,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ):
-        super().__init__(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
     def update(self, parameter: Parameter, grad: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        """One step."""
-        self._move(parameter, grad, state, group, decay=group["weight_decay"], keep=1.0)
+        """Do one step for one parameter."""
+        self._step(parameter, grad, state, group, weight_decay=group["weight_decay"], shrink=1.0)
 
-    def _move(
+    def _step(
         self,
         parameter: Parameter,
         grad: Array,
         state: dict[str, Any],
         group: dict[str, Any],
-        decay: float,
-        keep: float,
+        weight_decay: float,
+        shrink: float,
     ) -> None:
         if not state:
-            zeros = namespace(parameter.data).zeros_like
-            state.update(step=0, exp_avg=zeros(parameter.data), exp_avg_sq=zeros(parameter.data))
+            zeros_like = get_array_module(parameter.data).zeros_like
+            state.update(step=0, exp_avg=zeros_like(parameter.data), exp_avg_sq=zeros_like(parameter.data))
         state["step"] += 1
         moments = (state["exp_avg"], state["exp_avg_sq"], state["step"])
-        ops.adam(parameter.data, grad, *moments, group["lr"], group["betas"], group["eps"], decay, keep)
+        lr, betas, eps = group["lr"], group["betas"], group["eps"]
+        ops.adam(parameter.data, grad, *moments, lr, betas, eps, weight_decay, shrink)
 
 
 class AdamW(Adam):
@@ -50,14 +51,14 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        parameters: Parameters,
+        params: Params,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
     ):
-        super().__init__(parameters, lr, betas, eps, weight_decay)
+        super().__init__(params, lr, betas, eps, weight_decay)
 
     def update(self, parameter: Parameter, grad: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        """One step."""
-        self._move(parameter, grad, state, group, decay=0.0, keep=1 - group["lr"] * group["weight_decay"])
+        """Do one step for one parameter."""
+        self._step(parameter, grad, state, group, weight_decay=0.0, shrink=1 - group["lr"] * group["weight_decay"])

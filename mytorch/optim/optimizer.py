@@ -1,35 +1,35 @@
-"""What optimisers share: groups of parameters, their settings, and the state that each parameter carries."""
+"""The base of all optimizers: parameter groups, their settings, and the state of each parameter."""
 
 from collections.abc import Iterable
 from copy import deepcopy
 from math import isfinite
 from typing import Any
 
-from mytorch.device import Array, side, to_device
+from mytorch.device import Array, device_of, to_device
 from mytorch.nn.module import Parameter
 
-Parameters = Iterable[Parameter] | Iterable[dict[str, Any]]
+Params = Iterable[Parameter] | Iterable[dict[str, Any]]
 
 
 class Optimizer:
-    """Base of the optimisers. A subclass defines `update(parameter, grad, state, group)`.
+    """Base class of the optimizers. A subclass defines `update(parameter, grad, state, group)`.
 
-    parameters: Parameters, or groups of them with settings of their own, as in PyTorch:
+    params: Parameters, or groups with settings of their own, as in PyTorch:
     `[{"params": body.parameters(), "lr": 1e-4}, {"params": head.parameters()}]`.
     """
 
-    def __init__(self, parameters: Parameters, **defaults: float | bool | tuple[float, float]):
-        given: list[Any] = list(parameters)
+    def __init__(self, params: Params, **defaults: float | bool | tuple[float, float]):
+        given: list[Any] = list(params)
         if not given:
             raise ValueError(f"{type(self).__name__} got no parameters: give it model.parameters()")
         groups = given if isinstance(given[0], dict) else [{"params": given}]
         self.param_groups: list[dict[str, Any]] = []
         for group in groups:
             if "params" not in group:
-                raise ValueError(f'{type(self).__name__} got a group without "params": give it the parameters it is of')
+                raise ValueError(f'{type(self).__name__} got a group without "params": add its parameters')
             unknown = set(group) - set(defaults) - {"params"}
             if unknown:
-                raise ValueError(f"{type(self).__name__} has no {sorted(unknown)}: expected of {sorted(defaults)}")
+                raise ValueError(f"{type(self).__name__} has no {sorted(unknown)}: expected some of {sorted(defaults)}")
             members: list[Any] = list(group["params"])
             for member in members:
                 if not isinstance(member, Parameter):
@@ -42,7 +42,7 @@ class Optimizer:
         self.state: list[dict[str, Any]] = [{} for _ in self._parameters()]
 
     def _check(self, group: dict[str, Any]) -> None:
-        """Raise ValueError for settings that no training could use."""
+        """Raise ValueError for settings with which no training works."""
         for name in {"lr", "weight_decay", "eps", "momentum"} & set(group):
             if not (isfinite(group[name]) and group[name] >= 0):
                 raise ValueError(f"{type(self).__name__} got {name}={group[name]}: expected a number of at least 0")
@@ -50,12 +50,12 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__} got betas={group['betas']}: expected numbers from 0 to below 1")
 
     def zero_grad(self) -> None:
-        """Forget all gradients."""
+        """Set all gradients to None."""
         for parameter in self._parameters():
             parameter.grad = None
 
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         states = iter(self.state)
         for group in self.param_groups:
             for parameter in group["params"]:
@@ -68,25 +68,31 @@ class Optimizer:
         raise TypeError(f"{type(self).__name__} has no update: define it in your subclass of Optimizer")
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint needs: {"state": a dict a parameter, "param_groups": settings without parameters}."""
+        """Return what a checkpoint needs.
+
+        {"state": a dict for each parameter, "param_groups": the groups' settings without their parameters}
+        """
         settings = [{key: value for key, value in group.items() if key != "params"} for group in self.param_groups]
         return {"state": self.state, "param_groups": settings}
 
-    def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Go on from a state_dict of an optimiser over the same parameters."""
-        counts = len(saved["state"]), len(saved["param_groups"])
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from the state dict of an optimizer over the same parameters.
+
+        Raises ValueError if the number of parameters or groups differs.
+        """
+        counts = len(state_dict["state"]), len(state_dict["param_groups"])
         if counts != (len(self.state), len(self.param_groups)):
             raise ValueError(
-                f"this state is of {counts[0]} parameters in {counts[1]} groups, the optimiser has {len(self.state)} "
-                f"in {len(self.param_groups)}: build the optimiser over the same network first"
+                f"this state is of {counts[0]} parameters in {counts[1]} groups, the optimizer has {len(self.state)} "
+                f"in {len(self.param_groups)}: build the optimizer over the same network first"
             )
-        states = deepcopy(saved["state"])  # steps change it in place, and it may be another optimiser's
+        states = deepcopy(state_dict["state"])  # steps change it in place, and another optimizer may hold it
         for state, parameter in zip(states, self._parameters(), strict=True):
             for name, value in state.items():
                 if hasattr(value, "dtype"):
-                    state[name] = to_device(value, side(parameter.data))
+                    state[name] = to_device(value, device_of(parameter.data))
         self.state = states
-        for group, settings in zip(self.param_groups, saved["param_groups"], strict=True):
+        for group, settings in zip(self.param_groups, state_dict["param_groups"], strict=True):
             group.update(deepcopy(settings))
 
     def _parameters(self) -> Iterable[Parameter]:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from mytorch.device import Array, namespace
+from mytorch.device import Array, get_array_module
 from mytorch.nn.module import Parameter
-from mytorch.ops import optimiser as ops
-from mytorch.optim.optimizer import Optimizer, Parameters
+from mytorch.ops import optimizer as ops
+from mytorch.optim.optimizer import Optimizer, Params
 
 
 class SGD(Optimizer):
@@ -16,7 +16,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        parameters: Parameters,
+        params: Params,
         lr: float = 1e-3,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
@@ -24,14 +24,15 @@ class SGD(Optimizer):
     ):
         if nesterov and momentum <= 0:
             raise ValueError(f"nesterov=True with momentum={momentum}: Nesterov's step needs a momentum above 0")
-        super().__init__(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
+        super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
 
     def update(self, parameter: Parameter, grad: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        """One step."""
+        """Do one step for one parameter."""
         lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
         if not momentum:
             ops.sgd(parameter.data, grad, lr, decay)
             return
-        first = "momentum_buffer" not in state
-        velocity = state.setdefault("momentum_buffer", namespace(parameter.data).zeros_like(parameter.data))
-        ops.sgd_momentum(parameter.data, grad, velocity, first, lr, momentum, decay, group["nesterov"])
+        first_step = "momentum_buffer" not in state
+        zeros_like = get_array_module(parameter.data).zeros_like
+        velocity = state.setdefault("momentum_buffer", zeros_like(parameter.data))
+        ops.sgd_momentum(parameter.data, grad, velocity, first_step, lr, momentum, decay, group["nesterov"])

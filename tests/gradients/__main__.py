@@ -15,7 +15,7 @@ from zlib import crc32
 import numpy as np
 import torch
 
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 from tests.gradients.cases import CASES, forgotten
 from tests.gradients.compare import SMALL, against_differences, against_pytorch
 
@@ -106,10 +106,10 @@ tests of their own. Dropouts are compared for the mask that was drawn.
 {verdict}
 """
     options.out.mkdir(parents=True, exist_ok=True)
-    with replacing(options.out / "table.md") as path:
+    with atomic_write(options.out / "table.md") as path:
         path.write_text(f"{heading}\n{table(rows)}\n", encoding="utf-8")
     record = {"command": command, "seed": options.seed, "draws": options.draws, "versions": versions, "limits": LIMITS}
-    with replacing(options.out / "table.json") as path:
+    with atomic_write(options.out / "table.json") as path:
         path.write_text(json.dumps({**record, "rows": rows}, indent=1) + "\n", encoding="utf-8")
     print(f"\n{verdict}\n{options.out / 'table.md'}")
     return 1 if failures else 0

@@ -12,7 +12,7 @@ from mytorch.random import seeded
 from tests.gradients.cases import Case
 
 SMALL = {np.float64: 1e-3, np.float32: 1e-2}
-"""Gradients below this are compared with it: a bias before a normalisation has none but rounding."""
+"""Gradients below this are compared with it: a bias before a normalization has none but rounding."""
 
 
 def against_pytorch(case: Case, dtype: type, seed: int) -> dict[str, float]:
@@ -54,7 +54,7 @@ def against_differences(case: Case, seed: int) -> dict[str, float]:
     """Relative error of each gradient against central differences.
 
     Their own error is of order step^2 over the square of the scale on which the layer bends, which is sqrt(eps) = 3e-3
-    where a normalisation sees nearly equal values: hence a step a thousand times smaller.
+    where a normalization sees nearly equal values: hence a step a thousand times smaller.
     """
     layer = deepcopy(case.layer).train(case.training)
     return gradcheck(layer, case.x, *case.others, step=3e-6, tolerance=np.inf, directions=1, seed=seed)

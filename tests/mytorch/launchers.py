@@ -197,7 +197,7 @@ def every_op_on(launcher: Launcher) -> Iterator[None]:
         for path in FOLDER.parent.glob("*.py"):
             module = import_module(f"mytorch.ops.{path.stem}" if path.stem != "__init__" else "mytorch.ops")
             for name, value in list(vars(module).items()):
-                if hasattr(value, "kernel"):
-                    patch.setattr(module, name, value.kernel)
+                if hasattr(value, "cuda_implementation"):
+                    patch.setattr(module, name, value.cuda_implementation)
         yield
     set_host_launcher(before)

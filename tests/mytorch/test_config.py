@@ -14,9 +14,9 @@ def test_it_says_what_is_in_use(capsys):
 def test_kernels_that_do_not_suit_the_processor_are_named(monkeypatch):
     old = [{"internal_api": "openblas", "version": "0.3", "architecture": "Haswell", "num_threads": 2}]
     monkeypatch.setattr(config, "blas_libraries", lambda: old)
-    monkeypatch.setattr(config, "_avx512", lambda: True)
+    monkeypatch.setattr(config, "_has_avx512", lambda: True)
     assert any("OPENBLAS_CORETYPE=SKYLAKEX" in hint for hint in config.config()[1])
-    monkeypatch.setattr(config, "_avx512", lambda: False)
+    monkeypatch.setattr(config, "_has_avx512", lambda: False)
     assert not any("OPENBLAS_CORETYPE" in hint for hint in config.config()[1])
 
 
@@ -45,5 +45,5 @@ def test_winograd_forbidden_is_said():
 def test_the_processors_list_is_read(tmp_path, text, expected):
     path = tmp_path / "cpuinfo"
     path.write_text(text)
-    assert config._avx512(path) is expected
-    assert config._avx512(tmp_path / "none") is False
+    assert config._has_avx512(path) is expected
+    assert config._has_avx512(tmp_path / "none") is False

@@ -35,7 +35,7 @@ def test_items_come_in_order_and_all_of_them():
 
 def test_reading_and_computing_overlap():
     start = time.perf_counter()
-    for _ in DataLoader(Slow()).epoch():
+    for _ in DataLoader(Slow()):
         time.sleep(0.03)
     assert time.perf_counter() - start < 0.5  # 0.6 one after the other, 0.33 side by side
 
@@ -90,11 +90,12 @@ def test_an_exception_in_the_loop_leaves_no_thread():
 def test_order_is_decided_by_seed_and_epoch():
     data = ArrayDataset(np.arange(20), np.arange(20) * 10)
 
-    def order(seed, epoch, ahead=2):
-        loader = DataLoader(data, 6, shuffle=True, seed=seed, ahead=ahead)
-        return [tuple(map(tuple, batch)) for batch in loader.epoch(epoch)]
+    def order(seed, epoch, prefetch_factor=2):
+        loader = DataLoader(data, 6, shuffle=True, seed=seed, prefetch_factor=prefetch_factor)
+        loader.set_epoch(epoch)
+        return [tuple(map(tuple, batch)) for batch in loader]
 
-    assert order(1, 2) == order(1, 2) == order(1, 2, ahead=0)
+    assert order(1, 2) == order(1, 2) == order(1, 2, prefetch_factor=0)
     assert order(1, 2) != order(1, 3)
     assert order(1, 2) != order(2, 2)
     images, labels = zip(*order(1, 2), strict=True)
@@ -105,16 +106,16 @@ def test_order_is_decided_by_seed_and_epoch():
 @pytest.mark.parametrize(("drop_last", "lengths"), [(False, [4, 4, 2]), (True, [4, 4])])
 def test_last_batch_is_kept_or_left_out(drop_last, lengths):
     loader = DataLoader(ArrayDataset(np.arange(10)), 4, drop_last=drop_last)
-    assert [len(batch) for (batch,) in loader.epoch()] == lengths
+    assert [len(batch) for (batch,) in loader] == lengths
     assert len(loader) == len(lengths)
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: prefetch([], 0), "ahead=0: expected at least 1"),
+        (lambda: prefetch([], 0), "buffer_size=0: expected at least 1"),
         (lambda: DataLoader(Slow(), 0), "batch_size=0"),
-        (lambda: DataLoader(Slow(), ahead=-1), "ahead=-1"),
+        (lambda: DataLoader(Slow(), prefetch_factor=-1), "prefetch_factor=-1"),
         (lambda: ArrayDataset(np.zeros(3), np.zeros(4)), r"arrays of \[3, 4\] items"),
         (lambda: ArrayDataset(), r"arrays of \[\] items"),
     ],

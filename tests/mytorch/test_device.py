@@ -8,7 +8,7 @@ import pytest
 
 import mytorch
 from mytorch import nn
-from mytorch.device import require_cuda, side
+from mytorch.device import device_of, require_cuda
 
 from .launchers import GPU, NO_GPU
 
@@ -41,14 +41,14 @@ CASES = {
     "no driver": (cupy(0), r"no NVIDIA driver: install it .*stay on the CPU: .to\('cpu'\)"),
     "too old a driver": (
         cupy(12040),
-        r"too old: it runs CUDA 12.4, this CuPy needs 13.2: update the driver, or .*\[cuda12\]",
+        r"too old: it supports CUDA 12.4, this CuPy needs 13.2: update the driver, or .*\[cuda12\]",
     ),
-    "no GPU": (cupy(13020, devices=0), "sees no GPU: look at nvidia-smi and CUDA_VISIBLE_DEVICES"),
+    "no GPU": (cupy(13020, devices=0), "sees no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES"),
     "a driver that fails": (
         cupy(13020, devices=CUDARuntimeError("cudaErrorUnknown")),
         r"does not answer \(cudaErrorUnknown\): does nvidia-smi work",
     ),
-    "no CuPy": (None, r"no CuPy, .*pip install 'mytorch-faces\[cuda13\]', or \[cuda12\]"),
+    "no CuPy": (None, r"needs CuPy, .*pip install 'mytorch-faces\[cuda13\]', or \[cuda12\]"),
 }
 
 
@@ -88,7 +88,7 @@ def test_driver_newer_than_cupy_is_fine(monkeypatch):
 def test_cpu_is_always_there():
     x = np.zeros(3)
     assert mytorch.to_device(x, "cpu") is x
-    assert side(x) == "cpu"
+    assert device_of(x) == "cpu"
     layer = nn.Linear(3, 2)
     assert layer.to("cpu") is layer
     assert layer(np.zeros((1, 3), "f")).shape == (1, 2)

@@ -27,18 +27,18 @@ def test_padding_is_numpys_in_memory_channels_last(array, size, data, value):
         padded, np.pad(x, [(0, 0), (0, 0), *((p, p) for p in padding)], constant_values=value)
     )
     assert np.moveaxis(padded, 1, -1).flags.c_contiguous
-    np.testing.assert_array_equal(padded[geometry.inner(padding)], x)
+    np.testing.assert_array_equal(padded[geometry.inside_padding(padding)], x)
 
 
 @given(size=SIZES, data=st.data())
 def test_flat_is_a_view_of_memory_channels_last(array, size, data):
-    x = geometry.channels_last(array(data, (2, 3, *size)))
-    assert np.shares_memory(geometry.flat(x), x)
-    np.testing.assert_array_equal(geometry.flat(x)[:, 1].reshape(2, *size), x[:, 1])
+    x = geometry.to_channels_last(array(data, (2, 3, *size)))
+    assert np.shares_memory(geometry.to_matrix(x), x)
+    np.testing.assert_array_equal(geometry.to_matrix(x)[:, 1].reshape(2, *size), x[:, 1])
 
 
 @given(count=st.integers(0, 30), each=st.integers(0, 50), budget=st.integers(1, 200))
 def test_blocks_cover_every_item_once(count, each, budget):
-    parts = [list(range(count))[part] for part in geometry.blocks(count, each, budget)]
+    parts = [list(range(count))[part] for part in geometry.split_by_budget(count, each, budget)]
     assert [item for part in parts for item in part] == list(range(count))
     assert all(len(part) == 1 or len(part) * each <= budget for part in parts)

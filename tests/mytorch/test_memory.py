@@ -7,20 +7,20 @@ from hypothesis import strategies as st
 
 from mytorch import memory
 
-LARGE = memory.LEAST // 4
+LARGE = memory.MIN_POOLED_BYTES // 4
 
 
 @pytest.fixture(autouse=True)
 def _nothing_waits():
-    memory.set_reserve(0)
-    memory.set_reserve(1 << 30)
+    memory.set_cache_limit(0)
+    memory.set_cache_limit(1 << 30)
 
 
 def test_memory_serves_again_once_the_array_is_gone():
     first = memory.empty((LARGE,), np.float32)
     place = first.ctypes.data
     del first
-    assert memory.waiting() > 0
+    assert memory.cached_bytes() > 0
     assert memory.empty((LARGE,), np.float32).ctypes.data == place
 
 
@@ -58,7 +58,7 @@ def test_an_array_is_as_asked(shape, dtype):
 
 
 def test_large_arrays_begin_at_a_line_of_the_cache():
-    assert all(memory.empty((LARGE + i,), np.float32).ctypes.data % memory.LINE == 0 for i in range(20))
+    assert all(memory.empty((LARGE + i,), np.float32).ctypes.data % memory.CACHE_LINE_BYTES == 0 for i in range(20))
 
 
 def test_the_reserve_bounds_what_waits_and_the_oldest_size_goes_first():
@@ -66,16 +66,16 @@ def test_the_reserve_bounds_what_waits_and_the_oldest_size_goes_first():
     for size in sizes:
         memory.empty((size,), np.float32)
     newest = memory.empty((sizes[-1],), np.float32).ctypes.data
-    memory.set_reserve(8 * sizes[-1])
-    assert memory.waiting() <= 8 * sizes[-1]
+    memory.set_cache_limit(8 * sizes[-1])
+    assert memory.cached_bytes() <= 8 * sizes[-1]
     assert memory.empty((sizes[-1],), np.float32).ctypes.data == newest
-    memory.set_reserve(0)
-    assert memory.waiting() == 0
+    memory.set_cache_limit(0)
+    assert memory.cached_bytes() == 0
 
 
 def test_a_negative_reserve_is_refused():
-    with pytest.raises(ValueError, match=r"set_reserve\(-1\)"):
-        memory.set_reserve(-1)
+    with pytest.raises(ValueError, match=r"set_cache_limit\(-1\)"):
+        memory.set_cache_limit(-1)
 
 
 def test_threads_share_it():

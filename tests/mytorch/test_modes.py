@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mytorch
-from mytorch.modes import keeping
+from mytorch.modes import is_grad_enabled
 
 
 def test_no_grad_ends_with_its_block_even_by_an_error():
@@ -12,18 +12,18 @@ def test_no_grad_ends_with_its_block_even_by_an_error():
         with mytorch.no_grad():
             with mytorch.no_grad():
                 pass
-            assert not keeping()
+            assert not is_grad_enabled()
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
-    assert keeping()
+    assert is_grad_enabled()
 
 
 def test_no_grad_holds_for_its_own_thread_alone():
     seen = []
     with mytorch.no_grad():
-        thread = Thread(target=lambda: seen.append(keeping()))
+        thread = Thread(target=lambda: seen.append(is_grad_enabled()))
         thread.start()
         thread.join()
     assert seen == [True]
@@ -32,17 +32,17 @@ def test_no_grad_holds_for_its_own_thread_alone():
 def test_no_grad_does_for_functions_too():
     @mytorch.no_grad()
     def evaluate():
-        return keeping()
+        return is_grad_enabled()
 
     assert not evaluate()
     assert not evaluate()
-    assert keeping()
+    assert is_grad_enabled()
 
 
 def test_seeds_may_be_tuples_of_unrelated_streams():
     draws = []
     for seed in [(1, 2), (1, 3), (1, 2)]:
         mytorch.manual_seed(seed)
-        draws.append(mytorch.random.generator().random(4))
+        draws.append(mytorch.random.default_generator().random(4))
     assert np.array_equal(draws[0], draws[2])
     assert not np.array_equal(draws[0], draws[1])

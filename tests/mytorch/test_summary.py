@@ -26,7 +26,7 @@ def test_multiply_adds_are_those_that_pytorch_counts():
     rows = {row.name: row for row in mytorch.summary(ours, (3, 17, 20)).rows}
     with FlopCounterMode(display=False) as counter:
         twin(ours).eval()(torch.zeros(1, 3, 17, 20))
-    biases = rows["3.fc1"].output[0] + rows["3.fc2"].output[0]
+    biases = rows["3.fc1"].output_shape[0] + rows["3.fc2"].output_shape[0]
     products = [name for name, row in rows.items() if row.kind in ("Conv2d", "ConvTranspose2d", "Linear")]
     assert sum(rows[name].flops for name in products) - biases == counter.get_total_flops()
 
@@ -36,10 +36,10 @@ def test_parameters_and_shapes_are_the_networks_and_containers_hold_their_layers
     summary = mytorch.summary(ours, (3, 17, 20))
     assert summary.parameters == sum(parameter.data.size for parameter in ours.parameters())
     rows = {row.name: row for row in summary.rows}
-    assert rows["0"].output == (8, 8, 8)
-    assert rows["1"].output == rows["1.body.1"].output == (8, 8, 8)
-    assert rows["2"].output == (6, 17, 17)
-    assert rows[""].output == (4,)
+    assert rows["0"].output_shape == (8, 8, 8)
+    assert rows["1"].output_shape == rows["1.body.1"].output_shape == (8, 8, 8)
+    assert rows["2"].output_shape == (6, 17, 17)
+    assert rows[""].output_shape == (4,)
     assert rows["1"].parameters == rows["1.body"].parameters == 8 * 2 * 9 + 16
     assert rows["1"].flops == rows["1.body"].flops + 8 * 8 * 8
     top = [row for row in summary.rows if row.depth == 1]
@@ -69,7 +69,7 @@ def test_network_is_left_as_it_was():
     modes = [module.training for _, module in ours.named_modules()]
     mytorch.summary(ours, (3, 17, 20))
     assert modes == [module.training for _, module in ours.named_modules()]
-    assert not any({"forward", "_kept"} & set(vars(module)) for _, module in ours.named_modules())
+    assert not any({"forward", "_saved"} & set(vars(module)) for _, module in ours.named_modules())
     for name, value in ours.state_dict().items():
         np.testing.assert_array_equal(value, before[name])
 

@@ -17,29 +17,29 @@ def blas_threads():
     return [library["num_threads"] for library in ours.blas_libraries()]
 
 
-@given(count=st.integers(0, 200), each=st.integers(1, 2 * ours.PART), number=st.integers(1, 4))
+@given(count=st.integers(0, 200), each=st.integers(1, 2 * ours.CHUNK_BYTES), number=st.integers(1, 4))
 def test_every_item_is_worked_on_once(count, each, number):
     done = np.zeros(count, int)
     with ours.num_threads(number):
-        ours.share(count, each, lambda part: np.add.at(done, part, 1))
+        ours.parallel_for(count, each, lambda part: np.add.at(done, part, 1))
     assert (done == 1).all()
 
 
 @given(items=st.lists(st.integers(), max_size=30), number=st.integers(1, 4))
 def test_runs_are_neighbours_in_order_one_a_thread(items, number):
     with ours.num_threads(number):
-        runs = ours.spread(items, list)
+        runs = ours.parallel_map(items, list)
     assert [item for run in runs for item in run] == items
     assert len(runs) == min(number, len(items))
 
 
 def test_threads_work_at_once(threads):
     meeting = threading.Barrier(2, timeout=10)
-    ours.spread([0, 1], lambda run: meeting.wait())  # one alone would wait in vain
+    ours.parallel_map([0, 1], lambda run: meeting.wait())  # one alone would wait in vain
 
 
 def test_inside_of_a_thread_there_are_no_more(threads):
-    assert ours.spread([0, 1], lambda run: len(ours.spread([0, 1, 2], list))) == [1, 1]
+    assert ours.parallel_map([0, 1], lambda run: len(ours.parallel_map([0, 1, 2], list))) == [1, 1]
 
 
 @pytest.mark.parametrize("place", [0, 1])
@@ -52,14 +52,14 @@ def test_an_exception_comes_out_once_all_have_ended(threads, place):
         ended.append(run)
 
     with pytest.raises(KeyError):
-        ours.spread([0, 1], work)
+        ours.parallel_map([0, 1], work)
     assert ended == [[1 - place]]
 
 
 def test_products_run_on_one_thread_inside_and_as_before_afterwards(threads):
     with threadpool_limits(2, user_api="blas"):
         before = blas_threads()
-        inside = ours.spread([0, 1], lambda run: blas_threads())
+        inside = ours.parallel_map([0, 1], lambda run: blas_threads())
         assert all(set(numbers) == {1} for numbers in inside)
         assert blas_threads() == before
 
@@ -67,7 +67,7 @@ def test_products_run_on_one_thread_inside_and_as_before_afterwards(threads):
 @pytest.mark.parametrize(("items", "number"), [([0], 2), ([0, 1], 1)])
 def test_so_do_those_of_a_single_run(items, number):
     with threadpool_limits(2, user_api="blas"), ours.num_threads(number):
-        (inside,) = ours.spread(items, lambda run: blas_threads())
+        (inside,) = ours.parallel_map(items, lambda run: blas_threads())
         assert set(inside) == {1}
         assert set(blas_threads()) == {2}
 
@@ -75,7 +75,7 @@ def test_so_do_those_of_a_single_run(items, number):
 def test_the_blas_is_put_back_when_several_users_come_and_go_in_any_order():
     with threadpool_limits(2, user_api="blas"):
         before = blas_threads()
-        first, second = ours.OneEach(), ours.OneEach()
+        first, second = ours.single_threaded_blas(), ours.single_threaded_blas()
         first.__enter__()
         second.__enter__()
         first.__exit__()
@@ -107,9 +107,9 @@ def test_the_buffer_is_small_inside_and_the_callers_own_again_afterwards(count):
     before = np.setbufsize(4096)
     try:
         with ours.num_threads(count):
-            assert set(ours.spread([0, 1], lambda run: np.getbufsize())) == {ours.BUFFER}
+            assert set(ours.parallel_map([0, 1], lambda run: np.getbufsize())) == {ours.UFUNC_BUFFER_SIZE}
             with pytest.raises(KeyError):
-                ours.spread([0, 1], lambda run: {}[0])
+                ours.parallel_map([0, 1], lambda run: {}[0])
         assert np.getbufsize() == 4096
     finally:
         np.setbufsize(before)
@@ -131,5 +131,5 @@ def test_the_usual_variable_is_heeded(variable, expected):
 
 
 def test_without_threadpoolctl_the_blas_keeps_its_threads_and_the_work_is_one_run(monkeypatch, threads):
-    monkeypatch.setattr(ours, "_blas", lambda: None)
-    assert ours.spread([1, 2, 3], list) == [[1, 2, 3]]
+    monkeypatch.setattr(ours, "_blas_controller", lambda: None)
+    assert ours.parallel_map([1, 2, 3], list) == [[1, 2, 3]]

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from mytorch.device import Array, namespace
-from mytorch.geometry import channels_last
-from mytorch.ops.cuda.layout import beside, dense, packed
+from mytorch.device import Array, get_array_module
+from mytorch.geometry import to_channels_last
+from mytorch.ops.cuda.layout import contiguous, dense, match_layout
 from mytorch.ops.cuda.loader import launch
-from mytorch.ops.cuda.sums import fold, partial_sums
+from mytorch.ops.cuda.reduce import fold, partial_sums
 
 
 def relu(x: Array) -> Array:
@@ -54,14 +54,14 @@ def gelu(x: Array) -> Array:
     return _map("gelu", x)
 
 
-def gelu_keeping(x: Array) -> tuple[Array, Array]:
+def gelu_with_saved(x: Array) -> tuple[Array, Array]:
     """gelu, and what gelu_grad takes."""
     return gelu(x), x
 
 
-def gelu_grad(grad: Array, kept: Array) -> Array:
-    """Gradient of gelu at x, which was kept."""
-    return _map("gelu_grad", kept, grad)
+def gelu_grad(grad: Array, saved: Array) -> Array:
+    """Gradient of gelu at x, which was saved."""
+    return _map("gelu_grad", saved, grad)
 
 
 def silu(x: Array) -> Array:
@@ -69,55 +69,55 @@ def silu(x: Array) -> Array:
     return _map("silu", x)
 
 
-def silu_keeping(x: Array) -> tuple[Array, Array]:
+def silu_with_saved(x: Array) -> tuple[Array, Array]:
     """silu, and what silu_grad takes."""
     return silu(x), x
 
 
-def silu_grad(grad: Array, kept: Array) -> Array:
-    """Gradient of silu at x, which was kept."""
-    return _map("silu_grad", kept, grad)
+def silu_grad(grad: Array, saved: Array) -> Array:
+    """Gradient of silu at x, which was saved."""
+    return _map("silu_grad", saved, grad)
 
 
 def prelu(x: Array, slope: Array) -> Array:
     """x where it is positive, slope * x elsewhere; x (N, C, *), slope (C,) or (1,)."""
-    x, slope = channels_last(x), packed(slope)
-    y = namespace(x).empty_like(x)
+    x, slope = to_channels_last(x), contiguous(slope)
+    y = get_array_module(x).empty_like(x)
     launch("elementwise", "prelu", x, x, slope, y, x.size, x.shape[1], len(slope), count=x.size)
     return y
 
 
 def prelu_grad(grad: Array, x: Array, slope: Array) -> Array:
     """Gradient of prelu at x."""
-    x, slope = channels_last(x), packed(slope)
-    grad, grad_x = beside(x, grad), namespace(x).empty_like(x)
+    x, slope = to_channels_last(x), contiguous(slope)
+    grad, grad_x = match_layout(x, grad), get_array_module(x).empty_like(x)
     launch("elementwise", "prelu_grad", x, grad, x, slope, grad_x, x.size, x.shape[1], len(slope), count=x.size)
     return grad_x
 
 
 def prelu_slope_grad(grad: Array, x: Array, slopes: int) -> Array:
     """Gradient of prelu at its `slopes` slopes, (C,) or (1,)."""
-    x, rounded = channels_last(x), namespace(x).empty(slopes, x.dtype)
-    partial = partial_sums("norm", "prelu_slope_sums", x, (x.size // slopes, slopes), beside(x, grad), x)
-    fold("norm", "fold_sums", x, partial, rounded)
+    x, rounded = to_channels_last(x), get_array_module(x).empty(slopes, x.dtype)
+    partial = partial_sums("batch_norm", "prelu_slope_sums", x, (x.size // slopes, slopes), match_layout(x, grad), x)
+    fold("batch_norm", "fold_sums", x, partial, rounded)
     return rounded
 
 
-def drop(x: Array, kept: Array, scale: float) -> Array:
-    """x * scale where `kept`, zero elsewhere. The gradient is the same function of the gradient."""
-    return _map("drop", x, kept, float(scale))
+def dropout(x: Array, mask: Array, scale: float) -> Array:
+    """x * scale where `mask`, zero elsewhere. The gradient is the same function of the gradient."""
+    return _map("dropout", x, mask, float(scale))
 
 
 def add_bias(y: Array, bias: Array) -> None:
     """Add `bias` (C,) to `y` (N, C, *), memory channels last, in place."""
-    launch("elementwise", "add_bias", y, y, packed(bias), y.size, len(bias), count=y.size)
+    launch("elementwise", "add_bias", y, y, contiguous(bias), y.size, len(bias), count=y.size)
 
 
 def _map(kernel: str, x: Array, other: Array | None = None, *numbers: Any) -> Array:
     """`kernel` at every element of `x`, and of `other` beside it. Kernels take a gradient before x, else x first."""
     x = dense(x)
-    y = namespace(x).empty_like(x)
-    arrays = (x,) if other is None else (beside(x, other), x)
-    arrays = arrays[::-1] if kernel == "drop" else arrays
+    y = get_array_module(x).empty_like(x)
+    arrays = (x,) if other is None else (match_layout(x, other), x)
+    arrays = arrays[::-1] if kernel == "dropout" else arrays
     launch("elementwise", kernel, y, *arrays, y, *numbers, y.size, count=y.size)
     return y

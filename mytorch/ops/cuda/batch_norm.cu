@@ -1,4 +1,4 @@
-// Sums over the rows of a matrix (rows, C), and batch normalisation (Ioffe and Szegedy, arXiv 1502.03167) with them.
+// Sums over the rows of a matrix (rows, C), and batch normalization (Ioffe and Szegedy, arXiv 1502.03167) with them.
 //
 // x (N, *size, C) is such a matrix, a row a position. block.cuh says how rows are added up.
 #include "grid.cuh"

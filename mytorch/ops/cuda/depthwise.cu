@@ -5,7 +5,7 @@
 #include "grid.cuh"
 #include "block.cuh"
 
-extern "C" __global__ void channelwise(
+extern "C" __global__ void depthwise_conv(
     const real* x, const real* weight, real* y, Window w, whole images, whole channels
 ) {
     const int taps = (int)w.kernel.count();
@@ -22,7 +22,7 @@ extern "C" __global__ void channelwise(
 }
 
 // One thread a pixel, which adds up what every window that sees it says.
-extern "C" __global__ void channelwise_input_grad(
+extern "C" __global__ void depthwise_conv_input_grad(
     const real* grad, const real* weight, real* grad_x, Window w, whole images, whole channels
 ) {
     const int taps = (int)w.kernel.count();
@@ -41,7 +41,7 @@ extern "C" __global__ void channelwise_input_grad(
 
 // The gradient at the weight, (K, C), is a sum over the rows of a matrix (rows, K C), whose element is what a tap sees at
 // an output, times the gradient there.
-extern "C" __global__ void channelwise_weight_sums(
+extern "C" __global__ void depthwise_conv_weight_sums(
     const real* grad, const real* x, Window w, whole channels, double* partial, whole rows, whole columns,
     whole chunk_rows
 ) {

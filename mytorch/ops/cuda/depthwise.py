@@ -2,46 +2,48 @@
 
 from math import prod
 
-from mytorch.device import Array, namespace
-from mytorch.geometry import Size, channels_last, empty, output_size
+from mytorch.device import Array, get_array_module
+from mytorch.geometry import Size, empty_channels_last, output_size, to_channels_last
 from mytorch.ops.cuda.loader import launch, window
-from mytorch.ops.cuda.sums import fold, partial_sums
+from mytorch.ops.cuda.reduce import fold, partial_sums
 
 
-def channelwise(x: Array, weight: Array, stride: Size, padding: Size, dilation: Size) -> Array:
+def depthwise_conv(x: Array, weight: Array, stride: Size, padding: Size, dilation: Size) -> Array:
     """Correlation of each channel with its kernel, (C, 1, *kernel). Returns y, without a bias."""
-    x, kernel = channels_last(x), weight.shape[2:]
+    x, kernel = to_channels_last(x), weight.shape[2:]
     out = tuple(map(output_size, x.shape[2:], kernel, stride, padding, dilation))
-    y = empty((*x.shape[:2], *out), x)
+    y = empty_channels_last((*x.shape[:2], *out), x)
     geometry = window(x.shape[2:], out, kernel, stride, padding, dilation)
-    launch("channelwise", "channelwise", x, x, _by_tap(weight), y, geometry, *x.shape[:2], count=y.size)
+    launch("depthwise", "depthwise_conv", x, x, _by_tap(weight), y, geometry, *x.shape[:2], count=y.size)
     return y
 
 
-def channelwise_input_grad(
+def depthwise_conv_input_grad(
     grad: Array, weight: Array, size: Size, stride: Size, padding: Size, dilation: Size
 ) -> Array:
     """Gradient at the input, (N, C, *size)."""
-    grad = channels_last(grad)
-    grad_x = empty((*grad.shape[:2], *size), grad)
+    grad = to_channels_last(grad)
+    grad_x = empty_channels_last((*grad.shape[:2], *size), grad)
     geometry = window(tuple(size), grad.shape[2:], weight.shape[2:], stride, padding, dilation)
     arguments = (grad, _by_tap(weight), grad_x, geometry, *grad.shape[:2])
-    launch("channelwise", "channelwise_input_grad", grad, *arguments, count=grad_x.size)
+    launch("depthwise", "depthwise_conv_input_grad", grad, *arguments, count=grad_x.size)
     return grad_x
 
 
-def channelwise_weight_grad(grad: Array, x: Array, kernel: Size, stride: Size, padding: Size, dilation: Size) -> Array:
+def depthwise_conv_weight_grad(
+    grad: Array, x: Array, kernel: Size, stride: Size, padding: Size, dilation: Size
+) -> Array:
     """Gradient at the weight, (C, 1, *kernel)."""
-    grad, x, xp = channels_last(grad), channels_last(x), namespace(x)
+    grad, x, xp = to_channels_last(grad), to_channels_last(x), get_array_module(x)
     channels, taps = x.shape[1], prod(kernel)
     geometry = window(x.shape[2:], grad.shape[2:], tuple(kernel), stride, padding, dilation)
     shape = (len(grad) * prod(grad.shape[2:]), taps * channels)
-    partial = partial_sums("channelwise", "channelwise_weight_sums", x, shape, grad, x, geometry, channels)
+    partial = partial_sums("depthwise", "depthwise_conv_weight_sums", x, shape, grad, x, geometry, channels)
     by_tap = xp.empty((taps, channels), x.dtype)
-    fold("channelwise", "fold_weight_sums", x, partial, by_tap)
+    fold("depthwise", "fold_weight_sums", x, partial, by_tap)
     return xp.ascontiguousarray(by_tap.T).reshape(channels, 1, *kernel)
 
 
 def _by_tap(weight: Array) -> Array:
     """(C, 1, *kernel) as (K, C)."""
-    return namespace(weight).ascontiguousarray(weight.reshape(len(weight), -1).T)
+    return get_array_module(weight).ascontiguousarray(weight.reshape(len(weight), -1).T)

@@ -54,17 +54,17 @@ extern "C" __global__ void hyperbolic_tangent_grad(const real* grad, const real*
 
 // x times the normal distribution's share below x (Hendrycks and Gimpel, arXiv 1606.08415), by erfc, which keeps the
 // digits of the small shares far to the left.
-__device__ inline real normal_share(real x) { return erfc(-x * (real)0.70710678118654752440) / 2; }
+__device__ inline real normal_cdf(real x) { return erfc(-x * (real)0.70710678118654752440) / 2; }
 
 extern "C" __global__ void gelu(const real* x, real* y, whole count) {
-    EACH(i, count) y[i] = x[i] * normal_share(x[i]);
+    EACH(i, count) y[i] = x[i] * normal_cdf(x[i]);
 }
 
 // share + x * density.
 extern "C" __global__ void gelu_grad(const real* grad, const real* x, real* grad_x, whole count) {
     EACH(i, count) {
         const real density = exp(-x[i] * x[i] / 2) * (real)0.39894228040143267794;
-        grad_x[i] = grad[i] * (normal_share(x[i]) + x[i] * density);
+        grad_x[i] = grad[i] * (normal_cdf(x[i]) + x[i] * density);
     }
 }
 
@@ -81,7 +81,7 @@ extern "C" __global__ void silu_grad(const real* grad, const real* x, real* grad
 }
 
 // x * scale where it is kept, else x * 0: dropout, and its gradient.
-extern "C" __global__ void drop(const real* x, const bool* kept, real* y, real scale, whole count) {
+extern "C" __global__ void dropout(const real* x, const bool* kept, real* y, real scale, whole count) {
     EACH(i, count) y[i] = x[i] * (kept[i] ? scale : (real)0);
 }
 

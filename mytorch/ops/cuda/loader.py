@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mytorch.device import Array, on_cuda
+from mytorch.device import Array, is_cuda
 
 FOLDER = Path(__file__).parent
 TYPES = {"f": "float", "d": "double"}
@@ -60,7 +60,7 @@ def launch(
     if not count:
         return
     grid = min(BLOCKS, count if blocks else ceil(count / threads))
-    run = run_by_cupy if on_cuda(like) else _host_launcher
+    run = run_by_cupy if is_cuda(like) else _host_launcher
     if run is None:
         raise TypeError(
             f"the CUDA kernel {kernel} got a NumPy array: expected CuPy's; move it with to_device(x, 'cuda')"

@@ -1,30 +1,30 @@
 """Cross entropy on the GPU, a block of threads a row. See `mytorch.ops.loss`."""
 
-from mytorch.device import Array, namespace
-from mytorch.ops.cuda.layout import of_kind, packed
+from mytorch.device import Array, get_array_module
+from mytorch.ops.cuda.layout import contiguous, to_dtype
 from mytorch.ops.cuda.loader import launch
 from mytorch.ops.cuda.softmax import row_threads
 
 
-def cross_entropy_keeping(logits: Array, target: Array, label_smoothing: float = 0.0) -> tuple[Array, Array]:
+def cross_entropy_with_saved(logits: Array, target: Array, label_smoothing: float = 0.0) -> tuple[Array, Array]:
     """The cross entropy of each row, and what cross_entropy_grad takes."""
     return cross_entropy(logits, target, label_smoothing), logits
 
 
 def cross_entropy(logits: Array, target: Array, label_smoothing: float = 0.0) -> Array:
     """As mytorch.ops.loss.cross_entropy. target: class indices (N,), or soft targets (N, C)."""
-    logits, (rows, columns) = packed(logits), logits.shape
-    losses = namespace(logits).empty(rows, logits.dtype)
+    logits, (rows, columns) = contiguous(logits), logits.shape
+    losses = get_array_module(logits).empty(rows, logits.dtype)
     kernel, target = _kernel_for(target, logits)
     arguments = (logits, target, losses, float(label_smoothing), rows, columns)
     launch("softmax", kernel, logits, *arguments, count=rows, blocks=True, threads=row_threads(columns))
     return losses
 
 
-def cross_entropy_grad(kept: Array, target: Array, label_smoothing: float = 0.0, scale: float = 1.0) -> Array:
+def cross_entropy_grad(saved: Array, target: Array, label_smoothing: float = 0.0, scale: float = 1.0) -> Array:
     """As mytorch.ops.loss.cross_entropy_grad, from the logits."""
-    logits, (rows, columns) = packed(kept), kept.shape
-    grad = namespace(logits).empty_like(logits)
+    logits, (rows, columns) = contiguous(saved), saved.shape
+    grad = get_array_module(logits).empty_like(logits)
     kernel, target = _kernel_for(target, logits)
     arguments = (logits, target, grad, float(label_smoothing), float(scale), rows, columns)
     launch("softmax", f"{kernel}_grad", logits, *arguments, count=rows, blocks=True, threads=row_threads(columns))
@@ -33,5 +33,5 @@ def cross_entropy_grad(kept: Array, target: Array, label_smoothing: float = 0.0,
 
 def _kernel_for(target: Array, logits: Array) -> tuple[str, Array]:
     if target.ndim == 1:
-        return "cross_entropy_classes", packed(of_kind(target, "int64"))
-    return "cross_entropy_soft", packed(of_kind(target, logits.dtype))
+        return "cross_entropy_classes", contiguous(to_dtype(target, "int64"))
+    return "cross_entropy_soft", contiguous(to_dtype(target, logits.dtype))

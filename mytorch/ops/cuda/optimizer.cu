@@ -1,4 +1,4 @@
-// One step of an optimiser, every element at once and in place. The settings that depend on the step, such as Adam's
+// One step of an optimizer, every element at once and in place. The settings that depend on the step, such as Adam's
 // bias corrections, are computed on the host.
 #include "grid.cuh"
 

@@ -1,8 +1,8 @@
-"""Sums over rows on the GPU, in float64 and in a fixed order. See `mytorch.ops.sums`."""
+"""Sums over rows on the GPU, in float64 and in a fixed order. See `mytorch.ops.reduce`."""
 
 from math import ceil
 
-from mytorch.device import Array, namespace
+from mytorch.device import Array, get_array_module
 from mytorch.ops.cuda.loader import THREADS, launch
 
 CHUNK = 1 << 12
@@ -13,11 +13,11 @@ CHUNKS = 512
 
 
 def column_sums(matrix: Array) -> Array:
-    """As mytorch.ops.sums.column_sums."""
-    matrix = namespace(matrix).ascontiguousarray(matrix)
-    rounded = namespace(matrix).empty(matrix.shape[1], matrix.dtype)
-    partial = partial_sums("norm", "row_sums", matrix, matrix.shape, matrix)
-    fold("norm", "fold_sums", matrix, partial, rounded)
+    """As mytorch.ops.reduce.column_sums."""
+    matrix = get_array_module(matrix).ascontiguousarray(matrix)
+    rounded = get_array_module(matrix).empty(matrix.shape[1], matrix.dtype)
+    partial = partial_sums("batch_norm", "row_sums", matrix, matrix.shape, matrix)
+    fold("batch_norm", "fold_sums", matrix, partial, rounded)
     return rounded
 
 
@@ -29,7 +29,7 @@ def partial_sums(source: str, kernel: str, like: Array, shape: tuple[int, int], 
     rows, channels = shape
     chunk_rows = max(1, CHUNK // max(1, channels), ceil(rows / CHUNKS))
     chunks, tiles = ceil(rows / chunk_rows), ceil(channels / THREADS)
-    partial = namespace(like).empty((sums, chunks, channels), "d")
+    partial = get_array_module(like).empty((sums, chunks, channels), "d")
     launch(source, kernel, like, *given, partial, rows, channels, chunk_rows, count=chunks * tiles, blocks=True)
     return partial
 

@@ -41,7 +41,7 @@ extern "C" __global__ void nearest_grad(
     }
 }
 
-// Along each axis output o mixes two neighbours: (1 - share[o]) of position low[o] and share[o] of position high[o].
+// Along each axis output o mixes two neighbors: (1 - share[o]) of position low[o] and share[o] of position high[o].
 // A corner is one choice of low or high an axis: bit a of its number says which.
 extern "C" __global__ void linear(
     const real* x, real* y, const int* low, const int* high, const real* share,
@@ -53,7 +53,7 @@ extern "C" __global__ void linear(
         for (int corner = 0; corner < 8; corner++) {
             int at[3];
             double weight = 1;
-            bool twice = false;  // an axis whose neighbours are one: low alone counts, in full
+            bool twice = false;  // an axis whose neighbors are one: low alone counts, in full
             for (int axis = 0; axis < 3; axis++) {
                 const int o = begin(out, axis) + e.at[axis];
                 const bool upper = corner >> axis & 1, same = low[o] == high[o];
@@ -119,7 +119,7 @@ extern "C" __global__ void insert_zeros(
 }
 
 // y[o] = x[o * factor]: a downsampling that drops what lies between, and the gradient of insert_zeros.
-extern "C" __global__ void pick(
+extern "C" __global__ void subsample(
     const real* x, real* y, Axes size, Axes out, Axes factor, whole images, whole channels
 ) {
     EACH(i, images * out.count() * channels) {

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mytorch.device import Array, namespace
-from mytorch.geometry import Size, channels_last, empty
+from mytorch.device import Array, get_array_module
+from mytorch.geometry import Size, empty_channels_last, to_channels_last
 from mytorch.ops.cuda.loader import axes, launch
 
 Tables = tuple[np.ndarray, ...]
@@ -12,8 +12,8 @@ Tables = tuple[np.ndarray, ...]
 
 def nearest(x: Array, sources: Tables) -> Array:
     """Output o along an axis is x at sources[axis][o]. x: (N, C, *size); sources only grow."""
-    x, out = channels_last(x), tuple(map(len, sources))
-    y = empty((*x.shape[:2], *out), x)
+    x, out = to_channels_last(x), tuple(map(len, sources))
+    y = empty_channels_last((*x.shape[:2], *out), x)
     arguments = (x, y, _joined(sources, x, "i"), axes(x.shape[2:]), axes(out), *x.shape[:2])
     launch("resample", "nearest", x, *arguments, count=y.size)
     return y
@@ -21,8 +21,8 @@ def nearest(x: Array, sources: Tables) -> Array:
 
 def nearest_grad(grad: Array, size: Size, sources: Tables) -> Array:
     """Gradient of nearest at its input, (N, C, *size)."""
-    grad, out = channels_last(grad), tuple(map(len, sources))
-    grad_x = empty((*grad.shape[:2], *size), grad)
+    grad, out = to_channels_last(grad), tuple(map(len, sources))
+    grad_x = empty_channels_last((*grad.shape[:2], *size), grad)
     first, last = _takers(sources, sources, size, grad)
     arguments = (grad, grad_x, first, last, axes(size), axes(out), *grad.shape[:2])
     launch("resample", "nearest_grad", grad, *arguments, count=grad_x.size)
@@ -31,8 +31,8 @@ def nearest_grad(grad: Array, size: Size, sources: Tables) -> Array:
 
 def linear(x: Array, lows: Tables, highs: Tables, shares: Tables) -> Array:
     """Output o along an axis mixes two positions: (1 - share) of x at low and share of x at high. Lows only grow."""
-    x, out = channels_last(x), tuple(map(len, lows))
-    y = empty((*x.shape[:2], *out), x)
+    x, out = to_channels_last(x), tuple(map(len, lows))
+    y = empty_channels_last((*x.shape[:2], *out), x)
     tables = (_joined(lows, x, "i"), _joined(highs, x, "i"), _joined(shares, x, x.dtype.char))
     launch("resample", "linear", x, x, y, *tables, axes(x.shape[2:]), axes(out), *x.shape[:2], count=y.size)
     return y
@@ -40,8 +40,8 @@ def linear(x: Array, lows: Tables, highs: Tables, shares: Tables) -> Array:
 
 def linear_grad(grad: Array, size: Size, lows: Tables, highs: Tables, shares: Tables) -> Array:
     """Gradient of linear at its input, (N, C, *size)."""
-    grad, out = channels_last(grad), tuple(map(len, lows))
-    grad_x = empty((*grad.shape[:2], *size), grad)
+    grad, out = to_channels_last(grad), tuple(map(len, lows))
+    grad_x = empty_channels_last((*grad.shape[:2], *size), grad)
     tables = (_joined(lows, grad, "i"), _joined(highs, grad, "i"), _joined(shares, grad, grad.dtype.char))
     takers = _takers(lows, highs, size, grad)
     arguments = (grad, grad_x, *tables, *takers, axes(size), axes(out), *grad.shape[:2])
@@ -54,14 +54,14 @@ def insert_zeros(x: Array, factor: Size, out: Size) -> Array:
     return _spaced("insert_zeros", x, factor, out)
 
 
-def pick(x: Array, factor: Size, out: Size) -> Array:
+def subsample(x: Array, factor: Size, out: Size) -> Array:
     """Every factor-th position of x, as (N, C, *out); the gradient of insert_zeros."""
-    return _spaced("pick", x, factor, out)
+    return _spaced("subsample", x, factor, out)
 
 
 def _spaced(kernel: str, x: Array, factor: Size, out: Size) -> Array:
-    x = channels_last(x)
-    y = empty((*x.shape[:2], *out), x)
+    x = to_channels_last(x)
+    y = empty_channels_last((*x.shape[:2], *out), x)
     launch("resample", kernel, x, x, y, axes(x.shape[2:]), axes(out), axes(factor), *x.shape[:2], count=y.size)
     return y
 
@@ -69,7 +69,7 @@ def _spaced(kernel: str, x: Array, factor: Size, out: Size) -> Array:
 def _joined(tables: Tables, like: Array, kind: str) -> Array:
     """The tables of three axes as one array beside `like`; for an axis that is not there, the one position 0."""
     missing = [np.zeros(1)] * (3 - len(tables))
-    return namespace(like).asarray(np.concatenate([*missing, *tables]).astype(kind))
+    return get_array_module(like).asarray(np.concatenate([*missing, *tables]).astype(kind))
 
 
 def _takers(lows: Tables, highs: Tables, size: Size, like: Array) -> tuple[Array, Array]:

@@ -2,8 +2,8 @@
 
 from math import prod
 
-from mytorch.device import Array, namespace
-from mytorch.ops.cuda.layout import packed
+from mytorch.device import Array, get_array_module
+from mytorch.ops.cuda.layout import contiguous
 from mytorch.ops.cuda.loader import THREADS, launch
 
 
@@ -22,15 +22,15 @@ def log_softmax(x: Array) -> Array:
     return _along_rows("log_softmax", x)
 
 
-def log_softmax_keeping(x: Array) -> tuple[Array, Array]:
+def log_softmax_with_saved(x: Array) -> tuple[Array, Array]:
     """log_softmax, and what log_softmax_grad takes: its result."""
     y = log_softmax(x)
     return y, y
 
 
-def log_softmax_grad(grad: Array, kept: Array) -> Array:
-    """As mytorch.ops.softmax.log_softmax_grad, with what log_softmax_keeping kept."""
-    return _along_rows("log_softmax_grad", grad, kept)
+def log_softmax_grad(grad: Array, saved: Array) -> Array:
+    """As mytorch.ops.softmax.log_softmax_grad, with what log_softmax_with_saved saved."""
+    return _along_rows("log_softmax_grad", grad, saved)
 
 
 def row_threads(columns: int) -> int:
@@ -39,8 +39,8 @@ def row_threads(columns: int) -> int:
 
 
 def _along_rows(kernel: str, *arrays: Array) -> Array:
-    given = [packed(array) for array in arrays]
-    y = namespace(given[0]).empty_like(given[0])
+    given = [contiguous(array) for array in arrays]
+    y = get_array_module(given[0]).empty_like(given[0])
     columns = y.shape[-1]
     rows = prod(y.shape[:-1]) if columns else 0
     launch("softmax", kernel, y, *given, y, rows, columns, count=rows, blocks=True, threads=row_threads(columns))

@@ -117,7 +117,7 @@ __device__ inline void pixels_of(
     both<OfPixels>(d, IN, IN);
 }
 
-extern "C" __global__ void tile_pixels(
+extern "C" __global__ void input_transform(
     const real* x, real* v, Axes size, Axes tiles, Axes padding, whole images, whole channels
 ) {
     const whole each = images * tiles.count() * channels;
@@ -133,7 +133,7 @@ extern "C" __global__ void tile_pixels(
 
 // The same, turned. Consecutive threads take 32 tiles of a channel, whose results lie side by side, and a block several
 // channels, whose pixels do.
-extern "C" __global__ void tile_pixels_turned(
+extern "C" __global__ void input_transform_transposed(
     const real* x, real* v, Axes size, Axes tiles, Axes padding, whole images, whole channels
 ) {
     const whole count = images * tiles.count(), side_by_side = 32, together = 8;
@@ -151,7 +151,7 @@ extern "C" __global__ void tile_pixels_turned(
 }
 
 // A gradients A^T of each tile of grad (N, OH, OW, F); size is grad's.
-extern "C" __global__ void tile_gradients(
+extern "C" __global__ void gradient_transform(
     const real* grad, real* v, Axes size, Axes tiles, whole images, whole filters
 ) {
     const whole each = images * tiles.count() * filters;
@@ -172,7 +172,7 @@ extern "C" __global__ void tile_gradients(
 }
 
 // y (N, OH, OW, F) = A^T products A of each tile, plus a bias (F,) if it is `biased`; size is y's.
-extern "C" __global__ void tile_outputs(
+extern "C" __global__ void output_transform(
     const real* products, real* y, const real* bias, whole biased, Axes size, Axes tiles, whole images, whole filters
 ) {
     const whole each = images * tiles.count() * filters;
@@ -195,7 +195,7 @@ extern "C" __global__ void tile_outputs(
 }
 
 // weight (F, C, 3, 3) to (36, C, F): G kernel G^T.
-extern "C" __global__ void tile_kernels(const real* weight, real* u, whole filters, whole channels) {
+extern "C" __global__ void kernel_transform(const real* weight, real* u, whole filters, whole channels) {
     const whole each = channels * filters;
     EACH(i, each) {
         whole c = i;
@@ -209,8 +209,8 @@ extern "C" __global__ void tile_kernels(const real* weight, real* u, whole filte
     }
 }
 
-// The transpose of tile_kernels: sums (36, C, F) to the gradient at the weight, G^T sums G.
-extern "C" __global__ void tile_kernel_grads(const real* sums, real* grad, whole filters, whole channels) {
+// The transpose of kernel_transform: sums (36, C, F) to the gradient at the weight, G^T sums G.
+extern "C" __global__ void kernel_gradient_transform(const real* sums, real* grad, whole filters, whole channels) {
     const whole each = channels * filters;
     EACH(i, each) {
         whole c = i;

@@ -10,9 +10,9 @@ x (N, C, H, W), weight (F, C, 3, 3), y and grad (N, F, OH, OW); padding: a numbe
 from collections.abc import Iterator
 from math import prod
 
-from mytorch.device import Array, namespace
-from mytorch.geometry import Size, blocks, channels_last, empty
-from mytorch.ops.cuda.layout import packed
+from mytorch.device import Array, get_array_module
+from mytorch.geometry import Size, empty_channels_last, split_by_budget, to_channels_last
+from mytorch.ops.cuda.layout import contiguous
 from mytorch.ops.cuda.loader import axes, launch
 
 KERNEL = (3, 3)
@@ -26,45 +26,45 @@ BLOCK = 1 << 27
 """Elements of transformed tiles made at a time: 512 MiB in float32."""
 
 
-def tiled_conv(x: Array, weight: Array, bias: Array | None, padding: Size) -> Array:
+def winograd_conv(x: Array, weight: Array, bias: Array | None, padding: Size) -> Array:
     """Correlation of `x` with `weight`, plus `bias` (F,) where there is one. Returns y."""
-    x, weight, xp = channels_last(x), packed(weight), namespace(x)
+    x, weight, xp = to_channels_last(x), contiguous(weight), get_array_module(x)
     filters, channels = weight.shape[:2]
     size = tuple(n + 2 * p - 2 for n, p in zip(x.shape[2:], padding, strict=True))
-    tiles, y = _tiles(size), empty((len(x), filters, *size), x)
+    tiles, y = _tiles(size), empty_channels_last((len(x), filters, *size), x)
     kernels = xp.empty((ELEMENTS, channels, filters), x.dtype)
-    launch("tiles", "tile_kernels", x, weight, kernels, filters, channels, count=channels * filters)
-    added = weight if bias is None else packed(bias)  # read only where there is a bias
+    launch("winograd", "kernel_transform", x, weight, kernels, filters, channels, count=channels * filters)
+    added = weight if bias is None else contiguous(bias)  # read only where there is a bias
     for images in _blocks(x, tiles, max(channels, filters)):
         products = xp.matmul(_pixels(x[images], tiles, padding), kernels)
         some = len(x[images])
         arguments = (products, y[images], added, int(bias is not None), axes(size), axes(tiles), some, filters)
-        launch("tiles", "tile_outputs", x, *arguments, count=products[0].size)
+        launch("winograd", "output_transform", x, *arguments, count=products[0].size)
     return y
 
 
-def tiled_conv_input_grad(grad: Array, weight: Array, padding: Size) -> Array:
+def winograd_conv_input_grad(grad: Array, weight: Array, padding: Size) -> Array:
     """Gradient at the input: the convolution of `grad` with every kernel turned about, filters and channels exchanged.
 
     padding: that of the convolution, at most 2.
     """
     turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
-    return tiled_conv(grad, turned, None, tuple(2 - p for p in padding))
+    return winograd_conv(grad, turned, None, tuple(2 - p for p in padding))
 
 
-def tiled_conv_weight_grad(grad: Array, x: Array, padding: Size) -> Array:
+def winograd_conv_weight_grad(grad: Array, x: Array, padding: Size) -> Array:
     """Gradient at the weight, (F, C, 3, 3): the transposes of forward's transforms about products summed over tiles."""
-    x, grad, xp = channels_last(x), channels_last(grad), namespace(x)
+    x, grad, xp = to_channels_last(x), to_channels_last(grad), get_array_module(x)
     filters, size, channels = grad.shape[1], grad.shape[2:], x.shape[1]
     tiles, sums = _tiles(size), xp.zeros((ELEMENTS, channels, filters), x.dtype)
     for images in _blocks(x, tiles, max(channels, filters)):
         some = len(x[images])
         gradients = xp.empty((ELEMENTS, some * prod(tiles), filters), x.dtype)
         arguments = (grad[images], gradients, axes(size), axes(tiles), some, filters)
-        launch("tiles", "tile_gradients", x, *arguments, count=gradients[0].size)
+        launch("winograd", "gradient_transform", x, *arguments, count=gradients[0].size)
         sums += xp.matmul(_pixels(x[images], tiles, padding, turned=True), gradients)
     weight_grad = xp.empty((filters, channels, *KERNEL), x.dtype)
-    launch("tiles", "tile_kernel_grads", x, sums, weight_grad, filters, channels, count=channels * filters)
+    launch("winograd", "kernel_gradient_transform", x, sums, weight_grad, filters, channels, count=channels * filters)
     return weight_grad
 
 
@@ -73,10 +73,10 @@ def _pixels(x: Array, tiles: Size, padding: Size, turned: bool = False) -> Array
     n, channels = x.shape[:2]
     count = n * prod(tiles)
     shape = (channels, count) if turned else (count, channels)
-    found = namespace(x).empty((ELEMENTS, *shape), x.dtype)
-    kernel = "tile_pixels_turned" if turned else "tile_pixels"
+    found = get_array_module(x).empty((ELEMENTS, *shape), x.dtype)
+    kernel = "input_transform_transposed" if turned else "input_transform"
     arguments = (x, found, axes(x.shape[2:]), axes(tiles), axes(padding), n, channels)
-    launch("tiles", kernel, x, *arguments, count=count * channels)
+    launch("winograd", kernel, x, *arguments, count=count * channels)
     return found
 
 
@@ -87,4 +87,4 @@ def _tiles(size: Size) -> Size:
 
 def _blocks(x: Array, tiles: Size, width: int) -> Iterator[slice]:
     """A few images at a time."""
-    return blocks(len(x), ELEMENTS * prod(tiles) * width, BLOCK)
+    return split_by_budget(len(x), ELEMENTS * prod(tiles) * width, BLOCK)

@@ -1,4 +1,4 @@
-"""Batch normalisation against PyTorch, and dropout against the draws that the contract names."""
+"""Batch normalization against PyTorch, and dropout against the draws that the contract names."""
 
 import numpy as np
 import pytest

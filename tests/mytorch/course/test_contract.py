@@ -216,7 +216,7 @@ def inner(layer):
 
 
 @pytest.mark.parametrize(("name", "arguments", "shape"), CONVOLUTIONS)
-def test_initialisers_are_called_with_the_shape_and_nothing_else_is_drawn(name, arguments, shape):
+def test_initializers_are_called_with_the_shape_and_nothing_else_is_drawn(name, arguments, shape):
     np.random.seed(7)
     layer = inner(getattr(course, name)(*arguments, lambda *s: np.full(s, 2.0), lambda n: np.full(n, 3.0)))
     after = np.random.random()
@@ -227,7 +227,7 @@ def test_initialisers_are_called_with_the_shape_and_nothing_else_is_drawn(name, 
 
 
 @pytest.mark.parametrize(("name", "arguments", "shape"), CONVOLUTIONS)
-def test_without_initialisers_weights_are_one_standard_normal_draw_and_biases_zero(name, arguments, shape):
+def test_without_initializers_weights_are_one_standard_normal_draw_and_biases_zero(name, arguments, shape):
     np.random.seed(7)
     layer = inner(getattr(course, name)(*arguments))
     after = np.random.random()
@@ -254,7 +254,7 @@ def test_linear_starts_from_zeros_and_keeps_its_input_gradient_if_asked():
     np.testing.assert_array_equal(layer.backward(np.ones((1, 2))), layer.dLdA)
 
 
-def test_an_initialiser_that_returns_another_shape_is_refused():
+def test_an_initializer_that_returns_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"called with \(4, 3, 5\) and returned \(3, 4, 5\)"):
         course.Conv1d(3, 4, 5, 1, 0, lambda out, into, k: np.zeros((into, out, k)))
     assert course.Conv1d(3, 4, 5, 1, 0, None, lambda out: np.ones((out, 1))).conv1d_stride1.b.shape == (4,)
@@ -272,7 +272,7 @@ def test_every_layer_that_takes_eval_takes_it_by_place_and_by_name():
         np.testing.assert_array_equal(layer(x, True), layer.forward(x, eval=True))
 
 
-def test_optimisers_take_the_contracts_arguments():
+def test_optimizers_take_the_contracts_arguments():
     model = SimpleNamespace(layers=[course.Linear(2, 3)])
     course.SGD(model, 0.1, 0.9)
     course.Adam(model, 0.1, 0.9, 0.99, 1e-7)

@@ -1,4 +1,4 @@
-"""Optimisers follow PyTorch's, step for step."""
+"""Optimizers follow PyTorch's, step for step."""
 
 from types import SimpleNamespace
 
@@ -20,7 +20,7 @@ def follow(make, make_torch, seed=0):
     rng = np.random.default_rng(seed)
     layers = [course.Linear(3, 4), course.ReLU(), course.Conv2d_stride1(2, 3, 2)]
     layers[0].b = rng.standard_normal((4, 1))
-    optimiser = make(SimpleNamespace(layers=layers))
+    optimizer = make(SimpleNamespace(layers=layers))
     held = [(layer, name) for layer in (layers[0], layers[2]) for name in ("W", "b")]
     tensors = [torch.tensor(getattr(layer, name), requires_grad=True) for layer, name in held]
     reference = make_torch(tensors)
@@ -29,7 +29,7 @@ def follow(make, make_torch, seed=0):
             gradient = rng.standard_normal(tensor.shape)
             setattr(layer, f"dLd{name}", gradient)
             tensor.grad = torch.tensor(gradient)
-        optimiser.step()
+        optimizer.step()
         reference.step()
         for (layer, name), tensor in zip(held, tensors, strict=True):
             np.testing.assert_allclose(getattr(layer, name), tensor.detach(), rtol=1e-8, atol=1e-12)
@@ -78,7 +78,7 @@ def test_a_network_of_these_layers_learns():
     np.random.seed(0)
     draw = np.random.standard_normal
     layers = [course.Linear(2, 8, lambda *s: draw(s)), course.Tanh(), course.Linear(8, 2, lambda *s: draw(s))]
-    loss, optimiser = course.CrossEntropyLoss(), course.Adam(SimpleNamespace(layers=layers), 0.05)
+    loss, optimizer = course.CrossEntropyLoss(), course.Adam(SimpleNamespace(layers=layers), 0.05)
     x, labels = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.eye(2)[[0, 1, 1, 0]]
     for _ in range(200):
         A = x
@@ -88,7 +88,7 @@ def test_a_network_of_these_layers_learns():
         gradient = loss.backward()
         for layer in reversed(layers):
             gradient = layer.backward(gradient)
-        optimiser.step()
+        optimizer.step()
     assert value < 0.05
 
 

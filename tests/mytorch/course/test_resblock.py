@@ -17,7 +17,7 @@ def drawn_by_hand(seed, C, out, K, shortcut):
     return [torch.tensor(np.random.normal(0, 1, shape)) for shape in shapes]
 
 
-def normalised(z):
+def normalized(z):
     return F.batch_norm(z, None, None, training=True, eps=1e-8)
 
 
@@ -42,9 +42,9 @@ def test_forward_and_gradient_are_those_of_the_block_rebuilt_by_hand(N, C, out, 
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((N, C, H, W))
     tx = torch.tensor(x, requires_grad=True)
-    residual = torch.relu(normalised(F.conv2d(tx, first, None, stride, padding)))
-    residual = normalised(F.conv2d(residual, second))
-    past = normalised(F.conv2d(tx, shortcut[0], None, stride, padding)) if changed else tx
+    residual = torch.relu(normalized(F.conv2d(tx, first, None, stride, padding)))
+    residual = normalized(F.conv2d(residual, second))
+    past = normalized(F.conv2d(tx, shortcut[0], None, stride, padding)) if changed else tx
     right = torch.relu(residual + past)
 
     answer = block(x)

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mytorch.ops import norm as ops
-from mytorch.ops.cuda import norm as cuda
-from mytorch.ops.cuda import sums
+from mytorch.ops import batch_norm as ops
+from mytorch.ops.cuda import batch_norm as cuda
+from mytorch.ops.cuda import reduce
 
 FLOATS = st.sampled_from([np.float64, np.float32])
 
@@ -14,7 +14,7 @@ FLOATS = st.sampled_from([np.float64, np.float32])
 def chunk(request):
     """How many elements a block adds up: one row at least."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sums, "CHUNK", request.param)
+        patch.setattr(reduce, "CHUNK", request.param)
         yield
 
 
@@ -24,7 +24,7 @@ def chunk(request):
 def test_sums_of_columns_are_exact_for_any_grid(chunk, grid, array, same, data, dtype, rows, channels):
     grid(data)
     matrix = array(data, (rows, channels), dtype)
-    same("sums", sums.column_sums(matrix), matrix.sum(0, dtype=float), dtype)
+    same("sums", reduce.column_sums(matrix), matrix.sum(0, dtype=float), dtype)
 
 
 @pytest.mark.kernels("moment_sums", "fold_moments")
@@ -79,7 +79,7 @@ def test_batch_norm_and_its_gradients_are_those_of_numpy(
 @pytest.mark.kernels("moment_sums", "fold_moments")
 def test_sums_are_the_same_to_the_last_bit_whatever_the_number_of_blocks_and_the_order_of_threads(launcher):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sums, "CHUNK", 50)
+        patch.setattr(reduce, "CHUNK", 50)
         for dtype in (np.float64, np.float32):
             x = np.random.default_rng(0).standard_normal((20, 5, 3, 4)).astype(dtype)
             results = []

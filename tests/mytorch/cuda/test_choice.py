@@ -11,7 +11,7 @@ from mytorch.ops.cuda.loader import set_host_launcher
 
 from ..launchers import HOST_AND_GPU, launcher_for
 
-TILES = {"tile_pixels", "tile_kernels", "tile_outputs"}
+TILES = {"input_transform", "kernel_transform", "output_transform"}
 UNIT = ((1, 1), (1, 1), (1, 1), 1)
 
 
@@ -51,7 +51,7 @@ def drawn(filters, channels, kernel, dtype=np.float32, groups=1):
         (drawn(16, 16, 3), (*UNIT[:2], (1, 2), 1), {"im2col_by_fours"}),
         (drawn(32, 16, 3, groups=2), (*UNIT[:3], 2), {"im2col_by_fours"}),
         (drawn(16, 16, 5), UNIT, {"im2col_by_fours"}),
-        (drawn(16, 1, 3, groups=16), (*UNIT[:3], 16), {"channelwise"}),
+        (drawn(16, 1, 3, groups=16), (*UNIT[:3], 16), {"depthwise_conv"}),
         (drawn(16, 16, 1), (UNIT[0], (0, 0), *UNIT[2:]), set()),
         (drawn(16, 16, 1), ((2, 2), (0, 0), *UNIT[2:]), {"im2col_by_fours"}),
     ],

@@ -5,12 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mytorch.ops.cuda import conv as cuda
-from mytorch.ops.cuda import sums
+from mytorch.ops.cuda import reduce
 
 FLOATS = st.sampled_from([np.float64, np.float32])
 
 
-@pytest.mark.kernels("channelwise", "channelwise_input_grad", "channelwise_weight_sums", "fold_weight_sums", "add_bias")
+@pytest.mark.kernels(
+    "depthwise_conv", "depthwise_conv_input_grad", "depthwise_conv_weight_sums", "fold_weight_sums", "add_bias"
+)
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @settings(max_examples=60)
 @given(data=st.data(), dtype=FLOATS, batch=st.integers(1, 3), channels=st.integers(2, 9))
@@ -28,7 +30,7 @@ def test_depthwise_convolution_and_its_gradients_are_pytorchs(axes, grid, array,
     tensors = [torch.tensor(a.astype(float), requires_grad=True) for a in (x, weight, bias)]
     expected = getattr(torch.nn.functional, f"conv{axes}d")(*tensors, *geometry)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sums, "CHUNK", data.draw(st.sampled_from([1, 100, 1 << 12])))
+        patch.setattr(reduce, "CHUNK", data.draw(st.sampled_from([1, 100, 1 << 12])))
         y = cuda.conv(x, weight, bias, *geometry)
         same("output", y, expected, dtype)
         grad = array(data, y.shape, dtype, stream=3)

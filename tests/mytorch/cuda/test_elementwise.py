@@ -75,14 +75,14 @@ def test_prelu_is_pytorchs(grid, array, same, data, dtype, batch, channels, size
     same("gradient at the slope", cuda.prelu_slope_grad(grad, x, len(slope)), theirs.grad, dtype)
 
 
-@pytest.mark.kernels("drop", "add_bias")
+@pytest.mark.kernels("dropout", "add_bias")
 @settings(max_examples=60)
 @given(data=st.data(), dtype=FLOATS, shape=SHAPES)
 def test_dropout_keeps_what_the_mask_keeps_and_a_bias_is_added(grid, array, same, data, dtype, shape):
     grid(data)
     x = array(data, shape, dtype)
     kept = array(data, shape, dtype, stream=1) > 0
-    same("dropout", cuda.drop(x, kept, 1.5), x.astype(float) * kept * 1.5, dtype)
+    same("dropout", cuda.dropout(x, kept, 1.5), x.astype(float) * kept * 1.5, dtype)
     y, bias = np.ascontiguousarray(x), array(data, shape[-1:], dtype, stream=2)
     expected = y.astype(float) + bias
     cuda.add_bias(y, bias)

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mytorch.geometry import channels_last
+from mytorch.geometry import to_channels_last
 from mytorch.ops.cuda import conv as cuda
 
 FLOATS = st.sampled_from([np.float64, np.float32])
@@ -50,5 +50,5 @@ def test_columns_are_the_windows_one_a_row_and_taps_and_channels_in_order():
     geometry = ((2, 2), (1, 2), (0, 0), (1, 1), (2, 2))
     expected = [[x[0, :, i + a, 2 * j + b] for a in (0, 1) for b in (0, 1)] for i in (0, 1) for j in (0, 1)]
     for dtype in "fd":
-        columns = cuda.im2col(channels_last(x.astype(dtype)), *geometry)
+        columns = cuda.im2col(to_channels_last(x.astype(dtype)), *geometry)
         np.testing.assert_array_equal(columns[0], np.reshape(expected, (4, 8)))

@@ -7,7 +7,7 @@ import pytest
 
 import mytorch
 from mytorch import nn, optim
-from mytorch.device import side, to_device
+from mytorch.device import device_of, to_device
 from mytorch.ops.cuda import loader
 
 from ..launchers import HOST_AND_GPU, launcher_for
@@ -55,7 +55,7 @@ def test_every_layer_computes_on_the_gpu_what_it_does_on_the_cpu(name):
         back = layer.backward(to_device(np.cos(np.arange(y.size, dtype=float)).reshape(y.shape), device))
         arrays = {"output": y, "gradient": back, **layer.state_dict()}
         arrays |= {f"gradient of {key}": parameter.grad for key, parameter in layer.named_parameters()}
-        assert {side(array) for array in arrays.values()} == {device}
+        assert {device_of(array) for array in arrays.values()} == {device}
         given[device] = {key: to_device(array, "cpu") for key, array in arrays.items()}
         layer.eval()(to_device(PIXELS, device))
     for key, array in given["cuda"].items():
@@ -83,7 +83,7 @@ def test_every_loss_computes_on_the_gpu_what_it_does_on_the_cpu(name):
         value = loss(to_device(x, device), to_device(target, device))
         grad = loss.backward()
         assert type(value) is float
-        assert side(grad) == device
+        assert device_of(grad) == device
         given[device] = value, to_device(grad, "cpu")
     np.testing.assert_allclose(given["cuda"][0], given["cpu"][0], rtol=1e-12)
     np.testing.assert_allclose(given["cuda"][1], given["cpu"][1], rtol=1e-12, atol=1e-14)
@@ -110,7 +110,7 @@ def network():
     ).to(float)
 
 
-OPTIMISERS = {
+OPTIMIZERS = {
     "SGD": lambda parameters: optim.SGD(parameters, 0.1),
     "SGD with momentum": lambda parameters: optim.SGD(parameters, 0.1, 0.9, 1e-3, nesterov=True),
     "Adam": lambda parameters: optim.Adam(parameters, 0.01, weight_decay=0.1),
@@ -119,7 +119,7 @@ OPTIMISERS = {
 
 
 def trained(device, build, steps=3):
-    """The network and its optimiser after some steps, and the losses."""
+    """The network and its optimizer after some steps, and the losses."""
     model, loss = network().to(device), nn.CrossEntropyLoss(label_smoothing=0.1)
     optimizer, losses = build(model.parameters()), []
     x, target = to_device(IMAGES, device), to_device(CLASSES, device)
@@ -132,14 +132,14 @@ def trained(device, build, steps=3):
     return model, optimizer, losses
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_training_on_the_gpu_is_that_on_the_cpu_dropout_included(name):
-    model, _, losses = trained("cpu", OPTIMISERS[name])
-    moved, _, same = trained("cuda", OPTIMISERS[name])
+    model, _, losses = trained("cpu", OPTIMIZERS[name])
+    moved, _, same = trained("cuda", OPTIMIZERS[name])
     np.testing.assert_allclose(same, losses, rtol=1e-12)
     assert all(type(loss) is float for loss in same)
     for (key, ours), theirs in zip(moved.state_dict().items(), model.state_dict().values(), strict=True):
-        assert side(ours) == "cuda", key
+        assert device_of(ours) == "cuda", key
         np.testing.assert_allclose(to_device(ours, "cpu"), theirs, rtol=1e-9, atol=1e-12, err_msg=key)
 
 
@@ -147,14 +147,14 @@ def test_results_are_on_the_side_they_came_from():
     for device in ("cpu", "cuda", "cpu"):
         model = network().to(device)
         y = model(to_device(IMAGES, device))
-        assert side(y) == device
-        assert side(model.backward(y)) == device
-        assert {side(parameter.grad) for parameter in model.parameters()} == {device}
-        assert {side(array) for array in model.state_dict().values()} == {device}
+        assert device_of(y) == device
+        assert device_of(model.backward(y)) == device
+        assert {device_of(parameter.grad) for parameter in model.parameters()} == {device}
+        assert {device_of(array) for array in model.state_dict().values()} == {device}
 
 
 def test_weights_are_saved_and_loaded_from_either_side(tmp_path):
-    model, optimizer, _ = trained("cuda", OPTIMISERS["Adam"])
+    model, optimizer, _ = trained("cuda", OPTIMIZERS["Adam"])
     mytorch.save(model.state_dict(), tmp_path / "weights.safetensors")
     arrays, _ = mytorch.load(tmp_path / "weights.safetensors")
     for device in ("cpu", "cuda"):
@@ -162,11 +162,11 @@ def test_weights_are_saved_and_loaded_from_either_side(tmp_path):
         other.load_state_dict(arrays)
         other.load_state_dict(model.state_dict())
         for name, array in other.state_dict().items():
-            assert side(array) == device
+            assert device_of(array) == device
             np.testing.assert_array_equal(to_device(array, "cpu"), arrays[name])
         resumed = optim.Adam(other.parameters())
         resumed.load_state_dict(optimizer.state_dict())
-        assert {side(state["exp_avg"]) for state in resumed.state} == {device}
+        assert {device_of(state["exp_avg"]) for state in resumed.state} == {device}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mytorch.ops.cuda import optimiser as cuda
+from mytorch.ops.cuda import optimizer as cuda
 
 FLOATS = st.sampled_from([np.float64, np.float32])
 DECAY = st.sampled_from([0.0, 0.125])

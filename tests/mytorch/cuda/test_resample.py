@@ -21,7 +21,7 @@ def test_nearest_is_that_of_numpy(axes, grid, array, same, data, dtype, batch, c
     grid(data)
     size, out = sizes(data, axes), sizes(data, axes, high=9)
     x, grad = array(data, (batch, channels, *size), dtype), array(data, (batch, channels, *out), dtype, stream=1)
-    tables = tuple(map(ops.nearest_table, size, out))
+    tables = tuple(map(ops.nearest_indices, size, out))
     same("output", cuda.nearest(x, tables), ops.nearest(x.astype(float), tables), dtype)
     same("gradient", cuda.nearest_grad(grad, size, tables), ops.nearest_grad(grad.astype(float), size, tables), dtype)
 
@@ -34,14 +34,14 @@ def test_linear_is_that_of_numpy(axes, grid, array, same, data, dtype, batch, ch
     grid(data)
     size, out = sizes(data, axes), sizes(data, axes, high=9)
     x, grad = array(data, (batch, channels, *size), dtype), array(data, (batch, channels, *out), dtype, stream=1)
-    rows = (ops.linear_tables(n, m, align_corners=align) for n, m in zip(size, out, strict=True))
+    rows = (ops.linear_neighbors(n, m, align_corners=align) for n, m in zip(size, out, strict=True))
     tables = tuple(zip(*rows, strict=True))
     same("output", cuda.linear(x, *tables), ops.linear(x.astype(float), *tables), dtype)
     expected = ops.linear_grad(grad.astype(float), size, *tables)
     same("gradient", cuda.linear_grad(grad, size, *tables), expected, dtype)
 
 
-@pytest.mark.kernels("insert_zeros", "pick")
+@pytest.mark.kernels("insert_zeros", "subsample")
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @settings(max_examples=60)
 @given(data=st.data(), dtype=FLOATS, batch=st.integers(1, 2), channels=st.integers(1, 3))
@@ -55,4 +55,4 @@ def test_zeros_between_and_picking_are_slices(axes, grid, array, same, data, dty
     expected[every] = x
     same("zeros between", cuda.insert_zeros(x, factor, wide), expected, dtype)
     grad = array(data, expected.shape, dtype, stream=1)
-    same("picked", cuda.pick(grad, factor, size), grad[every], dtype)
+    same("picked", cuda.subsample(grad, factor, size), grad[every], dtype)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mytorch.ops.cuda import tiles as cuda
+from mytorch.ops.cuda import winograd as cuda
 
 FLOATS = st.sampled_from([np.float64, np.float32])
 ROUNDING = {np.float64: 1e-12, np.float32: 1e-4}
@@ -20,7 +20,12 @@ def close(what, ours, exact, dtype):
 
 
 @pytest.mark.kernels(
-    "tile_pixels", "tile_pixels_turned", "tile_gradients", "tile_outputs", "tile_kernels", "tile_kernel_grads"
+    "input_transform",
+    "input_transform_transposed",
+    "gradient_transform",
+    "output_transform",
+    "kernel_transform",
+    "kernel_gradient_transform",
 )
 @settings(max_examples=60)
 @given(
@@ -39,16 +44,21 @@ def test_tiled_convolution_and_its_gradients_are_pytorchs(
     expected = torch.nn.functional.conv2d(*tensors, padding=padding)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cuda, "BLOCK", block)
-        y = cuda.tiled_conv(x, weight, bias, padding)
+        y = cuda.winograd_conv(x, weight, bias, padding)
         close("output", y, expected.detach().numpy(), dtype)
         grad = array(data, y.shape, dtype, stream=3)
         expected.backward(torch.tensor(grad.astype(float)))
-        close("input", cuda.tiled_conv_input_grad(grad, weight, padding), tensors[0].grad.numpy(), dtype)
-        close("weight", cuda.tiled_conv_weight_grad(grad, x, padding), tensors[1].grad.numpy(), dtype)
+        close("input", cuda.winograd_conv_input_grad(grad, weight, padding), tensors[0].grad.numpy(), dtype)
+        close("weight", cuda.winograd_conv_weight_grad(grad, x, padding), tensors[1].grad.numpy(), dtype)
 
 
 @pytest.mark.kernels(
-    "tile_pixels", "tile_pixels_turned", "tile_gradients", "tile_outputs", "tile_kernels", "tile_kernel_grads"
+    "input_transform",
+    "input_transform_transposed",
+    "gradient_transform",
+    "output_transform",
+    "kernel_transform",
+    "kernel_gradient_transform",
 )
 def test_rounding_over_many_channels_stays_below_a_ten_thousandth(launcher):
     launcher.blocks, launcher.threads = 4, 32
@@ -59,9 +69,9 @@ def test_rounding_over_many_channels_stays_below_a_ten_thousandth(launcher):
     for dtype in (np.float64, np.float32):
         a, w, g = (value.astype(dtype) for value in (x, weight, grad))
         results[dtype] = (
-            cuda.tiled_conv(a, w, None, (1, 1)),
-            cuda.tiled_conv_input_grad(g, w, (1, 1)),
-            cuda.tiled_conv_weight_grad(g, a, (1, 1)),
+            cuda.winograd_conv(a, w, None, (1, 1)),
+            cuda.winograd_conv_input_grad(g, w, (1, 1)),
+            cuda.winograd_conv_weight_grad(g, a, (1, 1)),
         )
     for exact, rounded in zip(*results.values(), strict=True):
         close("float32", rounded, exact, np.float32)

@@ -42,7 +42,7 @@ def test_pooled_in_many_parts_and_by_two_threads_is_the_same(monkeypatch, thread
     layer, x = getattr(nn, name)(5), rng.integers(0, 3, (5, 2, *(13, 8)[:axes])).astype(float)
     grad = rng.standard_normal((5, 2, *(5,) * axes))
     whole = layer(x), layer.backward(grad)
-    monkeypatch.setattr(shared, "PART", 1)  # an image at a time
+    monkeypatch.setattr(shared, "CHUNK_BYTES", 1)  # an image at a time
     np.testing.assert_array_equal(layer(x), whole[0])
     layer(x)
     np.testing.assert_array_equal(layer.backward(grad), whole[1])

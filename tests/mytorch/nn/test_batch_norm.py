@@ -88,7 +88,7 @@ def test_single_value_a_channel_is_refused_in_training_alone():
     layer = nn.BatchNorm1d(3)
     x = np.ones((1, 3), "f")
     with pytest.raises(
-        ValueError, match=r"BatchNorm1d in training got an input of shape \(1, 3\), one value a channel"
+        ValueError, match=r"BatchNorm1d in training got an input of shape \(1, 3\), one value per channel"
     ):
         layer(x)
     assert layer.num_batches_tracked == 0

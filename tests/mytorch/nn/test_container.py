@@ -107,7 +107,7 @@ def test_layer_in_two_places_is_refused_and_not_wrong():
     relu = nn.ReLU()
     network = nn.Sequential(relu, nn.Linear(3, 3), relu).to(float)
     y = network(np.ones((2, 3)))
-    with pytest.raises(RuntimeError, match="a layer stands in one place of a network"):
+    with pytest.raises(RuntimeError, match="use a layer in one place of a network only"):
         network.backward(y)
 
 

@@ -77,9 +77,9 @@ def test_depthwise_tap_by_tap_is_what_the_matrix_product_gives(monkeypatch, thre
             conv.conv_weight_grad(grad, x, (3, 2), *geometry, 4),
         )
 
-    monkeypatch.setattr(depthwise, "PART", 3 * 2 * 4 * 7 * 8)  # two rows of outputs at a time, and one left over
+    monkeypatch.setattr(depthwise, "CHUNK_BYTES", 3 * 2 * 4 * 7 * 8)  # two rows of outputs at a time, and one left over
     tapped = results()
-    monkeypatch.setattr(conv, "_depthwise", lambda *arguments: False)
+    monkeypatch.setattr(conv, "_is_depthwise", lambda *arguments: False)
     for ours, matrix in zip(tapped, results(), strict=True):
         np.testing.assert_allclose(ours, matrix, rtol=1e-12, atol=1e-12)
 
@@ -120,7 +120,7 @@ def test_images_split_into_many_parts_are_one_convolution(monkeypatch, threads, 
     grad = np.random.default_rng(1).standard_normal((7, 6, 6, 5))
     whole = layer(x), layer.backward(grad), layer.weight.grad.copy()
     layer.zero_grad()
-    monkeypatch.setattr(im2col, "PART", part)  # two images, or two rows of one, at a time, and some left over
+    monkeypatch.setattr(im2col, "CHUNK_BYTES", part)  # two images, or two rows of one, at a time, and some left over
     split = layer(x), layer.backward(grad), layer.weight.grad
     for a, b in zip(whole, split, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)

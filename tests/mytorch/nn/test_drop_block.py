@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import mytorch
 from mytorch import nn
-from mytorch.ops.drop_block import anchor_probability, kept_elements
+from mytorch.ops.drop_block import block_mask, block_start_probability
 
 
 @given(
@@ -22,7 +22,7 @@ def test_the_same_starts_drop_the_same_blocks_as_torchvisions(seed, size, half, 
     anchors = np.random.default_rng(seed).random(starts) < share
     noise = torch.nn.functional.pad(torch.tensor(anchors, dtype=torch.float64), [half] * 4)
     noise = torch.nn.functional.max_pool2d(noise, block, 1, half)  # torchvision.ops.drop_block2d's own lines
-    np.testing.assert_array_equal(kept_elements(anchors, size), 1 - noise.numpy())
+    np.testing.assert_array_equal(block_mask(anchors, size), 1 - noise.numpy())
 
 
 @pytest.mark.parametrize(("p", "block"), [(0.1, 3), (0.3, 1), (0.2, 7), (0.1, 4)])
@@ -42,13 +42,13 @@ def test_blocks_are_whole_even_at_the_border():
     for block in (2, 3, 4):
         anchors = np.zeros((1, 1, 7 - block + 1, 8 - block + 1), bool)
         anchors[..., -1, 0] = True
-        kept = kept_elements(anchors, (7, 8))
+        kept = block_mask(anchors, (7, 8))
         assert (~kept).sum() == block**2
         assert not kept[0, 0, -block:, :block].any()
 
 
 def test_block_larger_than_the_image_is_the_image():
-    assert anchor_probability(0.3, (2, 3), 2) == 0.3 * 6 / (4 * 2)
+    assert block_start_probability(0.3, (2, 3), 2) == 0.3 * 6 / (4 * 2)
     y = nn.DropBlock2d(1.0, 9)(np.ones((2, 3, 4, 4)))
     assert not y.any()
 

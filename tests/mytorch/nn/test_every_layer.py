@@ -5,7 +5,7 @@ import pytest
 
 import mytorch
 from mytorch import nn
-from mytorch.nn.checks import expect
+from mytorch.nn.validate import check_input
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.standard_normal((4, 6, 7, 5))
@@ -15,12 +15,12 @@ class Rows(nn.Module):
     """Images (N, C, H, W) as sequences (N, C, H W), for the layers of one axis."""
 
     def forward(self, x):
-        y = expect(self, x, "(N, C, H, W)").reshape(*x.shape[:2], -1)
-        self.keep(x.shape, output=y)
+        y = check_input(self, x, "(N, C, H, W)").reshape(*x.shape[:2], -1)
+        self.save_for_backward(x.shape, output=y)
         return y
 
     def backward(self, grad):
-        (shape,) = self.kept(grad)
+        (shape,) = self.saved(grad)
         return grad.reshape(shape)
 
 
@@ -169,7 +169,7 @@ def test_float32_stays_float32_end_to_end(layer):
 
 
 def test_backward_without_a_forward_is_refused(layer):
-    with pytest.raises(RuntimeError, match="has no forward in training mode to go back over: call forward first"):
+    with pytest.raises(RuntimeError, match="found nothing saved by a forward in training mode: call forward first"):
         layer.backward(layer.eval()(IMAGES) if not layer.train() else IMAGES)
 
 

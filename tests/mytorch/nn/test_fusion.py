@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mytorch import nn
-from mytorch.nn.together import steps
+from mytorch.nn.fusion import fuse
 
 NETWORKS = {
     "norm and ReLU": lambda window: [nn.BatchNorm2d(3), nn.ReLU()],
@@ -61,12 +61,12 @@ def test_together_is_one_by_one_on_ties_too(name, batch, size, window, dtype, tr
 
 @pytest.mark.parametrize("layer", [nn.BatchNorm1d(3), nn.BatchNorm2d(3), nn.Residual(nn.ReLU())])
 def test_a_layer_that_can_takes_relu_along(layer):
-    assert [step.forward for step in steps([layer, nn.ReLU()])] == [layer.forward_relu]
+    assert [step.forward for step in fuse([layer, nn.ReLU()])] == [layer.forward_relu]
 
 
 def test_pooling_leaves_relu_less_to_do():
     relu, pool = nn.ReLU(), nn.MaxPool2d(2)
-    assert [step.forward for step in steps([relu, pool])] == [pool, relu]
+    assert [step.forward for step in fuse([relu, pool])] == [pool, relu]
 
 
 class Doubled(nn.BatchNorm2d):
@@ -76,7 +76,7 @@ class Doubled(nn.BatchNorm2d):
 
 @pytest.mark.parametrize("layers", [[Doubled(3), nn.ReLU()], [nn.BatchNorm2d(3), type("Other", (nn.ReLU,), {})()]])
 def test_a_subclass_does_what_it_says(layers):
-    assert [step.forward for step in steps(layers)] == layers
+    assert [step.forward for step in fuse(layers)] == layers
 
 
 def test_a_watched_layer_is_called():
@@ -88,5 +88,5 @@ def test_a_watched_layer_is_called():
 
 
 def test_backward_without_forward_is_refused_by_name():
-    with pytest.raises(RuntimeError, match=r"BatchNorm2d\.backward has no forward in training mode"):
+    with pytest.raises(RuntimeError, match=r"BatchNorm2d\.backward found nothing saved by a forward in training mode"):
         nn.Sequential(nn.BatchNorm2d(3), nn.ReLU()).backward(np.ones((2, 3, 4, 4), "f"))

@@ -140,7 +140,7 @@ def test_binary_cross_entropy_is_stable_at_large_logits():
 @pytest.mark.parametrize(
     ("target", "error", "message"),
     [
-        (np.full((4, 3), np.nan), ValueError, "NaN in its target: look where it is read or computed"),
+        (np.full((4, 3), np.nan), ValueError, "NaN in its target: check where it is read or computed"),
         (np.zeros((4, 1)), ValueError, r"predictions \(4, 3\) and a target of shape \(4, 1\): expected the same shape"),
         (np.zeros((4, 3), complex), TypeError, "a target of complex128: expected real numbers"),
         ([[0.0]], TypeError, "a target that is a list: expected an array of as many values as predictions"),
@@ -158,7 +158,7 @@ def test_elementwise_loss_computes_in_the_predictions_precision(name):
     assert loss.backward(np.float64(2)).dtype == np.float32
     assert loss(np.ones((2, 3), "f"), np.zeros((2, 3), int)) > 0
     loss.backward()
-    with pytest.raises(RuntimeError, match=f"{name}.backward has no forward"):
+    with pytest.raises(RuntimeError, match=f"{name}.backward found nothing saved by a forward"):
         loss.backward()
 
 

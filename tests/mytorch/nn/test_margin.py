@@ -65,24 +65,24 @@ def test_arcface_at_cosines_of_one_and_minus_one_is_finite_and_no_nan(dtype, nam
     back = layer.backward(np.ones_like(logits))
     for value in (logits, back, layer.weight.grad):
         assert np.isfinite(value).all()
-    m, cosine = layer.m, float(sign)
+    m, cosine = layer.margin, float(sign)
     expected = np.cos(np.arccos(cosine) + m) if sign > 0 else cosine - m * np.sin(m)
     expected = cosine - m if name == "CosFace" else expected
     np.testing.assert_allclose(logits[label, label] / 64, expected, atol=5e-4 if dtype == np.float32 else 1e-7)
 
 
 def test_arcface_margin_is_in_radians():
-    layer = nn.ArcFace(2, 1, s=1, m=0.5, dtype=float)
+    layer = nn.ArcFace(2, 1, scale=1, margin=0.5, dtype=float)
     layer.weight.data[...] = [[1, 0]]
     angle = 0.7
     logit = layer(np.array([[np.cos(angle), np.sin(angle)]]), np.array([0]))
     assert logit[0, 0] == pytest.approx(np.cos(angle + 0.5), rel=1e-12)
-    with pytest.raises(ValueError, match=r"m=28.6: ArcFace needs a scale above 0 and a margin from 0 to 1.571"):
-        nn.ArcFace(2, 1, m=28.6)  # degrees
+    with pytest.raises(ValueError, match=r"margin=28.6: ArcFace needs a scale above 0 and a margin from 0 to 1.571"):
+        nn.ArcFace(2, 1, margin=28.6)  # degrees
 
 
 def test_margin_falls_all_the_way_to_the_opposite_direction():
-    layer = nn.ArcFace(2, 1, s=1, m=0.5, dtype=float)
+    layer = nn.ArcFace(2, 1, scale=1, margin=0.5, dtype=float)
     layer.weight.data[...] = [[1, 0]]
     angles = np.linspace(0.01, np.pi - 0.01, 500)
     logits = layer(np.stack([np.cos(angles), np.sin(angles)], 1), np.zeros(500, int))[:, 0]
@@ -98,7 +98,7 @@ def test_embedding_of_zeros_gives_finite_gradients():
 def test_margin_head_with_cross_entropy_passes_the_numerical_check():
     class Both(nn.Module):
         def __init__(self):
-            self.head, self.loss = nn.ArcFace(5, 4, s=8, dtype=float), nn.CrossEntropyLoss()
+            self.head, self.loss = nn.ArcFace(5, 4, scale=8, dtype=float), nn.CrossEntropyLoss()
 
         def forward(self, x, label):
             return np.array(self.loss(self.head(x, label), label))
@@ -126,10 +126,10 @@ def test_what_does_not_fit_is_refused(name, x, label, error, message):
         getattr(nn, name)(3, 4)(x, label)
 
 
-@pytest.mark.parametrize("arguments", [{"s": 0}, {"m": -0.1}, {"classes": 0}])
+@pytest.mark.parametrize("arguments", [{"scale": 0}, {"margin": -0.1}, {"num_classes": 0}])
 def test_impossible_head_is_refused(arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):
-        nn.CosFace(**{"in_features": 3, "classes": 2, **arguments})
+        nn.CosFace(**{"in_features": 3, "num_classes": 2, **arguments})
 
 
 def test_backward_before_forward_and_twice_is_refused():

@@ -76,9 +76,9 @@ def test_weights_that_do_not_fit_are_all_listed_and_nothing_is_changed():
 
 def test_gradient_given_to_a_parameter_is_not_its_own_array():
     parameter, grad = nn.Parameter(np.zeros(3)), np.ones(3)
-    parameter.accumulate(grad)
-    parameter.accumulate(grad)
-    parameter.accumulate(parameter.grad)
+    parameter.accumulate_grad(grad)
+    parameter.accumulate_grad(grad)
+    parameter.accumulate_grad(parameter.grad)
     assert np.array_equal(grad, [1, 1, 1])
     assert np.array_equal(parameter.grad, [4, 4, 4])
 
@@ -87,13 +87,13 @@ def test_gradient_of_another_shape_than_the_parameter_is_refused():
     parameter = nn.Parameter(np.zeros((2, 3)))
     for shape in [(3,), (1, 3), (3, 2)]:
         with pytest.raises(ValueError, match=r"a parameter of shape \(2, 3\) got a gradient of shape"):
-            parameter.accumulate(np.ones(shape))
+            parameter.accumulate_grad(np.ones(shape))
 
 
 def test_gradient_is_kept_in_the_parameters_dtype():
     parameter = nn.Parameter(np.zeros(3, "f"))
     for _ in range(2):
-        parameter.accumulate(np.ones(3))
+        parameter.accumulate_grad(np.ones(3))
         assert parameter.grad.dtype == np.float32
 
 
@@ -136,12 +136,12 @@ def test_own_layer_needs_nothing_but_forward_and_backward():
             self.factor = nn.Parameter(np.array(2.0))
 
         def forward(self, x):
-            self.keep(x)
+            self.save_for_backward(x)
             return self.factor.data * x
 
         def backward(self, grad):
-            (x,) = self.kept()
-            self.factor.accumulate((grad * x).sum())
+            (x,) = self.saved()
+            self.factor.accumulate_grad((grad * x).sum())
             return grad * self.factor.data
 
     from mytorch import gradcheck

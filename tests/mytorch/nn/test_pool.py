@@ -79,7 +79,7 @@ def test_images_split_into_many_parts_are_one_pooling(monkeypatch, threads):
     grad = np.random.default_rng(1).standard_normal(layer(x).shape)
     whole = layer.backward(grad)
     layer(x)
-    monkeypatch.setattr(shared, "PART", 2 * 4 * 2 * 7 * 6 * 8)  # two images at a time, and one left over
+    monkeypatch.setattr(shared, "CHUNK_BYTES", 2 * 4 * 2 * 7 * 6 * 8)  # two images at a time, and one left over
     np.testing.assert_array_equal(layer.backward(grad), whole)
 
 

@@ -55,7 +55,7 @@ def test_upsampled_in_many_parts_and_by_two_threads_is_the_same(monkeypatch, thr
     rng = np.random.default_rng(0)
     layer, x, grad = nn.Upsample(size), rng.standard_normal((5, 2, 3, 5)), rng.standard_normal((5, 2, *size))
     whole = layer(x), layer.backward(grad)
-    monkeypatch.setattr(shared, "PART", 1)  # an image at a time
+    monkeypatch.setattr(shared, "CHUNK_BYTES", 1)  # an image at a time
     np.testing.assert_array_equal(layer(x), whole[0])
     np.testing.assert_array_equal(layer.backward(grad), whole[1])
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mytorch.ops import conv, linear, norm, sums
+from mytorch.ops import batch_norm, conv, linear, reduce
 
 BATCH = (np.random.default_rng(0).standard_normal((64, 32, 64, 64)) + 1).astype("f")
 
@@ -17,9 +17,9 @@ def relative_error(ours, exact):
 @given(data=st.data(), rows=st.integers(0, 40), columns=st.integers(1, 5), block=st.integers(1, 12))
 def test_columns_are_summed_whatever_the_block(array, data, rows, columns, block):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sums, "BLOCK", block)
+        patch.setattr(reduce, "SUM_BLOCK", block)
         matrix = array(data, (rows, columns))
-        np.testing.assert_allclose(sums.column_sums(matrix), matrix.sum(0), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(reduce.column_sums(matrix), matrix.sum(0), rtol=1e-12, atol=1e-12)
 
 
 def test_float32_sums_over_a_quarter_of_a_million_positions_keep_their_digits():
@@ -27,7 +27,7 @@ def test_float32_sums_over_a_quarter_of_a_million_positions_keep_their_digits():
     rows = np.moveaxis(BATCH, 1, -1).reshape(-1, 32)
     assert relative_error(conv.conv_bias_grad(BATCH), exact) < 2e-7
     assert relative_error(linear.linear_bias_grad(rows), exact) < 2e-7
-    mean, var = norm.moments(BATCH)
+    mean, var = batch_norm.moments(BATCH)
     assert relative_error(mean, BATCH.mean((0, 2, 3), dtype=float)) < 2e-7
     assert relative_error(var, BATCH.var((0, 2, 3), dtype=float)) < 2e-7
 
@@ -35,8 +35,8 @@ def test_float32_sums_over_a_quarter_of_a_million_positions_keep_their_digits():
 def test_float32_batch_norm_gradients_are_as_exact_as_pytorchs():
     rng = np.random.default_rng(1)
     grad, weight = (rng.standard_normal(BATCH.shape) + 1).astype("f"), rng.random(32).astype("f")
-    mean, var = norm.moments(BATCH)
-    ours = norm.batch_norm_grad(grad, BATCH, mean, var, weight, 1e-5, batch_statistics=True)
+    mean, var = batch_norm.moments(BATCH)
+    ours = batch_norm.batch_norm_grad(grad, BATCH, mean, var, weight, 1e-5, batch_statistics=True)
 
     def theirs(dtype):
         tensors = [torch.tensor(a, dtype=dtype, requires_grad=True) for a in (BATCH, weight, np.zeros(32))]

@@ -3,23 +3,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mytorch.ops import bilinear
+from mytorch.ops import toom_cook
 
-KNOWN = [(kernel, stride) for kernel, stride in bilinear.OUTPUTS if kernel > 1]
+KNOWN = [(kernel, stride) for kernel, stride in toom_cook.TILE_OUTPUTS if kernel > 1]
 
 
-@given(st.integers(2, len(bilinear.POINTS)))
+@given(st.integers(2, len(toom_cook.POINTS)))
 def test_the_rows_interpolate(count):
     """They are Lagrange's polynomials but for a factor: with it, 1 at a point of their own, zero at the others."""
-    points = bilinear.POINTS[:count]
-    rows, scale = bilinear.lagrange(points)
+    points = toom_cook.POINTS[:count]
+    rows, scale = toom_cook.lagrange_basis(points)
     values = np.vander(np.array(points, float), count + 1, increasing=True) @ rows.T
     np.testing.assert_allclose(values * scale, np.eye(count, count + 1), atol=1e-12)
 
 
 @pytest.mark.parametrize(("kernel", "stride"), KNOWN)
 def test_a_tile_is_the_correlation(kernel, stride):
-    axis = bilinear.forward(kernel, stride, 0)
+    axis = toom_cook.forward_transform(kernel, stride, 0)
     rng = np.random.default_rng(0)
     x, weight = rng.standard_normal(axis.inputs.shape[1]), rng.standard_normal(kernel)
     expected = [x[i : i + kernel] @ weight for i in range(0, len(x) - kernel + 1, stride)]
@@ -29,7 +29,7 @@ def test_a_tile_is_the_correlation(kernel, stride):
 @pytest.mark.parametrize(("kernel", "stride"), KNOWN)
 @given(padding=st.integers(0, 6))
 def test_a_tile_is_the_gradient_at_the_input(kernel, stride, padding):
-    axis, tiles = bilinear.input_grad(kernel, stride, padding), 3
+    axis, tiles = toom_cook.input_grad_transform(kernel, stride, padding), 3
     rng = np.random.default_rng(0)
     grad, weight = rng.standard_normal(12), rng.standard_normal(kernel)
     full = np.zeros(stride * (len(grad) - 1) + kernel + 100)
@@ -43,12 +43,14 @@ def test_a_tile_is_the_gradient_at_the_input(kernel, stride, padding):
 
 @pytest.mark.parametrize(("kernel", "stride", "size"), [(3, 1, 8), (5, 1, 8), (3, 2, 8), (4, 2, 8)])
 def test_the_share_is_of_the_definitions_products(kernel, stride, size):
-    axis = bilinear.forward(kernel, stride, 0)
+    axis = toom_cook.forward_transform(kernel, stride, 0)
     outputs, products = axis.outputs.shape
-    assert bilinear.share((kernel,), (stride,), (size,)) == products * (size / outputs) / (kernel * size)
-    assert bilinear.share((kernel, kernel), (stride, stride), (size, 1)) > products / (kernel * outputs)
+    assert toom_cook.multiplication_ratio((kernel,), (stride,), (size,)) == products * (size / outputs) / (
+        kernel * size
+    )
+    assert toom_cook.multiplication_ratio((kernel, kernel), (stride, stride), (size, 1)) > products / (kernel * outputs)
 
 
 def test_without_an_algorithm_all_products_are_left():
-    assert bilinear.share((3, 7), (1, 1), (8, 8)) == 1
-    assert bilinear.share((1, 1), (1, 1), (8, 8)) == 1
+    assert toom_cook.multiplication_ratio((3, 7), (1, 1), (8, 8)) == 1
+    assert toom_cook.multiplication_ratio((1, 1), (1, 1), (8, 8)) == 1

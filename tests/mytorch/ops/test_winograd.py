@@ -41,27 +41,27 @@ def test_it_is_the_convolution_and_its_gradients(batch, channels, kernel, size, 
     exact = [array.astype(float) for array in (x, weight, bias)]
     geometry = (ALONG[0], padding, ALONG[1], 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(winograd, "TILES", tiles)
-        y = winograd.winograd(x, weight, bias, padding)
+        patch.setattr(winograd, "TILES_PER_STEP", tiles)
+        y = winograd.winograd_conv(x, weight, bias, padding)
         grad = pixels(y.shape, 3)
-        ours = winograd.winograd_weight_grad(grad, x, kernel, padding)
+        ours = winograd.winograd_conv_weight_grad(grad, x, kernel, padding)
         around = tuple(k - 1 - p for k, p in zip(kernel, padding, strict=True))
-        back = winograd.winograd_input_grad(grad, weight, around) if min(around) >= 0 else None
-    expected = im2col.im2col(*exact, *geometry)
+        back = winograd.winograd_conv_input_grad(grad, weight, around) if min(around) >= 0 else None
+    expected = im2col.im2col_conv(*exact, *geometry)
     assert y.shape == expected.shape
     limit, above = LIMIT[max(kernel)], grad.astype(float)
     assert worst(y, expected, (channels[0] * prod(kernel)) ** 0.5) < limit
     if back is not None:
-        expected = im2col.im2col_input_grad(above, exact[1], size, *geometry)
+        expected = im2col.im2col_conv_input_grad(above, exact[1], size, *geometry)
         assert worst(back, expected, channels[1] ** 0.5) < limit
-    assert worst(ours, im2col.im2col_weight_grad(above, exact[0], kernel, *geometry)) < limit
+    assert worst(ours, im2col.im2col_conv_weight_grad(above, exact[0], kernel, *geometry)) < limit
 
 
 @pytest.fixture
 def called(monkeypatch):
     """The names of Winograd's functions that were called."""
     names = []
-    for name in ("winograd", "winograd_input_grad", "winograd_weight_grad"):
+    for name in ("winograd_conv", "winograd_conv_input_grad", "winograd_conv_weight_grad"):
         function = getattr(winograd, name)
         monkeypatch.setattr(winograd, name, lambda *a, name=name, function=function: names.append(name) or function(*a))
     return names
@@ -75,7 +75,7 @@ def step(dtype, **arguments):
 
 def test_a_float32_layer_goes_winograds_way_three_times(called):
     step(np.float32)
-    assert called == ["winograd", "winograd_weight_grad", "winograd_input_grad"]
+    assert called == ["winograd_conv", "winograd_conv_weight_grad", "winograd_conv_input_grad"]
 
 
 @pytest.mark.parametrize("arguments", [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"kernel_size": 1}])
@@ -101,7 +101,7 @@ def test_it_can_be_forbidden(called):
 def test_a_large_batch_costs_no_more_digits():
     x, weight = pixels((16, 32, 16, 16), 0), pixels((32, 32, 3, 3), 1)
     exact = conv.conv(x.astype(float), weight.astype(float), None, (1, 1), (1, 1), (1, 1))
-    assert worst(winograd.winograd(x, weight, None, (1, 1)), exact) < 2e-5
+    assert worst(winograd.winograd_conv(x, weight, None, (1, 1)), exact) < 2e-5
 
 
 @st.composite
@@ -132,15 +132,15 @@ def test_with_a_stride_and_of_sequences_it_is_the_convolution_and_its_gradients(
     along = (stride, padding, (1,) * len(kernel), 1)
     around = tuple(k - 1 - p for k, p in zip(kernel, padding, strict=True))
     with num_threads(threads):
-        y = winograd.winograd(x, weight, bias, padding, stride)
-        expected = im2col.im2col(*exact, *along)
+        y = winograd.winograd_conv(x, weight, bias, padding, stride)
+        expected = im2col.im2col_conv(*exact, *along)
         assert y.shape == expected.shape
         grad = pixels(y.shape, 3)[..., ::-1] if turned else pixels(y.shape, 3)
-        back = winograd.winograd_input_grad(grad, weight, around, stride, size)
-        ours = winograd.winograd_weight_grad(grad, x, kernel, padding, stride)
+        back = winograd.winograd_conv_input_grad(grad, weight, around, stride, size)
+        ours = winograd.winograd_conv_weight_grad(grad, x, kernel, padding, stride)
     assert worst(y, expected) < 2e-5
-    assert worst(back, im2col.im2col_input_grad(grad.astype(float), exact[1], size, *along)) < 2e-5
-    assert worst(ours, im2col.im2col_weight_grad(grad.astype(float), exact[0], kernel, *along)) < 2e-5
+    assert worst(back, im2col.im2col_conv_input_grad(grad.astype(float), exact[1], size, *along)) < 2e-5
+    assert worst(ours, im2col.im2col_conv_weight_grad(grad.astype(float), exact[0], kernel, *along)) < 2e-5
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_wide_layers_with_a_stride_and_of_sequences_go_its_way(called, layer, sh
     built = layer()
     y = built(np.ones(shape, "f"))
     built.backward(np.ones_like(y))
-    assert set(called) == {"winograd", "winograd_input_grad", "winograd_weight_grad"}
+    assert set(called) == {"winograd_conv", "winograd_conv_input_grad", "winograd_conv_weight_grad"}
 
 
 @pytest.mark.parametrize(

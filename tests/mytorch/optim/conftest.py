@@ -45,7 +45,7 @@ def steps() -> Callable[..., Iterator[int]]:
 
 @pytest.fixture(scope="session")
 def goes_on() -> Callable[..., None]:
-    """goes_on(build): an optimiser saved after 7 steps and loaded into a new one takes the same steps thereafter."""
+    """goes_on(build): an optimizer saved after 7 steps and loaded into a new one takes the same steps thereafter."""
 
     def check(build: Callable) -> None:
         parameters, unused = _twins()

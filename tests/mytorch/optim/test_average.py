@@ -58,7 +58,7 @@ def test_averages_are_lent_and_taken_back_whatever_happens():
     own = copy.deepcopy(ours.state_dict())
 
     def evaluate():
-        with average.applied() as lent:
+        with average.average_parameters() as lent:
             for name, value in lent.state_dict().items():
                 np.testing.assert_array_equal(value, average.averages[name])
             raise RuntimeError("disk full")

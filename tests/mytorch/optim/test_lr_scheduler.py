@@ -12,7 +12,7 @@ from mytorch.nn import Parameter
 RATES = [0.1, 5e-9]
 
 
-def optimisers():
+def optimizers():
     ours = optim.SGD([{"params": [Parameter(np.zeros(1))], "lr": lr} for lr in RATES])
     theirs = torch.optim.SGD([{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in RATES])
     return ours, theirs
@@ -23,12 +23,12 @@ def rates(optimizer):
 
 
 def agree_over(steps, build):
-    """`build(library's schedules, optimiser)` gives the same rates at first and after every step."""
-    ours, theirs = optimisers()
+    """`build(library's schedules, optimizer)` gives the same rates at first and after every step."""
+    ours, theirs = optimizers()
     schedule, expected = build(optim, ours), build(torch.optim.lr_scheduler, theirs)
     for _ in range(steps):
         assert rates(ours) == pytest.approx(rates(theirs), rel=1e-12)
-        theirs.step()  # PyTorch warns of a schedule that steps before its optimiser
+        theirs.step()  # PyTorch warns of a schedule that steps before its optimizer
         schedule.step(), expected.step()
     assert rates(ours) == pytest.approx(rates(theirs), rel=1e-12)
 
@@ -66,8 +66,8 @@ def test_cosine_without_warm_up_is_pytorchs_cosine_annealing():
 
 
 def test_cosine_ends_at_its_least_and_stays_there():
-    ours, _ = optimisers()
-    schedule = optim.CosineWithWarmup(ours, total=10, warmup=3, least=0.01)
+    ours, _ = optimizers()
+    schedule = optim.CosineWithWarmup(ours, total_steps=10, warmup_steps=3, min_factor=0.01)
     seen = []
     for _ in range(15):
         seen.append(rates(ours)[0])
@@ -95,7 +95,7 @@ METRICS = st.lists(
 )
 def test_plateau_is_pytorchs_over_any_sequence(metrics, mode, patience, factor, threshold, min_lr):
     options = {"mode": mode, "patience": patience, "factor": factor, "threshold": threshold, "min_lr": min_lr}
-    ours, theirs = optimisers()
+    ours, theirs = optimizers()
     schedule = optim.ReduceLROnPlateau(ours, **options)
     expected = torch.optim.lr_scheduler.ReduceLROnPlateau(theirs, **options)
     for metric in metrics:
@@ -115,11 +115,11 @@ def test_saved_schedule_goes_on_to_the_same_rates(build):
     def step(schedule):
         schedule.step(1.0) if isinstance(schedule, optim.ReduceLROnPlateau) else schedule.step()
 
-    ours, _ = optimisers()
+    ours, _ = optimizers()
     schedule = build(ours)
     for _ in range(5):
         step(schedule)
-    resumed, _ = optimisers()
+    resumed, _ = optimizers()
     resumed.load_state_dict(ours.state_dict())
     again = build(resumed)
     again.load_state_dict(schedule.state_dict())
@@ -133,11 +133,11 @@ def test_saved_schedule_goes_on_to_the_same_rates(build):
     ("build", "message"),
     [
         (lambda optimizer: optim.StepLR(optimizer, 0), "step_size=0"),
-        (lambda optimizer: optim.CosineWithWarmup(optimizer, 5, 5), "warmup=5 of total=5 steps"),
+        (lambda optimizer: optim.CosineWithWarmup(optimizer, 5, 5), "warmup_steps=5, total_steps=5"),
         (lambda optimizer: optim.ReduceLROnPlateau(optimizer, factor=1), "factor=1"),
         (lambda optimizer: optim.ReduceLROnPlateau(optimizer, mode="least"), "mode='least': expected 'min' or 'max'"),
     ],
 )
 def test_impossible_schedule_is_refused(build, message):
     with pytest.raises(ValueError, match=message):
-        build(optimisers()[0])
+        build(optimizers()[0])

@@ -52,7 +52,7 @@ def test_step_does_not_modify_gradients(twins, steps, build):
 
 
 @pytest.mark.parametrize("build", OPTIMIZERS)
-def test_two_optimisers_loaded_from_one_state_share_nothing(twins, steps, build):
+def test_two_optimizers_loaded_from_one_state_share_nothing(twins, steps, build):
     ours, theirs = twins()
     first, second = build(ours), build(twins()[0])
     for _ in steps(ours, theirs, 2):
@@ -92,13 +92,13 @@ def test_network_learns_exclusive_or():
     assert value < 0.05
 
 
-def test_optimiser_without_parameters_is_refused():
+def test_optimizer_without_parameters_is_refused():
     with pytest.raises(ValueError, match=r"SGD got no parameters: give it model.parameters\(\)"):
         optim.SGD(nn.ReLU().parameters())
 
 
 def test_unknown_setting_of_a_group_is_refused(twins):
-    with pytest.raises(ValueError, match=r"SGD has no \['learning_rate'\]: expected of \['lr', 'momentum'"):
+    with pytest.raises(ValueError, match=r"SGD has no \['learning_rate'\]: expected some of \['lr', 'momentum'"):
         optim.SGD([{"params": twins()[0], "learning_rate": 1}])
 
 
@@ -125,7 +125,7 @@ def test_arrays_in_place_of_parameters_are_refused(twins):
 
 def test_state_of_another_network_is_refused(twins):
     ours, _ = twins()
-    with pytest.raises(ValueError, match="this state is of 3 parameters in 1 groups, the optimiser has 2 in 1"):
+    with pytest.raises(ValueError, match="this state is of 3 parameters in 1 groups, the optimizer has 2 in 1"):
         optim.SGD(ours[:2]).load_state_dict(optim.SGD(ours).state_dict())
 
 
