@@ -233,7 +233,7 @@ class MarginTwin(theirs.Module):
 
 @counterpart(ours.ArcFace)
 def _arc_face(layer: ours.ArcFace) -> theirs.Module:
-    m = torch.tensor(layer.m, dtype=torch.float64)
+    m = torch.tensor(layer.margin, dtype=torch.float64)
 
     def shifted(cosine: torch.Tensor) -> torch.Tensor:
         room = torch.finfo(cosine.dtype).eps
@@ -241,12 +241,12 @@ def _arc_face(layer: ours.ArcFace) -> theirs.Module:
         inside = cosine > -m.cos()
         return torch.where(inside, cosine * m.cos() - sine * m.sin(), cosine - m * m.sin())
 
-    return MarginTwin(layer.weight.shape, layer.s, shifted)
+    return MarginTwin(layer.weight.shape, layer.scale, shifted)
 
 
 @counterpart(ours.CosFace)
 def _cos_face(layer: ours.CosFace) -> theirs.Module:
-    return MarginTwin(layer.weight.shape, layer.s, lambda cosine: cosine - layer.m)
+    return MarginTwin(layer.weight.shape, layer.scale, lambda cosine: cosine - layer.margin)
 
 
 class ResidualTwin(theirs.Module):

@@ -31,7 +31,7 @@ class LayerCase:
     @property
     def loss(self) -> bool:
         """Whether its output is a number."""
-        return self.target != "" and not hasattr(self.build(), "classes")
+        return self.target != "" and not hasattr(self.build(), "num_classes")
 
 
 LAYERS = {

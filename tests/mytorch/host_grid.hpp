@@ -29,7 +29,7 @@ static Three threadIdx, blockIdx, blockDim, gridDim;
 
 extern "C" char __start_shared_memory[] __attribute__((weak)), __stop_shared_memory[] __attribute__((weak));
 
-get_array_module host {
+namespace host {
 
 constexpr int STACK = 1 << 16;
 
@@ -81,6 +81,6 @@ static bool grid(unsigned blocks, unsigned threads, bool backwards, const std::f
     return true;
 }
 
-}  // get_array_module host
+}  // namespace host
 
 #define __syncthreads() host::barrier()

@@ -52,10 +52,10 @@ def truncate(path):
     [
         (lambda path: None, "no such file; give the path of a .safetensors file"),
         (lambda path: path.mkdir(), "no such file"),
-        (truncate, "not a whole safetensors file .* fetch it again"),
-        (lambda path: path.write_text("epoch,loss\n1,2.3\n" * 20), "not a whole safetensors file"),
-        (lambda path: path.write_bytes(b""), "not a whole safetensors file"),
-        (lambda path: torch.save({"a": torch.ones(3)}, path), "not a whole safetensors file"),
+        (truncate, "not a complete safetensors file .* fetch it again"),
+        (lambda path: path.write_text("epoch,loss\n1,2.3\n" * 20), "not a complete safetensors file"),
+        (lambda path: path.write_bytes(b""), "not a complete safetensors file"),
+        (lambda path: torch.save({"a": torch.ones(3)}, path), "not a complete safetensors file"),
         (
             lambda path: safetensors.torch.save_file({"a": torch.ones(3, dtype=torch.bfloat16)}, path),
             "a type of number that NumPy does not have",

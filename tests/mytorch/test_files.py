@@ -53,7 +53,7 @@ def test_two_writers_at_once_do_not_meet(tmp_path):
 
 
 def test_missing_folder_is_named(tmp_path):
-    message = f"{tmp_path / 'none'}: no such folder to write a.txt in; make it first"
+    message = f"{tmp_path / 'none'}: no such folder to write a.txt in; create it first"
     with pytest.raises(FileNotFoundError, match=message), atomic_write(tmp_path / "none" / "a.txt"):
         pass
 

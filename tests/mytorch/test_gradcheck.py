@@ -131,7 +131,7 @@ def test_gradient_of_a_wrong_shape_is_an_error_and_not_broadcast():
     ],
 )
 def test_all_but_float64_is_refused(layer, inputs, came):
-    with pytest.raises(TypeError, match=f"gradcheck got {came}: differences need the digits of float64"):
+    with pytest.raises(TypeError, match=f"gradcheck got {came}: differences need the precision of float64"):
         mytorch.gradcheck(layer, *inputs)
 
 

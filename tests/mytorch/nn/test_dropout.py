@@ -48,5 +48,5 @@ def test_all_is_dropped_at_one(x):
 
 @pytest.mark.parametrize("p", [-0.1, 1.1])
 def test_probability_outside_of_zero_to_one_is_refused(p):
-    with pytest.raises(ValueError, match=f"p={p}: the probability"):
+    with pytest.raises(ValueError, match=f"p={p}: expected the probability"):
         nn.Dropout(p)
