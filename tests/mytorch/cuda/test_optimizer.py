@@ -64,7 +64,8 @@ def test_adam_is_pytorchs(grid, array, same, data, name, dtype, lr, decay, betas
     settings = {"lr": lr, "betas": betas, "eps": 2.0**-20}
 
     def step(number, weight, grad):
-        decays = {"decay": decay, "keep": 1.0} if name == "Adam" else {"decay": 0.0, "keep": 1 - lr * decay}
+        shrink = 1.0 if name == "Adam" else 1 - lr * decay
+        decays = {"weight_decay": decay if name == "Adam" else 0.0, "shrink": shrink}
         cuda.adam(weight, grad, mean, square, number + 1, **settings, **decays)
 
     def theirs(parameters):
