@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from autograder.rubric import Rubric
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 
 _HERE = Path(__file__).resolve().parents[1]
 _REQUIREMENTS = "numpy>=2.0\npydantic>=2.9\npyyaml>=6\nrich>=13.9\ntorch>=2.6\ntyper>=0.15\n"
@@ -100,7 +100,7 @@ def gradescope(out: Path, rubric: Rubric) -> None:
     """Write the zip to upload as a Gradescope autograder. OSError where it cannot be written."""
     executable = 0o755
     rubric = with_seed(rubric)
-    with replacing(out) as path, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with atomic_write(out) as path, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in {**sources(rubric), "setup.sh": _SETUP, "run_autograder": _RUN}.items():
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             entry.external_attr = (0o100000 | (executable if name in ("setup.sh", "run_autograder") else 0o644)) << 16
@@ -112,7 +112,7 @@ def autolab(out: Path, rubric: Rubric) -> None:
     """Write autograde.tar, autograde-Makefile, requirements.txt and a README into the folder `out`."""
     rubric = with_seed(rubric)
     out.mkdir(parents=True, exist_ok=True)
-    with replacing(out / "autograde.tar") as path, tarfile.open(path, "w") as archive:
+    with atomic_write(out / "autograde.tar") as path, tarfile.open(path, "w") as archive:
         for name, text in sources(rubric).items():
             data = text.encode()
             entry = tarfile.TarInfo(f"grader/{name}")
@@ -127,7 +127,7 @@ def autolab(out: Path, rubric: Rubric) -> None:
         "requirements.txt": _REQUIREMENTS,
         "README.md": _README + problems,
     }.items():
-        with replacing(out / name) as path:
+        with atomic_write(out / name) as path:
             path.write_text(text, encoding="utf-8")
 
 

@@ -21,7 +21,7 @@ from autograder.result import Entry, Report
 from autograder.rubric import Rubric
 from autograder.submission import SubmissionError, files_below
 from autograder.text import line
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 
 MAX_HASHED = 256 << 20  # bytes of a file; a larger one is told by its size and date
 
@@ -180,5 +180,5 @@ def _seed(out: Path, rubric: Rubric, options: Options) -> int:
 
 def write(path: Path, text: str) -> None:
     """The whole file or nothing."""
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text(text, encoding="utf-8")

@@ -31,13 +31,13 @@ def load_rubric(name: str) -> "Rubric":
 
 def write(text: str, out: Path | None) -> None:
     """To a file, whole or not at all, or to standard output."""
-    from mytorch.files import replacing
+    from mytorch.files import atomic_write
 
     if out is None:
         typer.echo(text, nl=False)
         return
     try:
-        with replacing(out) as path:
+        with atomic_write(out) as path:
             path.write_text(text, encoding="utf-8")
     except OSError as error:
         stop(str(error))

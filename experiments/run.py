@@ -18,7 +18,7 @@ from experiments.files import read_json, read_names, refuse_existing, write_csv,
 
 RUN_FILES = ("recipe.yaml", "classes.json")
 TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{8}(\.[a-z]+)?|\.tmp\w{6}")
-"""How `mytorch.files.replacing` names a file until it is whole, and safetensors what it writes for that."""
+"""How `mytorch.files.atomic_write` names a file until it is whole, and safetensors what it writes for that."""
 
 
 class Run:

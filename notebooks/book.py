@@ -12,7 +12,7 @@ import nbformat
 from PIL import Image
 
 from experiments.errors import FacesError
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 
 FOLDER = Path(__file__).parent
 MAX_BYTES = 600_000
@@ -53,7 +53,7 @@ def read(path: Path) -> Any:
 
 def write(book: Any, path: Path) -> None:
     """Write a tidied notebook, completely or not at all."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         nbformat.write(book, temporary)
 
 

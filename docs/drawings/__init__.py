@@ -6,7 +6,7 @@ from pathlib import Path
 
 from docs.drawings import curves, networks, optimizers, packages, statistics, windows
 from docs.drawings.canvas import Draw, invert_lightness, style
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 
 DRAWINGS: dict[str, Draw] = {
     "convolution": windows.convolution,
@@ -47,7 +47,7 @@ def save_variants(draw: Draw, path: Path) -> None:
         light = _svg(draw, narrow)
         for scheme, svg in (("light", light), ("dark", invert_lightness(light))):
             variant = f"{scheme}-narrow" if narrow else scheme
-            with replacing(path.with_name(f"{path.stem}-{variant}{path.suffix}")) as temporary:
+            with atomic_write(path.with_name(f"{path.stem}-{variant}{path.suffix}")) as temporary:
                 temporary.write_text(svg, encoding="utf-8")
 
 

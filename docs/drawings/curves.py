@@ -77,11 +77,11 @@ def margins() -> Figure:
     degrees = np.linspace(0, 180, 361)
     angles = np.radians(degrees)
     left, right = panels(2, 8.0, 2.9)
-    for head, color in ((nn.ArcFace(2, 1, s=1, dtype="d"), ORANGE), (nn.CosFace(2, 1, s=1, dtype="d"), GREEN)):
+    for head, color in ((nn.ArcFace(2, 1, scale=1, dtype="d"), ORANGE), (nn.CosFace(2, 1, scale=1, dtype="d"), GREEN)):
         head.weight.data[:] = [[1.0, 0.0]]
         x = np.stack([np.cos(angles), np.sin(angles)], 1)
         y = head(x, np.zeros(len(x), int))[:, 0]
-        left.plot(degrees, y, color=color, label=f"{type(head).__name__}, m={head.m:g}")
+        left.plot(degrees, y, color=color, label=f"{type(head).__name__}, m={head.margin:g}")
         slope = np.gradient(y, angles)
         right.plot(degrees, np.where(abs(slope) > 1.5, np.nan, slope), color=color)  # ArcFace's jump has none
     left.plot(degrees, np.cos(angles), "--", color=GRAY, label="no margin")

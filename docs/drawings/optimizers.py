@@ -85,7 +85,7 @@ def schedules() -> Figure:
     stairs, cosine = (optim.SGD([Parameter(np.zeros(1))], lr=1.0) for _ in range(2))
     for name, color, optimizer, schedule in (
         ("StepLR(step_size=30)", BLUE, stairs, optim.StepLR(stairs, step_size=30)),
-        ("CosineWithWarmup(100, 10)", ORANGE, cosine, optim.CosineWithWarmup(cosine, total=100, warmup=10)),
+        ("CosineWithWarmup(100, 10)", ORANGE, cosine, optim.CosineWithWarmup(cosine, total_steps=100, warmup_steps=10)),
     ):
         rates = []
         for _ in range(100):
@@ -128,10 +128,10 @@ def averages() -> Figure:
     for norm in norms:
         weight = Parameter(np.zeros(1))
         weight.grad = np.array([norm])
-        optim.clip_grad_norm([weight], 2.0)
+        optim.clip_grad_norm_([weight], 2.0)
         after.append(weight.grad[0])
     right.plot(norms, norms, color=GRAY, label="before")
-    right.plot(norms, after, color=BLUE, label="clip_grad_norm, max_norm 2")
+    right.plot(norms, after, color=BLUE, label="clip_grad_norm_, max_norm 2")
     right.set(title="norm of the gradients", xlabel="before", ylabel="after")
     right.legend(fontsize=7.5)
     return figure_of(left)

@@ -11,7 +11,7 @@ import torch
 
 from experiments.errors import FacesError
 from mytorch.device import require_cuda, to_device
-from mytorch.geometry import channels_last
+from mytorch.geometry import to_channels_last
 
 PAUSE = 0.03
 """Seconds before a turn on a processor: another side's threads spin on in wait for more work, and take its time.
@@ -27,7 +27,7 @@ class Device(ABC):
 
     def ours(self, array: np.ndarray) -> Any:
         """A NumPy array as mytorch has it between its layers: there, memory channels last."""
-        return to_device(channels_last(array) if array.ndim > 2 else array, self.name)
+        return to_device(to_channels_last(array) if array.ndim > 2 else array, self.name)
 
     def theirs(self, array: np.ndarray, side: str) -> torch.Tensor:
         """A NumPy array as a tensor there, in the layout of a side of torch's."""

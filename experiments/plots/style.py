@@ -13,7 +13,7 @@ from matplotlib.legend import Legend
 from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 
 BLUE, ORANGE, GRAY, GREEN, RED = "#2b6cb0", "#dd6b20", "#718096", "#2f855a", "#c53030"
 COLORS = (BLUE, ORANGE, GREEN, "#6b46c1", RED, "#319795", "#b7791f", "#d53f8c", "#1a202c", GRAY)
@@ -39,7 +39,7 @@ def new_plot(columns: int, width: float = 5.0, height: float = 3.6) -> tuple[Fig
 
 def write_plot(drawing: Figure, path: Path, dpi: int = 150) -> None:
     """Save a figure as PNG, whole or not at all."""
-    with replacing(path) as temporary, warnings.catch_warnings():
+    with atomic_write(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name in a script that the font lacks
         drawing.savefig(temporary, format="png", dpi=dpi)
 

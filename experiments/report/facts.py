@@ -49,7 +49,9 @@ def anatomy(run: Run) -> Anatomy | None:
     costs = cost(trained)
     if isinstance(trained.network, ours.Module):
         rows = summary(trained.network, (3, *trained.recipe.data.size)).rows
-        pieces = [Piece(row.kind, " × ".join(map(str, row.output)), row.parameters) for row in rows if row.depth == 1]
+        pieces = [
+            Piece(row.kind, " × ".join(map(str, row.output_shape)), row.parameters) for row in rows if row.depth == 1
+        ]
     else:
         pieces = [
             Piece(name, "", sum(p.numel() for p in part.parameters()))

@@ -13,14 +13,14 @@ import typst
 
 from experiments.errors import FacesError
 from experiments.report.document import Block, Code, Document, Figure, Paragraph, Ref, Words
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 
 TEMPLATE = Path(__file__).with_name("paper.typ")
 
 
 def write_pdf(document: Document, out: Path) -> None:
     """Write the paper, whole or not at all."""
-    with replacing(out) as temporary:
+    with atomic_write(out) as temporary:
         temporary.write_bytes(_set(document, "pdf"))
 
 

@@ -19,7 +19,7 @@ from experiments.inference.model import TrainedModel
 from experiments.progress import say
 from models.twin import twin
 from mytorch import nn as ours
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 
 ExportTarget = Literal["classifier", "embedding"]
 
@@ -87,7 +87,7 @@ def export(run: str | os.PathLike[str], out: str | os.PathLike[str], what: Expor
     program.model.metadata_props.update(
         {"what": what, "size": json.dumps([height, width]), "people": json.dumps(trained.classes, ensure_ascii=False)}
     )
-    with replacing(out) as temporary:
+    with atomic_write(out) as temporary:
         program.save(temporary, external_data=False)
         result = _compared(temporary, module, pictures, truth)
         if not result.difference <= TOLERANCE:

@@ -14,7 +14,7 @@ from experiments.errors import FacesError
 from experiments.training.mytorch_checkpoint import TrainingProgress
 from experiments.training.schedule import EpochPosition
 from experiments.training.torch_learner import TorchLearner
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 
 
 @dataclass
@@ -101,7 +101,7 @@ def read_progress(path: Path) -> TorchProgress:
 def save_tensors(tensors: dict[str, Tensor], path: Path, notes: dict[str, str] | None = None) -> None:
     """Write tensors as safetensors, whole or not at all."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         save_file(plain, temporary, notes)
 
 

@@ -9,7 +9,7 @@ from experiments.errors import FacesError
 from experiments.plots.style import GRAY
 from experiments.visualize.film import Film, Stage, short
 from mytorch import nn
-from mytorch.ops.norm import batch_norm, batch_norm_grad, moments
+from mytorch.ops.batch_norm import batch_norm, batch_norm_grad, moments
 
 SIZE = (11.4, 5.0)
 COLOURS = ("#c53030", "#2f855a", "#2b6cb0")

@@ -22,7 +22,7 @@ from PIL import Image
 
 from experiments.errors import FacesError
 from experiments.plots.style import BLUE, GRAY, ORANGE, write_plot
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 
 INK, NOTHING = "#1a202c", "#edf2f7"
 """Of text; and of pixels that are not computed yet."""
@@ -265,7 +265,7 @@ def write_film(film: Film, path: Path, fps: float = 3.0, progress: Callable[[int
         write_plot(film.poster(), path, DPI)
         return
     animation = film.gif(fps, progress)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(animation)
 
 

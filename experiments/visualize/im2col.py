@@ -10,8 +10,8 @@ from experiments.errors import FacesError
 from experiments.plots.style import BLUE
 from experiments.visualize.film import Film, Panel, Shades, Stage, Window, in_acts, only_first, place, so_far, telling
 from experiments.visualize.inputs import read_kernel
-from mytorch.geometry import output_size, pad, taps
-from mytorch.ops.im2col import im2col, im2col_input_grad
+from mytorch.geometry import output_size, pad, tap_slices
+from mytorch.ops.im2col import im2col_conv, im2col_conv_input_grad
 
 NAMES = ("edges", "lines", "blur")
 SIZE = (11.4, 5.4)
@@ -37,10 +37,10 @@ class Columns:
             out = tuple(output_size(n, k, stride, padding) for n, k in zip(x.shape, size, strict=True))
         except ValueError as error:
             raise FacesError(f"--padding, --size: {error}") from error
-        seen = [self.around[tap].ravel() for tap in taps(size, (stride, stride), ONE, out)]
+        seen = [self.around[tap].ravel() for tap in tap_slices(size, (stride, stride), ONE, out)]
         self.rows = np.stack(seen, axis=1)
         self.matrix = kernels.reshape(len(kernels), -1).T
-        self.y = im2col(x[None, None], kernels[:, None], None, *self.steps, groups=1)[0]
+        self.y = im2col_conv(x[None, None], kernels[:, None], None, *self.steps, groups=1)[0]
 
     @property
     def product(self) -> np.ndarray:
@@ -61,7 +61,7 @@ class Columns:
         """Gradient at the padded picture, of the first `done` rows alone."""
         grad = np.stack([only_first(some, done) for some in self.y])[None]
         weight, size = self.kernels[:, None], self.around.shape
-        return im2col_input_grad(grad, weight, size, (self.stride, self.stride), (0, 0), ONE, groups=1)[0, 0]
+        return im2col_conv_input_grad(grad, weight, size, (self.stride, self.stride), (0, 0), ONE, groups=1)[0, 0]
 
 
 @dataclass(frozen=True)

@@ -34,15 +34,15 @@ class Upsampling:
 
     def __init__(self, x: np.ndarray, mode: Mode = "bilinear", scale: float = 2.0, align_corners: bool = False):
         self.x, self.mode = x, mode
-        out = [ops.scaled(n, scale) for n in x.shape] if 0 < scale <= 8 else [0]
+        out = [ops.scaled_size(n, scale) for n in x.shape] if 0 < scale <= 8 else [0]
         if min(out) < 1:
             raise FacesError(f"--scale {scale:g}: expected outputs a pixel, above {1 / min(x.shape):.2g} and at most 8")
         pairs = list(zip(x.shape, out, strict=True))
         if mode == "nearest":
-            sources = tuple(ops.nearest_table(n, o, scale) for n, o in pairs)
+            sources = tuple(ops.nearest_indices(n, o, scale) for n, o in pairs)
             self.lows, self.highs, self.shares = sources, sources, tuple(np.zeros(o) for o in out)
         else:
-            tables = [ops.linear_tables(n, o, scale, align_corners) for n, o in pairs]
+            tables = [ops.linear_neighbors(n, o, scale, align_corners) for n, o in pairs]
             self.lows, self.highs, self.shares = zip(*tables, strict=True)
         batch = x[None, None]
         bilinear = mode == "bilinear"

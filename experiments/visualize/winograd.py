@@ -8,8 +8,8 @@ import numpy as np
 from experiments.errors import FacesError
 from experiments.plots.style import BLUE, GRAY, ORANGE
 from experiments.visualize.film import Film, Panel, Shades, Stage, Window, in_acts, place
-from mytorch.ops.bilinear import toom_cook
-from mytorch.ops.winograd import winograd
+from mytorch.ops.toom_cook import toom_cook
+from mytorch.ops.winograd import winograd_conv
 
 SIZE = (12.3, 6.9)
 OUTPUTS = 4
@@ -37,7 +37,7 @@ class Tiles:
         if min(x.shape) + 2 * padding < 3:
             raise FacesError(f"--size: a window of 3 does not fit {min(x.shape)} pixels")
         self.x, self.kernel, self.padding = x, kernel, padding
-        self.y = winograd(x[None, None].astype(np.float32), kernel[None, None], None, (padding, padding))[0, 0]
+        self.y = winograd_conv(x[None, None].astype(np.float32), kernel[None, None], None, (padding, padding))[0, 0]
         self.grid = tuple(-(-n // OUTPUTS) for n in self.y.shape)
         room = [OUTPUTS * n + 2 - (size + padding) for n, size in zip(self.grid, x.shape, strict=True)]
         self.around = np.pad(x, [(padding, max(padding, more)) for more in room])

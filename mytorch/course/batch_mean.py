@@ -39,7 +39,7 @@ class MSELoss(Layer):
 
     def backward(self) -> Array:
         """dLdA (N, C)."""
-        difference: Array = self.kept("difference")
+        difference: Array = self.saved("difference")
         return difference
 
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 
 EVERY = 0.5
 """Seconds between two looks."""
@@ -73,7 +73,7 @@ def memory(pid: int) -> float:
 
 def write(steps: Path, known: dict[str, dict[str, Any]]) -> None:
     """The file whole, or as it was."""
-    with replacing(steps) as path:
+    with atomic_write(steps) as path:
         path.write_text(json.dumps(known, indent=1) + "\n")
 
 

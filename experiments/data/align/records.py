@@ -16,7 +16,7 @@ from experiments.data.align.settings import Format
 from experiments.data.folders import files_under, is_image
 from experiments.errors import FacesError
 from experiments.files import write_csv
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 
 TABLE, FAILURES, SETTINGS = "aligned.csv", "failures.csv", "align.json"
 _POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
@@ -148,7 +148,7 @@ def copy_tables(source: Path, target: Path, reserved: Iterable[str]) -> None:
     for path in _relative(source):
         if Path(path).suffix.lower() in _TABLES and path not in reserved:
             (target / path).parent.mkdir(parents=True, exist_ok=True)
-            with replacing(target / path) as temporary:
+            with atomic_write(target / path) as temporary:
                 shutil.copyfile(source / path, temporary)
 
 

@@ -21,7 +21,7 @@ from experiments.data.align.detector import Detector, Face, choose_face
 from experiments.data.align.records import Record
 from experiments.data.align.settings import AlignSettings
 from experiments.data.images import ImageError, read_image
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 
 TEMPLATE_SIZE = 112
 TEMPLATE = np.array(
@@ -165,7 +165,7 @@ def align_face(image: np.ndarray, face: Face, settings: AlignSettings) -> np.nda
 def save_image(image: np.ndarray, path: Path, quality: int) -> None:
     """Store an image atomically, by its suffix as PNG, or as JPEG without chroma subsampling."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         if path.suffix.lower() == ".png":
             Image.fromarray(image).save(temporary, "PNG")
         else:
