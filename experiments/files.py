@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from experiments.errors import FacesError
 from experiments.progress import say
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +80,7 @@ def _is_open_file(path: Path, descriptor: int) -> bool:
 
 
 def remove_temporary_files(path: Path) -> None:
-    """Remove what `replacing(path)` left in processes that were killed. Only for the one writer of `path`."""
+    """Remove what `atomic_write(path)` left in processes that were killed. Only for the one writer of `path`."""
     path = path.resolve()
     pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}{re.escape(path.suffix)}")
     for sibling in path.parent.iterdir():
@@ -106,7 +106,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -155,7 +155,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[s
     table = pd.DataFrame(cells, columns=names, dtype=object)  # as objects, a missing number leaves others integers
     # The csv module leaves a lone carriage return unquoted, and readers take it for the end of a line.
     quoting = csv.QUOTE_NONNUMERIC if any("\r" in str(cell) for row in cells for cell in row) else csv.QUOTE_MINIMAL
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8", quoting=quoting)
 
 

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from experiments.errors import FacesError
 from experiments.inference.embedder import normalize_embeddings
-from mytorch.files import replacing
+from mytorch.files import atomic_write
 
 FORMAT = "faces gallery 1"
 
@@ -92,7 +92,7 @@ def write_gallery(gallery: Gallery, path: Path) -> None:
         "digest": _digest(embeddings),
     }
     path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path, private=True) as temporary:
+    with atomic_write(path, private=True) as temporary:
         save_file({"embeddings": embeddings}, temporary, about)
 
 
