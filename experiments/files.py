@@ -50,9 +50,9 @@ def locked(path: Path) -> Iterator[None]:
     """Be the only process that writes `path` while the block runs; wait for another that does.
 
     The lock is a file next to it, `.NAME.lock`, which ends with its process however that ends. What a killed writer
-    left of `path` (temporary files of `replacing`) is removed first.
+    left of `path` (temporary files of `atomic_write`) is removed first.
     """
-    path = path.resolve()  # `replacing` follows links, and two names of one file share its lock
+    path = path.resolve()  # `atomic_write` follows links, and two names of one file share its lock
     lock = path.with_name(f".{path.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:

@@ -65,7 +65,7 @@ def test_links_are_followed_and_stay(tmp_path, there):
         (tmp_path / "store" / "real.csv").write_text("old")
     (tmp_path / "one.csv").symlink_to(tmp_path / "two.csv")
     (tmp_path / "two.csv").symlink_to("store/real.csv")
-    with replacing(tmp_path / "one.csv") as temporary:
+    with atomic_write(tmp_path / "one.csv") as temporary:
         temporary.write_text("new")
     assert (tmp_path / "store" / "real.csv").read_text() == "new"
     assert (tmp_path / "one.csv").is_symlink()
@@ -82,7 +82,7 @@ def test_an_existing_file_keeps_its_permissions(tmp_path_factory, mode, private,
     path.chmod(mode)
     before = os.umask(umask)
     try:
-        with replacing(path, private=private) as temporary:
+        with atomic_write(path, private=private) as temporary:
             temporary.unlink()  # as libraries do that write a file of their own and move it
             temporary.write_text("new")
             temporary.chmod(0o600)
@@ -96,7 +96,7 @@ def test_a_new_file_follows_the_umask_unless_it_is_private(tmp_path, umask):
     before = os.umask(umask)
     try:
         for name, private in (("weights", False), ("gallery", True)):
-            with replacing(tmp_path / name, private=private) as temporary:
+            with atomic_write(tmp_path / name, private=private) as temporary:
                 assert not (private and temporary.stat().st_mode & 0o077)
                 temporary.unlink()
                 temporary.write_text("new")
@@ -125,7 +125,7 @@ def test_what_is_no_regular_file_is_refused_and_left_alone(tmp_path, kind, linke
     given_path = tmp_path / "link" if linked else path
     if linked:
         given_path.symlink_to(path)
-    with pytest.raises(OSError, match=f"{given_path}: is a {kind}, expected a regular file"), replacing(given_path):
+    with pytest.raises(OSError, match=f"{given_path}: is a {kind}, expected a regular file"), atomic_write(given_path):
         pytest.fail("the block ran")
     assert path.stat().st_mode == before
     assert not [name for name in os.listdir(path.parent) if name.startswith(f".{path.name}.")]
