@@ -22,6 +22,9 @@ COLORS = (BLUE, ORANGE, GREEN, "#6b46c1", RED, "#319795", "#b7791f", "#d53f8c", 
 ROUND_STEPS = (1, 2, 5, 10)
 """Ticks are multiples of these: 80 % and 90 %, not 82.5 %."""
 
+MAX_RATIO_WITH_125 = 60
+"""A logarithmic axis over a larger range has ticks at powers of ten only: others would run into each other."""
+
 BELOW_AXIS_LABEL = 4.3
 """How far a legend is below its axes, in units of its font size: past the tick labels and the label of the x axis."""
 
@@ -83,11 +86,11 @@ def log_axis(axis: Axes, values: Sequence[float], label: str, separator: str = "
     """Make the x axis logarithmic, with ticks such as 200 k and 1 M, and with room around few or equal values."""
     axis.set_xscale("log")
     axis.set_xlabel(label)
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.xaxis.set_major_formatter(EngFormatter(sep=separator))
-    axis.xaxis.set_minor_formatter(NullFormatter())
     low, high = min(values, default=1), max(values, default=1)
     room = max((high / low) ** 0.2, 1.5)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high * room**2 / low < MAX_RATIO_WITH_125 else (1,)))
+    axis.xaxis.set_major_formatter(EngFormatter(sep=separator))
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlim(low / room, high * room)
 
 

@@ -1,13 +1,8 @@
-"""The discussion: which settings did best and by how much, as far as the figures say so; and what they do not say.
-
-The section on limits: what the figures cannot say, by what the runs are.
-"""
+"""The last sections: which settings did best and by how much, as far as the numbers say; and what they do not say."""
 
 from typing import Any
 
 from experiments.report.document import (
-    NONE,
-    SPACE,
     Block,
     Code,
     Column,
@@ -15,134 +10,173 @@ from experiments.report.document import (
     Ref,
     Section,
     Table,
-    between,
+    Words,
+    capitalize_words,
     cells,
-    counted,
-    decimal,
-    large,
-    percent,
-    points,
-    say,
-    sentence,
+    join,
+    paragraph,
 )
 from experiments.report.facts import RunFacts
-from experiments.report.settings import hyper_parameters, network
+from experiments.report.phrases import NONE, counted, large, percent, spelled
+from experiments.report.settings import describe_network, describe_training
+from experiments.report.statements import (
+    describe_calibration,
+    describe_cost,
+    describe_generalization,
+    describe_intervals,
+    describe_lead,
+    describe_losses,
+    describe_spread,
+)
 from experiments.report.study import Family, Study
 
-MOST = 8
-"""Pairs of recipes that differ in one thing, in the table of them."""
+MAX_DIFFERENCES = 8
+"""Pairs of recipes that differ in one group of settings, in the table of them."""
 
-RISE = 1.05
-"""Times the least validation loss, up to which the loss counts as level."""
+FEW_PEOPLE = 100
+"""Verification with fewer people is told as a limit."""
+
+FACE_BACKBONES = ("inception_resnet_v1", "inception_resnet_v1_pooled", "mobilefacenet")
+"""Backbones whose pretrained weights were learned from faces."""
 
 
 def discussion_section(study: Study) -> Section:
-    """Best settings, one difference at a time, learning, calibration, cost and verification."""
+    """Best settings, one difference at a time, cost, learning, calibration and verification."""
     best = study.best
     if best is None:
-        return Section("Discussion", [say("Without validation pictures there is no figure to judge settings by.")])
+        return Section(
+            "Discussion", [paragraph("Without validation images there are no metrics to compare settings by.")]
+        )
     blocks: list[Block] = [_best_settings(study, best)]
     if len(study.families) > 1:
-        blocks += [*_margin(study, best), *_one_at_a_time(study), *_cost(study, best)]
+        blocks += [*_lead(study, best), *_single_differences(study), *_cost(study, best)]
     blocks += [*_learning(study, best.first), *_calibration(study), *_verification(study)]
     return Section("Discussion", blocks)
 
 
+def limits_section(study: Study) -> Section:
+    """Selection on the validation images, chance, few images, people seen before, and fair use."""
+    blocks: list[Block] = []
+    if study.best is not None:
+        blocks.append(
+            paragraph(
+                "The validation images chose the best epoch, and comparing runs by them chooses settings too: metrics"
+                " of best epochs are a little too good. Images that no one has looked at would be the fair test."
+            )
+        )
+        blocks.append(_chance(study))
+    blocks += _pretrained(study)
+    people = [m.people for run in study.verified if run.verification for m in [run.verification.metrics] if m.people]
+    if people and min(people) < FEW_PEOPLE:
+        blocks.append(
+            paragraph(
+                f"The verification pairs show only {counted(min(people), 'person', 'people')}: their error rates hold"
+                " for them, and only roughly for others."
+            )
+        )
+    if not study.same_images:
+        blocks.append(
+            paragraph("The runs were validated on different images, which is part of the difference between them.")
+        )
+    unfinished = [run for run in study.runs if not run.complete]
+    if unfinished and not study.single:
+        blocks.append(paragraph(capitalize_words(study.call_all(unfinished)), " stopped before the last epoch."))
+    blocks.append(
+        paragraph(
+            "To recognize a face is to single out a person. Metrics such as these hold for the people and images they"
+            " were measured on, and errors are uneven across groups of people. What follows from a match needs human"
+            " judgment, and the consent of those shown."
+        )
+    )
+    return Section("Limits", blocks)
+
+
 def _best_settings(study: Study, best: Family) -> Paragraph:
     recipe = best.first.recipe
-    net, learning = network(recipe), hyper_parameters(recipe)
-    if "training" in learning:
-        text = f": {net['network']}, of whose embeddings each person’s mean is taken."
+    network, training = describe_network(recipe), describe_training(recipe)
+    if "training" in training:
+        text = f": {network['network']}, with the mean embedding of each person."
     else:
-        smoothing = f", label smoothing {learning['label smoothing']}" if recipe.label_smoothing else ""
+        smoothing = f", label smoothing {training['label smoothing']}" if recipe.label_smoothing else ""
         text = (
-            f": {net['network']}, dropout {net['dropout']}, {learning['optimiser']} with a learning rate of"
-            f" {learning['learning rate']} ({learning['schedule']}), weight decay"
-            f" {learning['weight decay']}{smoothing}, {learning['epochs']} epochs in batches of"
-            f" {learning['batch size']}."
+            f": {network['network']}, dropout {network['dropout']}, {training['optimizer']} with a learning rate of"
+            f" {training['learning rate']} ({training['schedule']}), weight decay {training['weight decay']}"
+            f"{smoothing}, {counted(recipe.epochs, 'epoch')} with batches of {training['batch size']}."
         )
     if study.single:
-        return say("The settings", text)
-    return Paragraph(("Best settings: those of ", *best.called, text))
+        return paragraph("The settings", text)
+    return paragraph("The best settings are those of ", best.called, text)
 
 
-def _margin(study: Study, best: Family) -> list[Block]:
-    """How far the second is behind, and whether that is more than luck."""
-    ranked = [family for family in study.families[1:] if family.top1() is not None]
-    if not ranked:
+def _lead(study: Study, best: Family) -> list[Block]:
+    """How far the second is behind, and whether that is more than chance."""
+    if len(study.ranked) < 2:
         return []
-    second = ranked[0]
+    second = study.ranked[1]
     gap = (best.top1() or 0) - (second.top1() or 0)
-    words: list[Any] = ["It is ", points(gap), " of top-1 ahead of ", *second.called, ". "]
     spreads = [spread for family in (best, second) if (spread := family.spread()) is not None]
-    intervals = [
-        interval
-        for run in (best.first, second.first)
-        if run.evaluation and (interval := run.evaluation.figures.get("top1_interval"))
-    ]
+    evaluations = [run.evaluation.metrics for run in (best.first, second.first) if run.evaluation]
+    intervals = [metrics.top1_interval for metrics in evaluations if metrics.top1_interval]
     if spreads:
-        verdict = "more" if gap > 2 * max(spreads) else "no more"
-        words.append(f"That is {verdict} than twice the standard deviation over seeds ({points(max(spreads))}). ")
+        verdict = describe_spread(gap, max(spreads))
     elif len(intervals) == 2:
-        one, other = intervals
-        apart = one[0] > other[1] or other[0] > one[1]
-        verdict = "do not overlap" if apart else "overlap, so that the order of the two is not sure"
-        words.append(f"Their intervals as evaluated, {between(one)} and {between(other)}, {verdict}. ")
-    elif best.first.pictures != second.first.pictures:
-        words.append("They validated on different pictures. ")
+        verdict = describe_intervals(*intervals)
+    elif best.first.environment.pictures != second.first.environment.pictures:
+        verdict = "They were validated on different images."
     else:
-        words.append("Neither seeds nor intervals of both say whether that is more than luck. ")
-    return [Paragraph(tuple(words))]
+        verdict = "Without several seeds or intervals of both, this may be chance."
+    return [paragraph(describe_lead(gap), second.called, ". ", verdict)]
 
 
-def _one_at_a_time(study: Study) -> list[Block]:
-    """Pairs of recipes that differ in one group of settings alone: what the difference is worth."""
+def _single_differences(study: Study) -> list[Block]:
+    """Pairs of recipes that differ in one group of settings: what the difference is worth."""
     rows = []
-    for place, better in enumerate(study.families):
-        for worse in study.families[place + 1 :]:
-            changed = _difference(better.first, worse.first)
-            top1s = better.top1(), worse.top1()
-            if (
-                changed
-                and top1s[0] is not None
-                and top1s[1] is not None
-                and better.first.pictures == worse.first.pictures
-            ):
-                rows.append(
-                    cells(
-                        Code("\n".join(key for key, _, _ in changed)),
-                        Code("\n".join(one for _, one, _ in changed)),
-                        f"{percent(top1s[0])} ({better.numbers})",
-                        Code("\n".join(other for _, _, other in changed)),
-                        f"{percent(top1s[1])} ({worse.numbers})",
-                        f"{100 * (top1s[0] - top1s[1]):.1f}",
-                    )
-                )
+    for place, one in enumerate(study.ranked):
+        for other in study.ranked[place + 1 :]:
+            changed = _difference(one.first, other.first)
+            if changed and one.first.environment.pictures == other.first.environment.pictures:
+                rows.append(_difference_row(one, other, changed))
     if not rows:
+        return [paragraph("No two recipes differ in a single group of settings, so no difference has one known cause.")]
+    if len(rows) == 1:
+        setting, value, top1, other_value, other_top1, gap = rows[0]
         return [
-            say(
-                "No two recipes differ in a single group of settings, so that no difference can be put down to one"
-                " cause."
+            paragraph(
+                "Two recipes differ in one group of settings alone, ", setting, ": ", value, " has a top-1 of ", top1,
+                ", ", other_value, " of ", other_top1, ", a difference of ", gap, " points.",
             )
-        ]
+        ]  # fmt: skip
     columns = [
-        Column("setting", grow=1.4),
-        Column("better", grow=1),
-        Column("top-1 (runs)", "right"),
-        Column("worse", grow=1),
-        Column("top-1 (runs)", "right"),
+        Column("setting", grow=1.2),
+        Column("value", grow=1),
+        Column("top-1", "right"),
+        Column("other value", grow=1),
+        Column("top-1", "right"),
         Column("points", "right"),
     ]
     caption = (
-        "Recipes that differ in one group of settings alone, and what the difference is worth on the validation"
-        " pictures."
+        "Recipes that differ in one group of settings alone, and the difference in top-1 on the validation images. The"
+        " first value is never the worse one."
     )
+    more = f" The table has {MAX_DIFFERENCES} of {len(rows)} such pairs." if len(rows) > MAX_DIFFERENCES else ""
     return [
-        say(
-            "What single settings are worth can be read where two recipes differ in nothing else (", Ref("single"), ")."
+        paragraph(
+            "What single settings are worth is seen where recipes differ in nothing else (", Ref("single"), ").", more
         ),
-        Table("single", (caption,), columns, rows[:MOST]),
+        Table("single", (caption,), columns, rows[:MAX_DIFFERENCES]),
     ]
+
+
+def _difference_row(one: Family, other: Family, changed: list[tuple[str, str, str]]) -> tuple[Words, ...]:
+    top1s = one.top1() or 0.0, other.top1() or 0.0
+    return cells(
+        Code("\n".join(key for key, _, _ in changed)),
+        join(Code("\n".join(value for _, value, _ in changed)), " (", one.called, ")"),
+        percent(top1s[0]),
+        join(Code("\n".join(value for _, _, value in changed)), " (", other.called, ")"),
+        percent(top1s[1]),
+        f"{100 * (top1s[0] - top1s[1]):.1f}",
+    )
 
 
 def _difference(one: RunFacts, other: RunFacts) -> list[tuple[str, str, str]]:
@@ -152,184 +186,106 @@ def _difference(one: RunFacts, other: RunFacts) -> list[tuple[str, str, str]]:
     if len(changed) != 1:
         return []
     (group,) = changed
-    flat = [_flat(tree[group], group) for tree in trees]
+    flat = [_flatten(tree[group], group) for tree in trees]
     keys = [key for key in {**flat[0], **flat[1]} if flat[0].get(key) != flat[1].get(key)]
     return [(key, str(flat[0].get(key, NONE)), str(flat[1].get(key, NONE))) for key in keys]
 
 
-def _flat(value: Any, name: str) -> dict[str, Any]:
+def _flatten(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {name: value}
-    return {key: inner for part, below in value.items() for key, inner in _flat(below, f"{name}.{part}").items()}
-
-
-def _learning(study: Study, run: RunFacts) -> list[Block]:
-    """Over-fitting, and whether longer training may pay, by the best run's history."""
-    rows = [row for row in run.history if row.get("loss") is not None and row["epoch"]]
-    if len(rows) < 2:
-        return []
-    last, least = rows[-1], min(rows, key=lambda row: row["loss"])
-    words: list[Any] = []
-    if last.get("train_top1") is not None:
-        gap = last["train_top1"] - last["top1"]
-        side = "above" if gap >= 0 else "below"
-        words.append(f"In the last epoch accuracy in training lies {points(gap)} {side} that in validation. ")
-    if least is not last:
-        words.append(
-            f"The validation loss is least after epoch {least['epoch']}, {decimal(least['loss'])}, and"
-            f" {decimal(last['loss'])} at the end: "
-        )
-        words.append(_ending(run, least, last))
-    else:
-        words.append("The validation loss is least after the last epoch, so that more epochs may help. ")
-    return [Paragraph((*(() if study.single else ("Of ", *study.call(run), ": ")), *words))]
-
-
-def _ending(run: RunFacts, least: dict[str, Any], last: dict[str, Any]) -> str:
-    """What became of the training after the least validation loss."""
-    if last["loss"] <= RISE * least["loss"]:
-        return "it has levelled out. "
-    best = run.metrics.get("best_epoch") or 0
-    if best > least["epoch"]:
-        return f"the network grew too sure of its mistakes, though it names most rightly after epoch {best}. "
-    return "from there on the network fitted the training pictures alone. "
-
-
-def _calibration(study: Study) -> list[Block]:
-    run = next((run for run in study.evaluated if run.evaluation and run.evaluation.figures.get("temperature")), None)
-    if run is None or run.evaluation is None:
-        return []
-    figures = run.evaluation.figures
-    sure = "too sure of itself" if figures["temperature"] > 1 else "less sure than it might be"
-    words = (
-        f" is {sure}: at a temperature of {decimal(figures['temperature'], 2)} its calibration error falls from"
-        f" {decimal(figures['ece'])} to {decimal(figures['ece_tempered'])}, and its answers stay the same."
-    )
-    who = study.call(run)
-    return [Paragraph((*(("The network",) if study.single else ("The network of ", *who)), words))]
+    return {key: inner for part, below in value.items() for key, inner in _flatten(below, f"{name}.{part}").items()}
 
 
 def _cost(study: Study, best: Family) -> list[Block]:
-    """The lightest recipe, where it is another than the best."""
-    built = [family for family in study.families if family.first.anatomy and family.top1() is not None]
+    """The recipe with the fewest FLOPs, where it is another than the best."""
+    built = [family for family in study.ranked if family.first.anatomy]
     if best not in built or len(built) < 2:
         return []
     lightest = min(built, key=lambda family: family.first.anatomy.flops if family.first.anatomy else 0)
     one, other = best.first.anatomy, lightest.first.anatomy
-    if one is None or other is None or other.flops >= one.flops:
+    if one is None or other is None or large(other.flops) == large(one.flops):
         return []
-    gap = (best.top1() or 0) - (lightest.top1() or 0)
-    times = one.flops / other.flops
-    return [
-        Paragraph(
-            (
-                "The lightest network is that of ",
-                *lightest.called,
-                (
-                    f": {large(other.flops)} FLOPs a picture, where the best takes {large(one.flops)}, {times:.3g}"
-                    f" times as many, for {points(gap)} of top-1."
-                ),
-            )
-        )
-    ]
+    times, gap = one.flops / other.flops, (best.top1() or 0) - (lightest.top1() or 0)
+    text = f": {large(other.flops)} FLOPs per image. The best needs {large(one.flops)}, {describe_cost(times, gap)}."
+    return [paragraph("The lightest network is that of ", lightest.called, text)]
+
+
+def _learning(study: Study, run: RunFacts) -> list[Block]:
+    """Overfitting, and whether longer training may help, by the best run's history."""
+    rows = [row for row in run.history if row.get("loss") is not None and row["epoch"]]
+    if len(rows) < 2:
+        return []
+    last = rows[-1]
+    text = ""
+    if last.get("train_top1") is not None and last.get("top1") is not None:
+        text = describe_generalization(last["train_top1"], last["top1"])
+    text += describe_losses([row["epoch"] for row in rows], [row["loss"] for row in rows], run.metrics.best_epoch)
+    return [paragraph(*(() if study.single else (study.call(run), ": ")), text)]
+
+
+def _calibration(study: Study) -> list[Block]:
+    for run in study.evaluated:
+        found = run.evaluation.metrics if run.evaluation else None
+        if found and found.temperature is not None and found.ece is not None and found.ece_tempered is not None:
+            whose = "The network " if study.single else join("The network of ", study.call(run), " ")
+            return [paragraph(whose, describe_calibration(found.temperature, found.ece, found.ece_tempered))]
+    return []
 
 
 def _verification(study: Study) -> list[Block]:
+    """Whether the best verifier is the best classifier, too."""
     if study.single or len(study.verified) < 2:
         return []
-    first = study.verified[0]
-    named = max(study.verified, key=lambda run: run.metrics.get("top1") or 0.0)
-    figures = first.verification.figures if first.verification else {}
-    words: list[Any] = [
-        "Of the ",
-        counted(len(study.verified), "verified run"),
-        ", ",
-        *study.call(first),
-        f" tells strangers apart best, with an EER of {percent(figures['eer'], 2)}",
-    ]
-    words.append(
-        ", and names the known best, too."
-        if named is first
-        else f"; the best at naming the known is run{SPACE}{named.number}. The two are not the same skill."
-    )
-    return [Paragraph(tuple(words))]
+    best, eer = study.lowest_eer, study.verified[0].verification
+    assert eer is not None
+    start = join(
+        f"Of the {counted(len(study.verified), 'verified run')}, ", study.call_all(best),
+        f" {'has' if len(best) == 1 else 'have'} the lowest EER, {percent(eer.metrics.eer, 2)}",
+    )  # fmt: skip
+    classifiers = [run for run in study.verified if run.metrics.top1 is not None]
+    if len(best) > 1 or len(classifiers) < 2 or best[0] not in classifiers:
+        return [paragraph(start, ".")]
+    highest = max(run.metrics.top1 or 0.0 for run in classifiers)
+    top = [run for run in classifiers if percent(run.metrics.top1) == percent(highest)]
+    if top == best:
+        return [paragraph(start, ", and the highest top-1 as well.")]
+    if best[0] in top:
+        return [paragraph(start, "; no other has a higher top-1.")]
+    return [paragraph(start, "; the highest top-1 is that of ", study.call_all(top), ". The two skills differ.")]
 
 
-FACES = ("inception_resnet_v1", "inception_resnet_v1_pooled", "mobilefacenet")
-"""Backbones whose weights, where they have any, come from faces."""
-
-
-def limits_section(study: Study) -> Section:
-    """Choice by the pictures that judge, luck, few pictures, people known beforehand, and fair use."""
-    blocks: list[Block] = []
-    if study.best is not None:
-        blocks.append(
-            say(
-                "The validation pictures chose the best epoch, and whoever compared runs by them chose settings, too:"
-                " figures of best epochs are a little too good, and pictures that nobody looked at would be the fair"
-                " test."
-            )
-        )
-        blocks.append(_luck(study))
-    pretrained = [run for run in study.runs if run.pytorch and run.recipe.torch_model.weights != "none"]
-    if pretrained:
-        faces = [run for run in pretrained if run.recipe.torch_model.backbone in FACES]
-        who = "The network" if study.single else sentence(Study.listed(pretrained))
-        begins = "begin" if len(pretrained) > 1 else "begins"
-        text = (
-            f"{who} {begins} with pretrained weights; whether the people here were among the pictures that made them,"
-            " no run’s folder says."
-        )
-        if faces:
-            text += (
-                " Weights of face networks often come from VGGFace2 or other public collections. Competitions whose"
-                " folders are called n000001 and so on take their people from VGGFace2: such weights have seen most of"
-                " them, and the figures are better than they would be for strangers."
-            )
-        blocks.append(say(text))
-    small = [run for run in study.verified if run.verification and run.verification.figures.get("people", 1000) < 100]
-    if small and small[0].verification:
-        people = small[0].verification.figures["people"]
-        blocks.append(
-            say(
-                f"The pairs of the verification show {counted(int(people), 'person', 'people')}: error rates of so few"
-                " hold for them, and roughly for others."
-            )
-        )
-    if not study.same_pictures:
-        blocks.append(
-            say("The runs validated on different pictures, so that part of their differences is one of pictures.")
-        )
-    unfinished = [run for run in study.runs if not run.complete]
-    if unfinished and not study.single:
-        blocks.append(say(f"{sentence(Study.listed(unfinished))} stopped before the last epoch."))
-    blocks.append(
-        say(
-            "A face recognised is a person singled out. Figures such as these hold for the people and pictures they"
-            " were measured on; errors fall unevenly on groups of people, and what follows from a match wants a human’s"
-            " judgement and the consent of those shown."
-        )
-    )
-    return Section("Limits", blocks)
-
-
-def _luck(study: Study) -> Paragraph:
+def _chance(study: Study) -> Paragraph:
     seeds = [family for family in study.families if len(family.runs) > 1]
+    command = Code("--set seed=1")
     if study.single:
-        return say(
-            "One run with one seed does not say how much of its figures is luck; others come with ",
-            Code("--set seed=1"),
-            ".",
+        return paragraph(
+            "One run with one seed does not show how much of its metrics is chance; more come with ", command, "."
         )
     if not seeds:
-        return say(
-            "Every recipe was run with one seed, so that small differences may be luck; more come with ",
-            Code("--set seed=1"),
-            ".",
+        return paragraph(
+            "Every recipe ran with one seed, so small differences may be chance; more come with ", command, "."
         )
     if len(seeds) < len(study.families):
-        return say(
-            f"Only {counted(len(seeds), 'recipe')} of {len(study.families)} ran with several seeds; small differences"
-            " between the others may be luck."
+        return paragraph(
+            f"Only {counted(len(seeds), 'recipe')} of {spelled(len(study.families))} ran with several seeds; small"
+            " differences between the others may be chance."
         )
-    return say("Standard deviations over a few seeds are themselves rough.")
+    return paragraph("Standard deviations over a few seeds are themselves rough.")
+
+
+def _pretrained(study: Study) -> list[Block]:
+    pretrained = [run for run in study.runs if run.pytorch and run.recipe.torch_model.weights != "none"]
+    if not pretrained:
+        return []
+    text = (
+        " began with pretrained weights. The run's folder does not say whether the"
+        " people here were among the images that made these weights."
+    )
+    if any(run.recipe.torch_model.backbone in FACE_BACKBONES for run in pretrained):
+        text += (
+            " Weights of face networks often come from VGGFace2 or other public collections. Competitions whose folders"
+            " are called n000001 and so on take their people from VGGFace2: such weights have seen most of them, and"
+            " the metrics are better than they would be for strangers."
+        )
+    return [paragraph(capitalize_words(study.call_all(pretrained)), text)]

@@ -1,7 +1,4 @@
-"""A paper as data: sections of paragraphs, tables and figures, which the PDF and the page in HTML are made from.
-
-Figures as people read them.
-"""
+"""A report as data: sections of paragraphs, tables and plots, from which the PDF and the HTML page are made."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +15,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Ref:
-    """A mention of a table or a figure, by its label; it is shown by its number."""
+    """A mention of a table or plot by its label; the reader sees its number."""
 
     label: str
 
@@ -29,7 +26,7 @@ Words = tuple[str | Code | Ref, ...]
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Running text; `aside` is set smaller, for a remark on what is missing."""
+    """Running text. `aside` is set smaller, for a remark on what is missing."""
 
     words: Words
     aside: bool = False
@@ -37,7 +34,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table. grow: its share of the width that is left over; 0 for as wide as its contents."""
+    """A column of a table. grow: its part of the width that is left over; 0: as wide as its contents."""
 
     title: str
     align: Literal["left", "right"] = "left"
@@ -46,8 +43,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells below a caption. groups: the numbers of rows that a thin line goes above; breaks: over
-    pages, where it does not fit."""
+    """Rows of cells below a caption.
+
+    groups: the indices of rows that have a thin line above them; breaks: whether it may continue on the next page.
+    """
 
     label: str
     caption: Words
@@ -58,8 +57,11 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A drawing (SVG) or a file of pixels above a caption. width: share of the text's; alt: what it shows, in words."""
+class Plot:
+    """A drawing (SVG) or an image file above a caption.
+
+    width: a fraction of the text's; alt: what it shows, for those who do not see it.
+    """
 
     label: str
     caption: Words
@@ -68,12 +70,12 @@ class Figure:
     width: float = 1.0
 
 
-Block = Paragraph | Table | Figure
+Block = Paragraph | Table | Plot
 
 
 @dataclass(frozen=True)
 class Section:
-    """A numbered part of the paper. level: 1, or 2 for a part of the section before."""
+    """A numbered part of the report. level: 1, or 2 for a part of the section before."""
 
     title: str
     blocks: Sequence[Block]
@@ -82,7 +84,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A whole paper. subtitle: a line below the title; numbers: of each label, such as "Figure 2"."""
+    """A whole report. subtitle: a line below the title; numbers: of each label, such as "Figure 2"."""
 
     title: str
     subtitle: Words
@@ -92,27 +94,28 @@ class Document:
 
     def __post_init__(self) -> None:
         found: dict[str, str] = {}
-        counts = {Table: 0, Figure: 0}
+        counts = {"Table": 0, "Figure": 0}
         for block in self.blocks():
-            if isinstance(block, Table | Figure):
-                counts[type(block)] += 1
-                found[block.label] = f"{type(block).__name__}\N{NO-BREAK SPACE}{counts[type(block)]}"
+            if isinstance(block, Table | Plot):
+                kind = "Table" if isinstance(block, Table) else "Figure"
+                counts[kind] += 1
+                found[block.label] = f"{kind}\N{NO-BREAK SPACE}{counts[kind]}"
         object.__setattr__(self, "numbers", found)
 
     def blocks(self) -> Iterator[Block]:
-        """All blocks, in order."""
+        """Yield all blocks, in order."""
         for section in self.sections:
             yield from section.blocks
 
     def plain(self, words: Words) -> str:
-        """Running text without its marks."""
+        """Return running text without its markup."""
         return "".join(part if isinstance(part, str) else self._plain(part) for part in words)
 
     def _plain(self, part: Code | Ref) -> str:
         return part.text if isinstance(part, Code) else self.numbers[part.label]
 
     def headings(self) -> list[str]:
-        """The number of each section: 1, 2, 2.1, 2.2, 3 ..."""
+        """Return the number of each section: 1, 2, 2.1, 2.2, 3 ..."""
         major, minor, found = 0, 0, []
         for section in self.sections:
             major, minor = (major + 1, 0) if section.level == 1 else (major, minor + 1)
@@ -120,80 +123,38 @@ class Document:
         return found
 
 
-def say(*words: str | Code | Ref) -> Paragraph:
-    """A paragraph of these words."""
-    return Paragraph(words)
+def paragraph(*words: str | Code | Ref | Words) -> Paragraph:
+    """Return a paragraph of these words."""
+    return Paragraph(join(*words))
 
 
-def capital(words: Words) -> Words:
-    """With a capital at their beginning."""
+def aside(*words: str | Code | Ref | Words) -> Paragraph:
+    """Return a remark in smaller type."""
+    return Paragraph(join(*words), aside=True)
+
+
+def join(*words: str | Code | Ref | Words) -> Words:
+    """Join pieces of text, and texts, to one."""
+    found: list[str | Code | Ref] = []
+    for part in words:
+        found += part if isinstance(part, tuple) else [part]
+    return tuple(found)
+
+
+def enumerate_words(items: Sequence[Words]) -> Words:
+    """Join texts to "a, b and c"."""
+    found: list[str | Code | Ref] = []
+    for place, item in enumerate(items):
+        found += ["" if not place else " and " if place == len(items) - 1 else ", ", *item]
+    return tuple(part for part in found if part != "")
+
+
+def capitalize_words(words: Words) -> Words:
+    """Begin a text with a capital; a name stays as it is."""
     first, *rest = words
     return (f"{first[:1].upper()}{first[1:]}" if isinstance(first, str) else first, *rest)
 
 
 def cells(*values: str | Code | Words) -> tuple[Words, ...]:
-    """A row of a table."""
+    """Return a row of a table."""
     return tuple(value if isinstance(value, tuple) else (value,) for value in values)
-
-
-SPACE = "\N{NO-BREAK SPACE}"
-NONE = "\N{EN DASH}"
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """0.794 as 79.4 %."""
-    return NONE if share is None else f"{100 * share:.{digits}f}{SPACE}%"
-
-
-def between(interval: Sequence[float] | None, digits: int = 1) -> str:
-    """An interval of shares: 74.8 to 83.6 %."""
-    if not interval:
-        return ""
-    return f"{100 * interval[0]:.{digits}f} to {100 * interval[1]:.{digits}f}{SPACE}%"
-
-
-def points(difference: float) -> str:
-    """A difference of two shares, in percentage points."""
-    return f"{abs(100 * difference):.1f} points"
-
-
-def decimal(value: float | None, digits: int = 3) -> str:
-    """A loss, or another number of no great size."""
-    return NONE if value is None else f"{value:.{digits}f}"
-
-
-def setting(value: float) -> str:
-    """A setting, without zeros that say nothing: 0.0005, 0.1, 24."""
-    return f"{value:g}"
-
-
-def large(value: float | None) -> str:
-    """2,300,000 as 2.30 M."""
-    if value is None:
-        return NONE
-    for unit in ("", "k", "M", "G", "T"):
-        if value < 999.5 or unit == "T":
-            return f"{value:.3g}{SPACE}{unit}".strip()
-        value /= 1000
-    raise AssertionError("unreachable")
-
-
-def number(count: int) -> str:
-    """Twelve and below in letters."""
-    return _NUMBERS[count] if 0 <= count < len(_NUMBERS) else f"{count:,}"
-
-
-def counted(count: int, what: str, plural: str = "") -> str:
-    """one run, three runs, 20 runs."""
-    return f"{number(count)} {what if count == 1 else plural or what + 's'}"
-
-
-def listed(items: Sequence[str]) -> str:
-    """a, b and c."""
-    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
-
-
-def sentence(text: str) -> str:
-    """With a capital."""
-    return text[:1].upper() + text[1:]

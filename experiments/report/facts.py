@@ -1,25 +1,33 @@
-"""What a run's folder holds, read once: recipe, history, figures, evaluation and verification, as far as they exist.
+"""What a run's folder holds, read once: recipe, history, metrics, network, and what was evaluated and verified."""
 
-What a run's network is made of: parameters, FLOPs, and its parts in order.
-"""
-
-import csv
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from experiments.config.model_settings import TransferModel
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
-from experiments.files import read_json
 from experiments.run import Run
+from experiments.tools.stored import (
+    Environment,
+    EvaluationMetrics,
+    RunMetrics,
+    VerificationMetrics,
+    file_inside,
+    read_history,
+    read_metrics,
+    read_stored,
+    read_table,
+)
 from experiments.training.schedule import next_epoch
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A part of a network: its name, what it gives for one picture (nothing where that is not known), parameters."""
+class NetworkPart:
+    """A part of a network: its name, its output's shape for one image (empty: not known), and its parameters."""
 
     name: str
     output: str
@@ -28,78 +36,80 @@ class Piece:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """A network's parameters, its FLOPs for one picture, and its parts from the input to the head."""
+    """A network's parameters, its FLOPs for one image, and its parts from the input to the head."""
 
     parameters: int
     flops: int
-    pieces: list[Piece]
-
-
-def anatomy(run: Run) -> Anatomy | None:
-    """Of a run's network, built from its recipe and filled with its weights; None where the folder has no weights."""
-    if not run.best_weights.is_file():
-        return None
-    from experiments.inference.model import TrainedModel
-    from experiments.tools.compare import cost
-    from models.stages import named_parts
-    from mytorch import nn as ours
-    from mytorch import summary
-
-    trained = TrainedModel.open(run.folder, "cpu")
-    costs = cost(trained)
-    if isinstance(trained.network, ours.Module):
-        rows = summary(trained.network, (3, *trained.recipe.data.size)).rows
-        pieces = [
-            Piece(row.kind, " × ".join(map(str, row.output_shape)), row.parameters) for row in rows if row.depth == 1
-        ]
-    else:
-        pieces = [
-            Piece(name, "", sum(p.numel() for p in part.parameters()))
-            for name, part in named_parts(trained.network).items()
-        ]
-    return Anatomy(costs.parameters, costs.flops, pieces)
-
-
-Figures = dict[str, Any]
+    parts: list[NetworkPart]
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What `faces evaluate` left: its figures, each person's share right, who was taken for whom, two pictures."""
+class PersonFacts:
+    """A person of the evaluation: how many images, and how many of them were classified correctly."""
 
-    figures: Figures
-    people: list[Figures]
-    confused: list[Figures]
-    confusion: Path | None
-    hardest: Path | None
+    name: str
+    images: int
+    right: int
+
+    @property
+    def top1(self) -> float:
+        """Return the fraction classified correctly."""
+        return self.right / self.images
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How many times a person was taken for another, out of how many of their images."""
+
+    true: str
+    predicted: str
+    times: int
+    images: int
+
+
+@dataclass(frozen=True)
+class EvaluationFacts:
+    """What `faces evaluate` left: metrics, people, confusions from the most common on, and two sheets."""
+
+    metrics: EvaluationMetrics
+    people: list[PersonFacts]
+    confusions: list[Confusion]
+    confusion_sheet: Path | None
+    hardest_sheet: Path | None
+
+    @property
+    def wrong(self) -> int:
+        """Return how many images were classified incorrectly."""
+        if self.people:
+            return sum(person.images - person.right for person in self.people)
+        return round(self.metrics.images * (1 - self.metrics.top1))
 
 
 @dataclass(frozen=True, eq=False)
-class Verification:
-    """What `faces verify` left: its figures and each pair's (similarity, whether it is one person)."""
+class VerificationFacts:
+    """What `faces verify` left: metrics, and each pair's similarity and whether it shows one person."""
 
-    figures: Figures
+    metrics: VerificationMetrics
     scores: list[tuple[float, bool]]
 
 
 @dataclass(frozen=True, eq=False)
 class RunFacts:
-    """A run, read. name: the end of its path that tells it from the others; number: its place in the report, from 1.
+    """A run, read. name: the end of its path that tells it from the others.
 
-    history: a row an epoch, blanks being None.
+    history: a dictionary for each epoch, None for what was not measured.
     """
 
     run: Run
     recipe: Recipe
     people: list[str]
-    environment: Figures
-    metrics: Figures
-    history: list[Figures]
+    environment: Environment
+    metrics: RunMetrics
+    history: list[dict[str, Any]]
     anatomy: Anatomy | None
-    evaluation: Evaluation | None
-    verification: Verification | None
+    evaluation: EvaluationFacts | None
+    verification: VerificationFacts | None
     name: str = ""
-    number: int = 0
 
     @property
     def pytorch(self) -> bool:
@@ -112,21 +122,16 @@ class RunFacts:
         return any(row["epoch"] for row in self.history)
 
     @property
+    def has_curve(self) -> bool:
+        """Whether its history has at least two epochs: a curve of one point would be empty."""
+        return self.learned and len(self.history) > 1
+
+    @property
     def complete(self) -> bool:
         """Whether it has all epochs of its recipe, or stopped early as its recipe says."""
         if self.pytorch:
             return next_epoch(self.recipe, self.history) is None
         return len(self.history) >= self.recipe.epochs
-
-    @property
-    def pictures(self) -> str:
-        """The fingerprint of the pictures that it learned from."""
-        return str(self.environment.get("pictures", ""))
-
-    @property
-    def data(self) -> str:
-        """The folder that it learned from, as it was typed."""
-        return str(self.environment.get("data", ""))
 
     @property
     def folder(self) -> str:
@@ -137,58 +142,90 @@ class RunFacts:
 def read_run(folder: str | os.PathLike[str]) -> RunFacts:
     """Read a run's folder. Raises FacesError where it is none, no epoch is done, or a file in it cannot be read."""
     run = Run.open(folder)
-    if not run.metrics_file.is_file() or not run.history_file.is_file():
-        raise FacesError(f"{run.folder}: no epoch is done; go on with the run by `faces train ... --resume`")
-    recipe, people = run.recipe(), run.classes()
-    environment = run.folder / "environment.json"
+    metrics, history = read_metrics(run), read_history(run)
+    for name in ("recipe.yaml", "classes.json", run.best_weights.name):
+        file_inside(run.folder, name)
+    environment = read_stored(Environment, run.folder, "environment.json", "remove the file to report without it")
     return RunFacts(
         run=run,
-        recipe=recipe,
-        people=people,
-        environment=read_json(environment) if environment.is_file() else {},
-        metrics=read_json(run.metrics_file),
-        history=[{name: _number(text) for name, text in row.items()} for row in _read_csv(run.history_file)],
-        anatomy=anatomy(run),
-        evaluation=_evaluation(run.folder / "evaluation"),
-        verification=_verification(run.folder / "verification"),
+        recipe=run.recipe(),
+        people=run.classes(),
+        environment=environment or Environment(),
+        metrics=metrics,
+        history=history,
+        anatomy=_read_anatomy(run),
+        evaluation=_read_evaluation(run),
+        verification=_read_verification(run),
     )
 
 
-def _evaluation(folder: Path) -> Evaluation | None:
-    if not (folder / "evaluation.json").is_file():
+def _read_anatomy(run: Run) -> Anatomy | None:
+    """Build the network from its recipe and weights; None where the folder has no weights."""
+    if not run.best_weights.is_file():
         return None
-    tables = [
-        _read_csv(path) if (path := folder / name).is_file() else [] for name in ("identities.csv", "confused.csv")
-    ]
-    pictures = [path if (path := folder / name).is_file() else None for name in ("confusion.png", "hardest.png")]
-    return Evaluation(read_json(folder / "evaluation.json"), tables[0], tables[1], *pictures)
+    from experiments.inference.model import TrainedModel
+    from experiments.tools.compare import cost
+    from models.stages import named_parts
+    from mytorch import nn as ours
+    from mytorch import summary
+
+    trained = TrainedModel.open(run.folder, "cpu")
+    costs = cost(trained)
+    if isinstance(trained.network, ours.Module):
+        rows = summary(trained.network, (3, *trained.recipe.data.size)).rows
+        layers = [row for row in rows if row.depth == 1]
+        parts = [NetworkPart(row.kind, " × ".join(map(str, row.output_shape)), row.parameters) for row in layers]
+    else:
+        modules = named_parts(trained.network).items()
+        parts = [NetworkPart(name, "", sum(p.numel() for p in module.parameters())) for name, module in modules]
+    return Anatomy(costs.parameters, costs.flops, parts)
 
 
-def _verification(folder: Path) -> Verification | None:
-    if not (folder / "verification.json").is_file():
+def _read_evaluation(run: Run) -> EvaluationFacts | None:
+    remedy = f"evaluate again: faces evaluate {run.folder} --data DATA"
+    metrics = read_stored(EvaluationMetrics, run.folder, "evaluation/evaluation.json", remedy)
+    if metrics is None:
         return None
-    scores = folder / "scores.csv"
-    rows = _read_csv(scores) if scores.is_file() else []
-    try:
-        pairs = [(float(row["similarity"]), row["match"] == "1") for row in rows]
-    except (KeyError, ValueError) as error:
-        raise FacesError(f"{scores}: not scores as `faces verify` writes them ({error}): verify anew") from error
-    return Verification(read_json(folder / "verification.json"), pairs)
+    columns: dict[str, type] = {"identity": str, "images": int, "right": int}
+    people = read_table(run.folder, "evaluation/identities.csv", columns, remedy)
+    columns = {"true": str, "taken_for": str, "times": int, "of": int}
+    confused = read_table(run.folder, "evaluation/confused.csv", columns, remedy)
+    if people is not None and not ((people["images"] > 0) & people["right"].between(0, people["images"])).all():
+        raise FacesError(
+            f"{run.folder}/evaluation/identities.csv: a person has more right images than images; {remedy}"
+        )
+    return EvaluationFacts(
+        metrics,
+        [] if people is None else [PersonFacts(*row) for row in people[["identity", "images", "right"]].to_numpy()],
+        [] if confused is None else [Confusion(*row) for row in confused[list(columns)].to_numpy()],
+        _image_inside(run, "evaluation/confusion.png", remedy),
+        _image_inside(run, "evaluation/hardest.png", remedy),
+    )
 
 
-def _read_csv(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FacesError(f"{path}: cannot be read as CSV ({error}); was the file edited?") from error
+def _image_inside(run: Run, name: str, remedy: str) -> Path | None:
+    """An image of the run's folder, which is one: nothing else may get into a report."""
+    path = file_inside(run.folder, name)
+    if path is not None:
+        try:
+            with Image.open(path, formats=("PNG",)) as image:
+                image.verify()
+        except (OSError, SyntaxError, ValueError) as error:
+            raise FacesError(f"{path}: not a PNG image ({error}); {remedy}") from error
+    return path
 
 
-def _number(text: str | None) -> float | None:
-    """A field of the history. The epoch, the stage and what was left out are whole numbers, and read as such."""
-    if text in (None, ""):
+def _read_verification(run: Run) -> VerificationFacts | None:
+    remedy = f"verify again: faces verify {run.folder} --pairs PAIRS --images DIR"
+    metrics = read_stored(VerificationMetrics, run.folder, "verification/verification.json", remedy)
+    if metrics is None:
         return None
-    try:
-        return int(text) if str(text).isdigit() else float(str(text))
-    except ValueError as error:
-        raise FacesError(f"history.csv: {text!r} is no number; was the file edited?") from error
+    scores = read_table(run.folder, "verification/scores.csv", {"match": int, "similarity": float}, remedy)
+    if scores is None:
+        return VerificationFacts(metrics, [])
+    matches = scores["match"] == 1
+    if matches.all() or not matches.any() or not scores["similarity"].between(-1.1, 1.1).all():
+        raise FacesError(
+            f"{run.folder}/verification/scores.csv: expected similarities from -1 to 1 of pairs of both kinds; {remedy}"
+        )
+    return VerificationFacts(metrics, list(zip(scores["similarity"].tolist(), matches.tolist(), strict=True)))

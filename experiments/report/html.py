@@ -1,23 +1,29 @@
-"""The paper as one self-contained page: style, drawings and pictures are in the file, and nothing is fetched."""
+"""A report as one self-contained HTML page: style, plots and images are in the file, and nothing is fetched."""
 
 from base64 import b64encode
 from html import escape
 from pathlib import Path
 
 from experiments.files import write_text
-from experiments.report.document import Block, Code, Document, Figure, Paragraph, Ref, Table, Words
+from experiments.report.document import Block, Code, Document, Paragraph, Plot, Ref, Table, Words
 
 STYLE = Path(__file__).with_name("paper.css")
+WIDEST_ON_A_PHONE = 0.7
+"""Plots of a larger part of the text's width have panels side by side: on a narrow screen they scroll."""
+
+COLUMNS_FOR_CARDS = 4
+"""Tables of as many columns or more become a list of cards on a narrow screen: a row each."""
+
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg"}
 
 
 def write_html(document: Document, out: Path) -> None:
-    """Write the paper, whole or not at all."""
+    """Write the page, whole or not at all."""
     write_text(out, page(document))
 
 
 def page(document: Document) -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = [
         "<!doctype html>",
         '<html lang="en">',
@@ -41,9 +47,11 @@ def _block(block: Block, document: Document) -> str:
         kind = ' class="aside"' if block.aside else ""
         return f"<p{kind}>{_words(block.words, document)}</p>"
     caption = f"<b>{document.numbers[block.label]}.</b> {_words(block.caption, document)}"
-    if isinstance(block, Figure):
+    if isinstance(block, Plot):
         image = f'<img src="{_data(block)}" alt="{escape(block.alt)}" style="width: {100 * block.width:g}%">'
-        return f'<figure id="{block.label}">{image}<figcaption>{caption}</figcaption></figure>'
+        kind = "wide plot" if block.width > WIDEST_ON_A_PHONE else "plot"
+        figure = f'<div class="{kind}">{image}</div><figcaption>{caption}</figcaption>'
+        return f'<figure id="{block.label}">{figure}</figure>'
     return (
         f'<figure id="{block.label}" class="table"><figcaption>{caption}</figcaption>{_table(block, document)}</figure>'
     )
@@ -52,11 +60,16 @@ def _block(block: Block, document: Document) -> str:
 def _table(table: Table, document: Document) -> str:
     kinds = [f' class="{c.align} grow"' if c.grow else f' class="{c.align}"' for c in table.columns]
     head = "".join(f"<th{kind}>{_title(c.title)}</th>" for kind, c in zip(kinds, table.columns, strict=True))
+    titles = [escape(c.title.replace("-\n", "").replace("\n", " "), quote=True) for c in table.columns]
     rows = []
     for number, row in enumerate(table.rows):
-        cells = "".join(f"<td{kind}>{_words(cell, document)}</td>" for kind, cell in zip(kinds, row, strict=True))
+        cells = "".join(
+            f'<td{kind} data-title="{title}"><span>{_words(cell, document)}</span></td>'
+            for kind, title, cell in zip(kinds, titles, row, strict=True)
+        )
         rows.append(f'<tr class="group">{cells}</tr>' if number in table.groups else f"<tr>{cells}</tr>")
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    name = ' class="cards"' if len(table.columns) >= COLUMNS_FOR_CARDS else ""
+    return f'<div class="wide"><table{name}><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
 def _title(text: str) -> str:
@@ -75,9 +88,9 @@ def _words(words: Words, document: Document) -> str:
     return "".join(shown)
 
 
-def _data(figure: Figure) -> str:
-    if isinstance(figure.source, str):
-        kind, content = "image/svg+xml", figure.source.encode()
+def _data(plot: Plot) -> str:
+    if isinstance(plot.source, str):
+        kind, content = "image/svg+xml", plot.source.encode()
     else:
-        kind, content = _TYPES[figure.source.suffix.lower()], figure.source.read_bytes()
+        kind, content = _TYPES[plot.source.suffix.lower()], plot.source.read_bytes()
     return f"data:{kind};base64,{b64encode(content).decode()}"

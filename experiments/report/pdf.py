@@ -1,7 +1,7 @@
-"""The paper as a PDF, set by Typst, whose compiler and fonts come with its Python package.
+"""A report as a PDF, typeset by Typst, whose compiler and fonts come with its Python package.
 
-Typst sets paragraphs, breaks tables over pages and takes SVG as vectors; it reads the paper as JSON, so that no name
-or path in it can be mistaken for markup. Its output depends on its input alone.
+Typst sets paragraphs, breaks tables over pages and draws SVG as vectors. It reads the report as JSON, so that no name
+or path in it is taken for markup. Its output depends on its input alone.
 """
 
 import json
@@ -12,21 +12,21 @@ from typing import Any
 import typst
 
 from experiments.errors import FacesError
-from experiments.report.document import Block, Code, Document, Figure, Paragraph, Ref, Words
+from experiments.report.document import Block, Code, Document, Paragraph, Plot, Ref, Words
 from mytorch.files import atomic_write
 
 TEMPLATE = Path(__file__).with_name("paper.typ")
 
 
 def write_pdf(document: Document, out: Path) -> None:
-    """Write the paper, whole or not at all."""
+    """Write the report, whole or not at all."""
     with atomic_write(out) as temporary:
-        temporary.write_bytes(_set(document, "pdf"))
+        temporary.write_bytes(_typeset(document, "pdf"))
 
 
 def write_pages(document: Document, folder: Path, ppi: float = 100.0) -> list[Path]:
     """Write each page as a PNG, page-01.png and so on, into a folder that exists."""
-    pages = _set(document, "png", ppi)
+    pages = _typeset(document, "png", ppi)
     paths = []
     for number, page in enumerate(pages if isinstance(pages, list) else [pages], 1):
         paths.append(folder / f"page-{number:02d}.png")
@@ -34,7 +34,7 @@ def write_pages(document: Document, folder: Path, ppi: float = 100.0) -> list[Pa
     return paths
 
 
-def _set(document: Document, kind: str, ppi: float | None = None) -> Any:
+def _typeset(document: Document, kind: str, ppi: float | None = None) -> Any:
     with tempfile.TemporaryDirectory(prefix="faces-report-") as name:
         folder = Path(name)
         (folder / "paper.typ").write_bytes(TEMPLATE.read_bytes())
@@ -43,13 +43,11 @@ def _set(document: Document, kind: str, ppi: float | None = None) -> Any:
         try:
             return typst.compile(str(folder / "paper.typ"), root=name, format=kind, ppi=ppi)  # type: ignore[call-overload]
         except typst.TypstError as error:
-            raise FacesError(
-                f"the report could not be set ({error.message}); a report in .html does without"
-            ) from error
+            raise FacesError(f"the report could not be typeset ({error.message}); write it as .html instead") from error
 
 
 def _tree(document: Document, folder: Path) -> dict[str, Any]:
-    """The paper as JSON; its drawings become files in `folder`."""
+    """The report as JSON; its plots become files in `folder`."""
     sections = [
         {
             "title": section.title,
@@ -75,7 +73,7 @@ def _block(block: Block, document: Document, folder: Path) -> dict[str, Any]:
         "number": document.numbers[block.label],
         "caption": _words(block.caption, document),
     }
-    if isinstance(block, Figure):
+    if isinstance(block, Plot):
         suffix = ".svg" if isinstance(block.source, str) else block.source.suffix.lower()
         file = folder / f"{block.label}{suffix}"
         file.write_bytes(block.source.encode() if isinstance(block.source, str) else block.source.read_bytes())

@@ -1,4 +1,4 @@
-"""`faces report`: runs in, a paper out."""
+"""`faces report`: from runs to a document."""
 
 import os
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from pathlib import Path
 
 from experiments.errors import FacesError
 from experiments.progress import say
+from experiments.report.abstract import abstract, subtitle, title
 from experiments.report.discussion import discussion_section, limits_section
 from experiments.report.document import Document
-from experiments.report.opening import abstract, subtitle, title
 from experiments.report.results import comparison_section, learning_section, mistakes_section
 from experiments.report.setup import (
     data_section,
@@ -25,7 +25,7 @@ SUFFIXES = (".pdf", ".html")
 def report(
     runs: Sequence[str | os.PathLike[str]], outs: Sequence[str | os.PathLike[str]] = ("report.pdf",)
 ) -> Document:
-    """Write a paper about runs to each of `outs`, .pdf or .html; every figure in it is read from the runs' folders.
+    """Write a report about runs to each of `outs`, .pdf or .html; every number in it is read from the runs' folders.
 
     Raises FacesError for a file of another kind, a folder that is no run, and a run without an epoch, before anything
     is written.
@@ -38,15 +38,15 @@ def report(
             raise FacesError(f"{out}: there is no folder {out.parent} to write it to; make it first")
         if out.is_dir():
             raise FacesError(f"{out} is a folder: give --out a file")
-    document = paper(Study.of(runs))
+    document = compose(Study.of(runs))
     for out in files:
         _write(document, out)
         say(f"written to {out}")
     return document
 
 
-def paper(study: Study) -> Document:
-    """The paper about some runs."""
+def compose(study: Study) -> Document:
+    """Return the report about some runs."""
     sections = [data_section(study), network_section(study), training_section(study), learning_section(study)]
     if not study.single:
         sections.append(comparison_section(study))

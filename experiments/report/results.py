@@ -1,306 +1,298 @@
-"""The sections on how good the runs are: learning curves, and the ranking.
+"""The sections on how accurate the runs are: learning curves, the comparison, and the mistakes."""
 
-The section on mistakes: what the evaluated runs get wrong, and how sure they are of it.
-"""
+from pathlib import Path
+
+from PIL import Image
 
 from experiments.progress import format_duration
-from experiments.report import figures as comparisons
-from experiments.report import figures as curves
+from experiments.report import plots
 from experiments.report.document import (
-    NONE,
     Block,
     Code,
     Column,
-    Figure,
     Paragraph,
+    Plot,
     Ref,
     Section,
     Table,
     Words,
-    between,
-    capital,
+    aside,
+    capitalize_words,
     cells,
-    counted,
-    decimal,
-    percent,
-    points,
-    say,
-    sentence,
+    join,
+    paragraph,
 )
-from experiments.report.facts import Evaluation, RunFacts
+from experiments.report.facts import EvaluationFacts, RunFacts
+from experiments.report.phrases import NONE, SPACE, counted, decimal, interval, percent, points
+from experiments.report.statements import describe_people
 from experiments.report.study import Study
 
 SMOOTHED = (
-    "Training losses are those of augmented pictures, with label smoothing where a recipe has it; validation losses are"
+    "Training losses are those of augmented images, with label smoothing where a recipe has it; validation losses are"
     " without."
 )
+MAX_NAMES_IN_A_SENTENCE = 6
+FULL_SHEET, FULL_MATRIX = 1020, 1400
+"""Pixels across a sheet of six faces, and a confusion matrix of twenty people: smaller ones are shown smaller."""
 
 
 def learning_section(study: Study) -> Section:
     """Loss and accuracy by epoch."""
-    learned = [family for family in study.families if family.first.learned]
-    if not learned:
-        return Section("Learning", [say("Class means have no epochs, and so no learning curves.")])
+    if not any(run.learned for run in study.runs):
+        return Section("Learning", [paragraph("Class means have no epochs, and so no learning curves.")])
+    curves = [family for family in study.families if any(run.has_curve for run in family.runs)]
     blocks: list[Block] = []
     if len(study.families) == 1:
-        about = "Loss and accuracy by epoch" + (", a line for each seed. " if len(study.runs) > 1 else ". ")
-        blocks.append(_last_epoch(study))
-        blocks.append(Figure("curves", (about + SMOOTHED,), curves.one_run(learned[0]), "loss and accuracy by epoch"))
-    else:
+        blocks.append(_last_epoch(study, bool(curves)))
+        if curves:
+            about = "Loss and accuracy by epoch" + (", a line for each seed. " if len(study.runs) > 1 else ". ")
+            drawing = plots.draw_one_recipe(curves[0])
+            blocks.append(Plot("curves", (about + SMOOTHED,), drawing, "loss and accuracy by epoch"))
+    elif curves:
+        blocks += _curves_of_several(study)
+    without = [run for run in study.runs if not run.has_curve]
+    if without:
+        many = not study.single and len(without) > 1
         blocks.append(
-            say(
-                "Every run’s loss and top-1 on the validation pictures stand in ",
-                Ref("together"),
-                ", and each recipe’s training beside its validation in ",
-                Ref("each"),
-                ". Numbers are those of ",
-                Ref("ranking-table"),
-                ".",
+            paragraph(
+                capitalize_words(study.call_all(without)),
+                f" {'have' if many else 'has'} no more than one epoch, and so no learning curve.",
             )
         )
-        caption = (
-            "Validation loss and top-1 of all runs; those of one recipe share a colour. A single point is a run that"
-            " had nothing to learn, or one epoch."
-        )
+    hidden = [run for run in study.runs if run.learned and all(row.get("train_top1") is None for row in run.history)]
+    if hidden:
+        whose = () if study.single else join(" of ", study.call_all(hidden))
         blocks.append(
-            Figure(
-                "together",
-                (caption,),
-                curves.together(study.families),
-                "validation loss and top-1 of all runs by epoch",
+            paragraph(
+                "Training accuracy", whose, " is not shown: with mixed images or a margin it would be misleading."
             )
-        )
-        caption = f"Loss and accuracy of each recipe by epoch, lines of one colour being seeds. {SMOOTHED}"
-        blocks.append(Figure("each", (caption,), curves.each(learned), "loss and accuracy of each recipe by epoch"))
-    silent = [run for run in study.runs if run.learned and all(row.get("train_top1") is None for row in run.history)]
-    if silent:
-        who = "" if study.single else f" of {Study.listed(silent)}"
-        blocks.append(
-            say(f"Training accuracy{who} is not given: under mixing or with a margin it would not mean what it says.")
         )
     return Section("Learning", blocks)
 
 
-def _last_epoch(study: Study) -> Paragraph:
-    run = study.runs[0]
-    row = run.history[-1]
-    words: list[str | Ref] = [Ref("curves"), " shows "]
-    words.append(
-        "the training. " if study.single else f"the trainings; run\N{NO-BREAK SPACE}{run.number} ended as follows. "
-    )
-    words.append(f"After the last epoch the training loss is {decimal(row['train_loss'])}")
-    words.append(f" and the validation loss {decimal(row['loss'])}" if row["loss"] is not None else "")
-    if row.get("train_top1") is not None and row["top1"] is not None:
-        words.append(
-            f"; {percent(row['train_top1'])} of the training pictures, as augmented, and {percent(row['top1'])} of the"
-            " validation pictures are named rightly"
-        )
-    return Paragraph((*words, "."))
-
-
 def comparison_section(study: Study) -> Section:
     """The runs side by side."""
-    columns = [
-        Column("run", "right"),
-        Column("name", grow=1),
-        Column("top-1", "right"),
-        Column("top-5", "right"),
-        Column("loss", "right"),
-        Column("best\ntop-1", "right"),
-        Column("images/s", "right"),
-        Column("trained", "right"),
-        Column("epochs", "right"),
-    ]
+    blocks: list[Block] = []
+    for family in study.families:
+        spread = family.spread()
+        if spread is not None:
+            mean = f" have a mean top-1 of {percent(family.top1())} with a standard deviation of {points(spread)}."
+            seeds = f"The {counted(len(family.top1s()), 'validated seed')} of "
+            blocks.append(paragraph(seeds, Code(family.first.name), mean))
+    blocks.append(_ranking_table(study))
+    if study.ranked:
+        caption = (
+            "Top-1 on validation images: after the last epoch (disc), of the best epoch (ring), and as evaluated with"
+            f" its 95{SPACE}% interval (bar), which may average several views."
+        )
+        blocks.append(Plot("ranking", (caption,), plots.draw_ranking(study.families), "top-1 of each run"))
+    built = [family for family in study.ranked if family.first.anatomy]
+    if len({family.first.anatomy.flops for family in built if family.first.anatomy}) > 1:
+        caption = (
+            "Mean top-1 of each recipe against the size of its network and the work for an image, on logarithmic axes."
+        )
+        blocks.append(Plot("costs", (caption,), plots.draw_costs(built), "top-1 against parameters and FLOPs"))
+    return Section("Comparison", blocks)
+
+
+def mistakes_section(study: Study) -> Section:
+    """What the evaluated runs get wrong, and how confident they are; for the best of them, who is taken for whom."""
+    missing = [run for run in study.runs if not run.evaluation]
+    remarks: list[Block] = [_how_to_evaluate(study, missing)] if missing else []
+    if not study.evaluated:
+        return Section("Mistakes", remarks)
+    chosen = study.evaluated[0]
+    assert chosen.evaluation is not None
+    blocks: list[Block] = [*_evaluations(study), *remarks, *_people(study, chosen, chosen.evaluation)]
+    return Section("Mistakes", [*blocks, *_confusions(study, chosen, chosen.evaluation)])
+
+
+def _last_epoch(study: Study, has_plot: bool) -> Paragraph:
+    run = study.runs[0]
+    row = run.history[-1]
+    pieces: list[str | Ref | Words] = [Ref("curves"), " shows the training. "] if has_plot else []
+    whose = "" if study.single else join(" of ", study.call(run))
+    pieces += ["After the last epoch", whose, f", the training loss is {decimal(row.get('train_loss'))}"]
+    if row.get("loss") is not None:
+        pieces.append(f" and the validation loss {decimal(row['loss'])}")
+    if row.get("train_top1") is not None and row.get("top1") is not None:
+        pieces.append(
+            f"; {percent(row['train_top1'])} of the augmented training images and {percent(row['top1'])} of the"
+            " validation images are classified correctly"
+        )
+    return paragraph(*pieces, ".")
+
+
+def _curves_of_several(study: Study) -> list[Block]:
+    curves = [family for family in study.families if any(run.has_curve for run in family.runs)]
+    caption = "Validation loss and top-1 of all runs; those of one recipe share a color."
+    together = plots.draw_all_runs(study.families)
+    each = f"Loss and accuracy of each recipe by epoch; lines of one color are seeds. {SMOOTHED}"
+    return [
+        paragraph(
+            Ref("together"), " shows the loss and top-1 of every run on the validation images, ", Ref("each"),
+            " the training of each recipe next to its validation. The numbers are in ", Ref("ranking-table"), ".",
+        ),
+        Plot("together", (caption,), together, "validation loss and top-1 of all runs by epoch"),
+        Plot("each", (each,), plots.draw_each_recipe(curves), "loss and accuracy of each recipe by epoch"),
+    ]  # fmt: skip
+
+
+def _ranking_table(study: Study) -> Table:
+    titles = ("top-1", "top-5", "loss", "best\ntop-1", "images/s", "trained", "epochs")
+    columns = [Column("run", grow=1), *(Column(title, "right") for title in titles)]
     rows: list[tuple[Words, ...]] = []
     groups: set[int] = set()
     for family in study.families:
         groups.add(len(rows))
-        rows += [_row(run) for run in family.runs]
+        rows += [_ranking_row(run) for run in family.runs]
     caption = (
-        "The runs, the best recipe first. top-1, top-5 and loss are the last epoch’s on the validation pictures, which"
-        " no validation picture chose; the best epoch’s top-1 is chosen by them."
+        "The runs, the best recipe first. top-1, top-5 and loss are those of the last epoch on the validation images,"
+        " which did not choose it; they did choose the best epoch."
     )
-    blocks: list[Block] = []
-    for family in study.families:
-        spread, top1 = family.spread(), family.top1()
-        if spread is not None:
-            blocks.append(
-                Paragraph(
-                    (
-                        f"Over its {counted(len(family.top1s()), 'seed')}, the recipe of ",
-                        *family.called,
-                        f" has a mean top-1 of {percent(top1)} with a standard deviation of {points(spread)}.",
-                    )
-                )
-            )
-    blocks.append(
-        Table(
-            "ranking-table",
-            (caption,),
-            columns,
-            rows,
-            frozenset(groups - {0}) if len(groups) < len(rows) else frozenset(),
-        )
-    )
-    if any(family.top1() is not None for family in study.families):
-        caption = (
-            "Top-1 on validation pictures: after the last epoch (disc), of the best epoch (ring), and as evaluated with"
-            " its 95\N{NO-BREAK SPACE}% interval (bar), which may average several views."
-        )
-        blocks.append(Figure("ranking", (caption,), comparisons.ranking(study.families), "top-1 of each run"))
-        built = [family for family in study.families if family.first.anatomy and family.top1() is not None]
-        if len({family.first.anatomy.flops for family in built if family.first.anatomy}) > 1:
-            caption = (
-                "Mean top-1 of each recipe against the network’s size and the work for a picture, on logarithmic axes."
-                " Numbers are the runs’."
-            )
-            blocks.append(Figure("costs", (caption,), comparisons.costs(built), "top-1 against parameters and FLOPs"))
-    return Section("Comparison", blocks)
+    lines = frozenset(groups - {0}) if len(groups) < len(rows) else frozenset()
+    return Table("ranking-table", (caption,), columns, rows, lines)
 
 
-def _row(run: RunFacts) -> tuple[Words, ...]:
-    figures = run.metrics
-    rate = figures.get("images_per_second")
+def _ranking_row(run: RunFacts) -> tuple[Words, ...]:
+    found = run.metrics
     return cells(
-        str(run.number),
         Code(run.name),
-        percent(figures.get("top1")),
-        percent(figures.get("top5")),
-        decimal(figures.get("loss")),
-        percent(figures.get("best_top1")),
-        NONE if rate is None else f"{rate:,.0f}",
-        format_duration(figures["seconds"]) if run.learned else NONE,
-        str(figures.get("epoch", NONE)),
+        percent(found.top1),
+        percent(found.top5),
+        decimal(found.loss),
+        percent(found.best_top1),
+        NONE if found.images_per_second is None else f"{found.images_per_second:,.0f}",
+        format_duration(found.seconds) if run.learned else NONE,
+        str(found.epoch),
     )
 
 
-def mistakes_section(study: Study) -> Section:
-    """What the evaluated runs get wrong, and how sure they are; of the best of them, who is taken for whom."""
-    blocks: list[Block] = []
-    missing = [run for run in study.runs if not run.evaluation]
-    if missing:
-        blocks.append(_to_evaluate(study, missing))
-    if not study.evaluated:
-        return Section("Mistakes", blocks)
-    blocks = [
-        say("What the evaluated runs are worth stands in ", Ref("evaluations"), "."),
-        _evaluations(study),
-        *blocks,
-    ]
-    chosen = study.evaluated[0]
-    assert chosen.evaluation is not None
-    blocks += _of_one(study, chosen, chosen.evaluation)
-    return Section("Mistakes", blocks)
-
-
-def _to_evaluate(study: Study, missing: list[RunFacts]) -> Paragraph:
+def _how_to_evaluate(study: Study, missing: list[RunFacts]) -> Paragraph:
     run = missing[0]
-    command = Code(f"faces evaluate {run.folder} --data {run.data or 'DATA'}")
+    command = Code(f"faces evaluate {run.folder} --data {run.environment.data or 'DATA'}")
     if study.single:
-        return Paragraph(
-            (
-                "Not evaluated: intervals, calibration, who is taken for whom and the hardest pictures come with ",
-                command,
-            ),
-            aside=True,
-        )
-    return Paragraph(
-        (
-            (
-                f"{sentence(Study.listed(missing))}: not evaluated. What is missing of"
-                f" run\N{NO-BREAK SPACE}{run.number} is made by "
-            ),
-            command,
-        ),
-        aside=True,
+        return aside("Not evaluated. Intervals, calibration, confusions and the hardest images come with ", command)
+    return aside(capitalize_words(study.call_all(missing)), ": not evaluated. For the first of these, run ", command)
+
+
+def _evaluations(study: Study) -> list[Block]:
+    """A sentence for one run, a table for several."""
+    how = (
+        " Calibration error: how far confidence is from accuracy, on average. Temperature: above 1 the network is"
+        " over-confident, below 1 under-confident."
     )
-
-
-def _evaluations(study: Study) -> Table:
-    columns = [] if study.single else [Column("run", "right"), Column("name", grow=1)]
-    columns += [
-        Column("top-1", "right"),
-        Column("95\N{NO-BREAK SPACE}%\ninterval", "right"),
-        Column("top-5", "right"),
-        Column("loss", "right"),
-        Column("calibration\nerror", "right"),
-        Column("temper-\nature", "right"),
-        Column("views"),
-        Column("pictures", "right"),
-    ]
-    rows = []
-    for run in study.evaluated:
+    if len(study.evaluated) == 1:
+        run = study.evaluated[0]
         assert run.evaluation is not None
-        figures = run.evaluation.figures
-        start = () if study.single else (str(run.number), Code(run.name))
-        rows.append(
-            cells(
-                *start,
-                percent(figures["top1"]),
-                between(figures.get("top1_interval")) or NONE,
-                percent(figures["top5"]),
-                decimal(figures["loss"]),
-                decimal(figures.get("ece")),
-                decimal(figures.get("temperature"), 2),
-                str(figures.get("views", "none")),
-                f"{figures['images']:,}",
-            )
+        found = run.evaluation.metrics
+        bounds = f" (95{SPACE}% interval {interval(found.top1_interval)})" if found.top1_interval else ""
+        views = "" if found.views == "none" else f", averaged over views ({found.views})"
+        text = (
+            f" classifies {percent(found.top1)}{bounds} of {found.images:,} images correctly, and has the right person"
+            f" among the first five for {percent(found.top5)}{views}; the loss is {decimal(found.loss)}"
         )
+        if found.ece is not None and found.temperature is not None:
+            text += f", the calibration error {decimal(found.ece)}, the temperature {decimal(found.temperature, 2)}"
+        best = "As evaluated with the best epoch’s weights, which the same images chose, "
+        return [paragraph(best, study.call(run), f"{text}.{how}")]
+    titles = ("top-1", f"95{SPACE}%\ninterval", "top-5", "loss", "calibration\nerror", "temper-\nature")
+    columns = [Column("run", grow=1), *(Column(title, "right") for title in titles)]
+    columns += [Column("views"), Column("images", "right")]
+    rows = [_evaluation_row(run, run.evaluation) for run in study.evaluated if run.evaluation]
     caption = (
-        "As evaluated, with the best epoch’s weights, which the same pictures chose. Intervals draw people again."
-        " Calibration error: how far confidence is from the share right, on average; a temperature above 1 would calm a"
-        " network that is too sure, one below 1 encourage it."
+        "As evaluated, with the best epoch’s weights, which the same images chose. The intervals are those of"
+        f" resampled people.{how}"
     )
-    return Table("evaluations", (caption,), columns, rows)
+    return [
+        paragraph(Ref("evaluations"), " lists how the evaluated runs perform."),
+        Table("evaluations", (caption,), columns, rows),
+    ]
 
 
-def _of_one(study: Study, run: RunFacts, found: Evaluation) -> list[Block]:
-    who: Words = () if study.single else (" of ", *study.call(run))
-    lead: Words = () if study.single else (*capital(study.call(run)), ": ")
-    start = str.lower if lead else str
-    images, wrong = found.figures["images"], _wrong(found)
-    blocks: list[Block] = []
-    if found.people:
-        perfect = sum(float(row["top1"]) == 1 for row in found.people)
-        never = [row for row in found.people if float(row["top1"]) == 0]
-        words: list[str | Code | Ref] = [
-            f"{wrong:,} of the {images:,} pictures",
-            *who,
-            f" are named wrongly. Of {len(found.people):,} people, {perfect:,} are always named rightly",
-        ]
-        words.append(f" and {len(never):,} never: " if never else ", and nobody never")
-        for place, row in enumerate(never[:6]):
-            words += [", " if place else "", Code(row["identity"])]
-        words += [" and others (" if len(never) > 6 else " (", Ref("people"), ")."]
-        blocks.append(Paragraph(tuple(words)))
-        caption = (
-            *lead,
-            f"{start('People')} by the share of their pictures that is named rightly; the broken line is the mean.",
+def _evaluation_row(run: RunFacts, evaluation: EvaluationFacts) -> tuple[Words, ...]:
+    found = evaluation.metrics
+    return cells(
+        Code(run.name),
+        percent(found.top1),
+        interval(found.top1_interval) or NONE,
+        percent(found.top5),
+        decimal(found.loss),
+        decimal(found.ece),
+        decimal(found.temperature, 2),
+        found.views,
+        f"{found.images:,}",
+    )
+
+
+def _people(study: Study, run: RunFacts, found: EvaluationFacts) -> list[Block]:
+    """How many images and people are classified correctly, and how that is distributed over people."""
+    if not found.people:
+        return []
+    images = found.metrics.images
+    wrong = (
+        f"{found.wrong:,} of the {images:,} images are misclassified"
+        if found.wrong
+        else f"All {images:,} images are right"
+    )
+    right = sum(person.right == person.images for person in found.people)
+    never = [person for person in found.people if not person.right]
+    whose = () if study.single else join(" by ", study.call(run))
+    pieces: list[str | Code | Ref | Words] = [wrong, whose, ". ", describe_people(right, len(never), len(found.people))]
+    shown = never[:MAX_NAMES_IN_A_SENTENCE]
+    for place, person in enumerate(shown):
+        pieces += [", " if place else ": ", Code(person.name)]
+    pieces.append(f" and {len(never) - len(shown)} more" if len(never) > len(shown) else "")
+    varied = len({person.top1 for person in found.people}) > 1
+    pieces += [" (", Ref("people"), ")."] if varied else ["."]
+    blocks: list[Block] = [paragraph(*pieces)]
+    if varied:
+        caption = _caption(
+            study,
+            run,
+            "People by the fraction of their images that is classified correctly; the dashed line is the mean.",
         )
-        blocks.append(Figure("people", caption, comparisons.people(run), "how many people have which share right", 0.6))
-    if not found.confused:
-        blocks.append(say("Nobody was taken for anybody else."))
-        return blocks
-    columns = [Column("is"), Column("was taken for"), Column("times", "right"), Column("of", "right")]
-    rows = [cells(Code(row["true"]), Code(row["taken_for"]), row["times"], row["of"]) for row in found.confused]
-    caption = (*lead, f"{start('The')} commonest mistakes: so many times, of so many pictures of that person.")
-    blocks.append(Table("confused", caption, columns, rows))
-    if found.confusion:
-        caption = (*lead, f"{start('Who')} is taken for whom, as ", Code("faces evaluate"), " drew it.")
-        blocks.append(Figure("confusion", caption, found.confusion, "confusion matrix", 0.62))
-    if found.hardest:
-        caption = (
-            *lead,
-            (
-                f"{start('The')} hardest pictures: the mistakes that it is surest of, with its answer, how sure it is,"
-                " and the truth."
-            ),
-        )
-        blocks.append(Figure("hardest", caption, found.hardest, "the mistakes that the network is surest of", 0.9))
+        drawing = plots.draw_people(found.people)
+        blocks.append(Plot("people", caption, drawing, "how many people have which fraction right", 0.6))
     return blocks
 
 
-def _wrong(found: Evaluation) -> int:
-    if found.people:
-        return sum(int(row["images"]) - int(row["right"]) for row in found.people)
-    return round(found.figures["images"] * (1 - found.figures["top1"]))
+def _confusions(study: Study, run: RunFacts, found: EvaluationFacts) -> list[Block]:
+    """The most common confusions, who is taken for whom, and the hardest images."""
+    if not found.confusions:
+        return [paragraph("No one was taken for anyone else.")]
+    blocks: list[Block] = []
+    if len(found.confusions) == 1:
+        one = found.confusions[0]
+        blocks.append(
+            paragraph(
+                "There is one kind of mistake: ", Code(one.true), " was taken for ", Code(one.predicted),
+                f" in {one.times} of {counted(one.images, 'image')}.",
+            )
+        )  # fmt: skip
+    else:
+        columns = [Column("true"), Column("predicted"), Column("times", "right"), Column("of images", "right")]
+        rows = [cells(Code(c.true), Code(c.predicted), f"{c.times}", f"{c.images}") for c in found.confusions]
+        caption = _caption(study, run, "The most common mistakes, and how many images there are of that person.")
+        blocks.append(Table("confused", caption, columns, rows))
+    if found.confusion_sheet:
+        width = _width(found.confusion_sheet, FULL_MATRIX, 0.62)
+        caption = _caption(study, run, "Who is taken for whom, as drawn by ", Code("faces evaluate"), ".")
+        blocks.append(Plot("confusion", caption, found.confusion_sheet, "confusion matrix", width))
+    if found.hardest_sheet and found.wrong:
+        text = "The mistakes with the highest confidence, with the answer, its confidence, and the truth."
+        width = _width(found.hardest_sheet, FULL_SHEET, 0.9)
+        alt = "the mistakes with the highest confidence"
+        blocks.append(Plot("hardest", _caption(study, run, text), found.hardest_sheet, alt, width))
+    return blocks
+
+
+def _caption(study: Study, run: RunFacts, *words: str | Code) -> Words:
+    """A caption that names the run, where there are several."""
+    return words if study.single else join(study.call(run), ": ", *words)
+
+
+def _width(path: Path, full: int, fraction: float) -> float:
+    """The fraction of the text's width at which an image has the same scale as a full one at `fraction`."""
+    with Image.open(path) as image:
+        return round(min(fraction, max(0.3, fraction * image.width / full)), 3)

@@ -1,42 +1,42 @@
-"""A recipe in words: what it does, and nothing of the settings that have no effect in it."""
+"""A recipe in words: what it does, without the settings that have no effect in it."""
 
 from collections.abc import Sequence
 
 from experiments.config.model_settings import DenseHeadSettings, HeadSettings, TransferModel
 from experiments.config.recipe import Recipe
 from experiments.config.schema import AugmentSettings, StageSettings
-from experiments.report.document import SPACE, listed, setting
+from experiments.report.phrases import SPACE, counted, enumerated, setting
 
 Aspects = dict[str, str]
-"""What a recipe does, by what it is about."""
+"""What a recipe does, by topic."""
 
-_FIT = {"crop": "cut to shape", "stretch": "stretched", "pad": "padded"}
+_FIT = {"crop": "cropped to shape", "stretch": "stretched", "pad": "padded"}
 _OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
 
 
-def data_handling(recipe: Recipe) -> Aspects:
-    """What becomes of a picture before the network sees it, and which pictures train."""
+def describe_data(recipe: Recipe) -> Aspects:
+    """Describe which images train, and how they are prepared and augmented."""
     data, split = recipe.data, recipe.split
     found = {
-        "pictures": f"{data.size[0]} × {data.size[1]} pixels, {_FIT[data.fit]}",
-        "normalisation": f"mean {_channels(data.mean)}, standard deviation {_channels(data.std)}",
+        "images": f"{data.size[0]} × {data.size[1]} pixels, {_FIT[data.fit]}",
+        "normalization": f"mean {_channels(data.mean)}, standard deviation {_channels(data.std)}",
     }
     if split.train == "all":
-        found["split"] = "all pictures train"
+        found["split"] = "all images train"
     elif isinstance(split.train, int):
-        found["split"] = f"{split.train} pictures of each person train, drawn with seed {split.seed}"
+        found["split"] = f"{counted(split.train, 'image')} of each person train, drawn with seed {split.seed}"
     else:
-        found["split"] = f"{_percent(float(split.train))} of each person’s pictures train, seed {split.seed}"
+        found["split"] = f"{_percent(float(split.train))} of each person’s images train, seed {split.seed}"
     if data.further:
-        found["further pictures"] = f"those of {data.further}, which only train"
-    found["augmentation"] = augmentation(recipe.augment)
+        found["additional images"] = f"those of {data.further}, for training only"
+    found["augmentation"] = describe_augmentation(recipe.augment)
     if isinstance(recipe.model, TransferModel):
         found["mixing"] = _mixing(recipe)
     return found
 
 
-def augmentation(augment: AugmentSettings) -> str:
-    """What training changes in a picture."""
+def describe_augmentation(augment: AugmentSettings) -> str:
+    """Describe the random changes of training images."""
     ranges = {
         "flip": augment.flip and f"flip {setting(augment.flip)}",
         "crop": augment.crop < 1 and f"random crops of at least {_percent(augment.crop)} of the area",
@@ -44,7 +44,7 @@ def augmentation(augment: AugmentSettings) -> str:
         "zoom": augment.zoom and f"zoom by up to {_percent(augment.zoom)}",
         "rotate": augment.rotate and f"rotation by up to {setting(augment.rotate)}°",
         "perspective": augment.perspective and f"perspective {setting(augment.perspective)}",
-        "gray": augment.gray and f"gray {setting(augment.gray)}",
+        "gray": augment.gray and f"grayscale {setting(augment.gray)}",
         "blur": augment.blur and f"blur {setting(augment.blur)}",
         "erase": augment.erase and f"erased rectangles {setting(augment.erase)}",
     }
@@ -59,38 +59,38 @@ def augmentation(augment: AugmentSettings) -> str:
     return ", ".join(found) or "none"
 
 
-def network(recipe: Recipe) -> Aspects:
-    """What the network is, and where its weights begin."""
+def describe_network(recipe: Recipe) -> Aspects:
+    """Describe the network, and where its weights come from."""
     model = recipe.model
     if not isinstance(model, TransferModel):
         found = {
             "network": f"{model.name}, by mytorch",
             "widths": f"{', '.join(map(str, model.widths))} channels, depth {model.depth}",
-            "starting weights": "drawn by lot",
+            "starting weights": "random",
             "dropout": setting(model.dropout),
         }
     else:
         found = {
             "network": f"{model.backbone}, by PyTorch",
             "starting weights": _WEIGHTS.get(model.weights, model.weights),
-            "embedding": f"{model.embedding} numbers" if model.embedding else "the backbone’s features",
-            "head": head(model.head),
+            "embedding": f"{model.embedding} dimensions" if model.embedding else "the backbone’s features",
+            "head": describe_head(model.head),
             "dropout": setting(model.dropout),
         }
         if model.drop_block:
             found["DropBlock"] = setting(model.drop_block)
         if model.dense:
-            found["last maps"] = "twice as large as the network is used to"
+            found["last feature maps"] = "at twice the usual resolution"
         if model.grid:
-            found["features"] = f"of {model.grid} by {model.grid} places in the picture"
+            found["features"] = f"of {model.grid} by {model.grid} positions in the image"
     return found
 
 
-_WEIGHTS = {"none": "drawn by lot", "default": "pretrained, the backbone’s own"}
+_WEIGHTS = {"none": "random", "default": "pretrained, the backbone’s own"}
 
 
-def head(settings: HeadSettings) -> str:
-    """What names the person."""
+def describe_head(settings: HeadSettings) -> str:
+    """Describe the classification head."""
     if isinstance(settings, DenseHeadSettings):
         norm = " with batch norm" if settings.batch_norm else ""
         return f"dense {', '.join(map(str, settings.hidden))}{norm}, then linear"
@@ -101,12 +101,12 @@ def head(settings: HeadSettings) -> str:
         for name in ("scale", "margin", "centers", "trim", "nearest")
         if (value := getattr(settings, name, 0))
     ]
-    title = {"cosine": "cosine", "arcface": "ArcFace", "cosface": "CosFace", "subcenter": "sub-centre ArcFace"}
+    title = {"cosine": "cosine", "arcface": "ArcFace", "cosface": "CosFace", "subcenter": "sub-center ArcFace"}
     return f"{title.get(settings.name, 'class means')}, {', '.join(more)}"
 
 
-def hyper_parameters(recipe: Recipe) -> Aspects:
-    """How the network learns."""
+def describe_training(recipe: Recipe) -> Aspects:
+    """Describe how the network is trained."""
     if not recipe.epochs:
         return {"training": "none: class means of the embeddings"}
     optimizer, training = recipe.optimizer, recipe.training
@@ -114,11 +114,11 @@ def hyper_parameters(recipe: Recipe) -> Aspects:
     if optimizer.name == "sgd":
         name += f", {'Nesterov ' if optimizer.nesterov else ''}momentum {setting(optimizer.momentum)}"
     found = {
-        "optimiser": name,
+        "optimizer": name,
         "learning rate": setting(optimizer.lr),
         "schedule": _schedule(recipe),
         "weight decay": (
-            setting(optimizer.weight_decay) + ("" if optimizer.decay_norms else ", not of biases and norms")
+            setting(optimizer.weight_decay) + ("" if optimizer.decay_norms else ", not for biases and normalization")
         ),
         "label smoothing": setting(recipe.label_smoothing),
         "epochs": str(recipe.epochs),
@@ -129,10 +129,11 @@ def hyper_parameters(recipe: Recipe) -> Aspects:
     if not isinstance(recipe.model, TransferModel):
         return found
     extras = {
-        "accumulation": training.accumulate > 1 and f"batches in {training.accumulate} parts",
+        "accumulation": training.accumulate > 1 and f"each batch in {training.accumulate} parts",
         "gradient clipping": training.clip and f"norm {setting(training.clip)}",
         "averaged weights": training.ema and f"decay {setting(training.ema)}",
-        "early stopping": training.early_stopping and f"after {training.early_stopping} epochs without gain",
+        "early stopping": training.early_stopping
+        and f"after {counted(training.early_stopping, 'epoch')} without improvement",
         "precision": training.precision != "full" and training.precision,
         "best epoch by": training.select == "eer" and "EER of validation pairs",
     }
@@ -149,7 +150,7 @@ def _schedule(recipe: Recipe) -> str:
         case "one_cycle":
             return f"one cycle, {warmup}"
         case "step":
-            return f"times {setting(schedule.gamma)} every {schedule.every} epochs"
+            return f"times {setting(schedule.gamma)} every {counted(schedule.every, 'epoch')}"
         case "plateau":
             return f"times {setting(schedule.gamma)} on a plateau, patience {schedule.patience}"
     return "constant"
@@ -158,17 +159,17 @@ def _schedule(recipe: Recipe) -> str:
 def _stage(stage: StageSettings) -> str:
     match stage.train:
         case str():
-            what = "all" if stage.train == "all" else "the head alone"
+            what = "all" if stage.train == "all" else "the head only"
         case dict():
             what = f"the last {stage.train['last_layers']} layers"
         case _:
-            what = listed(stage.train)
-    text = f"{what} for {stage.epochs} epochs"
+            what = enumerated(stage.train)
+    text = f"{what} for {counted(stage.epochs, 'epoch')}"
     if isinstance(stage.lr, dict):
-        text += " at " + listed([f"{setting(rate)} ({part})" for part, rate in stage.lr.items()])
+        text += " at " + enumerated([f"{setting(rate)} ({part})" for part, rate in stage.lr.items()])
     elif stage.lr is not None:
         text += f" at {setting(stage.lr)}"
-    return text + (f", decaying by {setting(stage.decay)} a part" if stage.decay < 1 else "")
+    return text + (f", decaying by {setting(stage.decay)} per part" if stage.decay < 1 else "")
 
 
 def _mixing(recipe: Recipe) -> str:
@@ -176,12 +177,12 @@ def _mixing(recipe: Recipe) -> str:
     kinds = [
         f"{title} {setting(value)}" for title, value in (("MixUp", mixing.mixup), ("CutMix", mixing.cutmix)) if value
     ]
-    said = []
+    found = []
     if kinds and mixing.share:
-        said.append(listed(kinds) + (f", of {_percent(mixing.share)} of batches" if mixing.share < 1 else ""))
+        found.append(enumerated(kinds) + (f", of {_percent(mixing.share)} of batches" if mixing.share < 1 else ""))
     if mixing.same:
-        said.append(f"another picture of the same person, in {_percent(mixing.same)} of pictures")
-    return "; ".join(said) or "none"
+        found.append(f"another image of the same person, for {_percent(mixing.same)} of images")
+    return "; ".join(found) or "none"
 
 
 def _percent(share: float) -> str:

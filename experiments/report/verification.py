@@ -1,147 +1,145 @@
-"""The section on verification: error rates, ROC, DET and similarities, for the runs that were verified."""
+"""The section on verification: error rates, ROC, DET and similarities of the runs that were verified."""
 
-from experiments.report import figures as pair_curves
+from experiments.report import plots
 from experiments.report.document import (
-    NONE,
     Block,
     Code,
     Column,
-    Figure,
     Paragraph,
-    Ref,
+    Plot,
     Section,
     Table,
     Words,
-    between,
+    aside,
+    capitalize_words,
     cells,
-    decimal,
-    percent,
-    say,
-    sentence,
+    enumerate_words,
+    join,
+    paragraph,
 )
 from experiments.report.facts import RunFacts
+from experiments.report.phrases import NONE, SPACE, decimal, interval, percent
 from experiments.report.study import Study
+from experiments.tools.stored import VerificationMetrics
 
 
 def verification_section(study: Study) -> Section:
-    """Whether two pictures show one person: of each run with a network that has embeddings."""
+    """Whether two images show the same person, for each run with a network that has embeddings."""
     blocks: list[Block] = []
     if study.verified:
-        blocks += _verified(study)
-    blocks += _missing(study)
-    return Section("Verification", blocks)
+        blocks += [_pairs(study), *_rates(study), *_curves(study)]
+    return Section("Verification", [*blocks, *_missing(study)])
+
+
+def _metrics(run: RunFacts) -> VerificationMetrics:
+    assert run.verification is not None
+    return run.verification.metrics
+
+
+def _pairs(study: Study) -> Paragraph:
+    """Which pairs, and how many of them."""
+    found = [_metrics(run) for run in study.verified]
+    files = list(dict.fromkeys(metrics.pairs_file for metrics in found))
+    counts = {(metrics.genuine, metrics.impostor, metrics.people) for metrics in found}
+    text = "."
+    if len(files) == 1 and len(counts) == 1:
+        genuine, impostor, people = counts.pop()
+        of_people = f", {people:,} people in all" if people else ""
+        text = f": {genuine:,} of one person and {impostor:,} of two{of_people}."
+    return paragraph(
+        "Two images count as one person’s where their embeddings are similar enough. The pairs are those of ",
+        enumerate_words([(Code(file),) for file in files]),
+        text,
+    )
+
+
+def _rates(study: Study) -> list[Block]:
+    """The error rates: a sentence for one run, a table for several."""
+    intervals = " Intervals are those of resampled people."
+    meaning = "EER: the error rate at which FAR and FRR are equal."
+    if len(study.verified) == 1:
+        run, found = study.verified[0], _metrics(study.verified[0])
+        bounds = f" (95{SPACE}% interval {interval(found.intervals['eer'], 2)})" if "eer" in found.intervals else ""
+        tars = "".join(f", TAR {percent(tar)} at FAR {far}" for far, tar in found.tar_at_far.items())
+        folds = "" if found.lfw_accuracy is None else f", accuracy by folds {percent(found.lfw_accuracy, 2)}"
+        text = (
+            f": EER {percent(found.eer, 2)}{bounds}, AUC {decimal(found.auc, 4)}{tars}{folds}, threshold"
+            f" {decimal(found.threshold)}. {meaning}{intervals if bounds else ''}"
+        )
+        return [paragraph(capitalize_words(study.call(run)), text)]
+    fars = sorted({far for run in study.verified for far in _metrics(run).tar_at_far}, key=float, reverse=True)
+    folds_known = any(_metrics(run).lfw_accuracy is not None for run in study.verified)
+    titles = ["EER", f"95{SPACE}%\ninterval", "AUC", *(f"TAR at\nFAR {far}" for far in fars)]
+    titles += (["accuracy\nby folds"] if folds_known else []) + ["threshold"]
+    columns = [Column("run", grow=1), *(Column(title, "right") for title in titles)]
+    rows = [_row(run, fars, folds_known) for run in study.verified]
+    return [Table("verification", (f"Verification. {meaning}{intervals}",), columns, rows)]
+
+
+def _row(run: RunFacts, fars: list[str], folds_known: bool) -> tuple[Words, ...]:
+    found = _metrics(run)
+    return cells(
+        Code(run.name),
+        percent(found.eer, 2),
+        interval(found.intervals.get("eer"), 2) or NONE,
+        decimal(found.auc, 4),
+        *(percent(found.tar_at_far.get(far)) for far in fars),
+        *([percent(found.lfw_accuracy, 2)] if folds_known else []),
+        decimal(found.threshold),
+    )
+
+
+def _curves(study: Study) -> list[Block]:
+    """ROC and DET of all runs, and the similarities of the best one's pairs."""
+    drawn = [run for run in study.verified if run.verification and run.verification.scores]
+    if not drawn:
+        return []
+    separated = plots.are_separated(drawn)
+    det = (
+        ". A threshold separates the pairs (almost) without error, so there is no DET curve."
+        if separated
+        else ", and FRR over FAR on probit axes (DET); the dotted line crosses a curve at its equal error rate."
+    )
+    drawing = plots.draw_roc_and_det([(study.family_index(run), run) for run in drawn])
+    alt, width = ("ROC", 0.5) if separated else ("ROC and DET", 1.0)
+    whose: Words = () if study.single else join(" of ", study.call(drawn[0]))
+    caption = join("Similarities of the pairs", whose, "; the threshold is that of the equal error rate.")
+    blocks: list[Block] = [
+        Plot("pairs", (f"Verification: TAR over FAR (ROC){det}",), drawing, alt, width),
+        Plot("similarities", caption, plots.draw_similarities(drawn[0]), "similarities of pairs", 0.7),
+    ]
+    if remarks := _metrics(drawn[0]).not_supported:
+        blocks.append(paragraph(f"Limits of the rates: {'; '.join(remarks)}."))
+    return blocks
 
 
 def _missing(study: Study) -> list[Block]:
-    """What would make the rest of the section, in a line each."""
+    """What would complete the section, in a line each."""
     blocks: list[Block] = []
     able = [run for run in study.runs if run.pytorch and not run.verification]
     unable = [run for run in study.runs if not run.pytorch]
     if able:
         command = Code(f"faces verify {able[0].folder} --pairs PAIRS --images DIR")
-        blocks.append(
-            Paragraph((f"{_who(study, able)}: not verified. Error rates, ROC and DET come with ", command), aside=True)
-        )
+        who = capitalize_words(study.call_all(able))
+        blocks.append(aside(who, ": not verified. Error rates, ROC and DET come with ", command))
     if unable:
-        what = "a classifier" if study.single else "classifiers"
+        what = "a classifier" if len(unable) == 1 else "classifiers"
         blocks.append(
-            Paragraph(
-                (
-                    f"{_who(study, unable)}: {what} of mytorch without embeddings, which ",
-                    Code("faces verify"),
-                    " cannot compare pairs by; a run of a transfer network can.",
-                ),
-                aside=True,
+            aside(
+                capitalize_words(study.call_all(unable)),
+                f": {what} of mytorch without embeddings, which ",
+                Code("faces verify"),
+                " needs; runs of transfer networks have them.",
             )
         )
     without = [run for run in study.verified if run.verification and not run.verification.scores]
     if without:
         blocks.append(
-            Paragraph(
-                (
-                    f"{_who(study, without)}: no scores.csv, so that no curve can be drawn; ",
-                    Code("faces verify"),
-                    " writes it.",
-                ),
-                aside=True,
+            aside(
+                capitalize_words(study.call_all(without)),
+                ": no scores.csv, so there are no curves; ",
+                Code("faces verify"),
+                " writes it.",
             )
         )
     return blocks
-
-
-def _who(study: Study, runs: list[RunFacts]) -> str:
-    return "The run" if study.single else sentence(Study.listed(runs))
-
-
-def _verified(study: Study) -> list[Block]:
-    words: list[str | Code | Ref] = [
-        "Two pictures count as one person’s where their embeddings are alike enough. The pairs are those of "
-    ]
-    files = list(
-        dict.fromkeys(str(run.verification.figures["pairs_file"]) for run in study.verified if run.verification)
-    )
-    for place, file in enumerate(files):
-        words += [", " if place else "", Code(file)]
-    figures = study.verified[0].verification.figures if study.verified[0].verification else {}
-    words.append(
-        f": {figures['genuine']:,} of one person and {figures['impostor']:,} of two" if len(files) == 1 else ""
-    )
-    words.append(f", {figures['people']:,} people in all." if len(files) == 1 and figures.get("people") else ".")
-    blocks: list[Block] = [Paragraph(tuple(words)), _table(study)]
-    drawn = [run for run in study.verified if run.verification and run.verification.scores]
-    if not drawn:
-        return blocks
-    which = "" if study.single else ", by the runs’ numbers"
-    ideal = pair_curves.separated(drawn)
-    det = (
-        "; a threshold parts all pairs without a mistake, so that there is no DET curve."
-        if ideal
-        else ", and FRR over FAR on probit axes (DET), where the dotted line crosses a curve at its equal error rate."
-    )
-    caption = f"Verification{which}: TAR over FAR (ROC){det}"
-    places = [(study.family_of(run), run) for run in drawn]
-    drawing = pair_curves.roc_and_det(places)
-    blocks.append(Figure("pairs", (caption,), drawing, "ROC" if ideal else "ROC and DET", 0.5 if ideal else 1.0))
-    best = drawn[0]
-    whose: Words = () if study.single else (" of ", *study.call(best))
-    caption = ("Similarities of pairs", *whose, "; the threshold is that of the equal error rate.")  # type: ignore[assignment]
-    blocks.append(Figure("similarities", caption, pair_curves.similarities(best), "similarities of pairs", 0.7))  # type: ignore[arg-type]
-    rough = [
-        remark for run in drawn[:1] if run.verification for remark in run.verification.figures.get("not_supported", [])
-    ]
-    if rough:
-        blocks.append(say(f"Of the rates, {'; '.join(rough)}."))
-    return blocks
-
-
-def _table(study: Study) -> Table:
-    found = [run.verification.figures for run in study.verified if run.verification]
-    fars = sorted({far for figures in found for far in figures["tar_at_far"]}, key=float, reverse=True)
-    folds = any("lfw_accuracy" in figures for figures in found)
-    columns = [] if study.single else [Column("run", "right"), Column("name", grow=1)]
-    columns += [Column("EER", "right"), Column("95\N{NO-BREAK SPACE}%\ninterval", "right"), Column("AUC", "right")]
-    columns += [Column(f"TAR at\nFAR {far}", "right") for far in fars]
-    columns += [Column("accuracy\nby folds", "right")] if folds else []
-    columns += [Column("threshold", "right")]
-    rows = []
-    for run, figures in zip(study.verified, found, strict=True):
-        start = () if study.single else (str(run.number), Code(run.name))
-        tars = [percent(figures["tar_at_far"].get(far)) for far in fars]
-        fold = [percent(figures.get("lfw_accuracy"), 2)] if folds else []
-        interval = between((figures.get("intervals") or {}).get("eer"), 2) or NONE
-        rows.append(
-            cells(
-                *start,
-                percent(figures["eer"], 2),
-                interval,
-                decimal(figures["auc"], 4),
-                *tars,
-                *fold,
-                decimal(figures["threshold"]),
-            )
-        )
-    caption = (
-        "Verification. EER: the error rate where as many pairs of two people are accepted as pairs of one are refused."
-        " Intervals draw people again."
-    )
-    return Table("verification", (caption,), columns, rows)

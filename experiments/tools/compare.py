@@ -1,7 +1,4 @@
-"""Runs side by side: how good each is, and what it costs.
-
-What a network costs to run: parameters and FLOPs of one picture.
-"""
+"""Runs side by side: how accurate each is, and what its network costs, in parameters and FLOPs of one image."""
 
 import os
 from collections.abc import Sequence
@@ -14,29 +11,68 @@ import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from torch.utils.flop_counter import FlopCounterMode
 
 from experiments.errors import FacesError
-from experiments.files import read_json, write_csv, write_text
+from experiments.files import write_csv, write_text
 from experiments.inference.model import TrainedModel
 from experiments.plots.training import plot_trade_offs
 from experiments.progress import console, format_duration, say
+from experiments.tools.stored import read_metrics
 from mytorch import nn as ours
 from mytorch import summary
+
+FILE_WIDTH = 160
+"""Columns of a table that goes to a file or to another program."""
+
+SUFFIXES = (".csv", ".md", ".png")
+
+_TITLES = {
+    "run": "run", "model": "model", "top1": "top-1", "top5": "top-5", "loss": "loss", "best_top1": "best top-1",
+    "parameters": "parameters", "flops": "FLOPs", "images_per_second": "images/s", "seconds": "trained",
+    "epochs": "epochs",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Learned numbers, and floating point operations for one picture in evaluation, a multiply-add being two."""
+    """Parameters, and floating-point operations for one image in evaluation; a multiply-add is two."""
 
     parameters: int
     flops: int
 
 
-def cost(trained: TrainedModel) -> Cost:
-    """The cost of a run's network at the size of its pictures.
+def compare(
+    runs: Sequence[str | os.PathLike[str]], outs: Sequence[str | os.PathLike[str]] = ()
+) -> list[dict[str, Any]]:
+    """Print a table of runs, the best first, and write it to each of `outs`: .csv, .md, or .png for a plot.
 
-    PyTorch's counter knows convolutions and matrix products, `mytorch.summary` the cheap elementwise layers too.
+    The metrics are those of the last epoch, which the validation images did not choose, and the best epoch's top-1,
+    which they did. Runs of the same name are told apart by the folders above them. Raises FacesError for a run without
+    an epoch, a metric that is impossible, one run given twice, and a file of another kind.
+    """
+    files = [Path(out) for out in outs]
+    for out in files:
+        if out.suffix.lower() not in SUFFIXES:
+            raise FacesError(f"{out}: expected a name that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+        if not out.absolute().parent.is_dir():
+            raise FacesError(f"{out}: there is no folder {out.parent} to write it to; make it first")
+    found = [_row(run, name) for run, name in zip(runs, name_runs(runs), strict=True)]
+    rows = sorted((row for row, _ in found), key=lambda row: -1 if row["top1"] is None else row["top1"], reverse=True)
+    (console if console.is_terminal else Console(width=FILE_WIDTH)).print(_table(rows))
+    if len({images for _, images in found}) > 1:
+        say("note: these runs learned from different images, so they were validated on different ones")
+    for out in files:
+        _write(rows, out)
+        say(f"written to {out}")
+    return rows
+
+
+def cost(trained: TrainedModel) -> Cost:
+    """Return the cost of a run's network at the size of its images.
+
+    PyTorch's counter knows convolutions and matrix products, `mytorch.summary` the cheap elementwise layers as well.
     """
     shape = (3, *trained.recipe.data.size)
     network = trained.network
@@ -47,7 +83,7 @@ def cost(trained: TrainedModel) -> Cost:
 
 
 def count_torch_flops(network: torch.nn.Module, shape: tuple[int, ...]) -> int:
-    """FLOPs of a PyTorch network in evaluation for one picture of that shape, (3, H, W)."""
+    """Return the FLOPs of a PyTorch network in evaluation for one image of that shape, (3, H, W)."""
     training, like = network.training, next(network.parameters())
     try:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -57,51 +93,38 @@ def count_torch_flops(network: torch.nn.Module, shape: tuple[int, ...]) -> int:
     return counter.get_total_flops()
 
 
-WIDE = 160
-"""Columns of a table that goes to a file or to another program."""
+def name_runs(folders: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """Return the end of each folder's path, as long as it must be to tell it from the others.
 
-SUFFIXES = (".csv", ".md", ".png")
-_HEADS = {
-    "run": "run", "model": "model", "top1": "top-1", "top5": "top-5", "loss": "loss", "best_top1": "best top-1",
-    "parameters": "parameters", "flops": "FLOPs", "images_per_second": "images/s", "seconds": "trained",
-    "epochs": "epochs",
-}  # fmt: skip
-
-
-def compare(
-    runs: Sequence[str | os.PathLike[str]], outs: Sequence[str | os.PathLike[str]] = ()
-) -> list[dict[str, Any]]:
-    """Print a table of runs, the best first, and write it to each of `outs`: .csv, .md, or .png for a plot.
-
-    Figures are the last epoch's, which no validation picture chose, and the best epoch's top-1, which they did. Raises
-    FacesError for a run without an epoch, and a file of another kind.
+    Raises FacesError where a run is given twice, under the same name or another.
     """
-    files = [Path(out) for out in outs]
-    for out in files:
-        if out.suffix.lower() not in SUFFIXES:
-            raise FacesError(f"{out}: expected a name that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
-        if not out.absolute().parent.is_dir():
-            raise FacesError(f"{out}: there is no folder {out.parent} to write it to; make it first")
-    found = [_row(run) for run in runs]
-    rows = sorted((row for row, _ in found), key=lambda row: -1 if row["top1"] is None else row["top1"], reverse=True)
-    (console if console.is_terminal else Console(width=WIDE)).print(_table(rows))
-    if len({pictures for _, pictures in found}) > 1:
-        say("note: these runs learned from different pictures, and so validated on different ones")
-    for out in files:
-        _write(rows, out)
-        say(f"written to {out}")
-    return rows
+    places: dict[Path, str | os.PathLike[str]] = {}
+    for folder in folders:
+        if (place := Path(folder).resolve()) in places:
+            raise FacesError(f"{os.fspath(folder)}: given twice; give each run once")
+        places[place] = folder
+    names = []
+    for place in places:
+        others = [other.parts for other in places if other != place]
+        lengths = range(1, len(place.parts))
+        length = next((n for n in lengths if all(place.parts[-n:] != other[-n:] for other in others)), 1)
+        names.append("/".join(place.parts[-length:]))
+    return names
 
 
-def _row(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
-    """A run's figures, and the fingerprint of the pictures that it learned from."""
+def _row(folder: str | os.PathLike[str], name: str) -> tuple[dict[str, Any], str]:
+    """A run's metrics, and the fingerprint of the images that it learned from."""
     trained = TrainedModel.open(folder)
-    if not trained.run.metrics_file.is_file():
-        raise FacesError(f"{trained.run.folder}: no epoch is done; go on with the run by `faces train ... --resume`")
-    metrics, costs = read_json(trained.run.metrics_file), cost(trained)
-    about = {"run": trained.run.folder.name, "model": trained.recipe.model.name, "epochs": metrics.get("epoch")}
-    row = {**metrics, **about, "parameters": costs.parameters, "flops": costs.flops}
-    return {key: row.get(key) for key in _HEADS}, trained.run.image_fingerprint()
+    metrics, costs = read_metrics(trained.run), cost(trained)
+    row = {
+        **metrics.model_dump(),
+        "run": name,
+        "model": trained.recipe.model.name,
+        "epochs": metrics.epoch,
+        "parameters": costs.parameters,
+        "flops": costs.flops,
+    }
+    return {key: row[key] for key in _TITLES}, trained.run.image_fingerprint()
 
 
 def _write(rows: Sequence[dict[str, Any]], out: Path) -> None:
@@ -114,8 +137,8 @@ def _write(rows: Sequence[dict[str, Any]], out: Path) -> None:
             plot_trade_offs([row for row in rows if row["top1"] is not None], out)
 
 
-def _shown(key: str, value: Any) -> str:
-    """A figure as people read it."""
+def _format(key: str, value: Any) -> str:
+    """A value as people read it."""
     if value is None:
         return "-"
     match key:
@@ -124,7 +147,7 @@ def _shown(key: str, value: Any) -> str:
         case "loss":
             return f"{value:.3f}"
         case "parameters" | "flops":
-            return _engineering(value)
+            return _format_large(value)
         case "images_per_second":
             return f"{value:,.0f}"
         case "seconds":
@@ -132,7 +155,7 @@ def _shown(key: str, value: Any) -> str:
     return str(value)
 
 
-def _engineering(value: float) -> str:
+def _format_large(value: float) -> str:
     """2,300,000 as 2.3 M."""
     for unit in ("", " k", " M", " G", " T"):
         if value < 999.5 or unit == " T":
@@ -142,11 +165,12 @@ def _engineering(value: float) -> str:
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
+    """The table for a terminal. Names are text, not markup: a run may be called cnn[arcface]."""
     table = Table(box=box.SIMPLE_HEAD)
-    for key, head in _HEADS.items():
-        table.add_column(head, justify="left" if key in ("run", "model") else "right")
+    for key, title in _TITLES.items():
+        table.add_column(title, justify="left" if key in ("run", "model") else "right")
     for row in rows:
-        table.add_row(*(_shown(key, row[key]) for key in _HEADS))
+        table.add_row(*(Text(_format(key, row[key])) for key in _TITLES))
     return table
 
 
@@ -154,7 +178,6 @@ def _markdown(rows: Sequence[dict[str, Any]]) -> str:
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
-    rule = ["---" if key in ("run", "model") else "---:" for key in _HEADS]
-    return "".join(
-        map(line, [list(_HEADS.values()), rule, *([_shown(key, row[key]) for key in _HEADS] for row in rows)])
-    )
+    rule = ["---" if key in ("run", "model") else "---:" for key in _TITLES]
+    body = [[_format(key, row[key]) for key in _TITLES] for row in rows]
+    return "".join(map(line, [list(_TITLES.values()), rule, *body]))

@@ -13,8 +13,8 @@ import yaml
 from experiments.evaluation.evaluate import evaluate
 from experiments.evaluation.scoring import EmbedOptions
 from experiments.evaluation.verification import open_network, verify
-from experiments.report.document import Document, Figure, Paragraph, Section, Table
-from experiments.report.report import paper
+from experiments.report.document import Document, Paragraph, Plot, Section, Table
+from experiments.report.report import compose
 from experiments.report.study import Study
 from experiments.run import Run
 
@@ -90,7 +90,7 @@ def ten(bare: Path, judged: Path, verified: Path, altered: Callable[..., Path]) 
 @pytest.fixture(scope="session")
 def write() -> Callable[..., Document]:
     """write(run, ...): the paper about runs."""
-    return lambda *runs: paper(Study.of(runs))
+    return lambda *runs: compose(Study.of(runs))
 
 
 def words_of(document: Document) -> str:
@@ -101,7 +101,7 @@ def words_of(document: Document) -> str:
     return "\n".join(lines)
 
 
-def _lines(block: Paragraph | Table | Figure, document: Document) -> list[str]:
+def _lines(block: Paragraph | Table | Plot, document: Document) -> list[str]:
     if isinstance(block, Paragraph):
         return [document.plain(block.words)]
     lines = [document.plain(block.caption)]

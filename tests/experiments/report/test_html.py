@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from PIL import Image
 
-from experiments.report.document import Figure, Table
+from experiments.report.document import Plot, Table
 from experiments.report.html import page
 
 EMPTY = {"meta", "img", "br"}
@@ -48,7 +48,7 @@ def test_the_page_is_whole_and_fetches_nothing(name, write, request):
     found = Page(page(document))
     assert all(link.startswith("#") and link[1:] in found.ids for link in found.links)
     assert len(found.ids) == len(set(found.ids)) == len(document.numbers)
-    assert len(found.images) == sum(isinstance(block, Figure) for block in document.blocks())
+    assert len(found.images) == sum(isinstance(block, Plot) for block in document.blocks())
     for image in found.images:
         assert image["alt"]
         kind, _, content = image["src"].partition(";base64,")

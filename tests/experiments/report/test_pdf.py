@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
-from experiments.report.document import Figure, Table
+from experiments.report.document import Plot, Table
 from experiments.report.pdf import write_pages, write_pdf
 
 PPI = 60
@@ -49,7 +49,7 @@ def test_everything_is_in_the_text_of_the_pages(name, write, pdf, request):
     for section in document.sections:
         assert squeezed(section.title) in text
     for block in document.blocks():
-        if isinstance(block, Table | Figure):
+        if isinstance(block, Table | Plot):
             assert squeezed(document.numbers[block.label] + document.plain(block.caption)) in text
         if isinstance(block, Table):
             for cell in (cell for row in block.rows for cell in row):
@@ -66,7 +66,7 @@ def test_plots_are_vectors_and_only_faces_and_the_confusion_are_pixels(bare, jud
     assert pixels_of(pdf(write(bare))) == 0
     document = write(judged)
     assert pixels_of(pdf(document)) == sum(
-        isinstance(block, Figure) and not isinstance(block.source, str) for block in document.blocks()
+        isinstance(block, Plot) and not isinstance(block.source, str) for block in document.blocks()
     )
 
 
