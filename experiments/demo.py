@@ -1,4 +1,4 @@
-"""The main job from end to end on faces that it draws itself: data, our CNN, its twin, a small backbone, submission."""
+"""The whole pipeline on synthetic faces: data, our CNN, its twin, a small ResNet of PyTorch, a submission."""
 
 import csv
 import os
@@ -20,11 +20,11 @@ from experiments.twin import run_twin
 
 PEOPLE, IMAGES, TEST_IMAGES, SIZE, SEED = 30, 25, 150, 96, 0
 MARK = ".made-by-faces-demo"
-"""A file that says that a folder is a demo's, which the next demo may replace."""
+"""A file that marks the folder of a demo, which the next demo may replace."""
 
 
 def run_demo(out: str | os.PathLike[str]) -> None:
-    """Run every stage, and say at the end what was made and what to type next. An earlier demo's folder is replaced."""
+    """Run every stage, then print what was made and what to type next. Replaces the folder of an earlier demo."""
     started, folder = time.monotonic(), Path(out)
     _clear(folder)
     folder.mkdir(parents=True)
@@ -45,10 +45,10 @@ def run_demo(out: str | os.PathLike[str]) -> None:
     _head(2, "Train our CNN, every gradient by hand")
     train_mytorch(recipe, faces, run)
 
-    _head(3, "Train it again beside its PyTorch twin, from the same weights over the same batches")
+    _head(3, "Train it together with its PyTorch twin: the same weights, the same batches")
     run_twin(recipe, faces, twin, steps=100, dtype="float64")
 
-    _head(4, "Train a small ResNet of PyTorch, as pretrained networks are trained, but from nothing")
+    _head(4, "Train a small ResNet of PyTorch, from random weights")
     train_torch(load_recipe("resnet10_scratch", ["epochs=10"]), faces, backbone)
 
     _head(5, "Evaluate both")
@@ -56,7 +56,7 @@ def run_demo(out: str | os.PathLike[str]) -> None:
         evaluate(each, faces)
     compare([run, backbone])
 
-    _head(6, "Name the people of the test images, both together")
+    _head(6, "Predict the people of the test images with both")
     submit([run, backbone], faces / "test", faces / "sample_submission.csv", answer)
     right = _right(answer, faces / "answers" / "test.csv")
 
@@ -68,11 +68,11 @@ def _clear(folder: Path) -> None:
     if folder.is_dir() and (folder / MARK).exists():
         shutil.rmtree(folder)
     elif folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise FacesError(f"{folder} exists and is no demo's folder: choose another with --out, or remove it")
+        raise FacesError(f"{folder} exists and is not the folder of a demo: choose another with --out, or remove it")
 
 
 def _right(submission: Path, answers: Path) -> float:
-    """Share of a submission's rows that are right."""
+    """Return the fraction of a submission's rows that are right."""
     given, truth = _rows(submission), _rows(answers)
     return sum(given[name] == label for name, label in truth.items()) / len(truth)
 
@@ -88,22 +88,22 @@ def _head(number: int, title: str) -> None:
 
 def _last_screen(folder: Path, right: float, took: str) -> str:
     return f"""
-Done in {took}. Of the test images, whose answers no network saw, {right:.1%} are right.
+Done in {took}. {right:.1%} of the test images, whose answers no network saw, are predicted correctly.
 
 Made in {folder}/
   faces/                         the synthetic competition: train/, test/, sample_submission.csv
   run/curves.png                 how our CNN learned
-  run/evaluation/predictions.png faces with what the network says of them
-  run/evaluation/hardest.png     its surest mistakes
-  twin/twin.png                  mytorch and PyTorch, the same curve
-  backbone/                      the same of PyTorch's small ResNet
-  submission.csv                 what a competition would want, by both
+  run/evaluation/predictions.png faces with the network's predictions
+  run/evaluation/hardest.png     its most certain mistakes
+  twin/twin.png                  mytorch and PyTorch: the same curve
+  backbone/                      the same files for the small ResNet of PyTorch
+  submission.csv                 what a competition wants, predicted by both
 
-For faces of your own, one folder a person:
+For faces of your own, one folder per person:
   faces data check MY_FACES
   faces train scratch_cnn --data MY_FACES --out runs/mine
   faces evaluate runs/mine --data MY_FACES
   faces submit runs/mine --test MY_TEST --sample sample_submission.csv --out submission.csv
 
-The command lives in .venv: type .venv/bin/faces, or first: source .venv/bin/activate
+The command is in .venv: type .venv/bin/faces, or first: source .venv/bin/activate
 """

@@ -1,4 +1,4 @@
-"""Every recipe from the pictures to a checked submission, on a few drawn people: does all of it run?"""
+"""A smoke test: every recipe from images to a checked submission, on a few synthetic people."""
 
 import os
 import shutil
@@ -26,28 +26,28 @@ from experiments.training.mytorch_trainer import train_mytorch
 from experiments.training.torch_trainer import train_torch
 
 PEOPLE, IMAGES, TEST_IMAGES, DRAWN, SEED = 4, 10, 8, 112, 0
-TABLE, BEGUN, DONE = "rehearsal.json", "begun", "done"
-LEAST = {"inception_resnet_v1": 80, "mobilefacenet": 112}
-"""Sides below which a network's last map would be empty, by how the backbone's name begins."""
+TABLE, BEGUN, DONE = "smoke.json", "begun", "done"
+MIN_SIZE = {"inception_resnet_v1": 80, "mobilefacenet": 112}
+"""Image sizes below which a network's last map would be empty, by the prefix of the backbone's name."""
 CONTINUED = "_arcface"
-"""Recipes of such names begin from a run of the recipe without it."""
+"""Recipes whose names end like this begin from a run of the recipe without it."""
 
 
-def rehearse(
+def run_smoke_test(
     out: str | os.PathLike[str], chosen: Sequence[str] = (), side: int = 64, epochs: int = 1
 ) -> list[dict[str, Any]]:
-    """Train, evaluate, submit and check each recipe (all of them unless `chosen`), `epochs` epochs a stage.
+    """Train, evaluate, submit and check each recipe (all of them unless `chosen`), `epochs` epochs per stage.
 
-    Weights are drawn, or a rehearsed run's where a recipe is made to begin from one; pictures are `side` pixels, or as
-    many as the network needs. What one recipe raises stands in its row of the table. The same call goes on after a
-    stop: a recipe that came to its end is not run again. Returns the rows. Raises FacesError for an unknown recipe, for
-    a folder that is no rehearsal's, and at the end where a recipe did not get through.
+    Weights are random, or those of an earlier run where a recipe begins from one; images have `side` pixels per side,
+    or as many as the network needs. What a recipe raises is recorded in its row of the table. The same call resumes
+    after a stop: a finished recipe is not run again. Returns the rows. Raises FacesError for an unknown recipe, for a
+    folder of something else, and at the end where a recipe failed.
     """
     folder, names = Path(out), list(chosen) or recipe_names()
     for name in names:
         load_recipe(name)
     if folder.exists() and not (folder / TABLE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FacesError(f"{folder} exists and is no rehearsal: choose another --out")
+        raise FacesError(f"{folder} exists and is not the folder of a smoke test: choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / TABLE
     rows: dict[str, dict[str, Any]] = read_json(table) if table.is_file() else {}
@@ -67,17 +67,17 @@ def rehearse(
         row = {"network": recipe.model.name, "pixels": list(recipe.data.size), "settings": recipe.dump()}
         rows[name] = {**row, "seconds": 0.0, "ended": BEGUN}
         write_json(table, rows)
-        rows[name] = {**row, **_through(recipe, folder / name, folder / "faces")}
+        rows[name] = {**row, **_run_recipe(recipe, folder / name, folder / "faces")}
         write_json(table, rows)
     found = [{"recipe": name, **rows[name]} for name in names]
     (console if console.is_terminal else Console(width=120)).print(_table(found))
     if failed := [row["recipe"] for row in found if row["ended"] != DONE]:
-        raise FacesError(f"{len(failed)} of {len(found)} recipes did not get through: {', '.join(failed)}")
+        raise FacesError(f"{len(failed)} of {len(found)} recipes failed: {', '.join(failed)}")
     return found
 
 
 def shortened(name: str, folder: Path, side: int, epochs: int) -> Recipe:
-    """A recipe for the few drawn people: `epochs` epochs a stage, small batches and pictures, weights drawn."""
+    """Return a recipe for the few synthetic people: `epochs` per stage, small batches and images, random weights."""
     plain = load_recipe(name)
     settings = ["split.train=0.5", "batch_size=8"]
     if plain.stages:
@@ -86,7 +86,7 @@ def shortened(name: str, folder: Path, side: int, epochs: int) -> Recipe:
         settings.append(f"epochs={epochs}")
     if isinstance(plain.model, TransferModel):
         backbone = plain.model.backbone
-        least = next((least for start, least in LEAST.items() if backbone.startswith(start)), 0)
+        least = next((least for start, least in MIN_SIZE.items() if backbone.startswith(start)), 0)
         base = folder / name.removesuffix(CONTINUED)
         begun = name.endswith(CONTINUED) and (base / "metrics.json").is_file()
         settings.append(f"model.weights={base if begun else 'none'}")
@@ -94,8 +94,8 @@ def shortened(name: str, folder: Path, side: int, epochs: int) -> Recipe:
     return load_recipe(name, settings)
 
 
-def _through(recipe: Recipe, out: Path, faces: Path) -> dict[str, Any]:
-    """One recipe, from the pictures to the checked submission: what its row of the table says."""
+def _run_recipe(recipe: Recipe, out: Path, faces: Path) -> dict[str, Any]:
+    """Take one recipe from images to a checked submission. Returns what its row of the table says."""
     started, answer, sample = time.monotonic(), out / "submission.csv", faces / "sample_submission.csv"
     try:
         train = train_torch if isinstance(recipe.model, TransferModel) else train_mytorch
@@ -104,8 +104,8 @@ def _through(recipe: Recipe, out: Path, faces: Path) -> dict[str, Any]:
         submit([run.folder], faces / "test", sample, answer)
         if wrong := check_submission(answer, sample, Run.open(out).classes()):
             raise FacesError(f"{answer}: {'; '.join(wrong)}")
-        figures = {"epochs": read_json(run.metrics_file)["epoch"], "loss": evaluated["loss"], "top1": evaluated["top1"]}
-        return {**figures, "seconds": round(time.monotonic() - started, 1), "ended": DONE}
+        metrics = {"epochs": read_json(run.metrics_file)["epoch"], "loss": evaluated["loss"], "top1": evaluated["top1"]}
+        return {**metrics, "seconds": round(time.monotonic() - started, 1), "ended": DONE}
     except FacesError as error:
         say(f"  {error}")
         return {"seconds": round(time.monotonic() - started, 1), "ended": str(error)}
@@ -113,9 +113,9 @@ def _through(recipe: Recipe, out: Path, faces: Path) -> dict[str, Any]:
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
-    for head in ("recipe", "network", "pixels", "epochs", "loss", "top-1", "seconds", "from pictures to submission"):
+    for head in ("recipe", "network", "pixels", "epochs", "loss", "top-1", "seconds", "result"):
         table.add_column(head, justify="left" if head in ("recipe", "network") else "right")
     for row in rows:
-        figures = [f"{row['epochs']}", f"{row['loss']:.3f}", f"{row['top1']:.0%}"] if "top1" in row else [""] * 3
-        table.add_row(row["recipe"], row["network"], f"{row['pixels'][0]}", *figures, f"{row['seconds']}", row["ended"])
+        metrics = [f"{row['epochs']}", f"{row['loss']:.3f}", f"{row['top1']:.0%}"] if "top1" in row else [""] * 3
+        table.add_row(row["recipe"], row["network"], f"{row['pixels'][0]}", *metrics, f"{row['seconds']}", row["ended"])
     return table

@@ -94,6 +94,6 @@ def doctor(
     if report.missing:
         raise typer.Exit(1)
     if smoke:
-        from experiments.smoke import rehearse
+        from experiments.smoke import run_smoke_test
 
-        rehearse(out, recipe or (), size, epochs)
+        run_smoke_test(out, recipe or (), size, epochs)

@@ -26,6 +26,6 @@ def test_the_whole_way(tmp_path, monkeypatch, capsys):
 
 def test_a_folder_that_is_no_demos_stays(own_people, contents):
     before = contents(own_people)
-    with pytest.raises(FacesError, match="is no demo's folder"):
+    with pytest.raises(FacesError, match="is not the folder of a demo"):
         run_demo(own_people)
     assert contents(own_people) == before
