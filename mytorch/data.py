@@ -116,8 +116,9 @@ def _prefetch(items: Iterable[Item], buffer_size: int) -> Generator[Item, None, 
 
 def _produce(items: Iterable[Any], queue: Queue, stopped: Event) -> None:
     """Put every item into the queue, then the end or the exception, until `stopped` is set."""
-    iterator = iter(items)
+    iterator = None
     try:
+        iterator = iter(items)
         for item in iterator:
             if not _put(queue, ("item", item), stopped):
                 return

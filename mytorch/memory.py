@@ -6,6 +6,7 @@ here for the next array of its size. A block is reused only when no view of its 
 still holds is never overwritten.
 """
 
+import os
 import threading
 from collections import OrderedDict
 from math import prod
@@ -23,6 +24,16 @@ _LOCK = threading.RLock()  # reentrant: garbage collection may return a block wh
 _free: OrderedDict[int, list[np.ndarray]] = OrderedDict()
 _cached_bytes = 0
 _cache_limit = 1 << 30
+
+
+def _reset_after_fork() -> None:
+    """Start with an empty cache in a forked process: another thread of the parent may have held the lock."""
+    global _LOCK, _free, _cached_bytes
+    _LOCK, _free, _cached_bytes = threading.RLock(), OrderedDict(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

@@ -86,11 +86,16 @@ def summary(network: nn.Module, input_shape: Shape) -> Summary:
     rows = []
     for name, module in network.named_modules():
         _, output, _ = calls.get(id(module), ((), (0,), 0))
-        flops = sum(_flops(part, *calls[id(part)]) for _, part in module.named_modules() if id(part) in calls)
+        flops = sum(_flops(part, *calls[id(part)]) for part in _distinct(module) if id(part) in calls)
         depth = name.count(".") + 1 if name else 0
-        count = sum(prod(parameter.shape) for parameter in module.parameters())
+        count = sum(prod(shape) for shape in {id(p): p.shape for p in module.parameters()}.values())
         rows.append(LayerSummary(name, type(module).__name__, output[1:], count, flops, depth))
     return Summary(tuple(rows), tuple(input_shape))
+
+
+def _distinct(module: nn.Module) -> list[nn.Module]:
+    """Return a module and all modules below it, each once, however often it is used."""
+    return list({id(part): part for _, part in module.named_modules()}.values())
 
 
 @contextmanager
@@ -108,7 +113,7 @@ def _evaluation_mode(network: nn.Module) -> Iterator[None]:
 @contextmanager
 def _record_shapes(network: nn.Module, calls: dict[int, tuple[Shape, Shape, int]]) -> Iterator[None]:
     """Record in `calls` the input shape, output shape and number of calls of every module."""
-    modules = [module for _, module in network.named_modules()]
+    modules = _distinct(network)
 
     def record(module: nn.Module) -> Callable[[Array], Array]:
         forward = module.forward

@@ -152,7 +152,7 @@ class _Task(Generic[T, R]):
 
 def _run_in_threads(runs: Sequence[Sequence[T]], work: Callable[[Sequence[T]], R]) -> list[R]:
     tasks = [_Task(work, run) for run in runs]
-    queue = _worker_queue(len(runs) - 1)
+    queue = _workers.at_least(len(runs) - 1)
     for task in tasks[1:]:
         queue.put(task)
     for task in tasks:
@@ -162,30 +162,43 @@ def _run_in_threads(runs: Sequence[Sequence[T]], work: Callable[[Sequence[T]], R
     return [task.result() for task in tasks]
 
 
-@cache
-def _worker_queue(count: int) -> SimpleQueue:
-    """Start `count` worker threads, which live as long as the process, and return the queue that feeds them.
+class _Workers:
+    """Worker threads, which live as long as the process, and the queue that feeds them.
 
     The standard library's thread pool costs four times as much per task, which matters at hundreds of tasks per
     training step.
     """
-    tasks: SimpleQueue = SimpleQueue()
 
-    def serve() -> None:
+    def __init__(self) -> None:
+        self.tasks: SimpleQueue = SimpleQueue()
+        self.count = 0
+        self.lock = threading.Lock()
+
+    def at_least(self, count: int) -> SimpleQueue:
+        """Start threads until there are `count`, and return the queue."""
+        if self.count < count:
+            with self.lock:
+                while self.count < count:
+                    threading.Thread(target=self._serve, name=f"mytorch_{self.count}", daemon=True).start()
+                    self.count += 1
+        return self.tasks
+
+    def _serve(self) -> None:
         np.setbufsize(UFUNC_BUFFER_SIZE)
         while True:
-            tasks.get().execute()
+            self.tasks.get().execute()
 
-    for index in range(count):
-        threading.Thread(target=serve, name=f"mytorch_{index}", daemon=True).start()
-    return tasks
+
+_workers = _Workers()
 
 
 def _reset_after_fork() -> None:
-    """Forget the parent's threads, which a forked process does not have."""
-    _worker_queue.cache_clear()
-    _blas_controller.cache_clear()
-    single_threaded_blas._depth = 0
+    """Forget the parent's threads, which a forked process does not have, and the locks that they may hold."""
+    global _LOCK, _workers
+    _LOCK = threading.RLock()
+    _workers = _Workers()
+    _LOCAL.inside = False
+    single_threaded_blas.reset_after_fork()
 
 
 if hasattr(os, "register_at_fork"):
@@ -218,6 +231,13 @@ class single_threaded_blas:
 
     _depth = 0
     _before: tuple[tuple[Any, int], ...] = ()
+    _inherited = False
+
+    @staticmethod
+    def reset_after_fork() -> None:
+        """Forget the parent's blocks. If one was entered, the next block to be left restores the thread counts."""
+        shared = single_threaded_blas
+        shared._inherited, shared._depth = shared._depth > 0, 0
 
     def __enter__(self) -> bool:
         controller = _blas_controller()
@@ -226,8 +246,10 @@ class single_threaded_blas:
         shared = single_threaded_blas
         with _LOCK:
             if not shared._depth:
-                counts = ((library, library.num_threads) for library in controller.lib_controllers)
-                shared._before = tuple((library, count) for library, count in counts if count != 1)
+                if not shared._inherited:
+                    counts = ((library, library.num_threads) for library in controller.lib_controllers)
+                    shared._before = tuple((library, count) for library, count in counts if count != 1)
+                shared._inherited = False
                 for library, _ in shared._before:
                     library.set_num_threads(1)
             shared._depth += 1

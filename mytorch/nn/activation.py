@@ -17,6 +17,12 @@ class ReLU(Module):
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
         y = ops.relu(check_input(self, x, "(*)"))
+        self.save_for_backward(ops.relu_mask(y) if is_grad_enabled() else None, output=y)
+        return y
+
+    def forward_internal(self, x: Array) -> Array:
+        """As `forward`, for an output that only other layers see: it is saved itself, which takes no extra pass."""
+        y = ops.relu(check_input(self, x, "(*)"))
         self.save_for_backward(y, output=y)
         return y
 
@@ -73,7 +79,7 @@ class PReLU(Module):
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same; accumulates weight.grad."""
         (x,) = self.saved(grad)
-        self.weight.accumulate_grad(ops.prelu_slope_grad(grad, x, self.num_parameters))
+        self.weight.accumulate(ops.prelu_slope_grad(grad, x, self.num_parameters))
         return ops.prelu_grad(grad, x, self.weight.data)
 
     def extra_repr(self) -> str:

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from mytorch.device import Array
 from mytorch.geometry import Size
+from mytorch.modes import is_grad_enabled
 from mytorch.nn.module import Module
 from mytorch.nn.validate import check_input
 from mytorch.ops import adaptive as ops
@@ -73,7 +74,7 @@ class AdaptiveMaxPool2d(_AdaptivePool):
     def forward(self, x: Array) -> Array:
         """(N, C, H, W) -> (N, C, *output_size)."""
         y = ops.adaptive_max_pool(x, self.out(x))
-        self.save_for_backward(x, y, output=y)
+        self.save_for_backward(x, y.copy() if is_grad_enabled() else None, output=y)  # the caller may change y
         return y
 
     def backward(self, grad: Array) -> Array:

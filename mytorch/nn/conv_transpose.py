@@ -54,9 +54,9 @@ class _ConvTranspose(_ConvNd):
         """The way back, to None without `needs_input_grad`; accumulates weight.grad and bias.grad."""
         (x,) = self.saved(grad)
         geometry = (self.stride, self.padding, self.dilation, self.groups)
-        self.weight.accumulate_grad(ops.conv_transpose_weight_grad(grad, x, self.kernel_size, *geometry))
+        self.weight.accumulate(ops.conv_transpose_weight_grad(grad, x, self.kernel_size, *geometry))
         if self.bias is not None:
-            self.bias.accumulate_grad(ops.conv_transpose_bias_grad(grad))
+            self.bias.accumulate(ops.conv_transpose_bias_grad(grad))
         if not self.needs_input_grad:
             return None  # type: ignore[return-value]
         return ops.conv_transpose_input_grad(grad, self.weight.data, x.shape[2:], *geometry)

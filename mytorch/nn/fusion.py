@@ -35,6 +35,8 @@ def fuse(layers: Iterable[Module]) -> list[FusedLayer]:
         if remaining and _is_exactly(layer, BatchNorm1d, BatchNorm2d, Residual) and _is_exactly(remaining[0], ReLU):
             remaining.pop(0)
             fused.append(FusedLayer(layer.forward_relu, layer.backward))
+        elif remaining and _is_exactly(layer, ReLU):
+            fused.append(FusedLayer(layer.forward_internal, layer.backward))
         else:
             fused.append(FusedLayer(layer, layer.backward))
     return fused

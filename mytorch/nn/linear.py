@@ -33,9 +33,9 @@ class Linear(Module):
     def backward(self, grad: Array) -> Array:
         """(*, out) -> (*, in), or None without `needs_input_grad`; accumulates weight.grad and bias.grad."""
         (x,) = self.saved(grad)
-        self.weight.accumulate_grad(ops.linear_weight_grad(grad, x))
+        self.weight.accumulate(ops.linear_weight_grad(grad, x))
         if self.bias is not None:
-            self.bias.accumulate_grad(ops.linear_bias_grad(grad))
+            self.bias.accumulate(ops.linear_bias_grad(grad))
         if not self.needs_input_grad:
             return None  # type: ignore[return-value]
         return ops.linear_input_grad(grad, self.weight.data)

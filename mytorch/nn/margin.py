@@ -67,7 +67,7 @@ class _MarginHead(Module):
         grad = grad * grad.dtype.type(self.scale)
         grad[at_label] *= slope
         grad_directions = linear.linear_weight_grad(grad, rows)
-        self.weight.accumulate_grad(ops.normalize_rows_grad(grad_directions, directions, direction_norms))
+        self.weight.accumulate(ops.normalize_rows_grad(grad_directions, directions, direction_norms))
         return ops.normalize_rows_grad(linear.linear_input_grad(grad, directions), rows, row_norms)
 
     def apply_margin(self, cosine: Array) -> tuple[Array, Array]:

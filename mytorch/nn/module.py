@@ -5,7 +5,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from mytorch.device import DEVICES, Array, device_of, require_cuda, to_device
+from mytorch.device import DEVICES, Array, device_of, get_array_module, require_cuda, to_device
+from mytorch.geometry import to_nhwc
 from mytorch.modes import is_grad_enabled
 from mytorch.nn.validate import check_gradient
 
@@ -13,12 +14,22 @@ from mytorch.nn.validate import check_gradient
 class Parameter:
     """A learned array.
 
-    data: the values. grad: the sum of the gradients since the last `zero_grad`, or None if there was none.
+    data: the values. grad: the sum of the gradients since the last `zero_grad`, or None if there was none. Both are
+    arrays, also without dimensions, so that optimizers and clipping can change them in place.
     """
 
     def __init__(self, data: Array):
-        self.data = data
-        self.grad: Array | None = None
+        self.data = _as_array(data)
+        self.grad = None
+
+    @property
+    def grad(self) -> Array | None:
+        """The sum of the gradients, an array of the parameter's shape, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Array | None) -> None:
+        self._grad = None if value is None else _as_array(value)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -30,20 +41,42 @@ class Parameter:
         """Type of the values."""
         return self.data.dtype
 
-    def accumulate_grad(self, grad: Array) -> None:
+    def accumulate(self, grad: Array) -> None:
         """Add a gradient to `grad`, in the parameter's dtype.
 
         Raises ValueError if its shape is not the parameter's.
         """
         if grad.shape != self.shape:
             raise ValueError(f"a parameter of shape {self.shape} got a gradient of shape {grad.shape}")
-        if self.grad is None:
-            self.grad = grad.astype(self.dtype)  # a copy, because later gradients are added in place
+        if self.grad is None:  # a copy, because later gradients are added in place; an array even without dimensions
+            self.grad = get_array_module(self.data).array(grad, self.dtype)
         else:
             self.grad += grad
 
     def __repr__(self) -> str:
         return f"Parameter({'x'.join(map(str, self.shape)) or 'scalar'}, {self.dtype})"
+
+
+SAMPLED_ELEMENTS = 256
+"""How many elements of a saved array are compared before backward: a change of a few elements may be missed."""
+
+
+def _sample(value: Any) -> bytes | None:
+    """Return evenly spaced elements of a NumPy array of floats as bytes, or None for anything else."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+        return None
+    if value.flags.c_contiguous:
+        flat = value.reshape(-1)
+    elif value.ndim > 2 and (nhwc := to_nhwc(value)).flags.c_contiguous:
+        flat = nhwc.reshape(-1)
+    else:
+        return value[tuple(slice(None, None, n // 6 + 1) for n in value.shape)].tobytes()
+    return flat[:: value.size // SAMPLED_ELEMENTS | 1].tobytes()
+
+
+def _as_array(value: Any) -> Array:
+    """Return an array; NumPy's scalars, which cannot be changed in place, become arrays without dimensions."""
+    return np.asarray(value) if isinstance(value, np.generic) else value
 
 
 class Module:
@@ -83,18 +116,20 @@ class Module:
         """Save `values` for the next backward, unless gradients are turned off by `no_grad`.
 
         output: what forward returns. Its shape, dtype and device are saved so that `saved` can validate the gradient.
+        A sample of each saved array is kept as well, by which `saved` sees that somebody changed the array in place.
         """
         if is_grad_enabled():
             expected = None if output is None else (output.shape, output.dtype, device_of(output))
-            self.__dict__.setdefault("_saved", {})[self.training] = values, expected
+            samples = [_sample(value) for value in values]
+            self.__dict__.setdefault("_saved", {})[self.training] = values, expected, samples
 
     def saved(self, grad: Array | None = None) -> tuple[Any, ...]:
         """Return what the last forward in this mode saved, and release it so that its memory is free.
 
-        Raises RuntimeError if there was no such forward or if it has been used already; ValueError or TypeError if
-        `grad` is given and does not have the shape and dtype of the output.
+        Raises RuntimeError if there was no such forward, if it has been used already, or if a saved array has been
+        changed in place; ValueError or TypeError if `grad` does not have the shape and dtype of the output.
         """
-        values, expected = self.__dict__.get("_saved", {}).pop(self.training, (None, None))
+        values, expected, samples = self.__dict__.get("_saved", {}).pop(self.training, (None, None, ()))
         if values is None:
             mode = "training" if self.training else "evaluation"
             raise RuntimeError(
@@ -103,6 +138,12 @@ class Module:
             )
         if grad is not None and expected is not None:
             check_gradient(self, grad, *expected)
+        for value, sample in zip(values, samples, strict=True):
+            if sample is not None and _sample(value) != sample:
+                raise RuntimeError(
+                    f"{type(self).__name__}.backward needs an array of shape {value.shape} that has been changed in "
+                    "place since forward, so its gradient would be wrong: write y = 2 * y instead of y *= 2"
+                )
         return values
 
     def register_buffer(self, name: str, array: Array) -> None:
@@ -156,7 +197,8 @@ class Module:
     def load_state_dict(self, state_dict: Mapping[str, Array]) -> None:
         """Copy values from a state dict. This module keeps its dtypes and its device; the values may be on either.
 
-        Raises ValueError, changing nothing, if a name is missing or unknown or a shape differs. It lists all of them.
+        Raises ValueError, changing nothing, if a name is missing or unknown, a shape differs or a value is no number.
+        It lists all of them.
         """
         own = self.state_dict()
         problems = [f"missing: {name}" for name in own if name not in state_dict]
@@ -166,10 +208,17 @@ class Module:
             for name in own
             if name in state_dict and state_dict[name].shape != own[name].shape
         ]
+        values = {}
+        for name, value in own.items():
+            if name in state_dict:
+                try:
+                    values[name] = to_device(state_dict[name], device_of(value)).astype(value.dtype)
+                except (TypeError, ValueError) as error:
+                    problems.append(f"{name}: not numbers ({error})")
         if problems:
             raise ValueError(f"these weights do not fit this {type(self).__name__}:\n  " + "\n  ".join(problems))
         for name, value in own.items():
-            value[...] = to_device(state_dict[name], device_of(value))
+            value[...] = values[name]
 
     def train(self, mode: bool = True) -> Self:
         """Set training mode for this module and all below it."""

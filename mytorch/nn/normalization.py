@@ -73,8 +73,8 @@ class _BatchNorm(Module):
         weight = None if self.weight is None else self.weight.data
         grad_x, grad_weight, grad_bias = ops.batch_norm_grad(grad, x, mean, var, weight, self.eps, self.training, y)
         if self.weight is not None and self.bias is not None:
-            self.weight.accumulate_grad(grad_weight)
-            self.bias.accumulate_grad(grad_bias)
+            self.weight.accumulate(grad_weight)
+            self.bias.accumulate(grad_bias)
         return grad_x
 
     def _update_running_statistics(self, mean: Array, unbiased_var: Array) -> None:
@@ -147,9 +147,9 @@ class LayerNorm(Module):
         (x,) = self.saved(grad)
         normalized, deviation = standardize(x, self._axes(x), self.eps)
         if self.bias is not None:
-            self.bias.accumulate_grad(self._sum_leading_axes(grad))
+            self.bias.accumulate(self._sum_leading_axes(grad))
         if self.weight is not None:
-            self.weight.accumulate_grad(self._sum_leading_axes(grad * normalized))
+            self.weight.accumulate(self._sum_leading_axes(grad * normalized))
             grad = grad * self.weight.data
         return standardize_grad(grad, normalized, deviation, self._axes(normalized)).astype(x.dtype, copy=False)
 
@@ -215,13 +215,13 @@ class GroupNorm(Module):
             weight = None if self.weight is None else self.weight.data
             grad_x, grad_weight, grad_bias = group_norm_grad(grad, x, mean, deviation, weight)
             if self.weight is not None and self.bias is not None:
-                self.weight.accumulate_grad(grad_weight)
-                self.bias.accumulate_grad(grad_bias)
+                self.weight.accumulate(grad_weight)
+                self.bias.accumulate(grad_bias)
             return grad_x
         normalized, deviation = standardize(self._split_groups(x), self._axes(x), self.eps)
         if self.weight is not None and self.bias is not None:
-            self.weight.accumulate_grad(self._sum_per_channel(grad * normalized.reshape(x.shape)))
-            self.bias.accumulate_grad(self._sum_per_channel(grad))
+            self.weight.accumulate(self._sum_per_channel(grad * normalized.reshape(x.shape)))
+            self.bias.accumulate(self._sum_per_channel(grad))
             grad = grad * self._broadcast(self.weight.data, grad)
         grad = standardize_grad(self._split_groups(grad), normalized, deviation, self._axes(x))
         return grad.reshape(x.shape).astype(x.dtype, copy=False)
@@ -233,7 +233,7 @@ class GroupNorm(Module):
 
     def _split_groups(self, x: Array) -> Array:
         """Return (N, C, *) as (N, G, C / G, *): a view."""
-        return x.reshape(len(x), self.num_groups, -1, *x.shape[2:])
+        return x.reshape(len(x), self.num_groups, x.shape[1] // self.num_groups, *x.shape[2:])
 
     def _axes(self, x: Array) -> Size:
         return tuple(range(2, x.ndim + 1))

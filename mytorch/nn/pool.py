@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from mytorch.device import Array
 from mytorch.geometry import Size
+from mytorch.modes import is_grad_enabled
 from mytorch.nn.module import Module
 from mytorch.nn.validate import check_input, to_tuple
 from mytorch.ops import pool as ops
@@ -40,7 +41,7 @@ class _MaxPool(_Pool):
         """(N, C, *size) -> (N, C, *output size)."""
         check_input(self, x, self.shape)
         y = ops.max_pool(x, self.kernel_size, self.stride, self.padding)
-        self.save_for_backward(x, y, output=y)
+        self.save_for_backward(x, y.copy() if is_grad_enabled() else None, output=y)  # the caller may change y
         return y
 
     def backward(self, grad: Array) -> Array:

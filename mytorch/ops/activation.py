@@ -9,12 +9,13 @@ from math import pi, sqrt
 
 import numpy as np
 
-from mytorch.device import Array, cuda_implementation, get_array_module
+from mytorch.device import Array, cuda_implementation, get_array_module, is_cuda
 from mytorch.geometry import parallel_over_images
 from mytorch.ops.blockwise import elementwise, elementwise_pair
 from mytorch.ops.cuda import activation as cuda
 from mytorch.ops.reduce import column_sums, scale_channels
 from mytorch.ops.special import normal_cdf
+from mytorch.threads import parallel_for
 
 
 @cuda_implementation(cuda.relu)
@@ -27,8 +28,21 @@ def relu(out: Array, x: Array) -> None:
 @cuda_implementation(cuda.relu_grad)
 @elementwise
 def relu_grad(out: Array, grad: Array, y: Array) -> None:
-    """Gradient of y = relu(x) at x; zero where x is zero, as in PyTorch."""
-    np.multiply(grad, (y > 0).astype(y.dtype), out=out)
+    """Gradient of y = relu(x) at x; zero where x is zero, as in PyTorch. y: the output, or `relu_mask` of it."""
+    np.multiply(grad, (y > 0).astype(grad.dtype), out=out)
+
+
+def relu_mask(y: Array) -> Array:
+    """Where y = relu(x) is positive: all that `relu_grad` needs of it."""
+    if is_cuda(y):
+        return (y > 0).astype(y.dtype)  # our kernels take arrays of one dtype
+    mask = np.empty_like(y, bool)
+
+    def work(images: slice) -> None:
+        np.greater(y[images], 0, out=mask[images])
+
+    parallel_for(len(y) if y.ndim else 0, y[:1].nbytes if y.ndim else 0, work)
+    return mask if y.ndim else y > 0
 
 
 @elementwise

@@ -130,8 +130,12 @@ def _max(window: Array, out: Array) -> None:
 
 
 def _max_grad(grad: Array, before: Array, after: Array) -> Array:
-    """Return the gradient at `before`, given that at `after`, the maximum of each window of the front axis."""
+    """Return the gradient at `before`, given that at `after`, the maximum of each window of the front axis.
+
+    It goes to the first position with the maximum, or to the last NaN if there is one.
+    """
     result, xp, written = empty(before.shape, grad), get_array_module(grad), 0
+    has_nan = bool(xp.isnan(after).any())
     for i, window in enumerate(window_slices(len(before), len(after))):
         unassigned = xp.ones_like(after[i], bool)
         for k in range(window.start, window.stop):
@@ -146,6 +150,12 @@ def _max_grad(grad: Array, before: Array, after: Array) -> Array:
             else:
                 xp.multiply(gradient, grad[i], out=result[k])
         written = window.stop
+        for k in reversed(range(window.start, window.stop)) if has_nan else ():
+            is_last = xp.isnan(before[k])
+            is_last &= unassigned
+            unassigned ^= is_last
+            total = result[k]
+            total += is_last * grad[i]
     return result
 
 

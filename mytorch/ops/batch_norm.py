@@ -102,7 +102,7 @@ def batch_norm_grad(
 
     totals = parallel_map(_line_chunks(rows, repeats, 3), sum_gradients)
     grad_bias, grad_scale = reduce(np.add, totals, np.zeros((2, len(mean)))).astype(x.dtype)
-    count, scale = len(rows), _scale(var, weight, eps)
+    count, scale = max(len(rows), 1), _scale(var, weight, eps)
     slope = -scale * grad_scale / (count * (var + eps))
     offset = -scale * grad_bias / count - mean * slope
     factor, slope, offset = (_as_line(vector, repeats) for vector in (scale, slope, offset))

@@ -32,6 +32,8 @@ def depthwise_conv(x: Array, weight: Array, bias: Array | None, stride: Size, pa
     kernel = weight.shape[2:]
     out = tuple(map(output_size, x.shape[2:], kernel, stride, padding, dilation))
     y = empty_channels_last((*x.shape[:2], *out), x)
+    if not len(x):
+        return y
     source, target = np.moveaxis(x, 1, -1), np.moveaxis(y, 1, -1)
     repeats = out[-1] if _uses_lines(stride) else 1
     factors = np.tile(weight.reshape(len(weight), -1).T, repeats)
@@ -59,6 +61,8 @@ def depthwise_conv_input_grad(
     """Return the gradient at the input, (N, C, *size)."""
     kernel, out, channels = weight.shape[2:], grad.shape[2:], grad.shape[1]
     result = empty_channels_last((*grad.shape[:2], *size), grad)
+    if not len(grad):
+        return result
     source, target = np.moveaxis(to_channels_last(grad), 1, -1), np.moveaxis(result, 1, -1)
     factors = np.ascontiguousarray(weight.reshape(channels, -1).T)
     inside = tuple(slice(p, p + n) for p, n in zip(padding, size, strict=True))
@@ -79,6 +83,8 @@ def depthwise_conv_weight_grad(
     grad: Array, x: Array, kernel: Size, stride: Size, padding: Size, dilation: Size
 ) -> Array:
     """Return the gradient at the weight, (C, 1, *kernel)."""
+    if not len(x):
+        return np.zeros((x.shape[1], 1, *kernel), x.dtype)
     x_pixels, grad_pixels = np.moveaxis(x, 1, -1), np.moveaxis(to_channels_last(grad), 1, -1)
     out, channels = grad.shape[2:], x.shape[1]
 

@@ -57,9 +57,10 @@ def _largest(pixels: Array, kernel: int, stride: int, axis: int, into: Array) ->
 
 @cuda_implementation(cuda.max_pool_grad)
 def max_pool_grad(grad: Array, x: Array, y: Array, kernel: Size, stride: Size, padding: Size) -> Array:
-    """Gradient of y = max_pool(x) at x: each output's goes to the pixel that won, to the first of several (PyTorch's).
+    """Gradient of y = max_pool(x) at x: an output's goes to the first pixel that has the maximum, as in PyTorch.
 
-    Here padding is NaN, which equals nothing: not even a window of minus infinities gives its gradient away.
+    If a window contains NaN, it goes to the last NaN, also as in PyTorch. Padding is NaN here, which equals nothing:
+    not even a window of minus infinities gives its gradient to padding.
     """
     grad, grad_x = to_channels_last(grad), empty_channels_last(x.shape, x)
     whole = all(n == k * o for n, k, o in zip(x.shape[2:], kernel, y.shape[2:], strict=True))
@@ -80,11 +81,24 @@ def max_pool_grad(grad: Array, x: Array, y: Array, kernel: Size, stride: Size, p
                 window += given * won
             else:
                 np.multiply(given, won, out=into[seen])
+        if np.isnan(some.min(initial=0)):
+            _add_to_last_nan(into, given, pad(x[images], padding), kernel, stride)
         if any(padding):
             grad_x[images] = into[inside_padding(padding)]
 
     parallel_for(len(x), 2 * x[:1].nbytes, work)
     return grad_x
+
+
+def _add_to_last_nan(into: Array, grad: Array, padded: Array, kernel: Size, stride: Size) -> None:
+    """Add the gradient of every window that contains NaN to the last NaN in it."""
+    free = np.ones_like(grad, bool)
+    for seen in reversed(list(tap_slices(kernel, stride, (1,) * len(kernel), grad.shape[2:]))):
+        last = np.isnan(padded[seen])
+        last &= free
+        free ^= last
+        window = into[seen]
+        window += grad * last
 
 
 def _to_sole_winners(into: Array, grad: Array, x: Array, y: Array, kernel: Size) -> bool:

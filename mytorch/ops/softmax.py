@@ -36,7 +36,9 @@ def _by_rows(function: Callable[..., None]) -> Callable[..., Array]:
 def _fill_rows(function: Callable[..., None], *arrays: Array) -> None:
     """Do `function(*arrays)`, which fills some of them, on parts of their rows."""
     x = arrays[0]
-    if is_cuda(x) or not x.size:
+    if not x.size:
+        return
+    if is_cuda(x):
         function(*arrays)
         return
     rows = [array.reshape(-1, x.shape[-1]) for array in arrays]

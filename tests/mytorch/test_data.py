@@ -123,3 +123,20 @@ def test_last_batch_is_kept_or_left_out(drop_last, lengths):
 def test_impossible_settings_are_refused(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_items_that_cannot_be_iterated_raise_their_exception():
+    class Unreadable:
+        def __iter__(self):
+            raise FileNotFoundError("list.txt")
+
+    with pytest.raises(FileNotFoundError, match=r"list\.txt"):
+        list(prefetch(Unreadable()))
+    with pytest.raises(TypeError, match="not iterable"):
+        list(prefetch(5))
+
+
+def test_there_is_no_empty_last_batch():
+    loader = DataLoader(ArrayDataset(np.arange(8)), batch_size=4)
+    assert [len(batch) for (batch,) in loader] == [4, 4]
+    assert len(loader) == 2

@@ -11,8 +11,8 @@ X = np.random.default_rng(0).standard_normal((3, 2, 6, 5))
 class ForgottenBiasSum(nn.Linear):
     def backward(self, grad):
         (x,) = self.saved(grad)
-        self.weight.accumulate_grad(linear.linear_weight_grad(grad, x))
-        self.bias.accumulate_grad(grad[0])
+        self.weight.accumulate(linear.linear_weight_grad(grad, x))
+        self.bias.accumulate(grad[0])
         return linear.linear_input_grad(grad, self.weight.data)
 
 
@@ -20,9 +20,9 @@ class FlippedKernel(nn.Conv2d):
     def backward(self, grad):
         (x,) = self.saved(grad)
         geometry = (self.stride, self.padding, self.dilation, self.groups)
-        self.bias.accumulate_grad(conv.conv_bias_grad(grad))
+        self.bias.accumulate(conv.conv_bias_grad(grad))
         flipped = conv.conv_weight_grad(grad, x, self.kernel_size, *geometry)[:, :, ::-1, ::-1]
-        self.weight.accumulate_grad(flipped)
+        self.weight.accumulate(flipped)
         return conv.conv_input_grad(grad, self.weight.data, x.shape[2:], *geometry)
 
 

@@ -97,3 +97,12 @@ def test_float64_network_is_summed_up_too():
 def test_a_number_for_a_shape_is_refused():
     with pytest.raises(ValueError, match="such as"):
         mytorch.summary(nn.Linear(3, 2), 3)  # type: ignore[arg-type]
+
+
+def test_a_layer_that_is_used_twice_is_counted_for_each_call_and_stored_once():
+    relu, linear = nn.ReLU(), nn.Linear(3, 3)
+    network = nn.Sequential(linear, relu, linear, relu, nn.Linear(3, 2))
+    table = mytorch.summary(network, (3,))
+    assert table.parameters == 3 * 3 + 3 + 3 * 2 + 2
+    assert table.flops == 2 * (2 * 9 + 3) + 2 * 3 + (2 * 6 + 2)
+    assert [name for name, module in network.named_modules() if "forward" in vars(module)] == []

@@ -1,6 +1,8 @@
+import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -133,3 +135,70 @@ def test_the_usual_variable_is_heeded(variable, expected):
 def test_without_threadpoolctl_the_blas_keeps_its_threads_and_the_work_is_one_run(monkeypatch, threads):
     monkeypatch.setattr(ours, "_blas_controller", lambda: None)
     assert ours.parallel_map([1, 2, 3], list) == [[1, 2, 3]]
+
+
+FORK = """
+import os, sys, threading, time
+import numpy as np, mytorch
+from mytorch import nn, no_grad
+
+mytorch.set_num_threads(2)
+network = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU())
+x = np.zeros((8, 8, 64, 64), "f")
+
+def compute_forever():
+    with no_grad():
+        while True:
+            network(x)
+
+threading.Thread(target=compute_forever, daemon=True).start()
+layer = nn.Conv2d(8, 8, 3)
+for _ in range(40):
+    pid = os.fork()
+    if not pid:
+        with no_grad():
+            layer(x[:2])
+        os._exit(0)
+    os.waitpid(pid, 0)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_process_forked_while_another_thread_computes_can_compute():
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=120)
+
+
+def test_the_blas_gets_its_threads_back_in_a_process_forked_inside_a_block():
+    controller = ours._blas_controller()
+    with threadpool_limits(2, user_api="blas"), ours.single_threaded_blas():
+        ours.single_threaded_blas.reset_after_fork()  # what the child does, with its parent's block open
+        with ours.single_threaded_blas():
+            assert {library.num_threads for library in controller.lib_controllers} == {1}
+        assert {library.num_threads for library in controller.lib_controllers} == {2}
+        ours.single_threaded_blas._depth = 1  # the parent's own block goes on
+
+
+def test_threads_are_as_many_as_the_largest_number_asked_for():
+    before = {thread.name for thread in threading.enumerate()}
+    for count in (2, 5, 3, 4, 5):
+        with ours.num_threads(count):
+            ours.parallel_map(list(range(20)), sum)
+    started = {thread.name for thread in threading.enumerate()} - before
+    assert len([name for name in started if name.startswith("mytorch_")]) <= 4
+
+
+def test_an_exception_waits_for_the_work_that_still_runs():
+    """The tasks write into the caller's arrays: none may still run once the caller has its exception."""
+    both, finished = threading.Barrier(2), []
+
+    def work(run):
+        both.wait(10)
+        if run[0] == 0:
+            raise ValueError("first")
+        time.sleep(0.1)
+        finished.append(run)
+
+    with ours.num_threads(2), pytest.raises(ValueError, match="first"):
+        ours.parallel_map([0, 1], work)
+    assert finished == [[1]]

@@ -1,8 +1,8 @@
 // Pooling and its gradients. x: (N, *size, C); y, grad and winner: (N, *out, C). Dilation is 1.
 #include "grid.cuh"
 
-// The largest of a window and which of its elements that was, the first of several. A window that sees a NaN is NaN,
-// and none of its elements the largest (-1). One that sees padding alone is minus infinity.
+// The maximum of a window and its element: the first of several, or the last NaN if there is one, as in PyTorch. A window
+// that sees only padding is minus infinity, and has no such element (-1).
 __device__ inline void largest(const real* x, const Window& w, const Element& e, whole channels, real* best, int* which) {
     *best = (real)-INFINITY;
     *which = -1;
@@ -17,7 +17,6 @@ __device__ inline void largest(const real* x, const Window& w, const Element& e,
             *which = k;
         }
     }
-    if (*best != *best) *which = -1;
 }
 
 extern "C" __global__ void max_pool(const real* x, real* y, Window w, whole images, whole channels) {

@@ -15,7 +15,7 @@ class Rows(nn.Module):
     """Images (N, C, H, W) as sequences (N, C, H W), for the layers of one axis."""
 
     def forward(self, x):
-        y = check_input(self, x, "(N, C, H, W)").reshape(*x.shape[:2], -1)
+        y = check_input(self, x, "(N, C, H, W)").reshape(*x.shape[:2], x.shape[2] * x.shape[3])
         self.save_for_backward(x.shape, output=y)
         return y
 
@@ -264,3 +264,14 @@ def test_input_with_other_channels_is_refused(name):
     wanted = r"\*, 5" if name == "Linear" else "N, 6, H, W"
     with pytest.raises(ValueError, match=rf"{name} got .* shape .*: expected \({wanted}\); give it [56] channels"):
         LAYERS[name]()(IMAGES[:, :5, :, :4].astype("f"))
+
+
+def test_an_empty_batch_gives_an_empty_result(layer):
+    """As the last part of a filtered batch may be; PyTorch's layers accept it in evaluation mode, too."""
+    layer.eval()
+    one = layer(IMAGES[:1])
+    y = layer(IMAGES[:0])
+    assert y.shape == (0, *one.shape[1:])
+    grad = layer.backward(np.zeros_like(y))
+    assert grad.shape == IMAGES[:0].shape
+    assert all(not parameter.grad.any() for parameter in layer.parameters() if parameter.grad is not None)

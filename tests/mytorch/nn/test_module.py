@@ -76,9 +76,9 @@ def test_weights_that_do_not_fit_are_all_listed_and_nothing_is_changed():
 
 def test_gradient_given_to_a_parameter_is_not_its_own_array():
     parameter, grad = nn.Parameter(np.zeros(3)), np.ones(3)
-    parameter.accumulate_grad(grad)
-    parameter.accumulate_grad(grad)
-    parameter.accumulate_grad(parameter.grad)
+    parameter.accumulate(grad)
+    parameter.accumulate(grad)
+    parameter.accumulate(parameter.grad)
     assert np.array_equal(grad, [1, 1, 1])
     assert np.array_equal(parameter.grad, [4, 4, 4])
 
@@ -87,13 +87,13 @@ def test_gradient_of_another_shape_than_the_parameter_is_refused():
     parameter = nn.Parameter(np.zeros((2, 3)))
     for shape in [(3,), (1, 3), (3, 2)]:
         with pytest.raises(ValueError, match=r"a parameter of shape \(2, 3\) got a gradient of shape"):
-            parameter.accumulate_grad(np.ones(shape))
+            parameter.accumulate(np.ones(shape))
 
 
 def test_gradient_is_kept_in_the_parameters_dtype():
     parameter = nn.Parameter(np.zeros(3, "f"))
     for _ in range(2):
-        parameter.accumulate_grad(np.ones(3))
+        parameter.accumulate(np.ones(3))
         assert parameter.grad.dtype == np.float32
 
 
@@ -141,7 +141,7 @@ def test_own_layer_needs_nothing_but_forward_and_backward():
 
         def backward(self, grad):
             (x,) = self.saved()
-            self.factor.accumulate_grad((grad * x).sum())
+            self.factor.accumulate((grad * x).sum())
             return grad * self.factor.data
 
     from mytorch import gradcheck
@@ -170,3 +170,33 @@ def test_network_prints_readably():
     assert repr(nn.MaxPool2d(3, 2)) == "MaxPool2d(kernel_size=(3, 3), stride=(2, 2), padding=(0, 0))"
     assert repr(nn.Dropout(0.2)) == "Dropout(p=0.2)"
     assert repr(nn.Linear(3, 2).weight) == "Parameter(2x3, float32)"
+
+
+@pytest.mark.parametrize("value", [np.array(["a", "b"]), np.array([{}, 1], object), np.array([[], 1], object)])
+def test_a_value_that_is_no_number_changes_nothing(value):
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    before = {name: array.copy() for name, array in network.state_dict().items()}
+    state = {name: np.full(array.shape, 9, "f") for name, array in before.items()}
+    with pytest.raises(ValueError, match=r"do not fit this Sequential:\n  1\.bias: "):
+        network.load_state_dict({**state, "1.bias": value})
+    for name, array in network.state_dict().items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
+def test_to_drops_gradients():
+    layer = nn.Linear(2, 2)
+    layer.backward(np.ones_like(layer(np.ones((1, 2), "f"))))
+    assert layer.weight.grad is not None
+    assert all(parameter.grad is None for parameter in layer.to(np.float64).parameters())
+
+
+@pytest.mark.parametrize("grad", [np.float32(1), np.array(1.0), np.float64(1)])
+def test_a_parameter_without_dimensions_has_arrays(grad):
+    parameter = nn.Parameter(np.float32(2))
+    parameter.accumulate(grad)
+    parameter.accumulate(grad)
+    assert isinstance(parameter.data, np.ndarray)
+    assert isinstance(parameter.grad, np.ndarray)
+    assert (parameter.grad.shape, parameter.grad.dtype, parameter.grad) == ((), np.float32, 2)
+    parameter.grad = np.float32(3)
+    assert isinstance(parameter.grad, np.ndarray)

@@ -99,3 +99,15 @@ def test_window_larger_than_the_input_is_refused(layer):
 def test_an_image_without_pixels_is_refused(layer):
     with pytest.raises(ValueError, match="without pixels"):
         layer(np.zeros((1, 2, 0, 3)))
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 1)])
+def test_the_gradient_of_a_window_with_nan_goes_to_the_last_nan(kernel, stride, padding):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 4, (2, 3, 7, 6)).astype(float)
+    x[rng.random(x.shape) < 0.15] = np.nan
+    layer, tensor = nn.MaxPool2d(kernel, stride, padding), torch.tensor(x, requires_grad=True)
+    y = layer(x)
+    grad = rng.standard_normal(y.shape)
+    torch.nn.functional.max_pool2d(tensor, kernel, stride, padding).backward(torch.tensor(grad))
+    np.testing.assert_allclose(layer.backward(grad), tensor.grad.numpy(), rtol=1e-12)
