@@ -14,6 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from experiments.errors import FacesError, suggest_path
+from mytorch.files import kind_of_file
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm", ".ppm", ".pbm", ".gif", ".tif", ".tiff"})
 MAX_PIXELS = 64_000_000
@@ -57,6 +58,8 @@ def decode(path: str | os.PathLike[str], at_least: int | None = None) -> tuple[n
     """Read an image as `read_image` does; return it and the mode of its file, named as in Pillow ("RGB", "I;16")."""
     path = Path(path)
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a FIFO would block until somebody writes
+            raise ImageError(f"{path}: is a {kind_of_file(path.stat().st_mode)}, expected an image file: remove it")
         with _quiet_pillow(), path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
             mode = image.mode
             _refuse_sizes(image, path)

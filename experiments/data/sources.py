@@ -273,5 +273,5 @@ def find_images(directory: str | os.PathLike[str]) -> tuple[Path, ...]:
     if not images and (folder / IMAGES).is_dir():
         images = images_in(folder / IMAGES)
     if not images:
-        raise FacesError(f"{folder}: no images lie directly in it{contents(folder)}: give the folder that holds them")
+        raise FacesError(f"{folder}: no images are directly in it{contents(folder)}: give the folder that holds them")
     return images

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.data.align.in_memory import AlignedFace, align_files
-from experiments.data.folders import existing_folder, folders_in, images_in
+from experiments.data.folders import existing_folder, folders_in, images_in, person_name
 from experiments.data.images import load_images
 from experiments.errors import FacesError
 from experiments.evaluation.gallery.store import Gallery, read_gallery, write_gallery
@@ -79,7 +79,9 @@ def enroll_folder(
     A picture given twice counts once. Raises FacesError where one picture is given to two people, and where no picture
     passes the gate.
     """
-    named = [(folder.name, path) for folder in folders_in(existing_folder(people)) for path in images_in(folder)]
+    named = [
+        (person_name(folder), path) for folder in folders_in(existing_folder(people)) for path in images_in(folder)
+    ]
     if not named:
         raise FacesError(f"{people}: no pictures in folders of it; expected one folder a person, with pictures inside")
     owners = {} if gallery is None else dict(zip(gallery.digests, gallery.people, strict=True))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments.data.align.in_memory import align_files
-from experiments.data.folders import folders_in, images_in
+from experiments.data.folders import folders_in, images_in, person_name
 from experiments.data.images import load_images
 from experiments.errors import FacesError
 from experiments.evaluation.scoring import EmbedOptions
@@ -42,7 +42,7 @@ def evaluate_known_unknown(
     cmc.png, and unknown_test_submission.csv (id,label) into `out`. Raises FacesError where the table and the pictures
     do not fit.
     """
-    people = {folder.name: images_in(folder) for folder in folders_in(images / KNOWN)}
+    people = {person_name(folder): images_in(folder) for folder in folders_in(images / KNOWN)}
     people = {name: paths for name, paths in people.items() if paths}
     if not people:
         raise FacesError(f"{images / KNOWN}: no pictures in folders of it; expected one folder a person")

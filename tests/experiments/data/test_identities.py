@@ -1,13 +1,17 @@
 import os
+import re
+import subprocess
+import sys
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from experiments.data.folders import find_identities, natural_key, subset
+from experiments.data.folders import find_identities, is_hidden, natural_key, subset
 from experiments.data.sources import find_images
 from experiments.errors import FacesError
 
@@ -89,7 +93,7 @@ def test_a_file(paint):
 def test_images_without_identity_folders(tmp_path, paint):
     for n in range(12):
         paint(f"{n}.png")
-    expect(r"no identity folders: 12 images lie directly in it; expected one folder per person", tmp_path)
+    expect(r"no identity folders: 12 images are directly in it; expected one folder per person", tmp_path)
 
 
 def test_an_empty_folder(tmp_path):
@@ -128,6 +132,109 @@ def test_parts_of_a_data_set_are_not_people(tmp_path, paint):
 def test_a_folder_that_may_not_be_listed(people):
     (people / "bob").chmod(0)
     expect("bob: permission denied", people)
+
+
+# Names, links and what is no file
+
+
+BAD_NAMES = st.binary(min_size=1, max_size=6).filter(lambda name: b"/" not in name and b"\0" not in name)
+
+
+def bad_name(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+@given(name=BAD_NAMES.filter(bad_name).filter(lambda name: not name.startswith(b".")), place=st.integers(0, 3))
+def test_a_name_that_is_not_utf8_is_refused_by_name_wherever_it_enters(tmp_path_factory, name, place):
+    root = tmp_path_factory.mktemp("names")
+    for person in ("a", "b"):
+        (root / person).mkdir()
+        (root / person / "1.png").touch()
+    bad = os.fsencode(root) + [b"/", b"/", b"/a/", b"/a/"][place] + name + [b"", b".png", b".png", b""][place]
+    if place in (0, 3):
+        os.mkdir(bad)
+    else:
+        pathlib_path = Path(os.fsdecode(bad))
+        pathlib_path.touch()
+    message = re.escape(repr(os.path.basename(bad)))
+    with pytest.raises(FacesError, match=f"{message} is not UTF-8, so no table can hold it: rename it"):
+        find_identities(root)
+    with pytest.raises(FacesError, match="is not UTF-8"):
+        find_identities(os.fsdecode(os.path.join(os.fsencode(root), b"\xe9")))
+
+
+@given(name=st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=20))
+def test_a_person_is_the_same_in_every_unicode_form(tmp_path_factory, name):
+    names = {unicodedata.normalize(form, name) for form in ("NFC", "NFD")}
+    assume(all(not is_hidden(one) and len(one.encode()) < 200 and one.strip(".") for one in names))
+    found = set()
+    for one in names:
+        root = tmp_path_factory.mktemp("forms")
+        for person in (one, "zz" if name != "zz" else "yy"):
+            (root / person).mkdir()
+            (root / person / "1.png").touch()
+        found.add(find_identities(root).names)
+    assert len(found) == 1
+    assert unicodedata.normalize("NFC", name) in found.pop()
+
+
+def test_two_forms_of_one_name_side_by_side_are_refused(people, paint):
+    for form in ("NFC", "NFD"):
+        paint(unicodedata.normalize(form, "José") + "/1.png")
+    if len(list(people.glob("Jos*"))) == 1:
+        pytest.skip("this file system composes names")
+    expect("two entries are named 'José', in different Unicode forms", people)
+
+
+@pytest.mark.parametrize("label", ["07", "7", "007", "99999999999999999999", "\u0667"])
+def test_the_order_of_labels_does_not_depend_on_the_process(tmp_path, paint, label):
+    labels = {"a.png": "07", "b.png": "7", "c.png": "10", "d.png": label, "e.png": "1"}
+    for name in labels:
+        paint(f"images/{name}")
+    (tmp_path / "labels.txt").write_text("".join(f"{name} {one}\n" for name, one in labels.items()))
+    program = f"from experiments.data.folders import find_identities as f; print(f({str(tmp_path)!r}).names)"
+    orders = set()
+    for seed in "12":
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        orders.add(subprocess.check_output([sys.executable, "-c", program], env=environment))
+    assert len(orders) == 1
+    names = list(find_identities(tmp_path).names)
+    if all(re.fullmatch("[0-9]+", name) for name in names):
+        assert names == sorted(set(labels.values()), key=lambda one: (int(one), one))
+
+
+def test_only_regular_files_are_images(people):
+    expected = find_identities(people).paths
+    os.mkfifo(people / "bob" / "pipe.png")
+    (people / "bob" / "nowhere.png").symlink_to("none.png")
+    assert find_identities(people).paths == expected
+
+
+@pytest.mark.parametrize("target", ["{root}/Ann/b.png", "{root}/bob/2.png", "2.png", "../Ann/b.png"])
+def test_a_link_within_the_data_is_an_image(people, target):
+    (people / "bob" / "link.png").symlink_to(target.format(root=people))
+    assert people / "bob" / "link.png" in find_identities(people).paths
+
+
+def test_a_link_to_a_file_elsewhere_is_refused_by_name(people, tmp_path_factory):
+    secret = tmp_path_factory.mktemp("elsewhere") / "secret.png"
+    secret.write_text("secret")
+    (people / "bob" / "link.png").symlink_to(secret)
+    expect(r"bob/link\.png: is a link that leads out of .*: put the file itself there", people)
+    with pytest.raises(FacesError, match="leads out of"):
+        find_images(people / "bob")
+
+
+def test_linked_folders_are_people_too(people, tmp_path_factory):
+    other = tmp_path_factory.mktemp("disk")
+    for person in ("Ann", "bob"):
+        (other / person).symlink_to(people / person)
+    (tmp_path_factory.mktemp("links") / "set").symlink_to(other)
+    assert find_identities(other).names == ("Ann", "bob")
 
 
 # A subset of the people
@@ -184,7 +291,7 @@ def test_images_of_a_flat_folder_are_in_natural_order(tmp_path, paint):
 
 
 def test_a_flat_folder_without_images(tmp_path, paint):
-    with pytest.raises(FacesError, match="no images lie directly in it: it is empty"):
+    with pytest.raises(FacesError, match="no images are directly in it: it is empty"):
         find_images(tmp_path)
     paint("n1/1.png")
     paint("n2/1.png")
