@@ -42,7 +42,7 @@ def _drawn(seed: int, number: int) -> np.ndarray:
     """A face from the front, in the middle, sharp."""
     scene = draw_scene(seed, number, 0)
     camera = replace(scene.camera, scale=0.38, center=(0.5, 0.52), blur=0.0, noise=0.0, contrast=1.1)
-    front = replace(scene, pose=Pose(0.15, 0.0, 0.0), obstacle=None, camera=camera)
+    front = replace(scene, pose=Pose(0.15, 0.0, 0.0), occlusion=None, camera=camera)
     return render(draw_identity(seed, number), front, DRAWN)
 
 
