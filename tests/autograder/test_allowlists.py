@@ -28,9 +28,9 @@ def _run(folder: Path, code: str, **how: bool) -> str:
     text = f"import traceback\ntry:\n    {indented}\nexcept BaseException: traceback.print_exc()\nclass Thing: pass\n"
     (folder / "mine.py").write_text(text)
     os.chmod(folder, 0o755)
-    request = {"classes": {"Thing": ["mine", "Thing"]}, "cases": []}
+    request = {"classes": {"Thing": ["mine.py", "Thing"]}, "folders": [[".", False]], "cases": []}
     with Sandbox(folder, ["torch", "scipy.signal", "autograder"], LIBRARIES, **how) as box:
-        return box.run({**request, "paths": [box.root]}, [np.zeros(3)], Limits(seconds=20)).output
+        return box.run(request, [np.zeros(3)], Limits(seconds=20)).output
 
 
 _HARMS = """
@@ -200,7 +200,7 @@ def test_starting_a_program_oneself_is_reported(tmp_path: Path, default: Rubric,
     act = "import subprocess\ntry: subprocess.run(['true'])\nexcept OSError: pass\n"
     (tmp_path / "resampling.py").write_text(act + (tmp_path / "correct" / "resampling.py").read_text())
     (test,) = grade(tmp_path, default, Options(only=("Upsample1d",), jailed=jailed)).tests
-    assert test.remarks == ["The submission tried to do what it may not: it starts another program."]
+    assert test.remarks == ["The submission tried something forbidden: it starts another program."]
 
 
 _GRADE = """
