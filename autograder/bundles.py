@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from autograder.render.autolab import COLUMNS
 from autograder.rubric import Rubric
 from mytorch.files import atomic_write
 
@@ -122,10 +123,11 @@ def autolab(out: Path, rubric: Rubric) -> None:
         f"- {section.name}: {sum(test.points for test in section.tests):g} points{', extra' if section.extra else ''}\n"
         for section in rubric.sections
     )
+    scoreboard = f"\nThe scoreboard's column specification is\n\n    {COLUMNS}\n" if rubric.leaderboard else ""
     for name, text in {
         "autograde-Makefile": _MAKEFILE,
         "requirements.txt": _REQUIREMENTS,
-        "README.md": _README + problems,
+        "README.md": _README + problems + scoreboard,
     }.items():
         with atomic_write(out / name) as path:
             path.write_text(text, encoding="utf-8")

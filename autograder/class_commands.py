@@ -25,6 +25,13 @@ A second run grades what is new or has changed, and keeps the rest. The exit
 status is 3 where the grader failed on some, which then have no mark.
 """
 
+LEADERBOARD = """Example:
+
+ python -m autograder leaderboard ./submissions --out ./leaderboard --seconds 10
+
+In Gradescope and Autolab: `leaderboard: 10` in the rubric.
+"""
+
 SIMILARITY = """Example:
 
  python -m autograder similarity ./submissions --out ./similarity --given ./template
@@ -116,6 +123,39 @@ def similarity(
         if work.reason:
             typer.echo(f"not compared: {work.name}: {work.reason}", err=True)
     typer.echo(f"{len(works)} hand-ins, {len(pairs)} pairs with code in common: {out / 'index.html'}")
+
+
+def leaderboard(
+    folder: Annotated[Path, typer.Argument(help="A folder, archive or Python file in it for each hand-in.")],
+    out: Annotated[Path, typer.Option(help="For leaderboard.html and leaderboard.csv.")] = Path("leaderboard"),
+    seconds: Annotated[float, typer.Option(min=1, max=300, help="The time that each CNN may train.")] = 10.0,
+    rubric: RubricOption = "default",
+    seed: SeedOption = None,
+) -> None:
+    """Rank a class by how well their CNNs learn within a time budget, and how fast they compute."""
+    import secrets
+
+    from autograder.classroom import submissions
+    from autograder.leaderboard import Ranked, rank
+    from autograder.render import gradebook, leaderpage
+
+    def tell(ranked: Ranked, done: int, total: int) -> None:
+        standing = ranked.standing
+        parts = [f"accuracy {standing.accuracy:.1%}"] if standing.accuracy is not None else []
+        parts += [f"{standing.speed:,.0f} samples/s"] if standing.speed is not None else []
+        typer.echo(f"[{done}/{total}] {ranked.name}: {', '.join([*parts, *filter(None, [standing.reason])])}")
+
+    one_thread()
+    rules = load_rubric(rubric)
+    drawn = secrets.randbelow(1 << 32) if seed is None else seed
+    try:
+        ranked, ours = rank(submissions(folder, out), rules, seconds, drawn, tell)
+        out.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        stop(str(error))
+    write(leaderpage.page(ranked, ours, seconds, drawn), out / "leaderboard.html")
+    write(gradebook.leaders(ranked), out / "leaderboard.csv")
+    typer.echo(f"{len(ranked)} hand-ins: {out / 'leaderboard.html'}")
 
 
 def _progress() -> "Callable[[Entry, int, int], None]":

@@ -130,6 +130,7 @@ def handout(
 
 
 app.command("grade-all", epilog=class_commands.GRADE_ALL)(class_commands.grade_all)
+app.command("leaderboard", epilog=class_commands.LEADERBOARD)(class_commands.leaderboard)
 app.command("similarity", epilog=class_commands.SIMILARITY)(class_commands.similarity)
 
 

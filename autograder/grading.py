@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+from autograder import leaderboard
 from autograder.bounded import BoundedError, call
 from autograder.checks import FAMILIES
 from autograder.checks.case import MAIN, Case, Dialect
@@ -52,6 +53,7 @@ def grade(
     given = rubric.seed if options.seed is None else options.seed
     seed = secrets.randbelow(1 << 32) if given is None else given
     wanted = {name for _, test in tests for name in (test.check, *FAMILIES[test.check].uses)}
+    wanted |= {*leaderboard.CLASSES} if rubric.leaderboard else set()
     left_out: list[str] = []
     with staged(source, left_out) as folder:
         found = _found(folder, wanted, source)
@@ -64,6 +66,7 @@ def grade(
                 results.append(_with_causes(result, results, found, folder))
                 tell(results[-1])
             protections = box.protections
+            standing = leaderboard.measure(found, box, rubric.leaderboard, seed) if rubric.leaderboard else None
     return Report(
         submission=source.name,
         rubric=rubric.title,
@@ -73,6 +76,7 @@ def grade(
         missing=sorted({test.check for _, test in tests} - set(found.classes)),
         notes=[*left_out, *notes(found)],
         protections=protections,
+        standing=standing,
     )
 
 

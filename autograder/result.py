@@ -65,6 +65,15 @@ class TestResult(_Data):
         return list(dict.fromkeys(part.hint for part in self.parts if part.hint))
 
 
+class Standing(_Data):
+    """What a leaderboard ranks: samples per second, accuracy from 0 to 1, and why one of them is missing."""
+
+    speed: float | None = None
+    accuracy: float | None = None
+    epochs: int = 0
+    reason: Text = ""
+
+
 class Report(_Data):
     """A whole submission."""
 
@@ -76,6 +85,7 @@ class Report(_Data):
     missing: list[str] = []
     notes: list[Text] = []
     protections: dict[str, bool] = {}
+    standing: Standing | None = None
 
     @property
     def mark(self) -> float:

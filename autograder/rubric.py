@@ -88,6 +88,7 @@ class Rubric(_Strict):
     float32: Literal["values", "dtype"] = Field(
         "values", description="for float32 input: accept right values in any float type, or in float32 only"
     )
+    leaderboard: float = Field(0.0, ge=0, le=300, description="seconds of training for a leaderboard; 0: none")
     sections: list[Section] = Field(min_length=1)
 
     @field_validator("sections")

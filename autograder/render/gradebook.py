@@ -1,4 +1,4 @@
-"""A class's marks as CSV: our own table, and what Canvas and Moodle import. And pairs of similar hand-ins.
+"""A class's marks as CSV: our own table, and what Canvas and Moodle import. And leaders, and pairs of similar hand-ins.
 
 Every text is one that no spreadsheet takes for a formula.
 """
@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from autograder.leaderboard import Ranked
 from autograder.policy import Scored
 from autograder.render.table import number
 from autograder.result import Entry
@@ -118,6 +119,16 @@ def similar(pairs: Sequence[Pair]) -> str:
     for pair in pairs:
         parts: list[str | float] = [round(pair.share, 4), cell(pair.left.name), cell(pair.right.name)]
         rows.append([*parts, round(pair.of_left, 4), round(pair.of_right, 4), pair.shared])
+    return _written(rows)
+
+
+def leaders(ranked: Sequence[Ranked]) -> str:
+    """The leaderboard, best first; an empty cell where something could not be measured."""
+    rows: list[list[str | float]] = [["hand-in", "accuracy", "epochs", "samples per second", "remark"]]
+    for entry in ranked:
+        standing = entry.standing
+        values = ["" if value is None else value for value in (standing.accuracy, standing.epochs, standing.speed)]
+        rows.append([cell(entry.name), *values, cell(standing.reason)])
     return _written(rows)
 
 

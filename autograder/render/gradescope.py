@@ -93,6 +93,7 @@ def render(report: Report) -> str:
             visibility="visible",
             stdout_visibility="hidden",
             tests=tests,
+            leaderboard=_leaders(report),
             extra_data={"seed": report.seed, "rubric": report.rubric, "notes": report.notes + weaknesses(report)},
         )
     )
@@ -111,6 +112,17 @@ def ungraded(rubric: Rubric, reason: str) -> str:
             extra_data={"rubric": rubric.title},
         )
     )
+
+
+def _leaders(report: Report) -> list[Leader] | None:
+    """The leaderboard's columns; a value that could not be measured is 0."""
+    standing = report.standing
+    if standing is None:
+        return None
+    return [
+        Leader(name="Accuracy", value=standing.accuracy or 0.0, order="desc"),
+        Leader(name="Samples per second", value=standing.speed or 0.0, order="desc"),
+    ]
 
 
 def _missing(report: Report) -> list[str]:
