@@ -23,7 +23,7 @@ FLOORS = [
     "device memory threads geometry modes random files version",
     "ops",
     "nn",
-    "optim gradcheck checkpoint config data summary",
+    "optim gradcheck checkpoint config data summary testing",
     "course",
 ]
 """Inside mytorch: a module imports from its own floor and those before it."""
