@@ -116,7 +116,7 @@ def _prefetch(items: Iterable[Item], buffer_size: int) -> Generator[Item, None, 
 
 def _produce(items: Iterable[Any], queue: Queue, stopped: Event) -> None:
     """Put every item into the queue, then the end or the exception, until `stopped` is set."""
-    iterator = None
+    iterator: Any = None
     try:
         iterator = iter(items)
         for item in iterator:

@@ -101,7 +101,7 @@ class _Check:
         value, grad = self.gradients[name]
         count = min(value.size, MAX_COMPARED_ELEMENTS)
         chosen = np.sort(np.random.default_rng(0).choice(value.size, count, replace=False))
-        found = (-1.0, (), 0.0, 0.0)
+        found: tuple[float, tuple[int, ...], float, float] = (-1.0, (), 0.0, 0.0)
         with no_grad():
             for index in (tuple(map(int, np.unravel_index(flat, value.shape))) for flat in chosen):
                 numerical, analytical = self._central_difference(value, index), float(grad[index])
