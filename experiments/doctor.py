@@ -1,17 +1,30 @@
-"""What is installed here, what computes, what is missing, and how to get it. Nothing absent stops it."""
+"""What is installed, what computes, what is missing and how to get it; and what killed commands left behind."""
 
+import os
 import platform
+import re
+import shutil
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from experiments.errors import FacesError
 from experiments.requirements import DISTRIBUTION, install_command, installed_version, requirements
 
 DRIVER = Path("/proc/driver/nvidia/version")
-"""There where Linux has loaded NVIDIA's driver."""
+"""This file exists where Linux has loaded NVIDIA's driver."""
+
+TEMPORARY = re.compile(r"\.(?:(?P<name>.+)\.[0-9a-f]{8}(?P<suffix>\.\w+)?|tmp\w{6})")
+"""How commands name what is not finished: `.NAME.8 hexadecimal digits`, and NAME's suffix; and how safetensors does."""
+
+MIN_AGE = 3600.0
+"""Seconds without a change after which a temporary file counts as left behind: no command pauses for an hour."""
+
+DEPTH = 4
 
 PURPOSES = {
     "faces": "training, evaluation, verification and the other commands on images",
@@ -23,30 +36,30 @@ PURPOSES = {
     "tensorboard": "faces train --tensorboard",
     "tune": "faces tune",
 }
-"""What each extra of the installation is for. CuPy's extras, for a machine with an NVIDIA GPU alone, are apart."""
+"""What each extra of the installation is for. CuPy's extras are only advised where there is an NVIDIA GPU."""
 
 
 @dataclass
 class Report:
-    """facts: by section, then by name. missing: what nothing works without. advice: what more there could be."""
+    """facts: by section, then by name. missing: what every command needs. advice: what only some commands need."""
 
     facts: dict[str, dict[str, str]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """The report to print, a fact a line, and at its end what to do."""
+        """Return the report to print: one fact per line, and at the end what to do."""
         width = max(len(name) for section in self.facts.values() for name in section)
         said = []
         for title, section in self.facts.items():
             said += [title, *(f"  {name:<{width}}  {value}" for name, value in section.items()), ""]
         said += [f"missing: {line}" for line in self.missing]
-        said += [f"possible: {line}" for line in self.advice]
+        said += [f"optional: {line}" for line in self.advice]
         return [*said, *([] if self.missing else ["everything that is needed is installed"])]
 
 
 def examine() -> Report:
-    """Look at the machine and the installation. Nothing is downloaded, changed or trained."""
+    """Look at the machine, the installation and the current folder. Downloads, changes and trains nothing."""
     report = Report()
     report.facts["faces"] = {
         "mytorch-faces": installed_version(DISTRIBUTION) or "run from its folder, not installed",
@@ -56,7 +69,69 @@ def examine() -> Report:
     _packages(report, requirements())
     _mytorch(report)
     _torch(report)
+    _leftovers(report, Path())
     return report
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A temporary file or folder that a killed command left behind. size: in bytes, with all that is in it."""
+
+    path: Path
+    size: int
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a command, or safetensors for it, gives such a name to what is not finished."""
+    found = TEMPORARY.fullmatch(name)
+    return found is not None and found["suffix"] in (None, Path(found["name"] or "").suffix)
+
+
+def find_leftovers(folder: Path, min_age: float = MIN_AGE, depth: int = DEPTH) -> list[Leftover]:
+    """Return the temporary files and folders below a folder in which nothing has changed for `min_age` seconds.
+
+    depth: how many levels of folders to look into. Links are not followed.
+    """
+    found: list[Leftover] = []
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:  # a folder that may not be read
+        return []
+    for entry in entries:
+        if is_temporary(entry.name) and not entry.is_symlink():
+            newest, size = _newest_and_size(Path(entry.path))
+            if time.time() - newest >= min_age:
+                found.append(Leftover(Path(entry.path), size))
+        elif entry.is_dir(follow_symlinks=False) and depth > 1 and not entry.name.startswith("."):
+            found += find_leftovers(Path(entry.path), min_age, depth - 1)
+    return found
+
+
+def remove_leftovers(folder: Path, min_age: float = MIN_AGE) -> list[Leftover]:
+    """Remove what `find_leftovers` finds, and return it. Raises FacesError where the folder does not exist."""
+    if not folder.is_dir():
+        raise FacesError(f"{folder}: no such folder to clean")
+    found = find_leftovers(folder, min_age)
+    for one in found:
+        if one.path.is_dir():
+            shutil.rmtree(one.path, ignore_errors=True)
+        else:
+            one.path.unlink(missing_ok=True)
+    return found
+
+
+def _newest_and_size(path: Path) -> tuple[float, int]:
+    """The time of the last change in a file or folder, and the bytes in it."""
+    files = [path, *(path.rglob("*") if path.is_dir() else ())]
+    states = [file.lstat() for file in files if file.exists() or file.is_symlink()]
+    return max((state.st_mtime for state in states), default=time.time()), sum(state.st_size for state in states)
+
+
+def _leftovers(report: Report, folder: Path) -> None:
+    if found := find_leftovers(folder):
+        size = sum(one.size for one in found) / 1e6
+        report.facts["left behind by killed commands"] = {str(one.path): f"{one.size / 1e6:,.1f} MB" for one in found}
+        report.advice.append(f"remove the {len(found)} left behind ({size:,.1f} MB): faces doctor --clean .")
 
 
 def _packages(report: Report, needed: Mapping[str, Sequence[str]] | None) -> None:
@@ -116,7 +191,7 @@ def _torch(report: Report) -> None:
 
 
 def _imported(report: Report, name: str, package: str) -> ModuleType | None:
-    """The module; None, and a line in the report, where it or the package that it needs is absent or broken."""
+    """Return the module; None, and a line in the report, where it or the package that it needs is absent or broken."""
     try:
         return import_module(name)
     except Exception as error:  # a broken build may raise anything: a library it cannot find, an attribute that is gone

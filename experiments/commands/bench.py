@@ -77,17 +77,26 @@ def doctor(
         int, typer.Option(min=32, max=224, help="With --smoke: pixels per side, where the network allows it.")
     ] = 64,
     epochs: Annotated[int, typer.Option(min=1, help="With --smoke: epochs per stage.")] = 1,
+    clean: Annotated[
+        Path | None,
+        typer.Option("--clean", metavar="DIR", help="Remove temporary files that killed commands left in DIR."),
+    ] = None,
 ) -> None:
     """Report what is installed, what is missing, and how to get it.
 
-    Also what computes: BLAS, threads, GPU. Exit status 1 where something that every command needs is missing; what only
-    some need is advice.
+    Also what computes (BLAS, threads, GPU), and the temporary files that killed commands left in this folder. Exit
+    status 1 where something that every command needs is missing; what only some need is advice.
 
     Example: `faces doctor`
     """
-    from experiments.doctor import examine
+    from experiments.doctor import examine, remove_leftovers
     from experiments.progress import say
 
+    if clean is not None:
+        for one in (removed := remove_leftovers(clean)):
+            say(f"removed {one.path}, {one.size / 1e6:,.1f} MB")
+        say(f"{clean}: {len(removed)} temporary files and folders removed")
+        return
     report = examine()
     for line in report.lines():
         say(line)

@@ -8,9 +8,9 @@ DIRECTORY/answers/test.csv                the same rows with the true labels
 
 import multiprocessing
 import os
+import secrets
 import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -192,7 +192,8 @@ def _appearing(directory: Path) -> Iterator[Path]:
     try:
         if directory.is_dir() and any(directory.iterdir()):
             raise FacesError(f"{directory}: expected a new or an empty folder, but it holds files; choose another one")
-        staging = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+        staging = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}")
+        staging.mkdir(mode=0o700)
     except FileNotFoundError as error:
         raise FacesError(
             f"{directory.parent}: expected the folder to write into, but there is none; make it"
