@@ -44,7 +44,7 @@ EXECUTED = list(LESSONS)
 
 def test_the_readme_is_one_screen_with_one_image_of_faces():
     assert len(README.splitlines()) <= 120
-    assert re.findall(r"!\[[^]]+\]\(([^)]+)\)", README) == ["results/synthetic/predictions.png"]
+    assert re.findall(r"!\[[^]]+\]\(([^)]+)\)", README) == ["results/answers/answers.png"]
 
 
 def test_every_tutorial_is_found():
