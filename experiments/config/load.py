@@ -1,6 +1,8 @@
 """Loading a recipe: finding it by name, changing settings, and resolving what its network decides."""
 
 from collections.abc import Iterable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +48,39 @@ def _find_recipe_file(source: str | Path) -> Path:
             raise FacesError(f"{path}: no such recipe file; {hint}")
         return path
     if str(source) not in recipe_names():
-        near = nearest_name(str(source), recipe_names())
-        hint = f"did you mean {near!r}?" if near else f"known recipes: {', '.join(recipe_names())}."
-        raise FacesError(f"no recipe is called {str(source)!r}: {hint} The path of a .yaml file also works.")
+        raise FacesError(f"no recipe is called {str(source)!r}: {_suggest(str(source))}")
     return RECIPES_FOLDER / f"{source}.yaml"
+
+
+def _suggest(name: str) -> str:
+    """Say which recipe, or which setting, an unknown name may mean. It may be timm's name of a network."""
+    if recipe := recipe_of_network(name):
+        return f"it is a network's name; did you mean the recipe {recipe!r}?"
+    if near := nearest_name(name, recipe_names()):
+        return f"did you mean {near!r}? The path of a .yaml file also works."
+    network = name.removeprefix("timm:")
+    if find_spec("timm") and import_module("timm").is_model(network.partition(".")[0]):
+        return f"it is a network of timm: faces train resnet18 --set model.backbone=timm:{network}"
+    return f"known recipes: {', '.join(recipe_names())}. The path of a .yaml file also works."
+
+
+def recipe_of_network(name: str) -> str | None:
+    """Return the recipe that trains a network, by the network's name here or in timm; of several, the plainest.
+
+    timm's tag of pretrained weights (".a1_in1k") and prefixes and suffixes of its variants ("tf_", "_100") are ignored.
+    """
+    wanted = _plain_network(name)
+    found = []
+    for recipe in recipe_names():
+        model = read_settings(RECIPES_FOLDER / f"{recipe}.yaml").get("model", {})
+        if wanted in {_plain_network(model[key]) for key in ("name", "backbone") if key in model}:
+            found.append(recipe)
+    return min(found, key=lambda recipe: (_plain_network(recipe) != wanted, len(recipe)), default=None)
+
+
+def _plain_network(name: str) -> str:
+    plain = name.casefold().removeprefix("timm:").partition(".")[0]
+    return plain.removeprefix("tf_").removesuffix("_100").replace("_", "").replace("-", "")
 
 
 def apply_setting(tree: dict[str, Any], setting: str) -> None:
