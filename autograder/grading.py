@@ -91,7 +91,7 @@ def _found(folder: Path, names: Collection[str], source: Path) -> Found:
 def _contained(section: Section, test: Test, seed: int, found: Found, box: Sandbox, rubric: Rubric) -> TestResult:
     """One test; GraderError where the grader cannot judge what came back."""
     try:
-        return _test(section, test, seed, found, box, rubric)
+        return grade_test(section, test, seed, found, box, rubric)
     except SandboxError:
         raise
     except Exception as error:
@@ -115,7 +115,8 @@ def chosen(rubric: Rubric, only: Sequence[str]) -> list[tuple[Section, Test]]:
     return named
 
 
-def _test(section: Section, test: Test, seed: int, found: Found, box: Sandbox, rubric: Rubric) -> TestResult:
+def grade_test(section: Section, test: Test, seed: int, found: Found, box: Sandbox, rubric: Rubric) -> TestResult:
+    """One test of one submission; SandboxError if the sandbox itself fails."""
     family = FAMILIES[test.check]
     definition = found.classes.get(test.check)
     if definition is None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 FULL, LESS, UNGRADED, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
-RubricOption = Annotated[str, typer.Option(help="default, earlier, or the path of a YAML file.")]
+RubricOption = Annotated[str, typer.Option(help="A name from `rubrics`, or the path of a YAML file.")]
 SeedOption = Annotated[
     int | None,
     typer.Option(min=0, max=2**32 - 1, help="Of the tests' numbers; by default the rubric's, or a drawn one."),

@@ -118,13 +118,21 @@ def _guesses(name: str, values: Values) -> Mapping[str, Guesses]:
         case "GELU":
             inner = np.sqrt(2 / np.pi) * (Z + 0.044715 * Z**3)
             forward["gelu_tanh"] = lambda: Z * (1 + np.tanh(inner)) / 2
+            tanh_Phi = (1 + np.tanh(inner)) / 2
+            backward["gelu_tanh "] = lambda: dLdA * (tanh_Phi + Z * np.exp(-(Z**2) / 2) / np.sqrt(2 * np.pi))
             backward["gelu_half"] = lambda: dLdA * oracle.calculate(lambda z: 0.5 * (1 + torch.erf(z / 2**0.5)), Z)
             backward["gelu_tanh"] = lambda: oracle.gradients(
                 lambda t: F.gelu(t["A"], approximate="tanh"), {"A": Z}, dLdA
             )["A"]
         case "Softmax":
             forward["softmax_axis"] = lambda: oracle.calculate(lambda z: torch.softmax(z, 0), Z)
+            by_row = np.exp(Z - Z.max(1, keepdims=True)) / np.exp(Z - Z.max(1, keepdims=True)).sum(0)
+            forward["softmax_axis "] = lambda: by_row
+            backward["softmax_axis  "] = lambda: by_row * (dLdA - (dLdA * by_row).sum(1, keepdims=True))
             forward["softmax_all"] = lambda: np.exp(Z) / np.exp(Z).sum()
+            over_batch = np.exp(Z - Z.max(0)) / np.exp(Z - Z.max(0)).sum(0)
+            backward["softmax_axis"] = lambda: over_batch * (dLdA - (dLdA * over_batch).sum(1, keepdims=True))
+            backward["softmax_axis "] = lambda: over_batch * (dLdA - (dLdA * over_batch).sum(0, keepdims=True))
             backward["softmax_diagonal"] = lambda: dLdA * out * (1 - out)
             backward["softmax_sum"] = lambda: out * (dLdA - dLdA.sum(1, keepdims=True))
     return {"Z": forward, "dLdA": backward}
@@ -137,9 +145,11 @@ def _swish_guesses(values: Values) -> Mapping[str, Guesses]:
         "Z": {"swish_beta_ignored": lambda: Z * S1, "swish_sigmoid_only": lambda: S},
         "dLdA": {
             "swish_beta_ignored": lambda: dLdA * (S1 + Z * S1 * (1 - S1)),
+            "swish_beta_ignored ": lambda: dLdA * (S1 + beta * Z * S1 * (1 - S1)),
             "swish_beta_backward": lambda: dLdA * (S + Z * S * (1 - S)),
         },
         "dLdbeta": {
+            "swish_beta_ignored": lambda: np.sum(dLdA * Z**2 * S1 * (1 - S1)),
             "batch_divided": lambda: values.gradients["beta"] / len(Z),
             "swish_beta_mean": lambda: values.gradients["beta"] / Z.size,
             "swish_beta_unsummed": lambda: dLdA * Z**2 * S * (1 - S),

@@ -105,7 +105,6 @@ def _linear_guesses(values: Values) -> Mapping[str, Guesses]:
             "bias_axes": lambda: dLdZ.sum(1, keepdims=True),
             "bias_axes ": lambda: dLdZ.sum(1),
             "bias_row": lambda: dLdb.T,
-            "bias_row ": lambda: dLdb[:, 0],
             "bias_axes  ": lambda: dLdZ,
             "bias_axes   ": lambda: np.asarray(dLdZ.sum()),
         },

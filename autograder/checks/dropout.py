@@ -57,7 +57,14 @@ def dropout(name: str) -> Family:
 
     def _evaluated(A: Array, p: float) -> Case:
         script = Script().new("layer", name, p).evaluate("layer", A, out="Z")
-        expected = {"Z": Expectation("Z in evaluation", EVALUATION, A, {"eval_scaled": lambda: A * (1 - p)})}
+        expected = {
+            "Z": Expectation(
+                "Z in evaluation",
+                EVALUATION,
+                A,
+                {"eval_scaled": lambda: A * (1 - p), "eval_scaled ": lambda: A / (1 - p)},
+            )
+        }
         return Case(f"{name}({p}) with eval=True", script, expected, A.size)
 
     def _edges(A: Array, upstream: Array, p: float, number: int, drawn: Array, dialect: Dialect) -> list[Case]:
@@ -76,7 +83,8 @@ def dropout(name: str) -> Family:
             Case(f"{name}({p}), the input afterwards", unchanged,
                  {"A": Expectation("A afterwards", EDGES, A, exact=True)}, A.size, "input_changed"),
             Case(f"{name}({p}), the generator afterwards", once,
-                 {"draw": Expectation("the next random number", EDGES, np.array(after.random_sample()), exact=True)},
+                 {"draw": Expectation("the next random number", EDGES, np.array(after.random_sample()), exact=True,
+                                      needs=(FORWARD,))},
                  A.size, "draws"),
         ]  # fmt: skip
 

@@ -104,7 +104,9 @@ def _expected(widths: tuple[int, ...], inputs: dict[str, Array], upstream: Array
     forward["last_activation_missing"] = lambda: output("last_activation_missing")
     expected = {
         "Z": Expectation("the output", FORWARD, output(), forward),
-        "dLdA": Expectation("dLdA", INPUT, right["A"], {mistake: guess("A", mistake) for mistake in mistakes}),
+        "dLdA": Expectation(
+            "dLdA", INPUT, right["A"], {mistake: guess("A", mistake) for mistake in mistakes}, needs=(FORWARD,)
+        ),
     }
     for i in range(len(widths) - 1):
         for parameter, part in (("W", WEIGHT), ("b", BIAS)):
@@ -112,5 +114,5 @@ def _expected(widths: tuple[int, ...], inputs: dict[str, Array], upstream: Array
             value = right[name] / (batch if old else 1)
             what = f"layers[{i if old else 2 * i}].dLd{parameter}"
             guesses = {mistake: guess(name, mistake) for mistake in mistakes}
-            expected[f"dLd{name}"] = Expectation(what, part, value, guesses)
+            expected[f"dLd{name}"] = Expectation(what, part, value, guesses, needs=(FORWARD,))
     return expected

@@ -185,7 +185,7 @@ def _once(shape: Shape, g: np.random.Generator, part: str = "") -> Case:
         return lambda: oracle.value(lambda t: shape.forward(t, mistake), {**weights, "A": A})
 
     def needs(own: str) -> tuple[str, ...]:
-        return (own,) if part else ()
+        return (own, FORWARD) if part else () if own == FORWARD else (FORWARD,)
 
     Z = oracle.value(shape.forward, {**weights, "A": A})
     guesses = {mistake: logits(mistake) for mistake in _MISTAKES}

@@ -80,11 +80,12 @@ def _running(layer: Layer, g: np.random.Generator) -> Case:
     script = Script().new("layer", layer.name, *layer.args)
     layer.give(script, "layer", first)
     M, V = np.zeros(layer.parameters["BW"]), np.ones(layer.parameters["BW"])
-    expected = {}
+    expected, batches = {}, list[Array]()
     for values, suffix in ((first, "_1"), (second, "_2")):
         script.call("layer", "forward", values.A)
         script.get("layer", "running_M", f"M{suffix}").get("layer", "running_V", f"V{suffix}")
-        guesses = running_guesses(values.A, M, V, alpha)
+        batches.append(values.A)
+        guesses = running_guesses(list(batches), M, V, alpha)
         batch_M, batch_V = _statistics(values.A)
         M, V = alpha * M + (1 - alpha) * batch_M, alpha * V + (1 - alpha) * batch_V
         expected[f"M{suffix}"] = Expectation(f"running_M after batch {suffix[1]}", RUNNING, M, guesses["M"])
@@ -105,6 +106,7 @@ def _evaluated(layer: Layer, g: np.random.Generator) -> Case:
         "eval_uses_batch": lambda: BW * (second.A - batch_M) / np.sqrt(batch_V + EPS) + Bb,
         "eval_stale_input": lambda: BW * (first.A - training_M) / np.sqrt(training_V + EPS) + Bb,
         "eval_stale_input ": lambda: BW * (first.A - M) / np.sqrt(V + EPS) + Bb,
+        "eps_large": lambda: BW * (second.A - M) / np.sqrt(V + 1e-5) + Bb,
         "eval_not_scaled": lambda: (second.A - M) / np.sqrt(V + EPS),
         "variance_not_rooted": lambda: BW * (second.A - M) / (V + EPS) + Bb,
     }
@@ -113,7 +115,7 @@ def _evaluated(layer: Layer, g: np.random.Generator) -> Case:
     script.call("layer", "forward", first.A).set("layer", "running_M", M).set("layer", "running_V", V)
     script.evaluate("layer", second.A, out="Z").get("layer", "running_M", "M").get("layer", "running_V", "V")
     expected = {
-        "Z": Expectation("Z in evaluation", EVALUATION, Z, guesses),
+        "Z": Expectation("Z in evaluation", EVALUATION, Z, guesses, needs=(RUNNING,)),
         "M": Expectation(
             "running_M after evaluation", RUNNING, M, {"eval_updates": lambda: alpha * M + (1 - alpha) * batch_M}
         ),

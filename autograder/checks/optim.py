@@ -27,7 +27,11 @@ def optimizer(name: str) -> Family:
 
     def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, name)
-        cases = [*(_steps(name, settings, g) for settings in _SETTINGS[name]), _several(name, dialect, g)]
+        cases = [
+            *(_steps(name, settings, g) for settings in _SETTINGS[name]),
+            _several(name, dialect, g),
+            _gradient_kept(name, g),
+        ]
         return [*cases, *([_listed(name, g)] if dialect in ("bonus", "hw1p1") else [])]
 
     return Family(name, (FIRST, LATER, BIASES, EDGES), build)
@@ -116,29 +120,33 @@ def _guesses(
 
 
 def _several(name: str, dialect: Dialect, g: np.random.Generator) -> Case:
-    """Two layers, with activations between them except in the old dialect; gradients stay as they are."""
+    """Two layers, with activations between them except in the old dialect."""
     layers, gradients = _layers(g)
     between = dialect != "hw1p1-old"
     script = _model(layers, gradients[0], between).new("optimizer", name, Kept("model"), lr=0.1)
     script.call("optimizer", "step")
     second = 2 if between else 1
-    script.get("model", "layers.0.W", "W0").get("model", f"layers.{second}.W", "W1").get(
-        "model", "layers.0.dLdW", "dLdW"
-    )
+    script.get("model", "layers.0.W", "W0").get("model", f"layers.{second}.W", "W1")
     right = [
         _trajectory(name, {"lr": 0.1}, layer["W"], [gradient["dLdW"]])[0]
         for layer, gradient in zip(layers, gradients[0], strict=True)
     ]
-    still: dict[str, Guess] = {"step_missing": lambda: layers[1]["W"]}
     expected = {
         "W0": Expectation("layers[0].W", EDGES, right[0], needs=(FIRST,)),
-        "W1": Expectation(f"layers[{second}].W", EDGES, right[1], still, needs=(FIRST,)),
-        "dLdW": Expectation("layers[0].dLdW afterwards", EDGES, gradients[0][0]["dLdW"], exact=True),
+        "W1": Expectation(f"layers[{second}].W", EDGES, right[1], needs=(FIRST,)),
     }
     words = "two layers and an activation after each" if between else "two layers"
-    return Case(
-        f"{name}(model, lr=0.1), {words}", script, expected, 8, "layer_without_W" if between else "several_layers"
-    )
+    return Case(f"{name}(model, lr=0.1), {words}", script, expected, 8, "several_layers")
+
+
+def _gradient_kept(name: str, g: np.random.Generator) -> Case:
+    """A step leaves the gradients as they are."""
+    layers, gradients = _layers(g)
+    script = _model(layers[:1], gradients[0][:1]).new("optimizer", name, Kept("model"), lr=0.1)
+    script.call("optimizer", "step").get("model", "layers.0.dLdW", "dLdW")
+    right = gradients[0][0]["dLdW"]
+    expected = {"dLdW": Expectation("layers[0].dLdW afterwards", EDGES, right, exact=True)}
+    return Case(f"{name}(model, lr=0.1), the gradients afterwards", script, expected, 8, "gradient_changed")
 
 
 def _listed(name: str, g: np.random.Generator) -> Case:

@@ -124,7 +124,9 @@ def _expected(block: Block, A: Array, upstream: Array, part: str = "") -> dict[s
     dLdA = oracle.gradients(lambda t: block(t["A"]), {"A": A}, upstream)["A"]
     return {
         "Z": Expectation("Z", part or FORWARD, Z, guesses["Z"], needs=(FORWARD,) if part else ()),
-        "dLdA": Expectation("dLdA", part or INPUT, dLdA, guesses["dLdA"], needs=(INPUT,) if part else ()),
+        "dLdA": Expectation(
+            "dLdA", part or INPUT, dLdA, guesses["dLdA"], needs=(INPUT, FORWARD) if part else (FORWARD,)
+        ),
     }
 
 

@@ -119,6 +119,10 @@ def _expected(name: str, A: Array, matrices: list[Array], upstream: Array, part:
             "Z", part or FORWARD, oracle.value(scan, {"A": A}), Z, needs=(FORWARD,) if part else (), reshaped=True
         ),
         "dLdA": Expectation(
-            "dLdA", part or INPUT, oracle.gradients(scan, {"A": A}, upstream)["A"], dLdA, needs=(INPUT,) if part else ()
+            "dLdA",
+            part or INPUT,
+            oracle.gradients(scan, {"A": A}, upstream)["A"],
+            dLdA,
+            needs=(INPUT, FORWARD) if part else (FORWARD,),
         ),
     }

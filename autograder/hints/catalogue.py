@@ -241,6 +241,7 @@ _OPTIMIZERS = {
         "A model may contain layers without W, such as activations: skip them. Step every layer with W, and do not"
         " change the gradients."
     ),
+    "gradient_changed": "step changes the gradients: leave dLdW and dLdb as they are.",
     "several_layers": "With several layers each needs its own state, and each must be stepped.",
     "optimizer_list": "Keep the layers that have W as the list `l`.",
 }

@@ -1,4 +1,4 @@
-"""What usual mistakes in a convolution give."""
+"""The results of common mistakes in a convolution."""
 
 from collections.abc import Mapping
 
@@ -133,6 +133,8 @@ def _input_gradient(A: Array, W: Array, dLdZ: Array, right: Array, stride: int, 
         "gradient_kernel_not_flipped": lambda: cut(through(oracle.flip(W), dLdZ), p, p),
         "batch_divided": lambda: right / len(A),
     }
+    if stride == 1 and not p:
+        guesses["gradient_overwritten"] = lambda: _overwritten(A, W, dLdZ)
     if A.ndim == 4:
         guesses["axes_swapped"] = lambda: cut(through(W.swapaxes(2, 3), dLdZ), p, p)
     if stride > 1:
@@ -160,6 +162,7 @@ def _others(right: Mapping[str, Array], dLdZ: Array, A: Array) -> dict[str, Gues
     weight: dict[str, Guess] = {
         "batch_divided": lambda: dLdW / N,
         "gradient_flipped": lambda: oracle.flip(dLdW),
+        "gradient_overwritten": lambda: _last_window(A, dLdW, dLdZ),
         "channels_swapped": lambda: dLdW.swapaxes(0, 1),
         "gradient_averaged": lambda: dLdW / dLdZ[:, 0].size,
     }
@@ -183,6 +186,24 @@ def _others(right: Mapping[str, Array], dLdZ: Array, A: Array) -> dict[str, Gues
             "bias_axes         ": lambda: dLdZ.sum((2,)),
         }
     return {"dLdW": weight, "dLdb": bias}
+
+
+def _overwritten(A: Array, W: Array, dLdZ: Array) -> Array:
+    """dLdA where each window assigns its gradient instead of adding it."""
+    dLdA = np.zeros(A.shape)
+    whole = (slice(None), slice(None))
+    for place in np.ndindex(*dLdZ.shape[2:]):
+        window = (*whole, *(slice(i, i + W.shape[-1]) for i in place))
+        dLdA[window] = np.tensordot(dLdZ[(*whole, *place)], W, (1, 0))
+    return dLdA
+
+
+def _last_window(A: Array, W: Array, dLdZ: Array) -> Array:
+    """dLdW of the last window alone, where a loop assigns it instead of adding."""
+    place = tuple(size - 1 for size in dLdZ.shape[2:])
+    whole = (slice(None), slice(None))
+    window = (*whole, *(slice(i, i + W.shape[-1]) for i in place))
+    return np.asarray(np.tensordot(dLdZ[(*whole, *place)], A[window], (0, 0)))
 
 
 def _around(A: Array, padding: int) -> list[tuple[int, int]]:

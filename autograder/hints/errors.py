@@ -77,6 +77,9 @@ def of_error(verdict: Verdict) -> Iterable[str]:
         yield "forbidden_name" if _FORBIDDEN.search(text) else "name_missing"
         return
     if kind == "AttributeError" and "object has no attribute" in text and "NoneType" not in text:
+        if verdict.case.aspect == "several_layers" and ("'W'" in text or "dLd" in text or "'b'" in text):
+            yield "layer_without_W"
+            return
         own = not step.startswith("reading") and code
         if "dLd" in text and step.startswith("reading"):
             yield "gradient_missing"

@@ -17,7 +17,7 @@ def max_guesses(A: Array, dLdZ: Array, kernel: int, stride: int) -> Mapping[str,
     windows = _windows(A, kernel, stride)
 
     def share(window: Array, upstream: float, rule: str) -> Array:
-        ties = window == window.max()
+        ties = window == (window.min() if rule == "minimum" else window.max())
         if rule == "all":
             return ties * upstream
         if rule == "split":
@@ -38,6 +38,7 @@ def max_guesses(A: Array, dLdZ: Array, kernel: int, stride: int) -> Mapping[str,
         **_sizes(lambda A, s: _windows(A, kernel, s).max((-2, -1)), A, stride),
     }
     dLdA: dict[str, Guess] = {
+        "pool_minimum": gradient("minimum"),
         "overlap_overwritten": gradient("first", "last"),
         "overlap_overwritten ": gradient("first", "first"),
         "pool_ties": gradient("all"),

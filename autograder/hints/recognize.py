@@ -13,6 +13,8 @@ from autograder.hints.errors import of_error
 from autograder.rubric import Tolerance
 from autograder.wire import Array
 
+_GENERAL = frozenset({"scaled", "all_zero", "permuted", "cropped", "enlarged", "sign_wrong"})
+
 _SYMPTOMS = frozenset(
     {
         "shapes_clash",
@@ -44,9 +46,14 @@ def recognize(shown: Verdict, failures: Sequence[Verdict], part: str) -> tuple[s
         keys = list(dict.fromkeys(_keys(shown, part)))
     if not keys:
         return "", ""
+    general = _GENERAL.intersection(keys)
+    if general:  # what is seen without knowing the layer must hold for every failure
+        keys = [key for key in keys if key not in general or all(key in set(_keys(v, part)) for v in failures[:20])]
+        if not keys:
+            return "", ""
     votes: Counter[str] = Counter()
     if len(keys) > 1:
-        for verdict in failures[:20]:
+        for verdict in sorted(failures, key=lambda v: v.case.size)[:20]:
             votes.update(set(_keys(verdict, part)))
     best = max(keys, key=lambda key: (votes[key], -keys.index(key)))
     return best, SENTENCES[best].format(what=shown.expectation.what)
@@ -64,7 +71,20 @@ def mistakes(verdict: Verdict) -> list[str]:
             continue
         if value.size and not _alike(value, verdict.expectation.value) and _alike(verdict.got, value):
             found.append(key.strip())
+    if not found and _is_single(verdict):
+        found.append("float32")
     return list(dict.fromkeys(found))
+
+
+def _is_single(verdict: Verdict) -> bool:
+    """Whether a float64 result has only the precision of float32."""
+    got, right = verdict.got, verdict.expectation.value
+    if got is None or got.shape != right.shape or verdict.expectation.types != "float64" or not got.size:
+        return False
+    if verdict.right or not np.isfinite(got).all():
+        return False
+    near = close(got, right, Tolerance(absolute=1e-5, relative=1e-5)).all()
+    return bool(near) and ((got.dtype.kind == "f" and got.dtype.itemsize < 8) or _rounded(got, right))
 
 
 def _shape_keys(verdict: Verdict) -> Iterable[str]:
@@ -101,18 +121,17 @@ def _keys(verdict: Verdict, part: str) -> Iterable[str]:
     if expectation.exact and verdict.case.aspect:
         yield verdict.case.aspect
         return
+    if part in (NON_SQUARE, DEPTHS):  # the other inputs work
+        yield "square_only" if part == NON_SQUARE else "fixed_depth"
+        return
     special = mistakes(verdict)
     if not got.size and expectation.value.size:
         special = ["empty_slice"]
     yield from special
     if special:
         return
-    if part == NON_SQUARE:
-        yield "square_only"
-    elif verdict.case.aspect:
+    if verdict.case.aspect:
         yield verdict.case.aspect
-    elif part == DEPTHS:
-        yield "fixed_depth"
     else:
         yield from _general(got, expectation.value, verdict)
 
@@ -136,11 +155,7 @@ def _general(got: Array, right: Array, verdict: Verdict) -> Iterable[str]:
     """Mistakes that can be recognized without knowing the layer."""
     batch = verdict.case.batch
     if got.shape == right.shape:
-        if verdict.expectation.types == "float64" and (
-            (got.dtype.itemsize < 8 and got.dtype.kind == "f") or _rounded(got, right)
-        ):
-            yield "float32"
-        elif not np.isfinite(got).all():
+        if not np.isfinite(got).all():
             yield "not_finite"
         elif not got.any() and right.any():
             yield "all_zero"

@@ -291,7 +291,7 @@ def _outcome(header: dict[str, Any], payload: bytes) -> Outcome:
 def _simple(fields: dict[str, Any]) -> dict[str, Any]:
     """A message's fields as short texts and numbers: a submission may send what it likes."""
     found: dict[str, Any] = {}
-    for name in ("kind", "case", "out", "is", "type", "class", "step", "message", "where", "error", "text"):
+    for name in ("kind", "case", "out", "is", "type", "class", "step", "message", "where", "error", "text", "after"):
         value = fields.get(name)
         if isinstance(value, str):
             found[name] = plain(value[:_MAX_TEXT])

@@ -38,7 +38,8 @@ class Case:
                 result = getattr(self, f"do_{step['do']}")(step)
                 if step.get("out"):
                     self.shapes[step["out"]] = np.shape(result) if isinstance(result, np.ndarray) else ()
-                    self.send(*self.message(step["out"], result))
+                    header, arrays = self.message(step["out"], result)
+                    self.send({**header, "after": int(failed)}, arrays)
             except BaseException as error:
                 if failed:
                     continue

@@ -70,7 +70,6 @@ class Linear(Layer):
         dLdZ = self.gradient(dLdZ, (len(A), self.out_features))
         self.dLdW = dLdZ.T @ A
         self.dLdb = dLdZ.sum(axis=0)[:, None]
-        dLdA = dLdZ @ self.W.astype(A.dtype, copy=False)
         if self.debug:
-            self.dLdA = dLdA
-        return dLdA
+            self.dLdA = dLdZ @ self.W.astype(A.dtype, copy=False)
+        return dLdZ @ self.W.astype(A.dtype, copy=False)

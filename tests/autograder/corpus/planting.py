@@ -28,8 +28,8 @@ class Mistake:
     also: tuple[tuple[str, str], ...] = ()
 
 
-def plant(mistake: Mistake, folder: Path) -> None:
-    """Write the submission with this mistake into `folder`."""
+def plant(mistake: Mistake, folder: Path, place: str = "") -> None:
+    """Write the submission with this mistake into `folder`, the faulty file into its folder `place`."""
     correct(folder)
     module, text = _home(mistake.cls, folder)
     tree = ast.parse(text)
@@ -48,16 +48,20 @@ def plant(mistake: Mistake, folder: Path) -> None:
     imports = f"from {module} import {', '.join(others)}\n" if others else ""
     body = "\n\n\n".join(patched.values())
     expected = next(PurePosixPath(file) for file, names in FILES.items() if mistake.cls in names)
-    (folder / expected.name).write_text(f"{before}\n{imports}\n\n{body}\n{after}", encoding="utf-8")
+    target = folder / place / expected.name
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(f"{before}\n{imports}\n\n{body}\n{after}", encoding="utf-8")
 
 
 def correct(folder: Path) -> None:
     """The reference as two plain packages, `correct` and `correct_models`."""
+    if (folder / "correct").exists():
+        return
     for package, name in (("mytorch.course", "correct"), ("models.scratch", "correct_models")):
         target = folder / name
         target.mkdir(parents=True, exist_ok=True)
         for file, text in sources(package).items():
-            if package == "mytorch.course" or file in MODELS:
+            if (package == "mytorch.course" and file != "batch_mean.py") or file in MODELS:
                 text = text.replace("mytorch.course", "correct").replace("models.scratch", "correct_models")
                 (target / file).write_text(text, encoding="utf-8")
 

@@ -1,10 +1,6 @@
-"""Mistakes that students make, one each, a family of classes a file; see `planting` for what becomes of them.
+"""Mistakes that students make, one each, a family of classes per file; see `planting`."""
 
-DEFAULT: those in the classes of the default rubric. EARLIER: those in the classes of earlier assignments.
-"""
+from corpus.wrong import convolution, earlier, exceptions, more, networks, norms_and_blocks, pooling, resampling
 
-from corpus.wrong import convolution, earlier, networks, norms_and_blocks, pooling, resampling
-
-_FAMILIES = (resampling, convolution, pooling, networks, norms_and_blocks)
-DEFAULT = [mistake for family in _FAMILIES for mistake in family.MISTAKES]
-EARLIER = earlier.MISTAKES
+_FAMILIES = (resampling, convolution, pooling, networks, norms_and_blocks, earlier, more, exceptions)
+MISTAKES = [mistake for family in _FAMILIES for mistake in family.MISTAKES]

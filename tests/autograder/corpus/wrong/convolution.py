@@ -1,7 +1,7 @@
 """Mistakes in convolutions and transposed ones."""
 
 from corpus.planting import Mistake as M
-from corpus.wrong.parts import B, E, F, G, S, W
+from corpus.wrong.parts import B, E, F, G, P, S, W
 
 MISTAKES = [
     M(
@@ -180,16 +180,16 @@ MISTAKES = [
         "Conv1d",
         "np.pad(A, [(0, 0), (0, 0), (p, p)])",
         "A",
-        (S, F),
+        (P,),
         ("padding_forgotten",),
     ),
-    M("conv1d: padding on one side", "Conv1d", "(p, p)])", "(2 * p, 0)])", (F,), ("padding_one_side",)),
+    M("conv1d: padding on one side", "Conv1d", "(p, p)])", "(2 * p, 0)])", (P,), ("padding_one_side",)),
     M(
         "conv1d: padding kept in the gradient",
         "Conv1d",
         "return padded[:, :, p : padded.shape[2] - p]",
         "return padded",
-        (S, G),
+        (P,),
         ("padding_kept",),
     ),
     M(
@@ -197,7 +197,7 @@ MISTAKES = [
         "Conv2d",
         "return padded[:, :, p : padded.shape[2] - p, p : padded.shape[3] - p]",
         "return padded",
-        (S, G),
+        (P,),
         ("padding_kept",),
     ),
     M(
@@ -205,7 +205,7 @@ MISTAKES = [
         "Conv2d",
         "return padded[:, :, p : padded.shape[2] - p, p : padded.shape[3] - p]",
         "return padded[:, :, 2 * p :, 2 * p :]",
-        (G,),
+        (P,),
         ("padding_cut_one_side",),
     ),
     M(
@@ -213,7 +213,7 @@ MISTAKES = [
         "Conv2d",
         "(p, p), (p, p)])",
         '(p, p), (p, p)], mode="edge")',
-        (F,),
+        (P,),
         ("padding_not_zero",),
     ),
     M(

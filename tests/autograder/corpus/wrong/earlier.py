@@ -1,7 +1,7 @@
 """Mistakes in linear layers, activations, losses, optimisers and norms over rows, of an earlier assignment."""
 
 from corpus.planting import Mistake as M
-from corpus.wrong.parts import EVAL, RUN, B, E, F, G, W
+from corpus.wrong.parts import EVAL, FIRST, E, F, G, S, W
 
 MISTAKES = [
     M(
@@ -12,7 +12,7 @@ MISTAKES = [
         (W,),
         ("batch_divided",),
     ),
-    M("linear: dLdb a row", "Linear", "dLdZ.sum(axis=0)[:, None]", "dLdZ.sum(axis=0)[None]", (B,), ("bias_row",)),
+    M("linear: dLdb a row", "Linear", "dLdZ.sum(axis=0)[:, None]", "dLdZ.sum(axis=0)[None]", (S,), ("bias_row",)),
     M(
         "linear: None",
         "Linear",
@@ -109,7 +109,7 @@ MISTAKES = [
         "SGD",
         "+ dLdW",
         "+ (1 - self.momentum) * dLdW",
-        ("first step", "later steps"),
+        ("first step",),
         ("momentum_averaged",),
     ),
     M("sgd: upwards", "SGD", "W - self.lr", "W + self.lr", ("first step",), ("sign_wrong",)),
@@ -140,8 +140,8 @@ MISTAKES = [
         "            d = getattr(layer, 'dLd' + name) + self.weight_decay * getattr(layer, name)\n"
         "            setattr(layer, 'dLd' + name, d)\n"
         "        super().step()",
-        ("first step",),
-        ("decay_coupled",),
+        (FIRST, E),
+        ("decay_coupled", "gradient_changed"),
     ),
     M(
         "adamw: decay not times lr",
@@ -164,7 +164,7 @@ MISTAKES = [
         "BatchNorm1d",
         "M, V = self.running_M.astype(Z.dtype), self.running_V.astype(Z.dtype)",
         "M, V = Z.mean(axis=0, keepdims=True), Z.var(axis=0, keepdims=True)",
-        (RUN,),
+        (EVAL,),
         ("eval_uses_batch",),
     ),
     M(

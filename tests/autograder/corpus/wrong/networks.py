@@ -47,6 +47,12 @@ MISTAKES = [
         "self.flatten.forward(A.transpose(0, 2, 1)))",
         (F,),
         ("flatten_order",),
+        also=(
+            (
+                "grad = self.flatten.backward(self.linear_layer.backward(grad))",
+                "grad = self.flatten.backward(self.linear_layer.backward(grad)).transpose(0, 2, 1)",
+            ),
+        ),
     ),
     M(
         "cnn: no activations",

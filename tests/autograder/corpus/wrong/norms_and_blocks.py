@@ -54,13 +54,13 @@ MISTAKES = [
         (F,),
         ("norm_axis_space",),
     ),
-    M("dropout: not scaled", "Dropout2d", "self.mask / (1 - self.p)", "self.mask", (F, G), ("dropout_not_scaled",)),
+    M("dropout: not scaled", "Dropout2d", "self.mask / (1 - self.p)", "self.mask", (F,), ("dropout_not_scaled",)),
     M(
         "dropout: single pixels",
         "Dropout2d",
         "return (*Z.shape[:2], 1, 1)",
         "return Z.shape",
-        (F, G),
+        (F,),
         ("dropout_per_pixel",),
     ),
     M(
@@ -68,7 +68,7 @@ MISTAKES = [
         "Dropout2d",
         "binomial(1, 1 - self.p",
         "binomial(1, self.p",
-        (F, G),
+        (F,),
         ("dropout_mask_inverted",),
     ),
     M(

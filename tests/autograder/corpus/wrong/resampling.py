@@ -57,7 +57,7 @@ MISTAKES = [
         "Downsample1d",
         "Z = A[:, :, :: self.downsampling_factor]",
         "Z = A[:, :, self.downsampling_factor - 1 :: self.downsampling_factor]",
-        (F,),
+        (S, F),
         ("resample_offset",),
     ),
     M(
