@@ -67,7 +67,7 @@ def test_what_does_not_follow_is_not_said_to(tmp_path: Path, default: Rubric) ->
     first = next(m for m in MISTAKES if m.name == "conv1d: dLdb over the batch only")
     second = next(m for m in MISTAKES if m.name == "conv1d: padding on one side")
     plant(second, tmp_path)
-    plant(first, tmp_path, "layers")
+    plant(first, tmp_path, "another")
     report = grade(tmp_path, default, Options(only=("Conv1d_stride1", "Conv1d")))
     assert [test.status for test in report.tests] == ["failed", "failed"]
     assert report.tests[1].remarks == []
