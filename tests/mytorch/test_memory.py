@@ -99,3 +99,11 @@ def test_threads_share_it():
 def test_zeros_are_zeros_in_memory_that_served_before():
     memory.empty((LARGE,), np.float32)[...] = 7
     assert not memory.zeros((LARGE,), np.float32).any()
+
+
+def test_a_size_that_was_returned_again_is_trimmed_last():
+    old, new = LARGE, 2 * LARGE
+    for size in (old, new, old):  # the older size is returned once more after the newer one
+        memory.empty((size,), np.float32)
+    memory.set_cache_limit(5 * old)  # room for the smaller block, of 4 * old bytes, alone
+    assert 4 * old <= memory.cached_bytes() <= 5 * old

@@ -88,3 +88,22 @@ def test_memory_stays_channels_last():
 def test_what_does_not_fit_is_refused(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_group_norm_of_large_groups_is_pytorchs(dtype):
+    """256 values per group and more go another way: with random weights and biases, in both directions."""
+    theirs = shaken(torch.nn.GroupNorm(2, 6))
+    ours = nn.GroupNorm(2, 6).to(dtype)
+    ours.load_state_dict({name: value.numpy() for name, value in theirs.state_dict().items()})
+    rng = np.random.default_rng(0)
+    x, grad = rng.standard_normal((2, 2, 6, 16, 16))
+    tensor = torch.tensor(x, requires_grad=True)
+    y = theirs(tensor)
+    y.backward(torch.tensor(grad))
+    tolerance = 1e-12 if dtype == np.float64 else 2e-5
+    np.testing.assert_allclose(ours(x.astype(dtype)), y.detach().numpy(), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(ours.backward(grad.astype(dtype)), tensor.grad.numpy(), rtol=tolerance, atol=tolerance)
+    for name, parameter in theirs.named_parameters():
+        found = dict(ours.named_parameters())[name].grad
+        np.testing.assert_allclose(found, parameter.grad.numpy(), rtol=tolerance, atol=100 * tolerance, err_msg=name)

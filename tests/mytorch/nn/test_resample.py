@@ -125,3 +125,12 @@ def test_impossible_upsampling_is_refused(arguments, message):
 def test_input_that_does_not_fit_is_refused(layer, shape, message):
     with pytest.raises(ValueError, match=message):
         layer(np.zeros(shape, "f"))
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize(("size", "factor"), [(5, 1.1), (9, 1.1), (7, 1.2), (3, 1.4)])
+def test_a_factor_that_leaves_the_size_or_nearly_is_pytorchs(size, factor, align_corners):
+    x = np.random.default_rng(0).standard_normal((1, 2, size, size + 1))
+    ours = nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=align_corners)(x)
+    theirs = torch.nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=align_corners)(torch.tensor(x))
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-12, atol=1e-12)

@@ -8,7 +8,8 @@ from mytorch import optim
 from mytorch.nn import Parameter
 
 OPTIMIZERS = {
-    "SGD": (optim.SGD, torch.optim.SGD, {"lr": 0.1, "weight_decay": 0.01}),
+    "SGD": (optim.SGD, torch.optim.SGD, {"lr": 0.1}),
+    "SGD with decay": (optim.SGD, torch.optim.SGD, {"lr": 0.1, "weight_decay": 0.01}),
     "momentum": (optim.SGD, torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
     "Adam": (optim.Adam, torch.optim.Adam, {"lr": 0.1, "weight_decay": 0.01}),
     "AdamW": (optim.AdamW, torch.optim.AdamW, {"lr": 0.1}),
