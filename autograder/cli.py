@@ -89,6 +89,8 @@ def grade(
         if format not in (Format.TABLE, Format.JSON):
             write(_ungraded(format, rules, line(str(error))), out)
         stop(str(error))
+    except ModuleNotFoundError:
+        raise  # of PyTorch, which `__main__` explains
     except Exception as error:
         stop(f"the grader failed, which says nothing about the submission: {type(error).__name__}: {error}", FAILED)
     _show(report, format, out, verbose)
