@@ -12,6 +12,7 @@ from experiments.data.synthetic import write_dataset
 from experiments.errors import FacesError
 from experiments.evaluation.evaluate import evaluate
 from experiments.progress import format_duration, say, track
+from experiments.submission.format import check_sample
 from experiments.submission.submit import submit
 from experiments.tools.compare import compare
 from experiments.training.mytorch_trainer import train_mytorch
@@ -38,7 +39,7 @@ def run_demo(out: str | os.PathLike[str]) -> None:
         write_dataset(
             faces, identities=PEOPLE, images=IMAGES, test_images=TEST_IMAGES, size=SIZE, seed=SEED, progress=advance
         )
-    for line in check_folder(faces).summary():
+    for line in check_folder(faces, check_sample=check_sample).summary():
         say(line)
 
     recipe = load_recipe("scratch_cnn", ["epochs=30"])

@@ -82,10 +82,13 @@ def _is_open_file(path: Path, descriptor: int) -> bool:
 def remove_temporary_files(path: Path) -> None:
     """Remove what `atomic_write(path)` left in processes that were killed. Only for the one writer of `path`."""
     path = path.resolve()
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}{re.escape(path.suffix)}")
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}({re.escape(path.suffix)})?")
     for sibling in path.parent.iterdir():
         if pattern.fullmatch(sibling.name):
-            sibling.unlink(missing_ok=True)
+            if sibling.is_dir() and not sibling.is_symlink():
+                shutil.rmtree(sibling, ignore_errors=True)
+            else:
+                sibling.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -89,9 +89,10 @@ def data_check(
     """
     from experiments.data.check import check_folder
     from experiments.progress import say, track
+    from experiments.submission.format import check_sample
 
     with track("checking", 1, "images") as advance:
-        report = check_folder(directory, progress=advance)
+        report = check_folder(directory, progress=advance, check_sample=check_sample)
     for line in report.summary():
         say(line)
     if report.problems:
@@ -103,7 +104,9 @@ def data_check(
 def data_pack(
     directory: Annotated[Path, typer.Argument(metavar="IN", help="Folder of people, or a competition's folder.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
-    size: Annotated[int, typer.Option(min=8, max=1024, help="Pixels per side.")] = 160,
+    size: Annotated[
+        int | None, typer.Option(min=8, max=1024, help="Pixels per side. Default: that of the images, or 160.")
+    ] = None,
     fit: Annotated[Fit, typer.Option(help="How an image that is not square is made square.")] = "crop",
     on_bad: Annotated[
         OnBad, typer.Option("--on-bad-image", help="At an image that cannot be read: stop, or leave it out.")
@@ -123,16 +126,18 @@ def data_pack(
 
     started = monotonic()
     with track("packing", 1, "images") as advance:
-        counts, bad = pack_folder(directory, out, (size, size), fit, on_bad, workers, progress=advance)
-    took, total = monotonic() - started, sum(counts.values())
-    held = ", ".join(f"{part} {count:,}" for part, count in counts.items())
-    say(f"{out}: {held}, {total * size * size * 3 / 1e9:,.2f} GB")
-    for line in bad[:10]:
+        wanted = None if size is None else (size, size)
+        info = pack_folder(directory, out, wanted, fit, on_bad, workers, progress=advance)
+    took, total = monotonic() - started, sum(info.counts.values())
+    held = ", ".join(f"{part} {count:,}" for part, count in info.counts.items())
+    height, width = info.size
+    say(f"{out}: {held}, at {height} x {width} pixels, {total * height * width * 3 / 1e9:,.2f} GB")
+    for line in info.left_out[:10]:
         say(f"  left out: {line}")
-    if len(bad) > 10:
-        say(f"  ... and {len(bad) - 10:,} more, listed in {out / 'pack.json'}")
+    if len(info.left_out) > 10:
+        say(f"  ... and {len(info.left_out) - 10:,} more, listed in {out / 'pack.json'}")
     say(f"packed in {format_duration(took)}: {total / took:,.0f} images/s")
-    settings = ["--set", f"data.size=[{size},{size}]", "--set", f"data.fit={fit}"]
+    settings = ["--set", f"data.size=[{height},{width}]", "--set", f"data.fit={fit}"]
     say_next("faces", "train", "resnet18_scratch", "--data", out, "--out", "runs/first", *settings)
 
 

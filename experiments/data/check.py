@@ -1,55 +1,66 @@
-"""Reading every image of a folder, and saying what is wrong with it.
+"""`faces data check`: read every image of a folder, and report what the other commands would refuse or leave out.
 
-A problem is what a later command would stop at, or leave out without a word. Whatever it would work with, but its user
-should know (false labels, a test image that is also in training), is a note.
+People, validation set and test set are read by the functions with which the commands read them. A problem is what a
+command would refuse, or leave out without a word. A warning is what it accepts but the user should know: contradictory
+labels, or a test image that is also in training.
 """
 
-import csv
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from experiments.data.dataset import relabel
 from experiments.data.folders import (
-    PARTS,
+    Identities,
+    entries_under,
     existing_folder,
-    files_under,
+    find_identities,
     folders_in,
     identity_root,
     images_in,
     is_image,
+    is_listed,
     natural_key,
+    require_utf8,
+    validation_root,
+    why_unusable,
 )
-from experiments.data.images import ImageError, Progress, decode, in_threads
+from experiments.data.images import ImageError, Progress, decode, map_in_threads
+from experiments.data.sources import find_images, is_packed, open_pack, pack_parts
+from experiments.errors import FacesError
 
 SAMPLE = "sample_submission.csv"
+
+SampleCheck = Callable[[Path, Sequence[str], Sequence[str]], Sequence[tuple[str, Sequence[str]]]]
+"""Given a sample submission, the names of the test images and the people: each problem, and the names it concerns."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something found, and every place where it was."""
+    """A problem or a warning, and all places where it was found."""
 
     what: str
-    where: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
     def lines(self, limit: int) -> Iterator[str]:
         """Yield the finding, then at most `limit` of the places."""
-        yield self.what + ":" * bool(self.where)
-        yield from (f"  {place}" for place in self.where[:limit])
-        if len(self.where) > limit:
-            yield f"  ... and {len(self.where) - limit:,} more"
+        yield self.what + ":" * bool(self.places)
+        yield from (f"  {place}" for place in self.places[:limit])
+        if len(self.places) > limit:
+            yield f"  ... and {len(self.places) - limit:,} more"
 
 
 @dataclass
 class FolderReport:
     """What a folder holds.
 
-    images: per part (train, test, ...). identities: images of each. sizes: readable images by (width, height).
-    modes: by the mode they are stored in. ignored: files that are not images by suffix.
+    images: per part (train, test, ...). identities: images of each. sizes: readable images by (width, height). modes:
+    by the mode they are stored in. ignored: files that are not images by suffix.
     """
 
     directory: Path
@@ -59,15 +70,18 @@ class FolderReport:
     modes: Counter[str] = field(default_factory=Counter)
     ignored: list[Path] = field(default_factory=list)
     problems: list[Finding] = field(default_factory=list)
-    notes: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
 
     def summary(self, limit: int = 10) -> list[str]:
-        """Give the report as lines of plain text, with at most `limit` places a finding."""
+        """Return the report as lines of plain text, with at most `limit` places per finding."""
         lines = [f"{self.directory}: {self.images.total():,} images"]
         lines += [f"  {title:<11} {text}" for title, text in self._facts()]
-        for title, findings in (("problem", self.problems), ("note", self.notes)):
-            lines += ["", f"{_count(len(findings), title)}{':' if findings else ''}"]
-            lines += [f"  {line}" for finding in findings for line in finding.lines(limit)]
+        if not self.problems:
+            lines += ["", "no command would refuse this folder, but:" if self.warnings else "no problems"]
+        for title, findings in (("problem", self.problems), ("warning", self.warnings)):
+            if findings:
+                lines += ["", f"{_count(len(findings), title)}:"]
+                lines += [f"  {line}" for finding in findings for line in finding.lines(limit)]
         return lines
 
     def _facts(self) -> Iterator[tuple[str, str]]:
@@ -88,24 +102,28 @@ class FolderReport:
 
 
 def check_folder(
-    directory: str | os.PathLike[str], workers: int | None = None, progress: Progress | None = None
+    directory: str | os.PathLike[str],
+    workers: int | None = None,
+    progress: Progress | None = None,
+    check_sample: SampleCheck | None = None,
 ) -> FolderReport:
-    """Read every image under a competition's folder, a folder of identity folders, or any other.
+    """Read every image under a competition's folder, a folder of identity folders, a pack, or any other folder.
 
-    `workers` threads, all processors unless told; `progress` is called with (done, total). What is wrong is in the
-    report's `problems`; FacesError is raised only where there is no such folder, or where it cannot be listed.
+    workers: threads, by default one per processor. progress: called with (done, total). check_sample: the reader of the
+    competition's sample submission, where that is to be checked. Problems are in the report; FacesError is raised only
+    for a folder that does not exist or cannot be listed.
     """
     folder = existing_folder(directory)
+    if is_packed(folder):
+        return _check_pack(folder)
     layout = _Layout.of(folder)
-    files = list(files_under(folder))
-    images = [path for path in files if is_image(path)]
     report = FolderReport(folder, identities={name: len(paths) for name, paths in layout.people.items()})
-    report.images.update(layout.part(path) for path in images)
-    report.ignored = [path for path in files if not is_image(path) and path != folder / SAMPLE]
-    report.problems += [*_misplaced(layout, images), *_submission(layout)]
+    images = _usable_images(layout, report)
+    report.problems += [one for one in _people_problems(layout, images) if not _reported(one, report)]
+    report.problems += _test_problems(layout, check_sample)
 
     unreadable, same = [], defaultdict(list)
-    for done, (path, seen) in enumerate(zip(images, in_threads(_inspect, images, workers), strict=True), 1):
+    for done, (path, seen) in enumerate(zip(images, map_in_threads(_inspect, images, workers), strict=True), 1):
         if isinstance(seen, ImageError):
             unreadable.append(str(seen))
         else:
@@ -116,29 +134,136 @@ def check_folder(
             progress(done, len(images))
     if unreadable:
         report.problems.append(Finding(f"{_count(len(unreadable), 'image')} cannot be read", tuple(unreadable)))
-    report.notes += _duplicates(layout, [paths for paths in same.values() if len(paths) > 1])
+    report.warnings += _duplicates(layout, [paths for paths in same.values() if len(paths) > 1])
     return report
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """A folder, where its identity folders lie (in train/, or in itself), and the images of each person, if any."""
+    """A folder and its people.
+
+    root: the folder of the people (train/, or the folder itself). people: the images of each person, empty where the
+    folder has none or they cannot be read; error: why they cannot. validation: the official validation set.
+    """
 
     folder: Path
     root: Path
     people: dict[str, tuple[Path, ...]]
+    found: Identities | None
+    error: str
+    validation: Path | None
 
     @classmethod
     def of(cls, folder: Path) -> "_Layout":
-        root = identity_root(folder)
-        people = {inner.name: images_in(inner) for inner in folders_in(root)}
-        with_images = {name for name, images in people.items() if images}
-        return cls(folder, root, people if len(with_images) > 1 and not with_images <= PARTS else {})
+        root, found, error, validation = identity_root(folder), None, "", None
+        try:
+            found, validation = find_identities(folder), validation_root(folder)
+        except FacesError as problem:
+            error = str(problem)
+        people = defaultdict[str, tuple[Path, ...]](tuple)
+        if found is not None:
+            for path, label in zip(found.paths, found.labels, strict=True):
+                people[found.names[label]] += (path,)
+        return cls(folder, root, dict(people), found, error, validation)
 
     def part(self, path: Path) -> str:
-        """The part of a data set that an image belongs to: the topmost folder above it that is not a person's."""
+        """Return the part of the data that an image belongs to: the topmost folder above it that is not a person's."""
         first, *below = path.relative_to(self.folder).parts
         return first if below and not (self.people and self.root == self.folder) else "."
+
+
+def _usable_images(layout: _Layout, report: FolderReport) -> list[Path]:
+    """Return the images that can be opened and count them; report names and files that are refused."""
+    images, names, files = [], [], []
+    for path in entries_under(layout.folder):
+        try:
+            require_utf8(path)
+        except FacesError as problem:
+            names.append(str(problem))
+            continue
+        if reason := why_unusable(path, layout.folder):
+            files.append(reason)
+        elif is_image(path):
+            images.append(path)
+        elif path not in (layout.folder / SAMPLE, layout.root / "labels.txt"):
+            report.ignored.append(path)
+    report.images.update(map(layout.part, images))
+    if names:
+        report.problems.append(Finding(f"{_count(len(names), 'name')} not in UTF-8", tuple(names)))
+    if files:
+        report.problems.append(Finding(f"{_count(len(files), 'file')} refused or left out", tuple(files)))
+    return images
+
+
+def _people_problems(layout: _Layout, images: list[Path]) -> Iterator[Finding]:
+    """Yield why training would refuse the people, and images or people that it would leave out."""
+    if not images:
+        yield Finding("no images at all")
+    elif layout.error and _expects_people(layout):
+        yield Finding(f"training refuses the folder: {layout.error}")
+    if layout.found is None:
+        return
+    used = {path for paths in layout.people.values() for path in paths}
+    stray = [path for path in images if layout.root in path.parents and path not in used]
+    if stray:
+        what = f"{_count(len(stray), 'image')} not directly in an identity folder, so never used: move or remove"
+        yield Finding(what, tuple(str(path.relative_to(layout.folder)) for path in stray))
+    folders = () if is_listed(layout.root) else folders_in(layout.root)
+    if empty := tuple(folder.name for folder in folders if not images_in(folder, layout.root)):
+        yield Finding(f"{_count_identities(empty)} without an image: add some, or remove the folder", empty)
+    single = tuple(name for name, paths in layout.people.items() if len(paths) == 1)
+    if single and layout.validation is None:
+        what = "with one image, which cannot be split: add more, or remove the folder"
+        yield Finding(f"{_count_identities(single)} {what}", single)
+    if layout.validation is not None:
+        try:
+            relabel(find_identities(layout.validation), layout.found, layout.found)
+        except FacesError as problem:
+            yield Finding(f"training refuses the validation set: {problem}")
+
+
+def _reported(finding: Finding, report: FolderReport) -> bool:
+    """Whether a finding repeats a place that is reported already."""
+    return any(place in finding.what for known in report.problems for place in known.places)
+
+
+def _expects_people(layout: _Layout) -> bool:
+    """Whether a folder without readable people was meant to hold some: not a flat folder, such as a test set."""
+    return layout.root != layout.folder or is_listed(layout.root) or not any(map(is_image, layout.folder.iterdir()))
+
+
+def _test_problems(layout: _Layout, check_sample: SampleCheck | None) -> Iterator[Finding]:
+    """Yield why submitting would refuse the test images or the sample submission."""
+    sample, test = layout.folder / SAMPLE, layout.folder / "test"
+    tested: tuple[Path, ...] = ()
+    if test.is_dir() and any(test.iterdir()):
+        try:
+            tested = find_images(test)
+        except FacesError as problem:
+            yield Finding(f"submitting refuses the test set: {problem}")
+    if check_sample is None or not sample.is_file():
+        return
+    for what, names in check_sample(sample, [path.name for path in tested], tuple(layout.people)):
+        yield Finding(what, tuple(sorted(names, key=lambda name: natural_key(Path(name)))))
+
+
+def _check_pack(folder: Path) -> FolderReport:
+    """Open every part of a pack."""
+    report = FolderReport(folder)
+    for part in pack_parts(folder):
+        try:
+            opened = open_pack(folder, part)
+        except FacesError as problem:
+            report.problems.append(Finding(str(problem)))
+            continue
+        report.images[part] = len(opened.paths)
+        if part == "train":
+            counts = Counter(opened.people.labels.tolist())
+            report.identities = {name: counts[label] for label, name in enumerate(opened.people.names)}
+        height, width = opened.images.shape[1:3]
+        report.sizes[width, height] += len(opened.paths)
+        report.modes["RGB"] += len(opened.paths)
+    return report
 
 
 class _Seen(NamedTuple):
@@ -156,56 +281,8 @@ def _inspect(path: Path) -> _Seen | ImageError:
     return _Seen((width, height), mode, hashlib.blake2b(pixels.data, salt=f"{height}x{width}".encode()).digest())
 
 
-def _misplaced(layout: _Layout, images: list[Path]) -> Iterator[Finding]:
-    """Images that no command would find, and identities that have too few."""
-    if not images:
-        yield Finding("no images at all")
-    elif layout.root != layout.folder and not layout.people:
-        yield Finding("fewer than two identities in train/: put the images of each person into a folder of their own")
-    if not layout.people:
-        return
-    used = {path for paths in layout.people.values() for path in paths}
-    stray = [path for path in images if layout.root in path.parents and path not in used]
-    if stray:
-        what = f"{_count(len(stray), 'image')} not directly in an identity folder, so never used: move or remove"
-        yield Finding(what, tuple(str(path.relative_to(layout.folder)) for path in stray))
-    for count, what in (
-        (0, "without an image: add some, or remove the folder"),
-        (1, "with one image, which cannot be split: add more, or remove the folder"),
-    ):
-        if few := tuple(name for name, paths in layout.people.items() if len(paths) == count):
-            yield Finding(f"{_count(len(few), 'identity', 'identities')} {what}", few)
-
-
-def _submission(layout: _Layout) -> Iterator[Finding]:
-    """Where sample_submission.csv does not agree with test/ and train/."""
-    sample, test, people = layout.folder / SAMPLE, layout.folder / "test", layout.people
-    if not sample.is_file():
-        return
-    try:
-        with sample.open(newline="", encoding="utf-8-sig") as file:
-            _, *rows = (row for row in csv.reader(file) if row)
-    except (OSError, ValueError, csv.Error) as error:
-        yield Finding(f"{sample} cannot be read as a table with a header ({error}): get it again or remove it")
-        return
-    names = [row[0] for row in rows]
-    if not any(is_image(Path(name)) for name in names):
-        return  # a verification task's sample numbers its pairs
-    labels = {row[1] for row in rows if len(row) > 1 and row[1]}
-    known = people.keys() | {str(label) for label in range(len(people))}
-    tested = {path.name for path in images_in(test)} if test.is_dir() else set()
-    for what, found in (
-        (f"{SAMPLE} lacks images of test/", tested - set(names)),
-        (f"{SAMPLE} names images that are not in test/", set(names) - tested),
-        (f"{SAMPLE} names images more than once", {name for name, count in Counter(names).items() if count > 1}),
-        (f"{SAMPLE} holds labels that are no identity's", labels - known if people else set()),
-    ):
-        if found:
-            yield Finding(f"{what} ({len(found):,})", tuple(sorted(found, key=lambda name: natural_key(Path(name)))))
-
-
 def _duplicates(layout: _Layout, groups: Sequence[list[Path]]) -> Iterator[Finding]:
-    """Images of which every pixel is the same."""
+    """Yield groups of images whose pixels are all equal."""
     owner = {path: name for name, paths in layout.people.items() for path in paths}
     conflicts, leaks, repeats = [], [], []
     for paths in groups:
@@ -219,12 +296,16 @@ def _duplicates(layout: _Layout, groups: Sequence[list[Path]]) -> Iterator[Findi
         if len(shown) <= 1 and len(parts) == 1:
             repeats.append(places)
     for what, found in (
-        ("under several identities, so that labels are false", conflicts),
-        ("in several parts of the data, so that a test may be of what was trained on", leaks),
+        ("under several identities, so that some labels are wrong", conflicts),
+        ("in several parts of the data, so that test images may have been trained on", leaks),
         ("repeated within an identity or a part", repeats),
     ):
         if found:
             yield Finding(f"{_count(len(found), 'image')} {what}", tuple(found))
+
+
+def _count_identities(names: Sequence[str]) -> str:
+    return _count(len(names), "identity", "identities")
 
 
 def _size(size: tuple[int, int]) -> str:

@@ -146,7 +146,7 @@ def read_split(directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces
         wanted = subset(people, recipe.identities, recipe.split.seed)
     faces = pixels(wanted)
     if official is not None and recipe.split.train != "all":
-        training, validation = faces, pixels(_relabel(official, wanted, people))
+        training, validation = faces, pixels(relabel(official, wanted, people))
     else:
         parts = split(wanted.labels, recipe.split.train, recipe.split.seed, wanted.names)
         training, validation = (faces.pick(part) for part in parts)
@@ -209,7 +209,7 @@ def _find(
     return parts[0].people, parts[1].people if len(parts) > 1 else None, pixels
 
 
-def _relabel(official: Identities, wanted: Identities, people: Identities) -> Identities:
+def relabel(official: Identities, wanted: Identities, people: Identities) -> Identities:
     """Relabel an official validation set by the training set's labels, without people that are not wanted."""
     if strangers := set(official.names) - set(people.names):
         raise FacesError(

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from experiments.errors import FacesError
-from experiments.files import new_folder, refuse_existing
+from experiments.files import locked, new_folder, refuse_existing
 
 Labeled = Iterator[tuple[str, np.ndarray]]
 """A person's name and an image, (H, W) or (H, W, 3), values 0 to 1."""
@@ -31,7 +31,7 @@ def download_dataset(name: str, target: Path, cache: Path | None = None, least: 
             f"{name}: cannot be downloaded ({error}): connect to the network, or download it on another machine with "
             f"`faces data get {name} --cache FOLDER` and copy that folder here for the same command"
         ) from error
-    with new_folder(target) as folder:
+    with locked(target), new_folder(target) as folder:
         for person, image in images:
             counts[person] = counts.get(person, 0) + 1
             (folder / person).mkdir(exist_ok=True)

@@ -58,8 +58,7 @@ def decode(path: str | os.PathLike[str], at_least: int | None = None) -> tuple[n
     """Read an image as `read_image` does; return it and the mode of its file, named as in Pillow ("RGB", "I;16")."""
     path = Path(path)
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():  # a FIFO would block until somebody writes
-            raise ImageError(f"{path}: is a {kind_of_file(path.stat().st_mode)}, expected an image file: remove it")
+        _refuse_special(path)
         with _quiet_pillow(), path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
             mode = image.mode
             _refuse_sizes(image, path)
@@ -71,6 +70,20 @@ def decode(path: str | os.PathLike[str], at_least: int | None = None) -> tuple[n
         raise
     except Exception as error:  # a damaged file can make Pillow's decoders raise nearly anything
         raise ImageError(f"{path}: {_reason(error, path)}") from error
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return an upright image's (height, width) without decoding it. Raises ImageError as `read_image` does."""
+    try:
+        _refuse_special(path)
+        with _quiet_pillow(), path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
+            width, height = image.size
+            turned = _orientation(image) in (5, 6, 7, 8)
+    except ImageError:
+        raise
+    except Exception as error:
+        raise ImageError(f"{path}: {_reason(error, path)}") from error
+    return (width, height) if turned else (height, width)
 
 
 def fit_image(image: np.ndarray, size: tuple[int, int], fit: Fit) -> np.ndarray:
@@ -118,13 +131,13 @@ def load_images(
         # Decoded at twice the size or more, so that the last step is still an antialiased resize.
         pixels[index] = fit_image(read_image(paths[index], at_least=2 * max(size)), size, fit)
 
-    for done, _ in enumerate(in_threads(load, range(len(paths)), workers), 1):
+    for done, _ in enumerate(map_in_threads(load, range(len(paths)), workers), 1):
         if progress:
             progress(done, len(paths))
     return pixels
 
 
-def in_threads(
+def map_in_threads(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
 ) -> Iterator[Result]:
     """Yield function(item) for each item in order, computed by threads slightly ahead of the consumer.
@@ -180,6 +193,12 @@ def _quiet_pillow() -> Iterator[None]:
                 _quiet_filters.__exit__(None, None, None)
 
 
+def _refuse_special(path: Path) -> None:
+    """Raise ImageError for a device or a FIFO: opening one can wait for ever."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ImageError(f"{path}: is a {kind_of_file(path.stat().st_mode)}, expected an image file: remove it")
+
+
 def _refuse_sizes(image: Image.Image, path: Path) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -209,12 +228,17 @@ def _reason(error: Exception, path: Path) -> str:
     return f"cannot be decoded, so it is truncated or damaged ({error}): get it again or remove it"
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 where there is none."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # damaged EXIF can raise nearly anything; the pixels are still good
         orientation = None
-    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return orientation if isinstance(orientation, int) else 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    method = _UPRIGHT.get(_orientation(image))
     return image if method is None else image.transpose(method)
 
 

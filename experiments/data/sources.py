@@ -1,42 +1,38 @@
-"""Images that are not all in memory, indexed as an array (N, H, W, 3) of uint8 is.
+"""Sources of images: files, packs made by `faces data pack`, and test sets; indexed like arrays (N, H, W, 3) uint8."""
 
-A folder that `faces data pack` made, read as the folder that it was made from.
-
-Images without names: a competition's test set.
-"""
-
-import csv
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Protocol
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from experiments.data.folders import IMAGES, Identities, contents, existing_folder, images_in
 from experiments.data.images import Fit, fit_image, read_image
 from experiments.errors import FacesError
-from experiments.files import read_json
+from experiments.files import Record, read_csv
 
 IN_MEMORY = 2 * 1024**3
-"""Bytes of pixels up to which a folder's images are decoded once and kept; above, each is read when it is wanted."""
+"""Images of up to this many bytes are decoded once and kept in memory; of more, each is read when it is indexed."""
 
 
 class ImageSource(Protocol):
-    """Where images come from: how many there are, of what size, and any of them by number."""
+    """Images by number, all of one size."""
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(N, H, W, 3)."""
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Those images, (n, H, W, 3) uint8, in memory."""
+        """Read images by number, (n, H, W, 3) uint8."""
 
 
 class ImageFiles:
-    """Image files, each decoded whenever it is wanted. Raises ImageError, naming it, for one that cannot be."""
+    """Image files, decoded whenever they are read. Raises ImageError for a file that cannot be decoded."""
 
     def __init__(self, paths: Sequence[Path], size: tuple[int, int], fit: Fit):
         self.paths, self.size, self.fit = tuple(paths), size, fit
@@ -47,7 +43,7 @@ class ImageFiles:
         return len(self.paths), *self.size, 3
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Decode those images, one after another: batches are prepared by several processes as it is."""
+        """Decode images one after another; batches are prepared by several processes already."""
         pixels = np.empty((len(rows), *self.size, 3), np.uint8)
         for pixel, row in zip(pixels, rows, strict=True):
             pixel[...] = fit_image(read_image(self.paths[row], at_least=2 * max(self.size)), self.size, self.fit)
@@ -55,14 +51,14 @@ class ImageFiles:
 
 
 class MappedFile:
-    """Pixels in a .npy file, mapped into memory when first wanted; a copy for another process maps them itself."""
+    """Pixels in a .npy file, mapped into memory at the first read; a copy in another process maps them itself."""
 
     def __init__(self, path: str | os.PathLike[str], shape: tuple[int, int, int, int]):
         self.path, self.shape = Path(path), shape
         self._pixels: np.ndarray | None = None
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Copy those images from the file."""
+        """Copy images from the file."""
         if self._pixels is None:
             self._pixels = np.load(self.path, mmap_mode="r")
         return np.asarray(self._pixels[rows])
@@ -72,7 +68,7 @@ class MappedFile:
 
 
 class ConcatImages:
-    """Images in memory or out of it, (N, H, W, 3), and after them those of a source of the same size."""
+    """Images (N, H, W, 3), in memory or lazy, followed by those of a source of the same size."""
 
     def __init__(self, first: Any, then: ImageSource):
         self.first, self.then = first, then
@@ -83,7 +79,7 @@ class ConcatImages:
         return len(self.first) + self.then.shape[0], *self.then.shape[1:]
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Those images, each from where it is."""
+        """Read images by number, each from its source."""
         before = rows < len(self.first)
         pixels = np.empty((len(rows), *self.shape[1:]), np.uint8)
         pixels[before] = self.first[rows[before]]
@@ -92,9 +88,9 @@ class ConcatImages:
 
 
 class LazyImages:
-    """Some of a source's images, in an order of their own: `images[i]`, `images[3:9]`, `images[[4, 2]]`.
+    """A selection of a source's images, indexed like an array: `images[i]`, `images[3:9]`, `images[[4, 2]]`.
 
-    What is indexed is read, and nothing else; `pick` reads nothing. np.asarray reads all.
+    Indexing reads the indexed images alone, `pick` reads nothing, np.asarray reads all.
     """
 
     dtype = np.dtype(np.uint8)
@@ -111,7 +107,7 @@ class LazyImages:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that they would take in memory."""
+        """Bytes that all images take in memory."""
         return int(np.prod(self.shape, dtype=np.int64))
 
     def __len__(self) -> int:
@@ -128,16 +124,41 @@ class LazyImages:
         return pixels if dtype is None else pixels.astype(dtype)
 
     def astype(self, dtype: Any) -> np.ndarray:
-        """All of them, in memory, as another type."""
+        """Read all images as another type."""
         return self[:].astype(dtype)
 
     def pick(self, rows: np.ndarray) -> "LazyImages":
-        """Those images of these, still unread."""
+        """Select images without reading them."""
         return LazyImages(self.source, self.rows[rows])
 
 
-PACK, VERSION = "pack.json", 1
+PACK = "pack.json"
 _REMEDY = "remove it and pack again"
+
+
+class PackedPartInfo(BaseModel):
+    """What pack.json says of a part. people: their names, None for a test set. table: digest of the part's CSV file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    images: int = Field(ge=0)
+    people: tuple[str, ...] | None = None
+    table: str
+
+
+class PackInfo(Record):
+    """pack.json. size: (height, width) of the images. left_out: error messages of images that could not be read."""
+
+    version: Literal[2]
+    size: Annotated[tuple[int, int], Field(min_length=2)]
+    fit: Fit
+    parts: dict[Literal["train", "dev", "test"], PackedPartInfo]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Images of each part."""
+        return {name: part.images for name, part in self.parts.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +171,7 @@ class PackedPart:
 
     @property
     def people(self) -> Identities:
-        """Who is in it. Raises FacesError for a test set, which does not say."""
+        """The people of the part. Raises FacesError for a test set, which has none."""
         if self.listed is None:
             raise FacesError(f"{self.paths[0].parent if self.paths else 'a test set'}: does not say who is in it")
         return self.listed
@@ -161,8 +182,18 @@ def is_packed(directory: str | os.PathLike[str]) -> bool:
     return (Path(directory) / PACK).is_file()
 
 
+def pack_parts(pack: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Return the names of a pack's parts."""
+    return tuple(PackInfo.read(Path(pack) / PACK, _REMEDY).parts)
+
+
+def has_part(pack: str | os.PathLike[str], part: str) -> bool:
+    """Whether a pack has a part."""
+    return part in pack_parts(pack)
+
+
 def packed_part(directory: str | os.PathLike[str]) -> tuple[Path, str] | None:
-    """The pack and the part that a path means: a pack's own (its test set), or PACK/test; None for any other."""
+    """Return the pack and the part of a path: PACK itself means its test set, or PACK/test; None for other paths."""
     path = Path(directory)
     if is_packed(path):
         return path, "test"
@@ -172,39 +203,30 @@ def packed_part(directory: str | os.PathLike[str]) -> tuple[Path, str] | None:
 def open_pack(
     pack: str | os.PathLike[str], part: str, size: tuple[int, int] | None = None, fit: str = ""
 ) -> PackedPart:
-    """Open a part of a pack ("train", "dev", "test"), whole and at the wanted size and fit.
+    """Open a part of a pack ("train", "dev", "test") and check its files; images are read when indexed.
 
-    Raises FacesError for a part that is not there, another size or fit, or files that are not what was written.
+    Raises FacesError for a part that the pack lacks, for another size or fit than wanted, and for damaged files.
     """
     folder = Path(pack)
-    about = read_json(folder / PACK)
-    if not isinstance(about, dict) or about.get("version") != VERSION or not isinstance(about.get("parts"), dict):
-        raise FacesError(f"{folder / PACK}: not what `faces data pack` writes: {_REMEDY}")
-    if part not in about["parts"]:
-        raise FacesError(f"{folder}: has no {part}, only {', '.join(about['parts'])}: pack a folder that holds one")
-    had = tuple(about["size"])
-    if size is not None and (had != size or fit != about["fit"]):
+    info = PackInfo.read(folder / PACK, _REMEDY)
+    about = next((value for name, value in info.parts.items() if name == part), None)
+    if about is None:
+        raise FacesError(f"{folder}: has no {part}, only {', '.join(info.parts)}: pack a folder that holds one")
+    height, width = info.size
+    if size is not None and (info.size != size or fit != info.fit):
         raise FacesError(
-            f"{folder}: packed at {had[0]} x {had[1]} pixels with fit {about['fit']}, but {size[0]} x {size[1]} with "
-            f"{fit} is wanted: pack again, or set data.size=[{had[0]},{had[1]}] and data.fit={about['fit']}"
+            f"{folder}: packed at {height} x {width} pixels with fit {info.fit}, but {size[0]} x {size[1]} with "
+            f"{fit} is wanted: pack again, or set data.size=[{height},{width}] and data.fit={info.fit}"
         )
-    shape = (int(about["parts"][part]["images"]), *had, 3)
+    shape = (about.images, height, width, 3)
     _refuse_damaged(folder / f"{part}.npy", shape)
-    rows = _rows(folder / f"{part}.csv", shape[0])
-    paths = tuple(folder / part / row["path"] for row in rows)
-    names = about["parts"][part].get("people")
-    people = None if names is None else _people(folder, part, paths, rows, tuple(names))
+    paths, owners = _read_table(folder, part, about)
+    people = None if about.people is None else Identities(folder / part, about.people, paths, owners)
     return PackedPart(LazyImages(MappedFile(folder / f"{part}.npy", shape)), paths, people)
 
 
-def has_part(pack: str | os.PathLike[str], part: str) -> bool:
-    """Whether a pack has a part."""
-    about = read_json(Path(pack) / PACK)
-    return isinstance(about, dict) and part in about.get("parts", ())
-
-
 def read_packed(paths: Sequence[Path], size: tuple[int, int], fit: str) -> np.ndarray | None:
-    """The images of paths that lie in a pack, (N, H, W, 3) uint8; None where the first one does not."""
+    """Read the images of paths in a pack, (N, H, W, 3) uint8; return None where the first is not in a pack."""
     if not len(paths) or paths[0].exists():
         return None
     found = next(((parent.parent, parent.name) for parent in paths[0].parents if is_packed(parent.parent)), None)
@@ -216,21 +238,12 @@ def read_packed(paths: Sequence[Path], size: tuple[int, int], fit: str) -> np.nd
 
 @lru_cache(maxsize=1)
 def _opened(pack: Path, part: str, size: tuple[int, int], fit: str, written: int) -> tuple[PackedPart, dict[Path, int]]:
-    """A part and the row of each path in it, kept: a test set is read some images at a time.
+    """Open a part and index its paths; cached, because a test set is read some images at a time.
 
-    written: when the pack was, so that another one in its place is opened anew.
+    written: modification time of the pack, so that another pack of the same name is opened again.
     """
     opened = open_pack(pack, part, size, fit)
     return opened, {path: row for row, path in enumerate(opened.paths)}
-
-
-def _people(
-    pack: Path, part: str, paths: tuple[Path, ...], rows: list[dict[str, str]], names: tuple[str, ...]
-) -> Identities:
-    number = {name: label for label, name in enumerate(names)}
-    if unknown := {row.get("person", "") for row in rows} - set(names):
-        raise FacesError(f"{pack / f'{part}.csv'}: {sorted(unknown)[0]!r} is nobody of {pack / PACK}: {_REMEDY}")
-    return Identities(pack / part, names, paths, np.array([number[row["person"]] for row in rows], np.int64))
 
 
 def _refuse_damaged(path: Path, shape: tuple[int, int, int, int]) -> None:
@@ -242,7 +255,7 @@ def _refuse_damaged(path: Path, shape: tuple[int, int, int, int]) -> None:
             start = file.tell()
         length = path.stat().st_size
     except (OSError, ValueError) as error:
-        raise FacesError(f"{path}: no pixels to be read ({error}): {_REMEDY}") from error
+        raise FacesError(f"{path}: its pixels cannot be read ({error}): {_REMEDY}") from error
     wanted = start + int(np.prod(shape, dtype=np.int64))
     if found != shape or fortran or dtype != np.uint8:
         raise FacesError(f"{path}: holds {found} {dtype}, expected {shape} uint8: {_REMEDY}")
@@ -250,21 +263,34 @@ def _refuse_damaged(path: Path, shape: tuple[int, int, int, int]) -> None:
         raise FacesError(f"{path}: is {length:,} bytes long, expected {wanted:,}, so it was cut off: {_REMEDY}")
 
 
-def _rows(path: Path, count: int) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error) as error:
-        raise FacesError(f"{path}: cannot be read as a table ({error}): {_REMEDY}") from error
-    if len(rows) != count or any(None in row.values() for row in rows):
-        raise FacesError(f"{path}: has {len(rows):,} whole rows, expected {count:,}: {_REMEDY}")
-    return rows
+def _read_table(folder: Path, part: str, about: PackedPartInfo) -> tuple[tuple[Path, ...], np.ndarray]:
+    """Read a part's table: the images' paths below the pack, and their labels, all 0 for a test set."""
+    file = folder / f"{part}.csv"
+    table = read_csv(file, _REMEDY, ("path",) if about.people is None else ("path", "person"))
+    if len(table) != about.images:
+        raise FacesError(f"{file}: has {len(table):,} rows, expected {about.images:,}: {_REMEDY}")
+    if file_digest(file) != about.table:
+        raise FacesError(f"{file}: is not as it was packed: {_REMEDY}")
+    names = [PurePosixPath(name) for name in table["path"]]
+    if leading_out := [name for name in names if name.is_absolute() or ".." in name.parts or not name.parts]:
+        raise FacesError(f"{file}: the path {str(leading_out[0])!r} leads out of the pack: {_REMEDY}")
+    label = {name: place for place, name in enumerate(about.people or ())}
+    people = list(table["person"]) if about.people is not None else []
+    if unknown := set(people) - set(label):
+        raise FacesError(f"{file}: {min(unknown)!r} is not one of the people of {folder / PACK}: {_REMEDY}")
+    labels = np.array([label[name] for name in people], np.int64) if people else np.zeros(len(names), np.int64)
+    return tuple(folder / part / name for name in names), labels
+
+
+def file_digest(path: Path) -> str:
+    """Return a digest of a file's content."""
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
 def find_images(directory: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """List the images that lie directly in a folder, or in its `images/`, in natural order (1, 2, 10).
+    """List the images directly in a folder, or in its `images/`, in natural order (1, 2, 10).
 
-    Those of a pack's test set are named as if they lay below it. Raises FacesError where there are none.
+    Those of a pack's test set are named as if they were below it. Raises FacesError where there are none.
     """
     if part := packed_part(directory):
         return open_pack(*part).paths

@@ -106,6 +106,33 @@ def match_ids(sample: Sample, files: Sequence[str], folder: str) -> tuple[list[i
     return [found[name] for name in sample.ids], how
 
 
+def check_sample(path: Path, files: Sequence[str], people: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
+    """Return why `faces submit` would refuse a sample, and the test images that the sample does not name.
+
+    files: the names of the test images, in natural order. Each problem comes with the names it concerns. A sample whose
+    ids are numbers of pairs, as for verification, is not compared with images.
+    """
+    try:
+        sample = read_sample(path)
+    except FacesError as error:
+        return [(str(error), ())]
+    problems: list[tuple[str, Sequence[str]]] = []
+    try:
+        places, _ = match_ids(sample, files, "test/")
+        if unnamed := [files[place] for place in sorted(set(range(len(files))) - set(places))]:
+            problems.append((f"{path.name} lacks images of test/ ({len(unnamed):,})", unnamed))
+    except FacesError as error:
+        if sample.columns[0] == "ID":
+            return []
+        problems.append((str(error), ()))
+    try:
+        if people:
+            detect_label_style(sample, people)
+    except FacesError as error:
+        problems.append((str(error), ()))
+    return problems
+
+
 def _readings(ids: Sequence[str], files: Sequence[str]) -> Mapping[str, dict[str, int]]:
     """Each way to read ids, the plainest first, and the picture of every id that it finds."""
     stems = [PurePath(name).stem for name in files]

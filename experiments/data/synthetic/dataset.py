@@ -8,8 +8,6 @@ DIRECTORY/answers/test.csv                the same rows with the true labels
 
 import multiprocessing
 import os
-import secrets
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -27,6 +25,7 @@ from experiments.data.synthetic.camera import MAX_SIZE, MIN_SIZE
 from experiments.data.synthetic.identity import draw_identity
 from experiments.data.synthetic.render import draw_jpeg
 from experiments.errors import FacesError
+from experiments.files import locked, new_folder
 
 FIRST_TEST_IMAGE = 1_000_000
 """Number of a person's first test image; a person's test images do not depend on the number of training images."""
@@ -192,25 +191,16 @@ def _appearing(directory: Path) -> Iterator[Path]:
     try:
         if directory.is_dir() and any(directory.iterdir()):
             raise FacesError(f"{directory}: expected a new or an empty folder, but it holds files; choose another one")
-        staging = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}")
-        staging.mkdir(mode=0o700)
-    except FileNotFoundError as error:
-        raise FacesError(
-            f"{directory.parent}: expected the folder to write into, but there is none; make it"
-        ) from error
     except OSError as error:
         raise FacesError(f"{directory}: cannot be written ({error.strerror}); choose a folder that is yours") from error
+    if not directory.parent.is_dir():
+        raise FacesError(f"{directory.parent}: expected the folder to write into, but there is none; make it")
+    if not os.access(directory.parent, os.W_OK):
+        raise FacesError(f"{directory}: cannot be written (Permission denied); choose a folder that is yours")
     try:
-        yield staging
-        umask = os.umask(0)
-        os.umask(umask)
-        staging.chmod(0o777 & ~umask)
-        if directory.is_dir():
-            directory.rmdir()
-        staging.rename(directory)
+        with locked(directory), new_folder(directory) as staging:
+            yield staging
     except OSError as error:
         raise FacesError(
             f"{directory}: could not be written ({error.strerror or error}); make room, or choose another folder"
         ) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)

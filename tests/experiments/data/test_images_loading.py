@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from experiments.data.images import ImageError, fit_image, in_threads, load_images, read_image
+from experiments.data.images import ImageError, fit_image, load_images, map_in_threads, read_image
 from experiments.errors import FacesError
 
 HALVES = np.zeros((16, 32, 3), np.uint8)  # red and blue, side by side
@@ -137,7 +137,7 @@ def test_threads_give_results_in_order_and_run_ahead_but_not_far():
         time.sleep(0.002 * (item % 2 == 0))
         return item
 
-    results = in_threads(slow_if_even, range(10_000), workers=4)
+    results = map_in_threads(slow_if_even, range(10_000), workers=4)
     assert [next(results) for _ in range(50)] == list(range(50))
     results.close()
     assert len(begun) < 200
@@ -146,4 +146,4 @@ def test_threads_give_results_in_order_and_run_ahead_but_not_far():
 @pytest.mark.parametrize("workers", [0, -1])
 def test_too_few_workers(workers):
     with pytest.raises(FacesError, match=rf"workers is {workers}, expected at least 1"):
-        list(in_threads(str, [1], workers))
+        list(map_in_threads(str, [1], workers))

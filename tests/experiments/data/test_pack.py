@@ -1,19 +1,23 @@
 """A pack is the folder that it was made from, bit for bit, whole or not there."""
 
 import json
+import os
 import pickle
 import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from PIL import ExifTags, Image
 
 from experiments.data import dataset as reading
 from experiments.data import pack as packing
 from experiments.data import sources as packs
 from experiments.data.dataset import read_images, read_split
-from experiments.data.images import ImageError, load_images
+from experiments.data.folders import find_identities
+from experiments.data.images import ImageError, image_size, load_images, read_image
 from experiments.data.pack import pack_folder
 from experiments.data.sources import ImageFiles, LazyImages, find_images
 from experiments.errors import FacesError
@@ -59,8 +63,7 @@ def test_a_test_set_read_in_parts_is_opened_once_and_anew_when_it_was_packed_aga
 def test_a_competition_without_test_images_has_no_such_part(competition, tmp_path):
     for path in (competition / "test").iterdir():
         path.unlink()
-    counts, _ = pack_folder(competition, tmp_path / "packed", SIZE)
-    assert counts == {"train": 24}
+    assert pack_folder(competition, tmp_path / "packed", SIZE).counts == {"train": 24}
 
 
 def test_the_test_set_is_read_from_the_pack_too(competition, tmp_path, tiny):
@@ -85,11 +88,11 @@ def test_a_pack_that_was_cut_off_is_refused(competition, tmp_path, tiny, cut):
 @pytest.mark.parametrize(
     ("name", "change", "named"),
     [
-        ("train.npy", lambda text: b"not pixels", "no pixels to be read"),
-        ("train.csv", lambda text: b"\n".join(text.splitlines()[:-1]), "has 23 whole rows, expected 24"),
-        ("train.csv", lambda text: text.replace(b",anna", b",zoe"), "'zoe' is nobody of"),
+        ("train.npy", lambda text: b"not pixels", "its pixels cannot be read"),
+        ("train.csv", lambda text: b"\n".join(text.splitlines()[:-1]), "has 23 rows, expected 24"),
+        ("train.csv", lambda text: text.replace(b",anna", b",zoe"), "is not as it was packed"),
         ("pack.json", lambda text: b"{", "cannot be read as JSON"),
-        ("pack.json", lambda text: b"[]", "not what `faces data pack` writes"),
+        ("pack.json", lambda text: b"[]", "holds a list, expected an object: remove it and pack again"),
     ],
 )
 def test_a_pack_with_other_files_is_refused(competition, tmp_path, tiny, name, change, named):
@@ -113,17 +116,17 @@ def test_a_corrupt_image_stops_or_is_left_out_and_listed(competition, tmp_path, 
     with pytest.raises(ImageError, match=r"ben/2\.png"):
         pack_folder(competition, tmp_path / "packed", SIZE)
     assert contents(tmp_path) == before
-    counts, listed = pack_folder(competition, tmp_path / "packed", SIZE, on_bad_image="skip")
-    assert counts == {"train": 23, "test": 3}
-    assert len(listed) == 1
-    assert str(bad) in listed[0]
-    assert json.loads((tmp_path / "packed" / "pack.json").read_text())["left_out"] == listed
+    info = pack_folder(competition, tmp_path / "packed", SIZE, on_bad_image="skip")
+    assert info.counts == {"train": 23, "test": 3}
+    assert len(info.left_out) == 1
+    assert str(bad) in info.left_out[0]
+    assert json.loads((tmp_path / "packed" / "pack.json").read_text())["left_out"] == list(info.left_out)
 
 
 def test_a_full_disk_is_said_before_anything_is_decoded(competition, tmp_path, monkeypatch, contents):
     before = contents(tmp_path)
     monkeypatch.setattr(packing.shutil, "disk_usage", lambda path: SimpleNamespace(free=20_000))
-    with pytest.raises(FacesError, match=r"the images take 0\.00 GB, but the disk has 0\.00 GB free: make room"):
+    with pytest.raises(FacesError, match=r"the images need 0\.00 GB, but the disk has 0\.00 GB free: make room"):
         pack_folder(competition, tmp_path / "packed", SIZE)
     assert contents(tmp_path) == before
 
@@ -169,3 +172,91 @@ def test_the_command_packs_and_says_how_much(command, competition, tmp_path):
     result = command("data", "pack", competition, tmp_path / "packed", "--size", 16)
     assert result.status == 0
     assert "train 24, test 3" in result.out
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(change=st.dictionaries(st.sampled_from(["version", "size", "fit", "parts", "left_out", "digest", "more"]), JSON))
+def test_a_pack_json_of_another_shape_is_refused_with_the_remedy(tmp_path_factory, change):
+    folder = tmp_path_factory.mktemp("packed")
+    part = packs.PackedPartInfo(images=1, table="0")
+    packs.PackInfo(version=2, size=SIZE, fit="crop", parts={"train": part}).write(folder / "pack.json")
+    stored = json.loads((folder / "pack.json").read_text())
+    assume(any(stored.get(key) != value for key, value in change.items()))
+    (folder / "pack.json").write_text(json.dumps({**stored, **change}))
+    for read in (packs.pack_parts, lambda pack: packs.open_pack(pack, "train")):
+        with pytest.raises(FacesError, match=r"pack\.json: .*remove it and pack again"):
+            read(folder)
+
+
+@pytest.mark.parametrize("path", ["../../secret.png", "/etc/passwd", "."])
+def test_a_table_that_leads_out_of_the_pack_is_refused(competition, tmp_path, path):
+    info = pack_folder(competition, tmp_path / "packed", SIZE)
+    table = tmp_path / "packed" / "test.csv"
+    table.write_text(table.read_text().replace("10.png", path))
+    part = info.parts["test"].model_copy(update={"table": packs.file_digest(table)})
+    info.model_copy(update={"parts": {**info.parts, "test": part}}).write(tmp_path / "packed" / "pack.json")
+    with pytest.raises(FacesError, match="leads out of the pack"):
+        find_images(tmp_path / "packed")
+
+
+@pytest.mark.parametrize(("sizes", "packed"), [([(112, 112)], 112), ([(112, 112), (90, 90)], 160), ([(90, 112)], 160)])
+def test_without_a_size_that_of_the_images_is_taken(tmp_path, paint, sizes, packed):
+    for number in range(8):
+        paint(f"in/{'ab'[number % 2]}/{number}.png", size=sizes[number % len(sizes)])
+    assert pack_folder(tmp_path / "in", tmp_path / "out").size == (packed, packed)
+
+
+def test_the_size_of_a_turned_image_is_that_upright(tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.jpg", exif=exif)
+    assert image_size(tmp_path / "a.jpg") == read_image(tmp_path / "a.jpg").shape[:2] == (30, 20)
+
+
+def test_people_and_files_may_be_called_anything(tmp_path, paint):
+    names = ["=cmd()", " =1", "a,b", 'quo"te', "'x", "-5", "José", "new\nline", "\r@x"]
+    for name in names:
+        paint(f"in/{name}/{name}.png")
+    pack_folder(tmp_path / "in", tmp_path / "out", SIZE)
+    people = packs.open_pack(tmp_path / "out", "train").people
+    found = find_identities(tmp_path / "in")
+    assert people.names == found.names
+    assert [path.name for path in people.paths] == [path.name for path in found.paths]
+    assert people.labels.tolist() == found.labels.tolist()
+
+
+def test_of_two_commands_that_write_one_pack_the_second_is_refused(competition, tmp_path, start):
+    slow = "import experiments.data.pack as p, time; f = p._decode_images\n"
+    slow += "p._decode_images = lambda *a: (time.sleep(0.1) or one for one in f(*a))"
+    commands = [start(["data", "pack", competition, tmp_path / "packed", "--size", 16], slow) for _ in range(2)]
+    ended = [(process.communicate()[1], process.returncode) for process in commands]
+    assert sorted(status for _, status in ended) == [0, 2]
+    assert next(error for error, status in ended if status).count("exists already") == 1
+    assert packs.open_pack(tmp_path / "packed", "train").people.names
+    assert not list(tmp_path.glob(".packed*"))
+
+
+def test_what_a_killed_pack_left_is_removed_by_the_next(competition, tmp_path):
+    (tmp_path / ".packed.0123abcd").mkdir()
+    (tmp_path / ".packed.0123abcd" / "train.npy").write_bytes(b"half")
+    (tmp_path / ".packed2.0123abcd").mkdir()
+    pack_folder(competition, tmp_path / "packed", SIZE)
+    assert [path.name for path in tmp_path.glob(".packed*")] == [".packed2.0123abcd"]
+
+
+def test_a_table_that_is_no_file_or_leads_out_is_not_copied(competition, tmp_path, tmp_path_factory):
+    os.mkfifo(competition / "pipe.csv")
+    pack_folder(competition, tmp_path / "packed", SIZE)
+    assert not (tmp_path / "packed" / "pipe.csv").exists()
+    secret = tmp_path_factory.mktemp("elsewhere") / "secret.csv"
+    secret.write_text("secret")
+    (competition / "link.csv").symlink_to(secret)
+    with pytest.raises(FacesError, match=r"link\.csv: is a link that leads out of"):
+        pack_folder(competition, tmp_path / "again", SIZE)
+    assert not (tmp_path / "again").exists()
