@@ -197,6 +197,31 @@ def restore(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and neutralize(cell[1:]) != cell[1:] else cell
 
 
+def read_user_csv(path: Path) -> "pd.DataFrame":
+    """Read a CSV file that others made: every cell as it is, by the titles in its first row; without empty lines.
+
+    Raises FacesError where it is missing, is not text in UTF-8, or its rows differ in length.
+    """
+    import pandas as pd
+
+    if not path.is_file():
+        raise FacesError(f"{path}: no such file; expected a CSV file")
+    try:
+        # Without a header: pandas would take more values than titles for an index.
+        rows = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except pd.errors.EmptyDataError:
+        raise FacesError(f"{path}: is empty; expected a CSV file with titles in its first row") from None
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise FacesError(f"{path}: cannot be read as CSV in UTF-8 ({str(error).strip()}): get it again") from error
+    if rows.isna().to_numpy().any():
+        number = int(rows.isna().any(axis=1).to_numpy().argmax())
+        given = ",".join(rows.iloc[number].dropna())
+        raise FacesError(f"{path}: a row with {rows.iloc[number].count()} values, {given}; expected {rows.shape[1]}")
+    frame = rows.iloc[1:].reset_index(drop=True)
+    frame.columns = rows.iloc[0].str.strip()
+    return frame
+
+
 class Record(BaseModel):
     """Something stored as JSON together with a digest of all its fields, so that an edited or cut file is noticed."""
 

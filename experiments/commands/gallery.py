@@ -20,6 +20,9 @@ Score = Annotated[float, typer.Option("--min-score", help="Least confidence of t
 Side = Annotated[float, typer.Option("--min-side", help="Least size of a face, in pixels per side.")]
 Alone = Annotated[bool, typer.Option("--alone", help="Skip photos with several faces.")]
 Strangers = Annotated[float, typer.Option("--far", help="How often a stranger may be given a name.")]
+AllowLaxer = Annotated[
+    bool, typer.Option("--allow-laxer", help="Where the calibration cannot support --far, take the least that it can.")
+]
 
 
 @gallery.command()
@@ -41,9 +44,9 @@ def enroll(
 
     Example: `faces gallery enroll runs/arc friends --out friends.gallery`
     """
+    from experiments.evaluation.embedding import EmbedOptions
     from experiments.evaluation.gallery.enroll import QualityGate
     from experiments.evaluation.gallery.enroll import enroll as run_enrollment
-    from experiments.evaluation.scoring import EmbedOptions
 
     view = EmbedOptions(align, flip, tuple(zoom or [1.0]))
     run_enrollment(run, people, out, add, view, QualityGate(score, side, alone))
@@ -78,12 +81,9 @@ def remove(
 
     Example: `faces gallery remove friends.gallery anna`
     """
-    from experiments.evaluation.gallery.store import read_gallery, write_gallery
-    from experiments.progress import say
+    from experiments.evaluation.gallery.enroll import remove_people
 
-    left = read_gallery(file).without(names)
-    write_gallery(left, file)
-    say(f"{file}: {len(left.names)} people, {len(left.people)} photos")
+    remove_people(file, names)
     say_next("faces", "gallery", "list", file)
 
 
@@ -102,8 +102,8 @@ def calibrate(
 
     Example: `faces gallery calibrate runs/arc strangers --each 3`
     """
+    from experiments.evaluation.embedding import EmbedOptions
     from experiments.evaluation.gallery.calibrate import calibrate_gallery
-    from experiments.evaluation.scoring import EmbedOptions
 
     calibrate_gallery(run, people, EmbedOptions(align, flip, tuple(zoom or [1.0])), each)
     say_next("faces", "identify", run, "GALLERY", "PHOTO.jpg")
@@ -121,6 +121,7 @@ def evaluate(
     side: Side = 32.0,
     alone: Alone = False,
     far: Strangers = 0.01,
+    allow_laxer: AllowLaxer = False,
 ) -> None:
     """Measure how well a gallery would name its own people.
 
@@ -128,12 +129,18 @@ def evaluate(
 
     Example: `faces gallery evaluate runs/arc friends --out friends-evaluation`
     """
+    from experiments.evaluation.embedding import EmbedOptions
     from experiments.evaluation.gallery.enroll import QualityGate
     from experiments.evaluation.gallery.leave_one_out import evaluate_gallery
-    from experiments.evaluation.scoring import EmbedOptions
 
     evaluate_gallery(
-        run, people, out, EmbedOptions(align, flip, tuple(zoom or [1.0])), QualityGate(score, side, alone), far
+        run,
+        people,
+        out,
+        EmbedOptions(align, flip, tuple(zoom or [1.0])),
+        QualityGate(score, side, alone),
+        far,
+        allow_laxer,
     )
     say_next("faces", "gallery", "enroll", run, people, "--out", "people.gallery")
 
@@ -148,6 +155,7 @@ def identify(
         float | None, typer.Option("--threshold", help="Least similarity; below it the answer is nobody.")
     ] = None,
     far: Strangers = 0.01,
+    allow_laxer: AllowLaxer = False,
     faiss: Annotated[bool, typer.Option("--faiss", help="Search with FAISS, for a million people and more.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Also write the answers as a CSV.")] = None,
 ) -> None:
@@ -157,4 +165,4 @@ def identify(
     """
     from experiments.evaluation.gallery.identify import identify as run_identification
 
-    run_identification(run, file, images, top, threshold, far, "faiss" if faiss else "exact", out)
+    run_identification(run, file, images, top, threshold, far, "faiss" if faiss else "exact", out, allow_laxer)

@@ -68,6 +68,9 @@ def verify(
         Path | None, typer.Option("--cohort", metavar="DIR", help="Images of other people, to whiten embeddings by.")
     ] = None,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples for the intervals; 0 for none.")] = 1000,
+    replace_thresholds: Annotated[
+        bool, typer.Option("--replace-thresholds", help="Replace thresholds that RUN has already.")
+    ] = False,
 ) -> None:
     """Measure error rates on pairs of images, and calibrate the thresholds.
 
@@ -79,7 +82,7 @@ def verify(
     Example: `faces verify runs/arc --pairs lfw/pairs.txt --images lfw/aligned_112`
     """
     from experiments.evaluation import verification
-    from experiments.evaluation.scoring import EmbedOptions
+    from experiments.evaluation.embedding import EmbedOptions
 
     if all_pairs == (pairs is not None):
         raise typer.BadParameter("give one of --pairs FILE and --all-pairs", param_hint="--pairs")
@@ -95,7 +98,9 @@ def verify(
     if is_known_unknown(pairs, images):
         evaluate_known_unknown(embedder, pairs, images, folder, view)
         return
-    result = verification.verify(embedder, pairs, images, folder, view, far or FARS, bootstrap, cohort)
+    result = verification.verify(
+        embedder, pairs, images, folder, view, far or FARS, bootstrap, cohort, replace_thresholds
+    )
     if "eer" in result and not cohort:
         say_next("faces", "match", run or folder, "A.jpg", "B.jpg", *([] if align else ["--no-align"]))
 
@@ -103,7 +108,7 @@ def verify(
 def _verify_all(
     run: Path | None, images: Path, out: Path | None, flip: bool, zoom: list[float] | None, **unused: object
 ) -> None:
-    from experiments.evaluation.scoring import EmbedOptions
+    from experiments.evaluation.embedding import EmbedOptions
     from experiments.evaluation.verification import verify_all_pairs
 
     if run is None:
@@ -137,8 +142,8 @@ def stress(
 
     Example: `faces stress runs/arc --pairs lfw/pairs.txt --images lfw/aligned_112 --damage blur --damage jpeg`
     """
+    from experiments.evaluation.embedding import EmbedOptions
     from experiments.evaluation.robustness import run_robustness
-    from experiments.evaluation.scoring import EmbedOptions
 
     run_robustness(
         run, pairs, images, out, EmbedOptions(align, flip, tuple(zoom or [1.0])), damage, attributes, max_pairs
@@ -159,9 +164,6 @@ def explain(
 
     Example: `faces explain runs/arc anna1.jpg anna2.jpg --out why.png`
     """
-    from experiments.evaluation.match import explain_pair, load_faces
-    from experiments.inference.embedder import open_embedder
+    from experiments.evaluation.match import explain_pair
 
-    embedder = open_embedder(run)
-    faces = load_faces([first, second], embedder, align)
-    explain_pair(embedder, faces[0], faces[1], out)
+    explain_pair(run, first, second, align, out)

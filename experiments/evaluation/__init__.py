@@ -1,1 +1,1 @@
-"""How good a network is: figures from predictions and answers."""
+"""Trained networks judged: classification, verification, robustness and galleries."""

@@ -1,8 +1,7 @@
-"""One pair of photographs: one person, or two?
+"""Two photos: one person or two people? And which parts of the faces the answer depends on.
 
-What a decision rests on: cover a place of one face, and see how much less alike the two become.
-
-Zeiler and Fergus 2014, arXiv 1311.2901, section 4.2, for a pair: the answer is a similarity, not a class.
+The explanation covers one place of a face at a time and measures how far the similarity falls: Zeiler and Fergus 2014,
+arXiv 1311.2901, section 4.2, for a similarity instead of a class.
 """
 
 from itertools import product
@@ -11,31 +10,38 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from experiments.data.align.in_memory import AlignedFace, align_files
+from experiments.data.align.in_memory import AlignedFace
 from experiments.data.images import fit_image, read_image
+from experiments.data.preparation import Preparation
 from experiments.errors import FacesError
-from experiments.evaluation.thresholds import Threshold, ThresholdCalibration, read_thresholds
+from experiments.evaluation.embedding import EmbedOptions, align_images, input_preparation, require_same_preparation
+from experiments.evaluation.thresholds import THRESHOLDS, Threshold, ThresholdCalibration, read_thresholds
+from experiments.files import refuse_overwriting_input
 from experiments.inference.embedder import Embedder, open_embedder
 from experiments.plots.sheets import PairTile, write_pair_sheet
 from experiments.plots.style import new_plot, write_plot
 from experiments.progress import say
 
+GRAY = 128
+
 
 def match_images(run: Path, first: Path, second: Path, align: bool, far: float | None, out: Path) -> float:
-    """Say whether two photographs show one person, and draw the two faces into `out`. Returns the similarity.
+    """Print whether two photos show one person, and draw the two faces into `out`. Returns the similarity.
 
     The threshold is the calibrated one, of the EER point or of `far`. Raises FacesError where the network was never
-    calibrated, and where no face is found in a photograph; of several, the most central large one counts, and is said.
+    calibrated, where the photos are prepared otherwise than the calibration's images, and where no face is found; of
+    several faces the largest central one counts, with a note.
     """
-    if out.is_dir():
-        raise FacesError(f"{out} is a folder: give --out the name of a picture, such as {out / 'match.png'}")
+    refuse_output(out, (first, second))
     embedder = open_embedder(run)
     assert embedder.folder is not None
     calibration = read_thresholds(embedder.folder, embedder.fingerprint)
-    threshold = calibration.at(far)
-    images = load_faces([first, second], embedder, align)
+    threshold = calibration.for_far(far)
+    images, preparation = load_faces([first, second], embedder, align)
+    owner = str(embedder.folder / THRESHOLDS)
+    require_same_preparation(preparation, calibration.preparation, owner, align)
     if first.read_bytes() == second.read_bytes():
-        say(f"note: {first} and {second} are one and the same picture")
+        say(f"note: {first} and {second} are the same file")
     vectors = embedder.embed(images, calibration.flip, calibration.zooms).astype(np.float64)
     similarity = float(vectors[0] @ vectors[1])
     for line in describe_match(similarity, threshold, calibration):
@@ -47,8 +53,15 @@ def match_images(run: Path, first: Path, second: Path, align: bool, far: float |
     return similarity
 
 
+def refuse_output(out: Path, photos: tuple[Path, Path]) -> None:
+    """Raise FacesError where an image to be written is a folder, or one of the photos."""
+    if out.is_dir():
+        raise FacesError(f"{out} is a folder: give --out the name of an image, such as {out / 'match.png'}")
+    refuse_overwriting_input(out, photos)
+
+
 def describe_match(similarity: float, threshold: Threshold, calibration: ThresholdCalibration) -> list[str]:
-    """The answer in words: what was measured, against what, and how often that errs."""
+    """Put the answer into words: what was measured, compared with what, and how often that is wrong."""
     same = similarity >= threshold.value
     sign = "at least" if same else "below"
     above = calibration.strangers_above(similarity)
@@ -56,49 +69,62 @@ def describe_match(similarity: float, threshold: Threshold, calibration: Thresho
     return [
         f"{'ONE PERSON' if same else 'TWO PEOPLE'}: similarity {similarity:.4f}, {sign} the threshold "
         f"{threshold.value:.4f} ({threshold.name.upper()})",
-        f"expected false-match rate at this threshold: {_rate(threshold.far, calibration.impostor)}; "
-        f"of pairs of one person it refuses {_rate(threshold.frr, calibration.genuine)} (calibrated on "
+        f"expected false-match rate at this threshold: {_format_rate(threshold.far, calibration.impostor)}; "
+        f"it rejects {_format_rate(threshold.frr, calibration.genuine)} of pairs of one person (calibrated on "
         f"{calibration.pairs})",
         f"of the {pairs} it was calibrated on, {f'{above:,}' if above else 'none'} scored as high as this pair",
     ]
 
 
-def load_faces(paths: list[Path], embedder: Embedder, align: bool) -> np.ndarray:
-    """The face of each photograph as the network takes it, (N, H, W, 3). Raises FacesError where there is none."""
+def _format_rate(rate: float, pairs: int) -> str:
+    """A rate for people; where there was no error, what that can mean (the rule of three)."""
+    return f"{rate:.3%}" if rate else f"none of {pairs:,} seen, so below about {3 / pairs:.2%}"
+
+
+def load_faces(paths: list[Path], embedder: Embedder, align: bool) -> tuple[np.ndarray, Preparation]:
+    """Return the face of each photo as the network takes it, (N, H, W, 3), and how they are prepared.
+
+    Raises FacesError where a photo shows no face, and for images prepared otherwise than those of the network's run.
+    """
+    images = [] if align else [read_image(path) for path in paths]
+    preparation = input_preparation(embedder, paths, EmbedOptions(align))
     if not align:
-        return np.stack([fit_image(read_image(path), embedder.size, "crop") for path in paths])
-    found = align_files(paths, embedder.size)
+        return np.stack([fit_image(image, embedder.size, "crop") for image in images]), preparation
+    found = align_images(embedder, paths, preparation)
     for one in found:
         require_face(one)
         if one.remark:
             say(f"note: {one.remark}")
-    return np.stack([one.image for one in found])
+    return np.stack([one.image for one in found]), preparation
 
 
 def require_face(one: AlignedFace) -> None:
-    """Raise FacesError where no face was found in a photograph."""
+    """Raise FacesError where no face was found in a photo."""
     if one.face is None:
         raise FacesError(
-            f"{one.path}: no face was found; give a photograph with a face turned to the camera, or --no-align where "
-            "it is an aligned face already"
+            f"{one.path}: no face was found; give a photo of a face turned to the camera, or --no-align where it is an "
+            "aligned face already"
         )
 
 
-def _rate(rate: float, pairs: int) -> str:
-    """A rate for people; where none erred, what that can mean (the rule of three)."""
-    return f"{rate:.3%}" if rate else f"none of {pairs:,} seen, so below about {3 / pairs:.2%}"
+def explain_pair(run: Path, first: Path, second: Path, align: bool, out: Path) -> None:
+    """Draw which places of two photos' faces their similarity depends on. Raises FacesError as `load_faces`."""
+    refuse_output(out, (first, second))
+    embedder = open_embedder(run)
+    faces, _ = load_faces([first, second], embedder, align)
+    maps = (compute_occlusion_map(embedder, *faces), compute_occlusion_map(embedder, faces[1], faces[0]))
+    one, other = embedder.embed(faces).astype(np.float64)
+    draw_occlusion_maps(faces[0], faces[1], maps, out, f"What a similarity of {one @ other:.3f} depends on")
+    say(f"{out}: red where covering the place makes the two less similar, blue where more")
 
 
-GRAY = 128
-
-
-def occlusion_map(
+def compute_occlusion_map(
     embedder: Embedder, image: np.ndarray, other: np.ndarray, patch: int = 0, stride: int = 0, flip: bool = True
 ) -> np.ndarray:
-    """How much the similarity falls where each pixel is covered, (H, W), on average: positive where it was for.
+    """Compute how far the similarity falls where each pixel is covered, (H, W), averaged over the patches.
 
-    image, other: (H, W, 3) uint8; patch: the side of the grey square in pixels, a sixth of the picture by default;
-    stride: between its places, a third of it by default. With `flip`, the mirror image is covered, too.
+    image, other: (H, W, 3) uint8; patch: the side of the gray square in pixels, a sixth of the image by default;
+    stride: the distance between squares, a third of the side by default. With `flip`, the mirror image is covered, too.
     """
     height, width = image.shape[:2]
     patch = patch or max(1, min(height, width) // 6)
@@ -119,14 +145,14 @@ def occlusion_map(
 def draw_occlusion_maps(
     first: np.ndarray, second: np.ndarray, maps: tuple[np.ndarray, np.ndarray], path: Path, title: str
 ) -> None:
-    """Both faces, each beside itself with its map over it: red where covering makes them less alike, blue more."""
+    """Draw both faces, each next to itself with its map: red where covering lowers the similarity, blue where not."""
     drawing, axes = new_plot(4, 2.5, 2.9)
-    most = max(float(np.abs(values).max()) for values in maps) or 1.0
+    largest = max(float(np.abs(values).max()) for values in maps) or 1.0
     shades = None
     for place, (image, values) in enumerate(zip((first, second), maps, strict=True)):
         axes[2 * place].imshow(image)
         axes[2 * place + 1].imshow(np.asarray(Image.fromarray(image).convert("L")), cmap="gray")
-        shades = axes[2 * place + 1].imshow(values, cmap="RdBu_r", vmin=-most, vmax=most, alpha=0.6)
+        shades = axes[2 * place + 1].imshow(values, cmap="RdBu_r", vmin=-largest, vmax=largest, alpha=0.6)
     for axis in axes:
         axis.set(xticks=[], yticks=[])
         axis.grid(False)
@@ -134,11 +160,3 @@ def draw_occlusion_maps(
     drawing.colorbar(shades, ax=axes[-1], shrink=0.7, label="fall of the similarity")  # type: ignore[arg-type]
     drawing.suptitle(title)
     write_plot(drawing, path)
-
-
-def explain_pair(embedder: Embedder, first: np.ndarray, second: np.ndarray, out: Path) -> None:
-    """Draw both faces' maps into a picture. first, second: (H, W, 3) uint8, as the network takes them."""
-    maps = (occlusion_map(embedder, first, second), occlusion_map(embedder, second, first))
-    one, other = embedder.embed(np.stack([first, second])).astype(np.float64)
-    draw_occlusion_maps(first, second, maps, out, f"What a similarity of {one @ other:.3f} rests on")
-    say(f"{out}: red where covering the place makes the two less alike, blue where more")

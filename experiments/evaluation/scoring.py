@@ -1,4 +1,4 @@
-"""Pairs of pictures scored by a network, and every figure that follows from the scores."""
+"""Pairs of images scored by a network, and every metric that follows from the scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,41 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from experiments.data.align.in_memory import align_files
 from experiments.data.folders import existing_folder, files_under, is_image
-from experiments.data.images import load_images
 from experiments.data.pairs import Pairs
+from experiments.data.preparation import AS_THEY_ARE, Preparation
 from experiments.errors import FacesError
+from experiments.evaluation.embedding import EmbedOptions, read_faces, require_distinct
 from experiments.inference.embedder import Embedder, Whitening
 from experiments.metrics.bootstrap import bootstrap_intervals, infer_identities
 from experiments.metrics.roc import FARS, RocCurve, fold_accuracy, roc_curve, tar_at_far
 
 MAX_COHORT_IMAGES = 2000
-"""How many pictures of a cohort are looked at."""
-
-
-@dataclass(frozen=True)
-class EmbedOptions:
-    """How pictures are looked at.
-
-    align: find, turn and cut out the faces first. flip: add the mirror image's embedding. zooms: add those of the
-    picture's middle, enlarged by each factor.
-    """
-
-    align: bool = False
-    flip: bool = True
-    zooms: tuple[float, ...] = (1.0,)
-
-    def __post_init__(self) -> None:
-        if not self.zooms or not all(1 <= zoom <= 2 for zoom in self.zooms):
-            raise FacesError(f"zooms are {list(self.zooms)}, expected factors from 1 to 2, such as 1 1.1")
+"""Images of a cohort that are used; of more, so many are drawn at random."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredPairs:
-    """Pairs with their similarities (N,), float64, and the pictures (P, H, W, 3) that the network was shown.
+    """Pairs with their similarities (N,), float64, and the images (P, H, W, 3) that the network was shown.
 
-    cohort: how many pictures of other people the embeddings were whitened by.
+    cohort: how many images of other people the embeddings were whitened with. preparation: of the images.
     """
 
     pairs: Pairs
@@ -50,50 +33,44 @@ class ScoredPairs:
     images: np.ndarray
     remarks: list[str] = field(default_factory=list)
     cohort: int = 0
+    preparation: Preparation = AS_THEY_ARE
 
 
-def score_pairs(embedder: Embedder, pairs: Pairs, view: EmbedOptions, cohort: Path | None = None) -> ScoredPairs:
-    """The similarity of each pair, a cosine; what was odd about the pictures goes into the remarks.
+def score_pairs(embedder: Embedder, pairs: Pairs, options: EmbedOptions, cohort: Path | None = None) -> ScoredPairs:
+    """Compute the cosine similarity of each pair; remarks hold what is unusual about the images.
 
-    cohort: a folder of pictures of other people, by which embeddings are whitened (see `whitening`); of more than
-    COHORT, so many are drawn by lot.
+    cohort: a folder of images of other people, to whiten embeddings with (see
+    `Whitening`). Raises FacesError for images that are prepared otherwise than the network's, or that are all the same.
     """
-    images, remarks = _pictures(embedder, pairs.paths, view)
+    images, remarks, preparation = read_faces(embedder, pairs.paths, options)
     if pairs.with_itself:
-        remarks.append(f"{pairs.with_itself} of {len(pairs)} pairs compare a picture with itself")
-    embeddings, count = embedder.embed(images, view.flip, view.zooms), 0
+        remarks.append(f"{pairs.with_itself} of {len(pairs)} pairs compare an image with itself")
+    embeddings, count = embedder.embed(images, options.flip, options.zooms), 0
+    require_distinct(embeddings, pairs.file)
     if cohort is not None:
-        paths = [path for path in files_under(existing_folder(cohort)) if is_image(path)]
-        chosen = np.sort(np.random.default_rng(0).permutation(len(paths))[:MAX_COHORT_IMAGES])
-        if not (count := len(chosen)):
-            raise FacesError(f"{cohort}: no pictures in it or its folders; expected those of other people")
-        others, odd = _pictures(embedder, [paths[n] for n in chosen], view)
-        remarks += [f"cohort: {remark}" for remark in odd]
-        embeddings = Whitening.of(embedder.embed(others, view.flip, view.zooms))(embeddings)
+        whitening, count, more = _fit_whitening(embedder, cohort, options)
+        embeddings, remarks = whitening(embeddings), remarks + more
     embeddings = embeddings.astype(np.float64)
     scores = np.einsum("nd,nd->n", embeddings[pairs.first], embeddings[pairs.second])
-    return ScoredPairs(pairs, scores, images, remarks, count)
+    return ScoredPairs(pairs, scores, images, remarks, count, preparation)
 
 
-def _pictures(embedder: Embedder, paths: Sequence[Path], view: EmbedOptions) -> tuple[np.ndarray, list[str]]:
-    """What the network is shown of picture files, (N, H, W, 3), and what was odd about them."""
-    remarks = []
-    if view.align:
-        found = align_files(paths, embedder.size)
-        images = np.stack([one.image for one in found])
-        for what, count in (
-            ("no face found, so their middle was taken", sum(one.face is None for one in found)),
-            ("several faces, of which the most central large one was taken", sum(one.faces > 1 for one in found)),
-        ):
-            if count:
-                remarks.append(f"{count} of {len(found)} pictures: {what}")
-    else:
-        images = load_images(paths, embedder.size, "crop")
-    return images, remarks
+def _fit_whitening(embedder: Embedder, cohort: Path, options: EmbedOptions) -> tuple[Whitening, int, list[str]]:
+    """Whitening of a cohort's embeddings, how many there are, and remarks on their images."""
+    paths = [path for path in files_under(existing_folder(cohort)) if is_image(path)]
+    chosen = np.sort(np.random.default_rng(0).permutation(len(paths))[:MAX_COHORT_IMAGES])
+    if not len(chosen):
+        raise FacesError(f"{cohort}: no images in it or its folders; expected images of other people")
+    images, remarks, _ = read_faces(embedder, [paths[n] for n in chosen], options)
+    embeddings = embedder.embed(images, options.flip, options.zooms)
+    return Whitening.of(embeddings), len(chosen), [f"cohort: {remark}" for remark in remarks]
 
 
 def verification_metrics(scored: ScoredPairs, fars: Sequence[float] = FARS, rounds: int = 1000) -> dict[str, Any]:
-    """Every figure of scored pairs with answers, with 95 % intervals by drawing people again `rounds` times."""
+    """Compute every metric of scored pairs with answers, with 95 % intervals from `rounds` resamples of the people.
+
+    Where there are too few people for intervals, a remark in "not_supported" says so.
+    """
     pairs, scores = scored.pairs, scored.scores
     curve = roc_curve(scores, pairs.answers)
     tars, unsupported = tar_at_far(curve, fars)
@@ -114,12 +91,15 @@ def verification_metrics(scored: ScoredPairs, fars: Sequence[float] = FARS, roun
         statistics |= {f"tar_at_far {far}": partial(RocCurve.tar_at, far=float(far)) for far in tars}
         people = pair_identities(pairs)
         result["people"] = int(np.unique(np.concatenate(people)).size)
-        result["intervals"] = bootstrap_intervals(scores, pairs.answers, people, statistics, rounds)
+        try:
+            result["intervals"] = bootstrap_intervals(scores, pairs.answers, people, statistics, rounds)
+        except FacesError as error:  # too few people
+            unsupported.append(f"no intervals: {error}")
     return result
 
 
 def pair_identities(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
-    """Who is in each pair: by name where names are known, else pictures joined by genuine pairs."""
+    """Number the people in each pair: by name where names are known, else images joined by genuine pairs are one."""
     if pairs.names is None:
         return infer_identities(pairs.first, pairs.second, pairs.answers)
     numbers = np.unique(pairs.names, return_inverse=True)[1]

@@ -1,7 +1,4 @@
-"""Are these two one person? A network judged on a file of pairs, and its thresholds calibrated on it.
-
-A network judged on every pair that a folder of people makes.
-"""
+"""A network judged as a verifier, on a file of pairs or on all pairs of a folder, and its thresholds calibrated."""
 
 import os
 from collections.abc import Sequence
@@ -13,8 +10,9 @@ import numpy as np
 from experiments.data.folders import find_identities
 from experiments.data.pairs import read_pairs
 from experiments.errors import FacesError
-from experiments.evaluation.scoring import EmbedOptions, ScoredPairs, score_pairs, verification_metrics
-from experiments.evaluation.thresholds import THRESHOLDS, calibrate_thresholds
+from experiments.evaluation.embedding import EmbedOptions, files_preparation, require_distinct
+from experiments.evaluation.scoring import ScoredPairs, score_pairs, verification_metrics
+from experiments.evaluation.thresholds import THRESHOLDS, ThresholdCalibration, calibrate_thresholds, store_thresholds
 from experiments.files import read_json, write_csv, write_json
 from experiments.inference.embedder import Embedder, open_embedder, open_frozen_backbone, save_frozen_network
 from experiments.metrics.all_pairs import count_all_pairs, peak_memory
@@ -23,13 +21,15 @@ from experiments.plots.sheets import PairTile, write_pair_sheet
 from experiments.plots.verification import plot_det, plot_roc, plot_scores
 from experiments.progress import say, track
 
-WORST = 12
+RESULTS_FOLDER = "verification"
+MAX_WORST_PAIRS = 12
+CHANCE_AUC = 0.5
 
 
 def open_network(
     run: Path | None, backbone: str | None, weights: Path | None, out: Path | None
 ) -> tuple[Embedder, Path]:
-    """The network that a command is about, and the folder for its results.
+    """Open the network that a command is about; return it and the folder for its results.
 
     Either a run, whose results go into it unless `out` says otherwise; or a backbone with weights and `out`, which then
     becomes the frozen network's folder. Raises FacesError where both or neither are given.
@@ -39,15 +39,20 @@ def open_network(
     if run is not None:
         if weights is not None:
             raise FacesError(f"--weights {weights} goes with --backbone: {run} has weights of its own")
-        return open_embedder(run), run / "verification" if out is None else out
+        return open_embedder(run), run / RESULTS_FOLDER if out is None else out
     assert backbone is not None
     if weights is None or out is None:
         raise FacesError(f"--backbone {backbone} needs --weights FILE, and --out DIR for the results")
-    if out.exists() and not out.is_dir():
-        raise FacesError(f"{out} is a file: give --out a folder, new or not")
+    require_folder(out)
     if (out / "recipe.yaml").exists():
         raise FacesError(f"{out} is a run's folder: give --out another for the frozen {backbone}")
     return open_frozen_backbone(backbone, weights, out), out
+
+
+def require_folder(out: Path) -> None:
+    """Raise FacesError where `out` is something other than a folder, or nothing yet."""
+    if out.exists() and not out.is_dir():
+        raise FacesError(f"{out} is a file: give --out a folder, new or not")
 
 
 def verify(
@@ -55,66 +60,104 @@ def verify(
     file: str | os.PathLike[str],
     images: str | os.PathLike[str],
     out: Path,
-    view: EmbedOptions,
+    options: EmbedOptions,
     fars: Sequence[float] = FARS,
     rounds: int = 1000,
     cohort: Path | None = None,
+    replace_thresholds: bool = False,
 ) -> dict[str, Any]:
-    """Judge a network on a file of pairs (see `experiments.data.pairs`), and write what was found into `out`.
+    """Judge a network on a file of pairs (see `experiments.data.pairs`), and write the results into `out`.
 
     With answers: verification.json (eer, auc, tar_at_far, lfw_accuracy and lfw_std where there are folds, threshold,
     95 % intervals by people), scores.csv, roc.png, det.png, scores.png, worst.png (the pairs most wrongly judged), and
-    thresholds.json, beside the network where it has a folder. Without: NAME_submission.csv, `ID,Label`, the number of
-    the pair's line from 0, and its similarity. Raises FacesError, before anything is written, for a file that
-    `read_pairs` refuses.
+    thresholds.json, with the network where it has none yet for these weights or with `replace_thresholds`, else in
+    `out`. Without answers: NAME_submission.csv, `ID,Label`: the number of the pair's line from 0, and its similarity.
 
-    cohort: a folder of pictures of other people, by which the embeddings are whitened. No thresholds are stored then,
-    as `match` and `identify` have no cohort at hand.
+    cohort: a folder of images of other people, to whiten the embeddings with. No thresholds are stored then, as
+    `match` and `identify` have no cohort.
+
+    Raises FacesError, before anything is written, for a file that `read_pairs` refuses, for images prepared otherwise
+    than those of the run, and where all images are the same.
     """
-    if out.exists() and not out.is_dir():
-        raise FacesError(f"{out} is a file: give --out a folder, new or not")
+    require_folder(out)
     pairs = read_pairs(file, images)
-    scored = score_pairs(embedder, pairs, view, cohort)
+    scored = score_pairs(embedder, pairs, options, cohort)
     for remark in scored.remarks:
         say(f"note: {remark}")
     if pairs.matches is None:
-        _begin(out, embedder)
-        path = out / f"{pairs.file.stem}_submission.csv"
-        write_csv(path, [{"ID": n, "Label": f"{score:.6f}"} for n, score in enumerate(scored.scores)])
-        say(f"{path}: {len(pairs)} similarities, as the answers are withheld")
-        return {"pairs": len(pairs), "submission": str(path)}
+        return _write_similarities(scored, out, embedder)
     result = {**verification_metrics(scored, fars, rounds), "network": embedder.title, "pairs_file": Path(file).name}
-    result |= {"align": view.align, "flip": view.flip, "zooms": list(view.zooms), "cohort": scored.cohort}
-    result["remarks"] = scored.remarks
-    about = {"network": embedder.fingerprint, "flip": view.flip, "zooms": view.zooms, "pairs": str(file)}
-    calibration, home = calibrate_thresholds(scored.scores, pairs.answers, fars, **about), embedder.folder or out
+    result |= {"align": options.align, "flip": options.flip, "zooms": list(options.zooms), "cohort": scored.cohort}
+    result |= {"preparation": scored.preparation.model_dump(mode="json"), "remarks": scored.remarks}
+    calibration = calibrate_thresholds(
+        scored.scores,
+        pairs.answers,
+        fars,
+        network=embedder.fingerprint,
+        flip=options.flip,
+        zooms=options.zooms,
+        preparation=scored.preparation,
+        pairs=str(file),
+    )
     _begin(out, embedder)
     write_json(out / "verification.json", result)
-    plots = _pictures(scored, result["threshold"], out, embedder.title)
+    plots = _write_plots(scored, result["threshold"], out, embedder.title)
     _print_metrics(result)
     say(f"written to {out}: verification.json, scores.csv, {', '.join(plots)}")
-    if not scored.cohort:
-        calibration.write(home)
-        _keep_with_run(home, result)
-        say(f"thresholds for `faces match` and `faces identify`: {home / THRESHOLDS}")
+    stored = _store(calibration, embedder, out, scored.cohort, result["auc"], replace_thresholds)
+    _add_to_run_metrics(embedder, out, result, stored)
     return result
 
 
 def _begin(out: Path, embedder: Embedder) -> None:
-    """The folder for the results, and, of a frozen network, what it is."""
+    """Make the folder for the results, and make it a frozen network's folder where that is what was judged."""
     out.mkdir(parents=True, exist_ok=True)
     save_frozen_network(embedder)
 
 
-def _keep_with_run(home: Path, result: dict[str, Any]) -> None:
-    """Add the figures to the metrics of a run, where the folder is one."""
-    metrics = home / "metrics.json"
-    if metrics.is_file():
-        keys = ("eer", "auc", "tar_at_far", "lfw_accuracy", "lfw_std", "threshold")
-        write_json(metrics, read_json(metrics) | {key: result[key] for key in keys if key in result})
+def _write_similarities(scored: ScoredPairs, out: Path, embedder: Embedder) -> dict[str, Any]:
+    """Write the file for a competition that withholds the answers."""
+    _begin(out, embedder)
+    path = out / f"{scored.pairs.file.stem}_submission.csv"
+    write_csv(path, [{"ID": n, "Label": f"{score:.6f}"} for n, score in enumerate(scored.scores)])
+    say(f"{path}: {len(scored.pairs)} similarities, as the answers are withheld")
+    return {"pairs": len(scored.pairs), "submission": str(path)}
 
 
-def _pictures(scored: ScoredPairs, threshold: float, out: Path, title: str) -> list[str]:
+def _store(
+    calibration: ThresholdCalibration, embedder: Embedder, out: Path, cohort: int, auc: float, replace: bool
+) -> bool:
+    """Store thresholds where they are worth it, and print where. Whether they are stored with the network."""
+    if cohort:
+        return False
+    if auc <= CHANCE_AUC:
+        say(f"no thresholds are stored: an AUC of {auc:.4f} is no better than chance, so that none tells people apart")
+        return False
+    home = embedder.folder or out
+    path = store_thresholds(calibration, home, out, replace)
+    if path is None or path.parent != home:
+        kept = f"{home / THRESHOLDS} is kept, which `faces match` and `faces identify` use"
+        say(f"{kept}; these thresholds: {path}" if path else kept)
+        say("to use these instead: the same command with --replace-thresholds")
+        return False
+    say(f"thresholds for `faces match` and `faces identify`: {path}")
+    return True
+
+
+def _add_to_run_metrics(embedder: Embedder, out: Path, result: dict[str, Any], stored: bool) -> None:
+    """Add the metrics to metrics.json of a run, where the results are the run's own, in their usual folder."""
+    if embedder.folder is None or out.resolve() != (embedder.folder / RESULTS_FOLDER).resolve():
+        return
+    path = embedder.folder / "metrics.json"
+    if path.is_file():
+        metrics = read_json(path)
+        if not isinstance(metrics, dict):
+            raise FacesError(f"{path}: expected an object of metrics, as `faces train` writes it: get it from a copy")
+        keys = ("eer", "auc", "tar_at_far", "lfw_accuracy", "lfw_std", *(("threshold",) if stored else ()))
+        write_json(path, metrics | {key: result[key] for key in keys if key in result})
+
+
+def _write_plots(scored: ScoredPairs, threshold: float, out: Path, title: str) -> list[str]:
     """Write scores.csv and the plots; return the names of the plots that there are."""
     pairs, scores = scored.pairs, scored.scores
     names = [path.as_posix() for path in pairs.paths]
@@ -137,7 +180,7 @@ def _pictures(scored: ScoredPairs, threshold: float, out: Path, title: str) -> l
     return [*plots, "worst.png"]
 
 
-def worst_pairs(scored: ScoredPairs, threshold: float, most: int = WORST) -> list[PairTile]:
+def worst_pairs(scored: ScoredPairs, threshold: float, most: int = MAX_WORST_PAIRS) -> list[PairTile]:
     """The least similar rejected pairs of one person, then the most similar accepted pairs of two, `most` of each."""
     pairs, scores = scored.pairs, scored.scores
     order = np.argsort(scores, kind="stable")
@@ -157,10 +200,10 @@ def _short(path: Path) -> str:
 
 
 def _print_metrics(result: dict[str, Any]) -> None:
-    sure = result.get("intervals", {})
+    found = result.get("intervals", {})
 
     def interval(name: str) -> str:
-        return f" ({sure[name][0]:.4f} to {sure[name][1]:.4f})" if name in sure else ""
+        return f" ({found[name][0]:.4f} to {found[name][1]:.4f})" if name in found else ""
 
     say(f"EER {result['eer']:.4f}{interval('eer')}  AUC {result['auc']:.4f}{interval('auc')}")
     if "lfw_accuracy" in result:
@@ -169,35 +212,36 @@ def _print_metrics(result: dict[str, Any]) -> None:
         say(f"TAR {tar:.4f} at FAR {far}{interval(f'tar_at_far {far}')}")
     for remark in result["not_supported"]:
         say(f"  {remark}")
-    if sure:
-        say(f"in brackets: 95 % intervals, drawing the {result['people']:,} people again")
+    if found:
+        say(f"in brackets: 95 % intervals, from resampling the {result['people']:,} people")
 
 
-def verify_all_pairs(run: Path, images: Path, out: Path | None, view: EmbedOptions) -> dict[str, Any]:
-    """Score all pairs of a folder of identities. Writes everything.json (eer, auc, tar_at_far), roc.png, det.png.
+def verify_all_pairs(run: Path, images: Path, out: Path | None, options: EmbedOptions) -> dict[str, Any]:
+    """Score all pairs of a folder of identities. Writes all_pairs.json (eer, auc, tar_at_far), roc.png and det.png.
 
-    Raises FacesError where nobody has two pictures.
+    Raises FacesError where nobody has two images, and for images prepared otherwise than those of the run.
     """
     embedder, people = open_embedder(run), find_identities(images)
-    folder = run / "everything" if out is None else out
-    if folder.exists() and not folder.is_dir():
-        raise FacesError(f"{folder} is a file: give --out a folder, new or not")
-    embeddings = embedder.embed_files(people.paths, view.flip, view.zooms)
+    folder = run / "all_pairs" if out is None else out
+    require_folder(folder)
+    preparation = files_preparation(people.paths, embedder.preparation, f"the run {embedder.title}")
+    embeddings = embedder.embed_files(people.paths, options.flip, options.zooms)
+    require_distinct(embeddings, images)
     with track("scoring", len(people) * (len(people) - 1) // 2, "pairs") as advance:
         curve = count_all_pairs(embeddings, people.labels, progress=advance).roc_curve()
     tars, remarks = tar_at_far(curve)
     result: dict[str, Any] = {"eer": curve.eer(), "auc": curve.auc(), "tar_at_far": tars, "not_supported": remarks}
-    result |= {"pictures": len(people), "people": len(people.names)}
+    result |= {"images": len(people), "people": len(people.names), "preparation": preparation.model_dump(mode="json")}
     result |= {"genuine": int(curve.genuine[-1]), "impostor": int(curve.impostor[-1])}
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "everything.json", result)
+    write_json(folder / "all_pairs.json", result)
     title = f"{embedder.title}, {result['genuine'] + result['impostor']:,} pairs"
     plot_roc({"": curve}, folder / "roc.png", title)
-    plots = ["roc.png", *(["det.png"] if plot_det({"": curve}, folder / "det.png", title) else [])]
+    written = ["all_pairs.json", "roc.png", *(["det.png"] if plot_det({"": curve}, folder / "det.png", title) else [])]
     say(f"{result['genuine']:,} genuine and {result['impostor']:,} impostor pairs: EER {result['eer']:.4f}")
     for far, tar in tars.items():
         say(f"TAR {tar:.4f} at FAR {far}")
     for remark in remarks:
         say(f"  {remark}")
-    say(f"peak memory {peak_memory():.2f} GiB; written to {folder}: everything.json, {', '.join(plots)}")
+    say(f"peak memory {peak_memory():.2f} GiB; written to {folder}: {', '.join(written)}")
     return result

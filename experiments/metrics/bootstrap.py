@@ -68,7 +68,7 @@ def bootstrap_statistics(
     if used < rounds / 2:
         raise FacesError(
             f"{count} people are too few for a bootstrap: only {used} of {rounds} resamples had pairs of both kinds; "
-            "give pairs of more people, or --bootstrap 0 for no intervals"
+            "give pairs of more people"
         )
     return {name: np.array(values) for name, values in found.items()}
 

@@ -38,7 +38,7 @@ def plot_roc(curves: Mapping[str, RocCurve], path: Path, title: str) -> None:
     for color, (name, curve) in zip(_colors(curves), curves.items(), strict=True):
         far = np.maximum(curve.far, _smallest_far(curve))
         axis.step(far, curve.tar, where="post", color=color, label=_label(name, curve))
-    lowest = min(_smallest_far(curve) for curve in curves.values())
+    lowest = min(0.1, *(_smallest_far(curve) for curve in curves.values()))
     axis.set(xscale="log", xlim=(lowest, 1), ylim=(min(0.9, _lowest_tar(curves)), 1.002))
     axis.set(xlabel="FAR: different people accepted", ylabel="TAR: same person accepted", title=title)
     percent_axis(axis.yaxis)

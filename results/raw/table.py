@@ -8,11 +8,11 @@ HERE = Path(__file__).parent
 ROWS = {"pairs": "FAR of pairs, LFW's, by the number of people", "searches": "searches for strangers"}
 TEXT = """# From photographs to names
 
-`results/raw/measure PHOTOGRAPHS STRANGERS LFW WEIGHTS` makes everything here: {pictures} photographs of {people}
+`results/raw/measure PHOTOGRAPHS STRANGERS LFW WEIGHTS` makes everything here: {images} photographs of {people}
 people, faces found and aligned, a gallery of template means, and every photograph asked after with itself left out
 ("named rightly"), and again with its person out of the gallery ("strangers named"). At most {far:.0%} of strangers
-should be named. Of the {asked} photographs {rank1:.1%} have the right person first. In brackets 95 % intervals, drawing
-people again; with {people} people they are wide.
+should be named. Of the {probes} photographs {rank1:.1%} have the right person first. In brackets 95 % intervals,
+drawing people again; with {people} people they are wide.
 
 | threshold calibrated by | similarity | named rightly | strangers named |
 | --- | --- | --- | --- |

@@ -10,6 +10,7 @@ from experiments.data.align.detector import Detector, Face, choose_face
 from experiments.data.align.settings import AlignSettings
 from experiments.data.align.warp import align_face
 from experiments.data.images import fit_image, read_image
+from experiments.data.preparation import Preparation
 from experiments.errors import FacesError
 from experiments.progress import track
 
@@ -36,21 +37,27 @@ class AlignedFace:
         return f"{self.path}: {self.faces} faces; only the largest central one was used" if self.faces > 1 else ""
 
 
-def align_files(paths: Sequence[Path], size: tuple[int, int]) -> list[AlignedFace]:
-    """The face of each photo, aligned to `size`. Raises ImageError for one that cannot be read.
+def align_files(
+    paths: Sequence[Path], size: tuple[int, int], preparation: Preparation | None = None
+) -> list[AlignedFace]:
+    """The face of each photo, aligned and at `size`. Raises ImageError for one that cannot be read.
 
-    Raises FacesError for a network whose images are not square.
+    preparation: how it is aligned, as a run recorded it; to the five-point template at `size` without a record. Raises
+    FacesError for a network whose images are not square.
     """
     if size[0] != size[1]:
         raise FacesError(f"the network takes images of {size[0]} x {size[1]}, and aligned faces are square: no --align")
-    detect, settings, found = Detector(), AlignSettings(size=size[0]), []
+    settings, found = AlignSettings(size=size[0]), list[AlignedFace]()
+    if preparation is not None and preparation.template and preparation.size and preparation.margin is not None:
+        settings = AlignSettings(size=preparation.size, crop=preparation.template, margin=preparation.margin)
+    detect = Detector()
     with track("aligning", len(paths), "images") as advance:
         for start in range(0, len(paths), CHUNK):
             chunk = paths[start : start + CHUNK]
             images = [read_image(path) for path in chunk]
             for path, image, faces in zip(chunk, images, detect(images), strict=True):
                 face = choose_face(faces, image.shape[1], image.shape[0])
-                shown = fit_image(image, size, "crop") if face is None else align_face(image, face, settings)
-                found.append(AlignedFace(path, shown, face, len(faces)))
+                shown = image if face is None else align_face(image, face, settings)
+                found.append(AlignedFace(path, fit_image(shown, size, "crop"), face, len(faces)))
             advance(start + len(chunk), len(paths))
     return found

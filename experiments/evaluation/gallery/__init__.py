@@ -1,1 +1,1 @@
-"""People enrolled, and photographs asked after: who is this, or nobody?"""
+"""Galleries: people enrolled, and photos identified as one of them or as a stranger."""

@@ -1,31 +1,31 @@
-"""People into a gallery: their photographs read, their faces found, the embeddings kept.
-
-Which photographs are good enough to enroll a person by.
-"""
+"""Enroll people into a gallery: read their photos, find the faces, keep the embeddings of the usable ones."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from experiments.data.align.in_memory import AlignedFace, align_files
-from experiments.data.folders import existing_folder, folders_in, images_in, person_name
+from experiments.data.align.in_memory import AlignedFace
+from experiments.data.folders import PARTS, composed, folders_in, identity_root, images_in, person_name, require_utf8
 from experiments.data.images import load_images
+from experiments.data.preparation import Preparation
 from experiments.errors import FacesError
+from experiments.evaluation.embedding import EmbedOptions, align_images, input_preparation, require_same_preparation
 from experiments.evaluation.gallery.store import Gallery, read_gallery, write_gallery
-from experiments.evaluation.scoring import EmbedOptions
+from experiments.files import locked, refuse_overwriting_input
 from experiments.inference.embedder import Embedder, open_embedder
 from experiments.progress import say
 
 
 @dataclass(frozen=True)
 class QualityGate:
-    """The least that a photograph must show.
+    """What a photo must have.
 
-    score: how sure the detector is of the face, 0 to 1. side: the face's, in pixels. alone: refuse a photograph with
-    several faces, where otherwise the most central large one is taken.
+    score: the detector's least confidence in the face, 0 to 1. side: the least side of the face in pixels. alone:
+    refuse a photo with several faces, where otherwise the largest central one is taken.
     """
 
     score: float = 0.9
@@ -33,11 +33,11 @@ class QualityGate:
     alone: bool = False
 
     def objection(self, one: AlignedFace) -> str:
-        """Why a photograph is left out, or nothing."""
+        """Why a photo is left out, or nothing."""
         if one.face is None:
             return "no face found"
         if one.face.score < self.score:
-            return f"a face of which the detector is only {one.face.score:.0%} sure, below {self.score:.0%}"
+            return f"the detector is only {one.face.score:.0%} sure of the face, below {self.score:.0%}"
         if one.face.side < self.side:
             return f"a face of {one.face.side:.0f} pixels, below {self.side:.0f}"
         if self.alone and one.faces > 1:
@@ -45,88 +45,141 @@ class QualityGate:
         return ""
 
 
+class Photo(NamedTuple):
+    """A photo to enroll a person with; digest: of the file."""
+
+    person: str
+    path: Path
+    digest: str
+
+
 def enroll(
     run: Path,
     people: Path,
     out: Path,
     add: bool = False,
-    view: EmbedOptions | None = None,
+    options: EmbedOptions | None = None,
     gate: QualityGate | None = None,
 ) -> Gallery:
-    """Enroll a folder with one folder of photographs a person, and write the gallery to `out`.
+    """Enroll a folder with one folder of photos per person, and write the gallery to `out`.
 
-    add: into the existing gallery. Raises FacesError, leaving `out` unchanged, where it is another network's gallery,
-    or nobody can be enrolled.
+    add: into the gallery that is there. Of two commands that write one gallery the second waits for the
+    first. Raises FacesError, leaving what was at `out`, where it is another network's gallery, or nobody can be
+    enrolled.
     """
-    if out.exists() and not add:
-        raise FacesError(f"{out} exists already: choose another --out, or --add to it")
     embedder = open_embedder(run)
-    before = None
-    if add:
-        before = read_gallery(out, embedder.fingerprint)
-        view = EmbedOptions(before.align, before.flip, before.zooms)
-    gallery = enroll_folder(embedder, people, view or EmbedOptions(align=True), gate or QualityGate(), before)
-    write_gallery(gallery, out)
-    say(f"{out}: {len(gallery.names)} people by {len(gallery.people)} pictures")
+    with locked(out):
+        if out.exists() and not add:
+            raise FacesError(f"{out} exists already: choose another --out, or --add to it")
+        before = read_gallery(out, embedder.fingerprint) if add else None
+        gallery = enroll_folder(embedder, people, options or EmbedOptions(align=True), gate, before, out)
+        write_gallery(gallery, out)
+    say(f"{out}: {len(gallery.names)} people with {len(gallery.people)} images")
+    return gallery
+
+
+def remove_people(file: Path, names: Sequence[str]) -> Gallery:
+    """Remove people from a gallery's file, with all that it holds about them. Raises FacesError for one not in it."""
+    with locked(file):
+        gallery = read_gallery(file).without(names)
+        write_gallery(gallery, file)
+    say(f"{file}: {len(gallery.names)} people with {len(gallery.people)} images")
     return gallery
 
 
 def enroll_folder(
-    embedder: Embedder, people: Path, view: EmbedOptions, gate: QualityGate, gallery: Gallery | None = None
+    embedder: Embedder,
+    people: Path,
+    options: EmbedOptions,
+    gate: QualityGate | None = None,
+    gallery: Gallery | None = None,
+    out: Path | None = None,
 ) -> Gallery:
-    """A gallery of the people in a folder, or the one given with them added; says what was left out, and why.
+    """Make a gallery of the people in a folder, or add them to one, with its options; prints what is left out and why.
 
-    A picture given twice counts once. Raises FacesError where one picture is given to two people, and where no picture
-    passes the gate.
+    An image given twice counts once. Raises FacesError where one image is given for two people, where no image passes
+    the gate, and for images prepared otherwise than those of the network or the gallery.
     """
-    named = [
-        (person_name(folder), path) for folder in folders_in(existing_folder(people)) for path in images_in(folder)
-    ]
-    if not named:
-        raise FacesError(f"{people}: no pictures in folders of it; expected one folder a person, with pictures inside")
-    owners = {} if gallery is None else dict(zip(gallery.digests, gallery.people, strict=True))
-    fresh: list[tuple[str, Path, str]] = []
-    for name, path in named:
-        digest = hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest()
-        if owners.get(digest, name) != name:
-            raise FacesError(f"{path}: the very picture that {owners[digest]!r} is enrolled by: remove it from one")
-        if digest in owners:
-            say(f"left out {path}: enrolled already, the same file")
-        else:
-            fresh.append((name, path, digest))
-        owners[digest] = name
-    kept, images = _good(fresh, embedder, view, gate)
+    photos = find_photos(people)
+    if out is not None:
+        refuse_overwriting_input(out, [photo.path for photo in photos])
+    if gallery is not None:
+        options = gallery.options
+    fresh = _new_photos(photos, gallery)
+    kept, images, preparation = _usable(fresh, embedder, options, gate or QualityGate())
+    if gallery is not None and preparation is not None:
+        require_same_preparation(preparation, gallery.preparation, "the gallery", options.align)
     if not kept and gallery is None:
-        raise FacesError(f"{people}: no picture of {len(named)} can be used; see the lines above")
-    lost = sorted({name for name, _ in named} - {name for name, _, _ in kept} - set(gallery.people if gallery else ()))
-    if lost:
-        say(f"not enrolled, as no picture of theirs can be used: {', '.join(lost)}")
-    if gallery is None:
-        width = embedder.embed(images[:1], view.flip, view.zooms).shape[1]
-        nobody = np.empty((0, width), np.float32)
-        gallery = Gallery(nobody, (), (), (), embedder.fingerprint, view.flip, view.zooms, view.align)
+        raise FacesError(f"{people}: no image of {len(photos)} can be used; see the lines above")
+    present = {photo.person for photo in kept} | set(gallery.people if gallery else ())
+    if lost := sorted({photo.person for photo in photos} - present):
+        say(f"not enrolled, as none of their images can be used: {', '.join(lost)}")
     if not kept:
+        assert gallery is not None
         return gallery
-    embeddings = embedder.embed(images, view.flip, view.zooms)
+    embeddings = embedder.embed(images, options.flip, options.zooms)
+    if gallery is None:
+        nothing = np.empty((0, embeddings.shape[1]), np.float32)
+        gallery = Gallery(nothing, (), (), (), embedder.fingerprint, options, preparation)
     names, paths, digests = zip(*kept, strict=True)
-    return gallery.with_more(embeddings, names, [path.name for path in paths], digests)
+    return gallery.with_more(embeddings, names, [composed(path.name) for path in paths], digests)
 
 
-def _good(
-    fresh: Sequence[tuple[str, Path, str]], embedder: Embedder, view: EmbedOptions, gate: QualityGate
-) -> tuple[list[tuple[str, Path, str]], np.ndarray]:
-    """The pictures that pass the gate, and what the network sees of them, (N, H, W, 3)."""
-    paths = [path for _, path, _ in fresh]
-    if not view.align:
-        return list(fresh), load_images(paths, embedder.size, "crop")
-    found: list[AlignedFace] = align_files(paths, embedder.size)
+def find_photos(people: Path) -> list[Photo]:
+    """Find the photos of a folder of people, or of the `train/` in a competition's folder.
+
+    Raises FacesError where there are none, or where the folders are parts of a data set and not people.
+    """
+    root = identity_root(people)
+    folders = [folder for folder in folders_in(root) if images_in(folder)]
+    if not folders:
+        raise FacesError(f"{root}: no images in folders of it; expected one folder per person, with images inside")
+    if PARTS.issuperset(folder.name for folder in folders):
+        raise FacesError(
+            f"{root}: its folders ({', '.join(folder.name for folder in folders)}) are parts of a data set, not "
+            "people: give a folder that holds one folder per person"
+        )
+    for folder in folders:
+        require_utf8(folder)
+    return [
+        Photo(person_name(folder), path, hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest())
+        for folder in folders
+        for path in images_in(folder)
+    ]
+
+
+def _new_photos(photos: Sequence[Photo], gallery: Gallery | None) -> list[Photo]:
+    """Those that are not in the gallery yet, each once."""
+    owners = {} if gallery is None else dict(zip(gallery.digests, gallery.people, strict=True))
+    fresh: list[Photo] = []
+    for photo in photos:
+        if (owner := owners.get(photo.digest, photo.person)) != photo.person:
+            raise FacesError(f"{photo.path}: the same image that {owner!r} is enrolled with: remove it from one")
+        if photo.digest in owners:
+            say(f"left out {photo.path}: enrolled already, the same file")
+        else:
+            fresh.append(photo)
+        owners[photo.digest] = photo.person
+    return fresh
+
+
+def _usable(
+    photos: Sequence[Photo], embedder: Embedder, options: EmbedOptions, gate: QualityGate
+) -> tuple[list[Photo], np.ndarray, Preparation | None]:
+    """The photos that pass the gate, what the network sees of them (N, H, W, 3), and how that is prepared."""
+    if not photos:
+        return [], np.empty((0, *embedder.size, 3), np.uint8), None
+    paths = [photo.path for photo in photos]
+    preparation = input_preparation(embedder, paths, options)
+    if not options.align:
+        return list(photos), load_images(paths, embedder.size, "crop"), preparation
     kept, images = [], []
-    for row, one in zip(fresh, found, strict=True):
+    for photo, one in zip(photos, align_images(embedder, paths, preparation), strict=True):
         if why := gate.objection(one):
             say(f"left out {one.path}: {why}")
             continue
         if one.remark:
             say(f"note: {one.remark}")
-        kept.append(row)
+        kept.append(photo)
         images.append(one.image)
-    return kept, np.stack(images) if images else np.empty((0, *embedder.size, 3), np.uint8)
+    return kept, np.stack(images) if images else np.empty((0, *embedder.size, 3), np.uint8), preparation

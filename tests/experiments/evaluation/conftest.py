@@ -1,4 +1,4 @@
-"""A frozen face network with weights drawn by lot, and pictures of people it can tell apart by their colours."""
+"""A frozen face network with random weights, and images of people that it can tell apart by their colors."""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -13,12 +13,12 @@ from safetensors.torch import save_file
 from experiments.inference.embedder import Embedder, open_frozen_backbone, save_frozen_network
 from models.mobilefacenet import MobileFaceNet
 
-COLOURS = {"anna": (220, 40, 40), "ben": (40, 220, 40), "chloe": (40, 40, 220), "dan": (230, 230, 40)}
+COLORS = {"anna": (220, 40, 40), "ben": (40, 220, 40), "chloe": (40, 40, 220), "dan": (230, 230, 40)}
 
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A MobileFaceNet's weights by lot, in a file."""
+    """A MobileFaceNet's random weights, in a file."""
     torch.manual_seed(1)
     path = tmp_path_factory.mktemp("weights") / "mobilefacenet.safetensors"
     save_file(MobileFaceNet().state_dict(), path)
@@ -27,21 +27,21 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def network(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
-    """The frozen network, with a folder. What is calibrated in it is no test's to rely on."""
+    """The frozen network, with a folder. No test may rely on what is calibrated in it."""
     folder = tmp_path_factory.mktemp("frozen")
     embedder = open_frozen_backbone("mobilefacenet", weights, folder)
     save_frozen_network(embedder)
     return embedder
 
 
-def draw_faces(folder: Path, pictures: int = 4, colours: dict[str, tuple[int, int, int]] = COLOURS) -> Path:
-    """Aligned "faces" of 112 pixels, one folder a person: stripes of the person's colour, and noise."""
+def draw_faces(folder: Path, images: int = 4, colors: dict[str, tuple[int, int, int]] = COLORS) -> Path:
+    """Aligned "faces" of 112 pixels, one folder a person: stripes of the person's color, and noise."""
     rng = np.random.default_rng(7)
-    for turn, (name, colour) in enumerate(colours.items()):
+    for turn, (name, color) in enumerate(colors.items()):
         (folder / name).mkdir(parents=True)
         place = np.arange(112) // (4 + 3 * turn) % 2
-        base = np.array(colour) * (0.3 + 0.7 * place[:, None, None]) * np.ones((112, 112, 1))
-        for number in range(1, pictures + 1):
+        base = np.array(color) * (0.3 + 0.7 * place[:, None, None]) * np.ones((112, 112, 1))
+        for number in range(1, images + 1):
             image = (base + rng.normal(0, 20, base.shape)).clip(0, 255).astype(np.uint8)
             Image.fromarray(image).save(folder / name / f"{name}_{number:04d}.png")
     return folder
@@ -49,12 +49,12 @@ def draw_faces(folder: Path, pictures: int = 4, colours: dict[str, tuple[int, in
 
 @pytest.fixture(scope="session")
 def drawn_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four people with four pictures each. Not to be changed."""
+    """Four people with four images each. Not to be changed."""
     return draw_faces(tmp_path_factory.mktemp("drawn") / "faces")
 
 
 def all_pairs(folder: Path) -> list[tuple[str, str, int]]:
-    """Every pair of a folder's pictures, and whether it is of one person."""
+    """Every pair of a folder's images, and whether it is of one person."""
     paths = sorted(folder.rglob("*.png"))
     names = [(path.relative_to(folder).as_posix(), path.parent.name) for path in paths]
     return [(a, b, int(who == whom)) for (a, who), (b, whom) in combinations(names, 2)]
@@ -62,7 +62,7 @@ def all_pairs(folder: Path) -> list[tuple[str, str, int]]:
 
 @pytest.fixture(scope="session")
 def pairs_file(drawn_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every pair of the four people's pictures, with answers."""
+    """Every pair of the four people's images, with answers."""
     path = tmp_path_factory.mktemp("pairs") / "val_pairs.txt"
     path.write_text("".join(f"{a} {b} {match}\n" for a, b, match in all_pairs(drawn_faces)))
     return path

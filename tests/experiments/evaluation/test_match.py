@@ -5,19 +5,20 @@ from PIL import Image
 from experiments.data.align.detector import Face
 from experiments.data.align.in_memory import AlignedFace
 from experiments.errors import FacesError
+from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.match import require_face
-from experiments.evaluation.scoring import EmbedOptions
 from experiments.evaluation.verification import verify
 
 
 @pytest.fixture(scope="module")
 def calibrated(network, pairs_file, drawn_faces):
     """The frozen network's folder with thresholds."""
-    verify(network, pairs_file, drawn_faces, network.folder, EmbedOptions(), [0.1, 0.02], rounds=0)
+    options = EmbedOptions()
+    verify(network, pairs_file, drawn_faces, network.folder, options, [0.1, 0.02], 0, replace_thresholds=True)
     return network.folder
 
 
-def test_two_pictures_of_one_person_and_of_two(command, calibrated, drawn_faces, tmp_path):
+def test_two_images_of_one_person_and_of_two(command, calibrated, drawn_faces, tmp_path):
     sheet = tmp_path / "pair.png"
     first, second, other = (
         drawn_faces / name for name in ("anna/anna_0001.png", "anna/anna_0002.png", "dan/dan_0001.png")
@@ -35,14 +36,14 @@ def test_two_pictures_of_one_person_and_of_two(command, calibrated, drawn_faces,
     assert "(FAR 0.02)" in apart.out
 
 
-def test_a_picture_beside_itself_is_one_person(command, calibrated, drawn_faces, tmp_path):
+def test_an_image_and_itself_is_one_person(command, calibrated, drawn_faces, tmp_path):
     picture = drawn_faces / "ben/ben_0001.png"
     result = command("match", calibrated, picture, picture, "--no-align", "--out", tmp_path / "m.png")
     assert "ONE PERSON: similarity 1.0000" in result.out
-    assert "are one and the same picture" in result.out
+    assert "are the same file" in result.out
 
 
-def test_a_picture_without_a_face_is_refused(command, calibrated, tmp_path):
+def test_a_photo_without_a_face_is_refused(command, calibrated, tmp_path):
     for name in ("a.png", "b.png"):
         Image.new("RGB", (120, 90), "grey").save(tmp_path / name)
     result = command("match", calibrated, tmp_path / "a.png", tmp_path / "b.png", "--out", tmp_path / "m.png")
@@ -51,7 +52,7 @@ def test_a_picture_without_a_face_is_refused(command, calibrated, tmp_path):
     assert not (tmp_path / "m.png").exists()
 
 
-def test_a_picture_that_is_not_there_and_a_network_never_calibrated(command, calibrated, drawn_faces, tmp_path):
+def test_a_photo_that_is_missing_and_a_network_never_calibrated(command, calibrated, drawn_faces, tmp_path):
     picture = drawn_faces / "ben/ben_0001.png"
     missing = command("match", calibrated, picture, tmp_path / "none.jpg", "--no-align")
     assert (missing.status, "none.jpg: no such file" in missing.err) == (2, True)
@@ -61,7 +62,7 @@ def test_a_picture_that_is_not_there_and_a_network_never_calibrated(command, cal
     assert (odd.status, "only: eer, far 0.1, far 0.02" in odd.err) == (2, True)
 
 
-def test_several_faces_are_said():
+def test_several_faces_are_a_remark():
     face = Face(np.array([0.0, 0, 9, 9]), 0.99, np.zeros((5, 2)))
     one, many, none = (AlignedFace("a.jpg", np.zeros((4, 4, 3)), *of) for of in ((face, 1), (face, 3), (None, 0)))
     assert one.remark == ""

@@ -1,4 +1,4 @@
-"""The whole way on real faces with real weights, against the figures that others measured."""
+"""The whole way on real faces with real weights, against the metrics that others measured."""
 
 import json
 from pathlib import Path
@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from experiments.data.pairs import read_pairs
+from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.gallery.enroll import QualityGate
 from experiments.evaluation.gallery.leave_one_out import evaluate_gallery
 from experiments.evaluation.robustness import sample_pairs
-from experiments.evaluation.scoring import EmbedOptions, score_pairs, verification_metrics
-from experiments.evaluation.thresholds import calibrate_thresholds
+from experiments.evaluation.scoring import score_pairs, verification_metrics
+from experiments.evaluation.thresholds import THRESHOLDS, calibrate_thresholds
 from experiments.evaluation.verification import verify
 from experiments.inference.embedder import open_frozen_backbone, save_frozen_network
 
-FIGURES = Path(__file__).parents[3] / "results" / "celeb" / "mobilefacenet_frozen"
+COMMITTED = Path(__file__).parents[3] / "results" / "celeb" / "mobilefacenet_frozen"
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -39,10 +40,10 @@ def test_lfws_official_pairs(shared_data, face_weights, tmp_path):
 def test_other_photographs_from_detection_on(shared_data, face_weights):
     """The committed EER, to half a percent either way.
 
-    That is for the alignment: here the faces go from memory to the network, there they were first saved as pictures. It
+    That is for the alignment: here the faces go from memory to the network, there they were first saved as images. It
     is 7.5 of the 1,500 pairs of each kind.
     """
-    committed = json.loads((FIGURES / "zoom" / "verification.json").read_text())
+    committed = json.loads((COMMITTED / "zoom" / "verification.json").read_text())
     network = open_frozen_backbone("mobilefacenet", face_weights)
     celeb = shared_data / "celeb" / "ver"
     pairs = read_pairs(celeb / "val_pairs.txt", celeb)
@@ -58,9 +59,9 @@ def test_photographs_as_taken_to_names_leaving_one_out(shared_data, face_weights
     pairs = sample_pairs(read_pairs(lfw / "pairs.txt", lfw / "aligned_112"), 400)
     scores = score_pairs(network, pairs, EmbedOptions()).scores
     about = {"network": network.fingerprint, "flip": True, "zooms": (1.0,), "pairs": "LFW"}
-    calibrate_thresholds(scores, pairs.matches, [0.01], **about).write(tmp_path / "net")
+    calibrate_thresholds(scores, pairs.matches, [0.01], **about).write(tmp_path / "net" / THRESHOLDS)
     result = evaluate_gallery(
-        tmp_path / "net", shared_data / "raw", tmp_path / "out", EmbedOptions(align=True), QualityGate(), 0.01
+        tmp_path / "net", shared_data / "raw", tmp_path / "out", EmbedOptions(align=True), QualityGate(), 0.08
     )
     assert result["people"] == 8
     assert result["rank1"] >= 0.95

@@ -6,29 +6,30 @@ from PIL import Image
 
 from experiments.data.pairs import read_pairs
 from experiments.errors import FacesError
-from experiments.evaluation.match import occlusion_map
+from experiments.evaluation.embedding import EmbedOptions
+from experiments.evaluation.match import compute_occlusion_map
 from experiments.evaluation.robustness import (
     KINDS,
     group_error_rates,
+    measure_robustness,
     read_attributes,
-    robustness,
     run_robustness,
     sample_pairs,
 )
-from experiments.evaluation.scoring import EmbedOptions, score_pairs
+from experiments.evaluation.scoring import score_pairs
 from experiments.evaluation.verification import verify
 from experiments.metrics.roc import roc_curve
 
-VIEW = EmbedOptions(flip=False)
+OPTIONS = EmbedOptions(flip=False)
 
 
 @pytest.fixture(scope="module")
 def scored(network, pairs_file, drawn_faces):
-    return score_pairs(network, read_pairs(pairs_file, drawn_faces), VIEW)
+    return score_pairs(network, read_pairs(pairs_file, drawn_faces), OPTIONS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_more_damage_changes_a_picture_more(kind):
+def test_more_damage_changes_an_image_more(kind):
     rng = np.random.default_rng(0)
     smooth = np.kron(rng.integers(0, 256, (7, 7, 3)), np.ones((16, 16, 1))).astype(np.uint8)
     apart = []
@@ -40,15 +41,15 @@ def test_more_damage_changes_a_picture_more(kind):
     assert apart == sorted(apart)
 
 
-def test_pictures_are_not_changed_by_their_damage():
-    picture = np.full((20, 20, 3), 200, np.uint8)
+def test_images_are_not_changed_by_their_damage():
+    image = np.full((20, 20, 3), 200, np.uint8)
     for kind in KINDS.values():
-        kind.damage(picture, kind.steps[1], np.random.default_rng(0))
-    assert (picture == 200).all()
+        kind.damage(image, kind.steps[1], np.random.default_rng(0))
+    assert (image == 200).all()
 
 
 def test_without_damage_the_metrics_are_those_of_the_pairs(network, scored):
-    rows = robustness(network, scored, VIEW, ["noise"])
+    rows = measure_robustness(network, scored, OPTIONS, ["noise"])
     expected = roc_curve(scored.scores, scored.pairs.matches)
     assert [row["severity"] for row in rows] == [None, 10, 25, 50, 80]
     assert rows[0]["eer"] == pytest.approx(expected.eer(), abs=1e-9)
@@ -57,7 +58,7 @@ def test_without_damage_the_metrics_are_those_of_the_pairs(network, scored):
 
 def test_a_kind_of_damage_that_there_is_not(network, scored):
     with pytest.raises(FacesError, match="damage 'rain': expected one of blur, noise"):
-        robustness(network, scored, VIEW, ["rain"])
+        measure_robustness(network, scored, OPTIONS, ["rain"])
 
 
 @pytest.fixture
@@ -83,27 +84,28 @@ def test_a_groups_rates_are_those_of_its_pairs_alone(scored, attributes):
     assert red["far_low"] is None
 
 
-def test_attributes_by_picture_and_tables_that_fit_nothing(scored, tmp_path):
+def test_attributes_by_image_and_tables_that_fit_nothing(scored, tmp_path):
     table = tmp_path / "a.csv"
-    table.write_text("picture,light\nanna/anna_0001.png,day\nben_0002.png,night\nchloe_0003,day\n")
+    table.write_text("image,light\nanna/anna_0001.png,day\nben_0002.png,night\nchloe_0003,day\n")
     values = dict(
         zip((path.name for path in scored.pairs.paths), read_attributes(table, scored.pairs)["light"], strict=True)
     )
     assert {name: value for name, value in values.items() if value} == {
         "anna_0001.png": "day", "ben_0002.png": "night", "chloe_0003.png": "day"
     }  # fmt: skip
-    table.write_text("picture,light\nzoe.png,day\n")
-    with pytest.raises(FacesError, match="no row names a picture or person"):
+    table.write_text("image,light\nzoe.png,day\n")
+    with pytest.raises(FacesError, match="no row names an image or person"):
         read_attributes(table, scored.pairs)
-    table.write_text("picture\nanna\n")
-    with pytest.raises(FacesError, match="expected a column of pictures or people"):
+    table.write_text("image\nanna\n")
+    with pytest.raises(FacesError, match="expected a column of images or people"):
         read_attributes(table, scored.pairs)
-    with pytest.raises(FacesError, match=r"none\.csv: cannot be read"):
+    with pytest.raises(FacesError, match=r"none\.csv: no such file"):
         read_attributes(tmp_path / "none.csv", scored.pairs)
 
 
 def test_tables_and_plots_by_the_command(command, network, pairs_file, drawn_faces, attributes, tmp_path):
-    verify(network, pairs_file, drawn_faces, network.folder, EmbedOptions(), [0.1, 0.02], rounds=0)
+    options = EmbedOptions()
+    verify(network, pairs_file, drawn_faces, network.folder, options, [0.1, 0.02], 0, replace_thresholds=True)
     out = tmp_path / "out"
     common = ["stress", network.folder, "--pairs", pairs_file, "--images", drawn_faces, "--out", out]
     assert command(*common, "--damage", "blur", "--damage", "jpeg", "--max-pairs", 40).status == 0
@@ -123,7 +125,7 @@ def test_tables_and_plots_by_the_command(command, network, pairs_file, drawn_fac
         assert image.width > 500
 
 
-def test_some_pairs_keep_their_pictures_and_answers(pairs_file, drawn_faces, tmp_path):
+def test_some_pairs_keep_their_images_and_answers(pairs_file, drawn_faces, tmp_path):
     pairs = read_pairs(pairs_file, drawn_faces)
     some = sample_pairs(pairs, 7)
     every = {
@@ -138,13 +140,13 @@ def test_pairs_without_answers_have_no_error_rates(network, pairs_file, drawn_fa
     bare = tmp_path / "bare.txt"
     bare.write_text("anna/anna_0001.png ben/ben_0001.png\n")
     with pytest.raises(FacesError, match="without answers"):
-        run_robustness(network.folder, bare, drawn_faces, tmp_path / "out", VIEW)
+        run_robustness(network.folder, bare, drawn_faces, tmp_path / "out", OPTIONS)
 
 
-def test_a_pixels_worth_is_what_covering_it_costs(network):
+def test_the_occlusion_map_is_what_covering_costs(network):
     rng = np.random.default_rng(0)
     face = rng.integers(0, 256, (112, 112, 3), np.uint8)
-    values = occlusion_map(network, face, face, patch=28, stride=28)
+    values = compute_occlusion_map(network, face, face, patch=28, stride=28)
     assert values.shape == (112, 112)
     assert (values > 0).all()
     covered = face.copy()

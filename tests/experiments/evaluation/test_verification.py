@@ -7,7 +7,7 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from experiments.errors import FacesError
-from experiments.evaluation.scoring import EmbedOptions
+from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.thresholds import calibrate_thresholds, read_thresholds
 from experiments.evaluation.verification import open_network, verify
 from experiments.inference.embedder import FrozenNetwork, open_embedder, open_frozen_backbone, save_frozen_network
@@ -48,7 +48,7 @@ def test_labeled_pairs_give_metrics_images_and_thresholds(own_network, pairs_fil
             with Image.open(out / name) as image:
                 assert len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)) > 50
     stored = read_thresholds(out, own_network.fingerprint)
-    assert stored.at().value == result["threshold"]
+    assert stored.for_far().value == result["threshold"]
     assert [threshold.name for threshold in stored.thresholds] == ["eer", "far 0.1"]
     assert open_embedder(out).fingerprint == own_network.fingerprint
 
@@ -102,12 +102,12 @@ def test_pairs_of_one_kind_are_an_error_that_says_so(own_network, drawn_faces, t
 
 
 @pytest.mark.parametrize("zooms", [(), (0.5,), (3.0,)])
-def test_zooms_that_are_none(zooms):
+def test_zooms_outside_1_to_2(zooms):
     with pytest.raises(FacesError, match="expected factors from 1 to 2"):
         EmbedOptions(zooms=zooms)
 
 
-def test_what_is_meant_must_be_one_network(weights, tmp_path):
+def test_a_run_or_a_backbone_is_given(weights, tmp_path):
     for given in ((None, None, None, None), (tmp_path, "mobilefacenet", None, None)):
         with pytest.raises(FacesError, match="give either a RUN, or --backbone"):
             open_network(*given)
@@ -131,7 +131,7 @@ def test_thresholds_of_other_weights_are_refused(own_network, pairs_file, drawn_
     with pytest.raises(FacesError, match=r"no thresholds\.json.*faces verify"):
         read_thresholds(tmp_path, own_network.fingerprint)
     (tmp_path / "out" / "thresholds.json").write_text("{}")
-    with pytest.raises(FacesError, match="not thresholds as"):
+    with pytest.raises(FacesError, match=r"thresholds\.json: not as.*faces verify"):
         read_thresholds(tmp_path / "out", own_network.fingerprint)
 
 
@@ -149,7 +149,7 @@ def test_weights_that_changed_since_are_refused(own_network, tmp_path, weights):
             open_embedder(tmp_path / "out")
 
 
-def test_a_calibration_knows_its_rates_and_its_strangers():
+def test_a_calibration_has_its_rates_and_its_strangers():
     rng = np.random.default_rng(0)
     matches = np.arange(4000) % 4 == 0
     scores = np.clip(rng.normal(0.1, 0.15, 4000) + 0.5 * matches, -1, 1)
@@ -159,10 +159,9 @@ def test_a_calibration_knows_its_rates_and_its_strangers():
     for threshold in calibration.thresholds:
         assert threshold.far == pytest.approx((scores[~matches] >= threshold.value).mean())
         assert threshold.frr == pytest.approx((scores[matches] < threshold.value).mean())
-    assert calibration.strictest_for(0.02).name == "far 0.01"
-    assert calibration.strictest_for(1e-9).name == "far 0.001"
+    assert [far for far, _ in calibration.by_far()] == [1e-3, 0.01, 0.1]
     for similarity in (-1.0, 0.0, 0.3, 0.77, 1.0):
         exact = int((scores[~matches] >= similarity).sum())
         assert exact <= calibration.strangers_above(similarity) <= int((scores[~matches] >= similarity - 0.006).sum())
     with pytest.raises(FacesError, match=r"no threshold was calibrated for a FAR of 1e-05, only: eer, far 0\.1"):
-        calibration.at(1e-5)
+        calibration.for_far(1e-5)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.evaluate import evaluate
-from experiments.evaluation.scoring import EmbedOptions
 from experiments.evaluation.verification import open_network, verify
 from experiments.report.document import Document, Paragraph, Plot, Section, Table
 from experiments.report.report import compose

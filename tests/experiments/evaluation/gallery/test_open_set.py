@@ -4,8 +4,8 @@ import shutil
 import pytest
 
 from experiments.errors import FacesError
+from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.gallery.open_set import evaluate_known_unknown, is_known_unknown
-from experiments.evaluation.scoring import EmbedOptions
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def test_the_courses_identification(command, network, course, tmp_path):
         "verify", network.folder, "--pairs", course / "verification_dev.csv", "--images", course, "--out", out
     )
     assert result.status == 0, result.err
-    assert "rank-1 1.0000 of the known; of all" in result.out
-    assert "right are 1.0000" in result.out
+    assert "rank-1 1.0000 of the known people" in result.out
+    assert "1.0000 of all images are right" in result.out
     with (out / "unknown_test_submission.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [["id", "label"], ["0", "anna"], ["1", "n000000"]]
 
@@ -50,9 +50,10 @@ def test_which_tables_are_meant(course, tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("0,anna\n", "1 rows for 5 pictures"),
-        ("0,anna\n1,zoe\n2,anna\n3,anna\n4,anna\n", "the label 'zoe' is nobody's in"),
-        ("0,anna,1\n", "expected rows of two values"),
+        ("0,anna\n", "1 rows for 5 images"),
+        ("0,anna\n1,zoe\n2,anna\n3,anna\n4,anna\n", "the label 'zoe' is no folder of"),
+        ("0,anna,1\n", "cannot be read as CSV"),
+        ("0,anna\n0,anna\n2,anna\n3,anna\n4,anna\n", "the id 0 is in it twice"),
     ],
 )
 def test_tables_that_do_not_fit(network, course, tmp_path, rows, message):
