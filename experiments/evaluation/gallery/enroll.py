@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.data.align.in_memory import AlignedFace
-from experiments.data.folders import PARTS, composed, folders_in, identity_root, images_in, person_name, require_utf8
+from experiments.data.folders import PARTS, composed, folders_in, identity_root, images_in, person_name
 from experiments.data.images import load_images
 from experiments.data.preparation import Preparation
 from experiments.errors import FacesError
@@ -139,8 +139,6 @@ def find_photos(people: Path) -> list[Photo]:
             f"{root}: its folders ({', '.join(folder.name for folder in folders)}) are parts of a data set, not "
             "people: give a folder that holds one folder per person"
         )
-    for folder in folders:
-        require_utf8(folder)
     return [
         Photo(person_name(folder), path, hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest())
         for folder in folders
