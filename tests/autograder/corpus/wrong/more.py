@@ -138,8 +138,8 @@ MISTAKES = [
       "return BW * self.NZ + Bb\n", (EVAL,), ("eval_stale_input",)),
     M("dropout: nothing kept is scaled in evaluation", "Dropout2d", "            return Z\n", "            return Z / (1 - self.p)\n",
       (EVAL,), ("eval_scaled",)),
-    M("dropout: gradient not scaled", "Dropout", "self.kept(\"Z_shape\")) * self.mask / (1 - self.p)",
-      "self.kept(\"Z_shape\")) * self.mask", (G,), ("dropout_not_scaled",)),
+    M("dropout: gradient not scaled", "Dropout", "self.saved(\"Z_shape\")) * self.mask / (1 - self.p)",
+      "self.saved(\"Z_shape\")) * self.mask", (G,), ("dropout_not_scaled",)),
     # networks and optimizers
     M("block: ReLU inside missing", "ResBlock", "self.activation.forward(self.first.forward(A, eval))", "self.first.forward(A, eval)",
       (F,), ("resblock_inner_relu",), also=(("self.activation.backward(self.second.backward(dLdS))", "self.second.backward(dLdS)"),)),
