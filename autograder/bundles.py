@@ -34,13 +34,13 @@ done
 """
 
 _RUN = """#!/usr/bin/env bash
-# Gradescope runs this for each submission. The status says how the mark is, and is of no interest here.
+# Gradescope runs this for each submission. Without results.json, it reports that the autograder failed.
 cd /autograder/source
 /autograder/venv/bin/python -B -m autograder grade /autograder/submission --rubric rubric.yaml \\
     --format gradescope --out /autograder/results/results.json || true
 """
 
-_MAKEFILE = """# Autolab runs `make` beside autograde.tar and the student's file.
+_MAKEFILE = """# Autolab runs `make` next to autograde.tar and the student's file.
 MAKEFLAGS += --no-print-directory
 HANDIN ?= handin.zip
 PYTHON ?= python3

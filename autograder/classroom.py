@@ -180,5 +180,5 @@ def _seed(out: Path, rubric: Rubric, options: Options) -> int:
 
 def write(path: Path, text: str) -> None:
     """The whole file or nothing."""
-    with atomic_write(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -36,22 +36,22 @@ replaced parameters, slices of larger arrays, two layers at once, float32."""
 def write(out: Path, *rubrics: Rubric) -> None:
     """Write the copy into the folder `out`.
 
-    Raises FileExistsError where there is something already: a student's work may not be written over.
+    Raises FileExistsError if something is there already: a student's work is never overwritten.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f"{out} is there already and not empty: name a new folder")
-    beside = out.with_name(f".{out.name}.unfinished")
-    shutil.rmtree(beside, ignore_errors=True)
+        raise FileExistsError(f"{out} already exists and is not empty: name a new folder")
+    unfinished = out.with_name(f".{out.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        _stubs(beside)
-        _playgrounds(beside)
-        _tests(beside, rubrics)
-        (beside / "README.md").write_text(_readme(rubrics), encoding="utf-8")
+        _stubs(unfinished)
+        _playgrounds(unfinished)
+        _tests(unfinished, rubrics)
+        (unfinished / "README.md").write_text(_readme(rubrics), encoding="utf-8")
         if out.exists():
             out.rmdir()
-        beside.rename(out)
+        unfinished.rename(out)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _stubs(out: Path) -> None:

@@ -13,7 +13,7 @@ from autograder.script import renumbered
 from autograder.wire import Array
 
 Message = tuple[dict[str, Any], list[Array]]
-_ENOUGH = 3  # deaths of the worker, after which the remaining cases are given up
+_ENOUGH = 3  # deaths of the worker, after which the remaining cases are not run
 
 
 @dataclasses.dataclass

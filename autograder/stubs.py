@@ -1,4 +1,4 @@
-"""Cuts stubs out of the reference: signatures and docstrings stay, solutions go."""
+"""Makes stubs of the reference: keeps signatures and docstrings, removes solutions."""
 
 import ast
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ PUBLIC = ("__init__", "forward", "backward", "init_weights", "zero_grads", "step
 def cut(text: str, names: tuple[str, ...], layer: str) -> str:
     """A file with the classes `names` of the module `text`, every method of them raising NotImplementedError.
 
-    Methods that a class inherits within the file are written into the class itself: how the reference shares its code
-    is part of its solution. Classes with a forward derive from Layer, which `layer` says where to import from. Whatever
-    else the module holds, imports and helpers and comments, is left out.
+    Methods that a class inherits within the file are written into the class itself, as the way in which the reference
+    shares code is part of its solution. Classes with a forward derive from Layer, imported from the module `layer`.
+    Everything else in the module (imports, helpers, comments) is left out.
     """
     tree = ast.parse(text)
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
@@ -56,7 +56,7 @@ def _method(node: ast.FunctionDef) -> str:
 
 
 def _docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef, indent: int) -> str:
-    """As it stands in the source, line breaks and drawings and all."""
+    """The docstring as the source has it, with its line breaks and drawings."""
     first = node.body[0]
     assert isinstance(first, ast.Expr)
     assert isinstance(first.value, ast.Constant)

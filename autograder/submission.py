@@ -118,7 +118,7 @@ def _copy_folder(source: Path, folder: Path, budget: Budget) -> None:
 
 
 def _unpack_nested(folder: Path, budget: Budget, depth: int) -> None:
-    """Unpack archives beside the other files, each into a folder of its name; one that cannot be is left out."""
+    """Unpack archives next to the other files, each into a folder of its name; leave out those that cannot be."""
     for path in [path for path in files_below(folder) if archives.is_archive(path.name)]:
         name = line(str(path.relative_to(folder)))
         if not depth:

@@ -1,6 +1,6 @@
-"""A class's marks as one page: their distribution, the commonest hints, the tests, everyone's reports.
+"""A class's marks as one page: their distribution, the most common hints, the tests, and all reports.
 
-Everything that comes from a submission, its name first of all, is escaped; the page runs no script and loads nothing.
+Everything that comes from a submission, including its name, is escaped. The page runs no script and loads nothing.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ def page(entries: Sequence[Entry], rubric: Rubric) -> str:
         f"median {number(median(marks))}, from {number(min(marks))} to {number(max(marks))}.</p>",
         "<h2>Marks</h2>",
         _distribution(marks, rubric.full),
-        "<h2>Commonest hints</h2>",
+        "<h2>Most common hints</h2>",
         _hints(entries),
         "<h2>Tests</h2>",
         _tests(entries, rubric),

@@ -1,4 +1,4 @@
-"""The grader's end of the sandbox: starts the zygote, sends it tests, and reads what came of them."""
+"""The grader's side of the sandbox: starts the zygote, sends it tests, and reads the answers."""
 
 import contextlib
 import dataclasses
@@ -36,11 +36,10 @@ _works: dict[tuple[bool, bool], int] = {}  # which of _WITHOUT this machine allo
 
 PROTECTIONS = {
     "limits": "CPU time, memory, file size and open files are limited by the kernel",
-    "files": "a worker reads Python's libraries and the submission, and writes to its scratch folder, nothing else",
-    "jail": "nothing else of the machine is to be seen; no network; a process space of its own, all of which ends with "
-    "the test",
+    "files": "a worker can read Python's libraries and the submission, and write to its scratch folder only",
+    "jail": "a worker sees nothing else of the machine and no network, and its processes end with the test",
     "user": "each worker runs as a user that owns nothing, with its own limit of processes",
-    "seccomp": "the kernel refuses new processes, other programs, sockets and signals",
+    "seccomp": "the kernel refuses all system calls but those for computing: no new processes, sockets or signals",
     "guard": "forbidden imports are refused and reported by Python itself",
 }
 
@@ -51,7 +50,7 @@ class SandboxError(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of one run of a worker."""
+    """How one run of a worker ended, and what it sent."""
 
     status: str  # exited, killed, timeout, output, results
     code: int
@@ -182,7 +181,7 @@ class Sandbox:
             return {"failed": str(error) or "it ended at once"}
 
     def _settings(self, left_out: Sequence[str] = ()) -> dict[str, Any]:
-        """What the zygote has to know once."""
+        """What the zygote needs to know once."""
         jailed, filtered = self.jailed and "jail" not in left_out, self.filtered and "filter" not in left_out
         visible, sites = self.visible, libraries.site_folders()
         wanted_is_unknown = (self.jailed, self.filtered) not in _works
@@ -222,7 +221,7 @@ class Sandbox:
         self._zygote.stdin.flush()
 
     def _receive(self, seconds: float) -> tuple[dict[str, Any], bytes]:
-        """An answer and what follows it; EOFError where the zygote ends, or takes longer than `seconds`."""
+        """An answer and the data behind it; EOFError if the zygote ends or takes longer than `seconds`."""
         deadline = time.monotonic() + seconds
         message, payload = struct.unpack(">QQ", self._read(16, deadline))
         if message + payload > _MAX_ANSWER:

@@ -1,7 +1,7 @@
 """The zygote's own view of the machine: no network, and a root that holds libraries and the submission only.
 
-As root the namespaces are entered directly, otherwise through a user namespace, which some systems refuse. What a
-worker cannot see it can neither read (the reference solution, other submissions, PyTorch) nor harm.
+Root enters the namespaces directly, another user through a user namespace, which some systems refuse. A worker can
+neither read nor harm what it cannot see: the reference solution, other submissions, PyTorch.
 """
 
 import os

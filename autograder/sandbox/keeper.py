@@ -1,4 +1,4 @@
-"""One test's overseer: forks the worker, watches the clock and the pipes, and leaves no process behind."""
+"""Supervises one test: forks the worker, watches the clock and the pipes, and leaves no process behind."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ _TICK = 0.05
 def keep(limits: Limits, own_processes: bool, work: Callable[[int, int], None]) -> tuple[dict[str, Any], bytes]:
     """Run `work(results, violations)`, which writes to those two pipes, in a process of its own.
 
-    own_processes: give it a process namespace, whose end is the end of all in it.
+    own_processes: give it a process namespace; all processes in it end with it.
     Returns how it went ({"status": "exited" | "killed" | "timeout" | "output" | "results", ...}) and its results.
     """
     results, violations, output = os.pipe(), os.pipe(), os.pipe()
@@ -78,7 +78,7 @@ def keep(limits: Limits, own_processes: bool, work: Callable[[int, int], None]) 
 def _fork_worker(
     own_processes: bool, results: Any, violations: Any, output: Any, work: Callable[[int, int], None]
 ) -> int:
-    """Fork the worker; in a namespace of its own it stands below an init, since signals mean little to an init."""
+    """Fork the worker. In a namespace of its own it is a child of an init, as an init ignores most signals."""
     if linux.AVAILABLE:
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)  # what the worker leaves behind becomes ours to kill
     if own_processes:
@@ -113,7 +113,7 @@ def _fork_worker(
 
 
 def _be_init(worker: int) -> None:
-    """Wait for the worker, and end as it ended; the kernel then kills whatever else is in the namespace."""
+    """Wait for the worker and end as it ended; the kernel then kills every other process of the namespace."""
     while True:
         pid, raw = os.wait()
         if pid == worker:
@@ -122,7 +122,7 @@ def _be_init(worker: int) -> None:
 
 
 def _end_stragglers(group: int) -> None:
-    """Kill the worker's group, then every orphan that fell to this process, until there is none."""
+    """Kill the worker's group, then every orphan that became a child of this process, until none is left."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
     for _ in range(1000):
@@ -139,7 +139,7 @@ def _end_stragglers(group: int) -> None:
 
 
 def _lines(data: bytearray) -> list[list[str]]:
-    """The violations, each once; lines that are none (a submission may write what it likes) are left out."""
+    """The violations, each once. Other lines, which a submission may write, are left out."""
     found: list[list[str]] = []
     for line in bytes(data).decode("utf-8", "replace").splitlines():
         with contextlib.suppress(ValueError):

@@ -1,7 +1,7 @@
 """Where there is no jail: the kernel lets this process read and write below given paths only.
 
-Landlock needs no privilege and no namespace, so it holds in containers that allow neither; Linux 5.13 has it, where the
-distribution has switched it on. https://docs.kernel.org/userspace-api/landlock.html
+Landlock needs no privilege and no namespace, so it works in containers that allow neither. Linux has it since 5.13, if
+the distribution enables it. https://docs.kernel.org/userspace-api/landlock.html
 """
 
 import ctypes
@@ -62,7 +62,7 @@ def restrict(
 
 
 def without(folder: str, hidden: Sequence[str]) -> Iterable[str]:
-    """Paths that together hold all of `folder` but what is hidden."""
+    """Paths that together contain everything in `folder` except what is hidden."""
     if folder in hidden or not os.path.exists(folder):
         return
     if not any(path.startswith(folder + "/") for path in hidden):

@@ -1,4 +1,4 @@
-"""What one worker may use. The kernel holds it to the resource limits, the keeper to the rest."""
+"""What one worker may use. The kernel enforces the resource limits, the keeper the others."""
 
 import contextlib
 import dataclasses
@@ -26,7 +26,7 @@ class Limits:
 
 
 def apply(limits: Limits, own_user: bool) -> None:
-    """Set the kernel's limits on this process; `own_user`: nobody else's processes count against its number."""
+    """Set the kernel's limits on this process; `own_user`: only its own processes count as its user's."""
     if sys.platform == "win32":
         return
     import resource  # not on Windows

@@ -1,4 +1,4 @@
-"""The few system calls that Python 3.11 has no names for, through the C library."""
+"""The system calls that Python 3.11 lacks, through the C library."""
 
 import ctypes
 import os

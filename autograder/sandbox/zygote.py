@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def protect(settings: dict[str, Any]) -> list[str]:
-    """Enter the jail where that is wanted; the names of what then holds. OSError where the system refuses."""
+    """Enter the jail if wanted; returns the names of the protections that hold. OSError if the system refuses."""
     held = []
     if settings["jail"]:
         jail.enter(settings["root"], settings["submission"], settings["libraries"], settings["hidden"])
@@ -158,7 +158,7 @@ def confine(request: dict[str, Any], bounds: limits.Limits, uid: int | None, set
 
 
 def surrender(bounds: limits.Limits, uid: int | None, settings: dict[str, Any]) -> None:
-    """Give up all that this process has over a stranger's."""
+    """Give up this process's user, privileges and capabilities, and set its limits."""
     limits.apply(bounds, own_user=uid is not None)
     os.umask(0o077)
     if uid is not None:
