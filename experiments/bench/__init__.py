@@ -1,1 +1,1 @@
-"""mytorch against PyTorch: the same work, timed in turn in one process. `faces bench` runs it."""
+"""mytorch against PyTorch: the same work, timed alternately in one process. `faces bench` runs it."""

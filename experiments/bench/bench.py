@@ -1,7 +1,4 @@
-"""The whole benchmark: every section, and what is made of it.
-
-What a benchmark ran on: the machine, the versions, and how fast it multiplies matrices at best.
-"""
+"""The whole benchmark: the machine it ran on, every section, and the tables, JSON and plot that it writes."""
 
 import platform
 import shlex
@@ -15,23 +12,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.bench.convolutions import CONVOLUTIONS, RIVALRY, measure_convolution, measure_rivals
-from experiments.bench.devices import Device, device_called, tensor_float32
+from experiments.bench.convolutions import CONVOLUTIONS, HANDWRITTEN_CASES, measure_convolution, measure_handwritten
+from experiments.bench.devices import Device, open_device, tensor_float32
 from experiments.bench.layers import LAYERS, OPTIMIZERS, measure_layer, measure_optimizer
 from experiments.bench.memory import available, measure_peak, measure_resident
-from experiments.bench.report import draw_ratios, summarize, tables
+from experiments.bench.report import plot_ratios, summarize, tables
 from experiments.bench.steps import NETWORKS, measure_growth, measure_step
 from experiments.bench.timing import Plan, available_processors, limited, race
 from experiments.errors import FacesError
 from experiments.files import write_json
 from experiments.progress import console, say, track
 
-SIDE = 2048
+PEAK_SIZE = 2048
+"""Rows and columns of the matrices whose product gives the machine's peak rate."""
+
 PACKAGES = ("mytorch-faces", "numpy", "torch", "cupy-cuda12x", "cupy-cuda13x")
 
 
 def describe(plan: Plan) -> dict[str, Any]:
-    """The processor, the GPU where it computes, the versions, and the BLAS with the kernels that it chose."""
+    """Return the processor, the GPU if one computes, the versions, and the BLAS with the kernels it selected."""
     from threadpoolctl import threadpool_info
 
     blas = [
@@ -48,11 +47,11 @@ def describe(plan: Plan) -> dict[str, Any]:
 
 
 def measure_peak_rate(plan: Plan, device: Device) -> dict[str, float]:
-    """GFLOP/s of a float32 matrix product of (2048, 2048) by each library; the better is what there is to hope for.
+    """Return the GFLOP/s of a float32 product of (2048, 2048) matrices by each library, counted as 2 n^3.
 
-    Counted as products and sums, 2 n^3.
+    The better one is the peak that a convolution can hope to reach.
     """
-    n = 256 if plan.quick else SIDE
+    n = 256 if plan.quick else PEAK_SIZE
     rng = np.random.default_rng(plan.seed)
     a, b = (rng.standard_normal((n, n), np.float32) for _ in range(2))
     ours, theirs = [device.ours(m) for m in (a, b)], [device.theirs(m, "torch") for m in (a, b)]
@@ -60,7 +59,7 @@ def measure_peak_rate(plan: Plan, device: Device) -> dict[str, float]:
         "mytorch": lambda: ours[0] @ ours[1],
         "torch": lambda: theirs[0] @ theirs[1],
     }
-    return {side: 2e-6 * n**3 / time["low"] for side, time in race(runners, plan, device).items()}
+    return {backend: 2e-6 * n**3 / time["low"] for backend, time in race(runners, plan, device).items()}
 
 
 def _processor() -> str:
@@ -82,15 +81,15 @@ def _versions() -> dict[str, str]:
 
 
 def run_bench(plan: Plan, json_file: Path | None = None, chart: Path | None = None) -> dict[str, Any]:
-    """Measure everything and show it; write the JSON and the chart where asked for. Returns what the JSON holds.
+    """Measure everything and print it; write the JSON file and the plot where given. Returns what the JSON file holds.
 
     On a GPU everything is measured twice, without and with TF32. Raises FacesError for a file in a folder that does not
-    exist, and for a GPU that is not there, before anything is measured.
+    exist, and for a missing GPU, before anything is measured.
     """
     for path in (json_file, chart):
         if path is not None and not path.absolute().parent.is_dir():
-            raise FacesError(f"{path}: {path.absolute().parent} is no folder: make it first")
-    device = device_called(plan.device)
+            raise FacesError(f"{path}: {path.absolute().parent} is not a folder: make it first")
+    device = open_device(plan.device)
     with limited(plan.threads):
         result = _about(plan)
         say(_headline(result))
@@ -109,13 +108,13 @@ def run_bench(plan: Plan, json_file: Path | None = None, chart: Path | None = No
         write_json(json_file, result)
         say(f"written to {json_file}")
     if chart is not None:
-        draw_ratios(result["sections"], _headline(result), chart)
-        say(f"drawn in {chart}")
+        plot_ratios(result["sections"], _headline(result), chart)
+        say(f"plotted in {chart}")
     return result
 
 
 def measure_sections(plan: Plan, device: Device) -> dict[str, Any]:
-    """Every section of the benchmark, by name: rows, a dictionary a row."""
+    """Return every section of the benchmark by name: rows, a dictionary each."""
     cpu = plan.device == "cpu"
     memory = cpu and available()
 
@@ -137,11 +136,13 @@ def measure_sections(plan: Plan, device: Device) -> dict[str, Any]:
         ),
         "layers": [
             *each("layers", LAYERS, lambda name: measure_layer(name, plan, device)),
-            *each("optimisers", OPTIMIZERS, lambda name: measure_optimizer(name, plan, device)),
+            *each("optimizers", OPTIMIZERS, lambda name: measure_optimizer(name, plan, device)),
         ],
         "steps": [measure_step(name, plan, device) for name in NETWORKS],
         "growth": measure_growth(plan, device),
-        "handwritten": each("other ways", RIVALRY, lambda c: measure_rivals(c, plan, device)) if cpu else [],
+        "handwritten": each("handwritten", HANDWRITTEN_CASES, lambda c: measure_handwritten(c, plan, device))
+        if cpu
+        else [],
         "memory": each("memory", NETWORKS, lambda name: measure_peak(name, plan)) if memory else [],
         "resident": measure_resident(plan) if memory and plan.memory_steps else None,
     }
@@ -156,7 +157,7 @@ def _about(plan: Plan) -> dict[str, Any]:
 
 
 def _headline(result: dict[str, Any]) -> str:
-    """What ran where."""
+    """One line that says what ran where."""
     machine = result["machine"]
     kernels = ", ".join(sorted({str(pool["architecture"]) for pool in machine["blas"]}))
     where = machine.get("gpu") or f"{machine['processor']}, {result['threads']} threads, BLAS kernels {kernels}"

@@ -1,14 +1,8 @@
-"""Convolutions against PyTorch's: the layer as training has it, and each of its three products apart.
+"""Convolutions of face networks against PyTorch's, whole and in their three products, and against handwritten ones.
 
-The convolutions that face networks have.
-
-Convolution as other hand-written libraries have it, to be measured against: no part of mytorch.
-
-Both ways are for images and one group; a sequence is an image of one row. x: (N, C, H, W), weight: (F, C, KH, KW), grad
-and y: (N, F, OH, OW); stride and padding: a number an axis. Each function returns y, the gradient at x and the gradient
-at the weight.
-
-mytorch's convolutions against the ways of other hand-written libraries, at the batch that PyTorch is measured at.
+The handwritten convolutions are those of many courses and books; they are not part of mytorch. They are for images and
+one group; a sequence is an image of one row. x: (N, C, H, W), weight: (F, C, KH, KW), grad and y: (N, F, OH, OW);
+stride and padding: a number per axis. Each returns y, the gradient of x and the gradient of the weight.
 """
 
 from collections.abc import Callable
@@ -21,7 +15,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
 from experiments.bench.devices import Device
-from experiments.bench.timing import FLOAT64_SHARE, SIDES, Plan, race, ratios
+from experiments.bench.timing import BACKENDS, FLOAT64_BATCH_DIVISOR, Plan, race, ratios
 from models.twin import twin
 from mytorch import nn
 from mytorch.geometry import output_size
@@ -30,9 +24,9 @@ from mytorch.ops import conv as ops
 
 @dataclass(frozen=True)
 class ConvolutionCase:
-    """A convolution of `batch` images (or sequences) of `size`, padded so that the size stays but for the stride.
+    """A convolution of `batch` images (or sequences) of `size`, padded so that only the stride changes the size.
 
-    found_in: a network that has it. first: it sees pixels, so nobody asks for the gradient of its input.
+    found_in: a network that has it. first: its input is pixels, whose gradient is not needed.
     """
 
     found_in: str
@@ -46,7 +40,7 @@ class ConvolutionCase:
 
     @property
     def name(self) -> str:
-        """Such as "3x3 64-128 28px s2"."""
+        """Its name, such as "3x3 64-128 28px s2"."""
         kernel = "x".join([str(self.kernel)] * len(self.size))
         channels = f"{self.inside}-{self.outside}"
         unit = "px" if len(self.size) == 2 else " long"
@@ -60,7 +54,7 @@ class ConvolutionCase:
 
     @property
     def geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-        """stride, padding and dilation, a number an axis."""
+        """Its stride, padding and dilation, a number per axis."""
         axes = len(self.size)
         return (self.stride,) * axes, (self.kernel // 2,) * axes, (1,) * axes
 
@@ -70,14 +64,14 @@ class ConvolutionCase:
         return tuple(output_size(n, self.kernel, self.stride, self.kernel // 2) for n in self.size)
 
     def gflop(self, batch: int, passes: int = 1) -> float:
-        """10^9 operations, products and sums counted apart, in the direct way, whatever way is taken."""
+        """Return 10^9 operations of the direct algorithm, products and sums counted separately."""
         taps = self.inside // self.groups * self.kernel ** len(self.size)
         return 2e-9 * passes * batch * self.outside * prod(self.out) * taps
 
     def arrays(self, batch: int, dtype: type, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """x (N, C, *size), weight (F, C / groups, *kernel) and the gradient at the output (N, F, *out), drawn by seed.
+        """Return random x (N, C, *size), weight (F, C / groups, *kernel) and the gradient of the output (N, F, *out).
 
-        Of the size that keeps a float32 sum of them near 1.
+        The weights are scaled so that outputs are near 1.
         """
         rng = np.random.default_rng(seed)
         taps = self.inside // self.groups * self.kernel ** len(self.size)
@@ -113,49 +107,51 @@ CONVOLUTIONS = (
 
 
 TOGETHER = "all"
-"""Forward and every gradient, in the layer: what training does."""
+"""The part that is forward and every gradient, in the layer: what training does."""
 
 Runners = dict[str, dict[str, Callable[[], Any]]]
-"""By part, by side."""
+"""What to time: by part, then by backend."""
 
 
 def measure_convolution(
     case: ConvolutionCase, plan: Plan, device: Device, dtype: type = np.float32
 ) -> list[dict[str, Any]]:
-    """A row a part: its times by side, their ratios, and each side's GFLOP/s. In float64 all together is the one."""
-    share = FLOAT64_SHARE if dtype is np.float64 else 1
-    batch = plan.batch(max(1, case.batch // share))
+    """Return a row per part: times by backend, ratios and GFLOP/s. In float64 the only part is `TOGETHER`."""
+    divisor = FLOAT64_BATCH_DIVISOR if dtype is np.float64 else 1
+    batch = plan.batch(max(1, case.batch // divisor))
     rows = []
     for part, runners in all_runners(case, batch, device, dtype, plan.seed).items():
         if dtype is np.float64 and part != TOGETHER:
             continue
-        times = race(runners, plan if part == TOGETHER and share == 1 else plan.shorter(), device)
+        times = race(runners, plan if part == TOGETHER and divisor == 1 else plan.shorter(), device)
         gflop = case.gflop(batch, passes=(2 if case.first else 3) if part == TOGETHER else 1)
         rows.append(
             {
                 "name": case.name, "found_in": case.found_in, "part": part, "batch": batch,
                 "dtype": np.dtype(dtype).name, "gflop": gflop, **times, **ratios(times),
-                "gflops": {side: 1e3 * gflop / time["ms"] for side, time in times.items()},
+                "gflops": {backend: 1e3 * gflop / time["ms"] for backend, time in times.items()},
             }
         )  # fmt: skip
     return rows
 
 
 def all_runners(case: ConvolutionCase, batch: int, device: Device, dtype: type, seed: int) -> Runners:
-    """What each side runs for each part, on the same values in the side's own layout."""
+    """Return what each backend runs for each part, on the same values in the backend's own layout."""
     arrays = case.arrays(batch, dtype, seed)
     layer = _layer(case, arrays[1])
-    sides = SIDES[1:] if len(case.size) == 2 else SIDES[1:2]  # channels_last is for images
+    backends = BACKENDS[1:] if len(case.size) == 2 else BACKENDS[1:2]  # channels_last is for images
     parts = {
-        side: _theirs(case, device.module(twin(layer), side), *(device.theirs(array, side) for array in arrays))
-        for side in sides
+        backend: _theirs(
+            case, device.module(twin(layer), backend), *(device.theirs(array, backend) for array in arrays)
+        )
+        for backend in backends
     }
     parts = {"mytorch": _ours(case, layer.to(device.name), *map(device.ours, arrays)), **parts}
-    return {part: {side: runs[part] for side, runs in parts.items()} for part in parts["mytorch"]}
+    return {part: {backend: runs[part] for backend, runs in parts.items()} for part in parts["mytorch"]}
 
 
 def _layer(case: ConvolutionCase, weight: np.ndarray) -> Any:
-    """mytorch's layer with that weight."""
+    """The layer of mytorch with that weight."""
     kind = nn.Conv2d if len(case.size) == 2 else nn.Conv1d
     stride, padding, _ = case.geometry
     layer = kind(
@@ -216,11 +212,11 @@ Three = tuple[np.ndarray, np.ndarray, np.ndarray]
 Pair = tuple[int, int]
 
 
-def by_index_arrays(x: np.ndarray, weight: np.ndarray, grad: np.ndarray, stride: Pair, padding: Pair) -> Three:
-    """im2col by fancy indexing, one matrix product each, col2im by `np.add.at`: the way of many a course and book.
+def conv_im2col(x: np.ndarray, weight: np.ndarray, grad: np.ndarray, stride: Pair, padding: Pair) -> Three:
+    """Convolve by im2col with fancy indexing, a matrix product, and col2im with `np.add.at`.
 
-    A column for each window, (C KH KW, OH OW N), gathered with three index arrays that name the channel, row and column
-    of every element of every window, and added back with the same.
+    Each window is a column of (C KH KW, OH OW N). Three index arrays name the channel, row and column of every element
+    of every window; they gather the columns, and add their gradients back.
     """
     filters, padded = len(weight), _padded(x, padding)
     element = np.indices(weight.shape[1:]).reshape(3, -1, 1)
@@ -235,11 +231,11 @@ def by_index_arrays(x: np.ndarray, weight: np.ndarray, grad: np.ndarray, stride:
     return y, _cropped(padded_grad, padding), weight_grad
 
 
-def by_windows(x: np.ndarray, weight: np.ndarray, grad: np.ndarray, stride: Pair, padding: Pair) -> Three:
-    """`tensordot` over all windows at once, which it copies; for the input's gradient, over those of a spread gradient.
+def conv_tensordot(x: np.ndarray, weight: np.ndarray, grad: np.ndarray, stride: Pair, padding: Pair) -> Three:
+    """Convolve by `tensordot` over all windows at once, which it copies.
 
-    The gradient at x is a convolution of the gradient, zeros put between its elements for a stride, with the kernel
-    turned.
+    The gradient of x is a convolution of the gradient, with zeros between its elements for a stride, with the flipped
+    kernel.
     """
     kernel = weight.shape[2:]
     windows = _windows(_padded(x, padding), kernel)[:, :, :: stride[0], :: stride[1]]
@@ -254,7 +250,7 @@ def by_windows(x: np.ndarray, weight: np.ndarray, grad: np.ndarray, stride: Pair
     return y, _cropped(x_grad, padding), weight_grad
 
 
-HANDWRITTEN_CONVOLUTIONS = {"im2col": by_index_arrays, "tensordot": by_windows}
+HANDWRITTEN_CONVOLUTIONS = {"im2col": conv_im2col, "tensordot": conv_tensordot}
 
 
 def _padded(x: np.ndarray, padding: Pair) -> np.ndarray:
@@ -267,16 +263,16 @@ def _cropped(x: np.ndarray, padding: Pair) -> np.ndarray:
 
 
 def _windows(x: np.ndarray, kernel: tuple[int, ...]) -> np.ndarray:
-    """(N, C, OH, OW, KH, KW), a view."""
+    """All windows, (N, C, OH, OW, KH, KW), as a view."""
     return sliding_window_view(x, kernel, (2, 3))
 
 
-RIVALRY = tuple(case for case in CONVOLUTIONS if case.groups == 1)
-"""The convolutions that every way can do. Nobody asks for the gradient of pixels, but these ways give it always."""
+HANDWRITTEN_CASES = tuple(case for case in CONVOLUTIONS if case.groups == 1)
+"""The convolutions that handwritten ones can do. These always compute the gradient of the input, even of pixels."""
 
 
-def measure_rivals(case: ConvolutionCase, plan: Plan, device: Device) -> dict[str, Any]:
-    """Forward and both gradients by us and by each way: the times, and theirs over ours."""
+def measure_handwritten(case: ConvolutionCase, plan: Plan, device: Device) -> dict[str, Any]:
+    """Time forward and both gradients by mytorch and by handwritten convolutions; "slower": their time over ours."""
     batch = plan.batch(case.batch)
     x, weight, grad = map(_image, case.arrays(batch, np.float32, plan.seed))
     stride, padding, _ = case.geometry
@@ -284,7 +280,7 @@ def measure_rivals(case: ConvolutionCase, plan: Plan, device: Device) -> dict[st
     runners = {"mytorch": all_runners(case, batch, device, np.float32, plan.seed)[TOGETHER]["mytorch"]}
     for name, way in HANDWRITTEN_CONVOLUTIONS.items():
         runners[name] = lambda way=way: way(x, weight, grad, *geometry)  # type: ignore[misc]
-    times = race(runners, replace(plan, repeats=1), device)  # what takes seconds need not be timed often
+    times = race(runners, replace(plan, repeats=1), device)  # work of seconds needs few repeats
     slower = {name: times[name]["ms"] / times["mytorch"]["ms"] for name in HANDWRITTEN_CONVOLUTIONS}
     return {"name": case.name, "batch": batch, **times, "slower": slower}
 

@@ -1,4 +1,4 @@
-"""Where a benchmark computes: arrays of either library there, its clock, and what products are rounded to."""
+"""Where a benchmark computes: how arrays get there, its clock, and the precision of products."""
 
 import time
 from abc import ABC, abstractmethod
@@ -14,45 +14,45 @@ from mytorch.device import require_cuda, to_device
 from mytorch.geometry import to_channels_last
 
 PAUSE = 0.03
-"""Seconds before a turn on a processor: another side's threads spin on in wait for more work, and take its time.
+"""Seconds before a turn on a CPU, while the threads of the backend before still spin and wait for work.
 
-OpenBLAS's do so for 2^26 ticks of the processor's clock, 27 ms at 2.5 GHz.
+OpenBLAS's threads do so for 2^26 clock ticks, 27 ms at 2.5 GHz.
 """
 
 
 class Device(ABC):
-    """A CPU or a GPU. `name` is both libraries' word for it."""
+    """A CPU or a GPU. `name` is what both libraries call it."""
 
     name: str
 
     def ours(self, array: np.ndarray) -> Any:
-        """A NumPy array as mytorch has it between its layers: there, memory channels last."""
+        """Return a NumPy array as mytorch has it between layers: on the device, with channels last in memory."""
         return to_device(to_channels_last(array) if array.ndim > 2 else array, self.name)
 
-    def theirs(self, array: np.ndarray, side: str) -> torch.Tensor:
-        """A NumPy array as a tensor there, in the layout of a side of torch's."""
+    def theirs(self, array: np.ndarray, backend: str) -> torch.Tensor:
+        """Return a NumPy array as a tensor on the device, in the layout of a PyTorch backend."""
         tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self.name)
-        if side == "torch_channels_last" and tensor.ndim == 4:
+        if backend == "torch_channels_last" and tensor.ndim == 4:
             return tensor.contiguous(memory_format=torch.channels_last)
         return tensor
 
-    def module(self, module: torch.nn.Module, side: str) -> torch.nn.Module:
-        """A module there, in the layout of a side of torch's."""
-        layout = torch.channels_last if side == "torch_channels_last" else torch.preserve_format
+    def module(self, module: torch.nn.Module, backend: str) -> torch.nn.Module:
+        """Return a module on the device, in the layout of a PyTorch backend."""
+        layout = torch.channels_last if backend == "torch_channels_last" else torch.preserve_format
         return module.to(self.name).to(memory_format=layout)
 
     @abstractmethod
-    def seconds(self, side: str, run: Callable[[], Any], calls: int) -> float:
-        """How long so many calls take a side."""
+    def seconds(self, backend: str, run: Callable[[], Any], calls: int) -> float:
+        """Return how long a backend needs for so many calls."""
 
 
 class Cpu(Device):
-    """The processor, by the clock on the wall."""
+    """A CPU, timed by the wall clock."""
 
     name = "cpu"
 
-    def seconds(self, side: str, run: Callable[[], Any], calls: int) -> float:
-        """As the clock on the wall has it."""
+    def seconds(self, backend: str, run: Callable[[], Any], calls: int) -> float:
+        """Return the wall-clock time of the calls."""
         time.sleep(PAUSE)
         started = time.perf_counter()
         for _ in range(calls):
@@ -61,7 +61,7 @@ class Cpu(Device):
 
 
 class Cuda(Device):
-    """An NVIDIA GPU, by events in the stream of the library that computes."""
+    """An NVIDIA GPU, timed by events in the stream of the library that computes."""
 
     name = "cuda"
 
@@ -73,12 +73,12 @@ class Cuda(Device):
         if not torch.cuda.is_available():
             raise FacesError(
                 f"--device cuda: this PyTorch ({torch.__version__}) sees no GPU: install one built for CUDA "
-                "(pytorch.org/get-started), or bench the processor with --device cpu"
+                "(pytorch.org/get-started), or use --device cpu"
             )
 
-    def seconds(self, side: str, run: Callable[[], Any], calls: int) -> float:
-        """Between two events, with nothing left in the stream before the first."""
-        if side == "mytorch":
+    def seconds(self, backend: str, run: Callable[[], Any], calls: int) -> float:
+        """Return the time between two events, with nothing in the stream before the first."""
+        if backend == "mytorch":
             import cupy
 
             begin, end = cupy.cuda.Event(), cupy.cuda.Event()
@@ -91,12 +91,12 @@ class Cuda(Device):
             run()
         end.record()
         end.synchronize()
-        took = cupy.cuda.get_elapsed_time(begin, end) if side == "mytorch" else begin.elapsed_time(end)
+        took = cupy.cuda.get_elapsed_time(begin, end) if backend == "mytorch" else begin.elapsed_time(end)
         return float(took) / 1e3
 
 
-def device_called(name: str) -> Device:
-    """The device of that name. Raises FacesError for another, and where there is no GPU to use."""
+def open_device(name: str) -> Device:
+    """Return the device of that name. Raises FacesError for another name, and where no GPU can be used."""
     if name not in ("cpu", "cuda"):
         raise FacesError(f"--device {name}: expected cpu or cuda")
     return Cuda() if name == "cuda" else Cpu()
@@ -104,7 +104,7 @@ def device_called(name: str) -> Device:
 
 @contextmanager
 def tensor_float32(allowed: bool) -> Iterator[None]:
-    """Inside, both libraries may, or may not, round the factors of float32 products to TF32's 10 bits."""
+    """Allow or forbid both libraries to round the factors of float32 products to TF32's 10 bits, in a block."""
     from mytorch.ops.cuda.precision import allow_tf32, tf32_allowed
 
     before = tf32_allowed(), torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32

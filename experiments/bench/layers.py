@@ -1,7 +1,4 @@
-"""Every other layer and loss against PyTorch's: forward and backward, at the sizes that face networks have.
-
-Steps of the optimisers against PyTorch's, over all parameters of a network.
-"""
+"""All other layers, losses and optimizers against PyTorch's, at the sizes that face networks have."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +8,7 @@ import numpy as np
 import torch
 
 from experiments.bench.devices import Device
-from experiments.bench.timing import SIDES, Plan, race, ratios
+from experiments.bench.timing import BACKENDS, Plan, race, ratios
 from models.scratch.residual import small_resnet
 from models.twin import twin
 from mytorch import manual_seed, nn, optim, to_device
@@ -22,7 +19,7 @@ EMBEDDINGS, LOGITS, SEQUENCES = (64, 512), (64, 7000), (64, 128, 256)
 
 @dataclass(frozen=True)
 class LayerCase:
-    """A layer, the shape of its input, and what else it is called with."""
+    """A layer, the shape of its input, and what kind of target it is called with."""
 
     build: Callable[[], nn.Module]
     shape: tuple[int, ...]
@@ -30,7 +27,7 @@ class LayerCase:
 
     @property
     def loss(self) -> bool:
-        """Whether its output is a number."""
+        """Whether its output is a scalar."""
         return self.target != "" and not hasattr(self.build(), "num_classes")
 
 
@@ -80,11 +77,11 @@ LAYERS = {
     "SmoothL1Loss": LayerCase(nn.SmoothL1Loss, LOGITS, "values"),
     "BCEWithLogitsLoss": LayerCase(nn.BCEWithLogitsLoss, LOGITS, "shares"),
 }
-"""By name: the class's, and what else tells two of a class apart."""
+"""By name: that of the class, and what distinguishes two of one class."""
 
 
 def measure_layer(name: str, plan: Plan, device: Device) -> dict[str, Any]:
-    """Forward and backward: the times by side, and their ratios."""
+    """Time forward and backward; return the times by backend, and their ratios."""
     layer = LAYERS[name]
     shape = (plan.batch(layer.shape[0]), *layer.shape[1:])
     times = race(layer_runners(layer, shape, plan.seed, device), plan, device)
@@ -94,7 +91,7 @@ def measure_layer(name: str, plan: Plan, device: Device) -> dict[str, Any]:
 def layer_runners(
     layer: LayerCase, shape: tuple[int, ...], seed: int, device: Device
 ) -> dict[str, Callable[[], list[Any]]]:
-    """For each side, a function that returns the output, the gradient at the input and those of the parameters."""
+    """Return a function per backend, which gives the output and the gradients of the input and the parameters."""
     rng = np.random.default_rng(seed)
     x, module = rng.standard_normal(shape, np.float32), layer.build()
     target = {
@@ -106,16 +103,16 @@ def layer_runners(
     given = [x] if target is None else [x, target]
     grad = None if layer.loss else rng.standard_normal(np.shape(twin_output(module, given)), np.float32)
     arrays = [*given] if grad is None else [*given, grad]
-    sides = SIDES if len(shape) == 4 else SIDES[:2]  # the others have one layout
-    twins = {side: device.module(twin(module), side) for side in sides[1:]}
+    backends = BACKENDS if len(shape) == 4 else BACKENDS[:2]  # other shapes have one layout
+    twins = {backend: device.module(twin(module), backend) for backend in backends[1:]}
     runners = {"mytorch": _ours(module.to(device.name), [device.ours(array) for array in arrays], grad is not None)}
-    for side, theirs in twins.items():
-        runners[side] = _theirs(theirs, [device.theirs(array, side) for array in arrays], grad is not None)
+    for backend, theirs in twins.items():
+        runners[backend] = _theirs(theirs, [device.theirs(array, backend) for array in arrays], grad is not None)
     return runners
 
 
 def twin_output(module: nn.Module, given: list[np.ndarray]) -> torch.Tensor:
-    """What the PyTorch twin of a layer says, as an example of the shape."""
+    """Return the output of the layer's PyTorch twin, for its shape."""
     with torch.no_grad():
         return twin(module)(*map(torch.from_numpy, given))
 
@@ -147,8 +144,8 @@ def _theirs(module: torch.nn.Module, arrays: list[torch.Tensor], has_grad: bool)
 
 
 CLASSES = 500
-RATE = 1e-6
-"""Small, so that a thousand steps along one gradient lead nowhere."""
+LEARNING_RATE = 1e-6
+"""So small that a thousand steps along one gradient change little."""
 
 OPTIMIZERS: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, Any]]] = {
     "SGD": (optim.SGD, torch.optim.SGD, {"momentum": 0.9, "weight_decay": 1e-4}),
@@ -158,7 +155,7 @@ OPTIMIZERS: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, An
 
 
 def measure_optimizer(name: str, plan: Plan, device: Device) -> dict[str, Any]:
-    """A step over the small ResNet's parameters: the times by side, and their ratios. Layout is no matter here."""
+    """Time a step over the small ResNet's parameters; return the times by backend, and their ratios."""
     ours, theirs, settings = OPTIMIZERS[name]
     manual_seed(plan.seed)
     network = small_resnet(CLASSES)
@@ -171,8 +168,8 @@ def measure_optimizer(name: str, plan: Plan, device: Device) -> dict[str, Any]:
         parameter.grad = to_device(grad, device.name)
         tensor.grad = device.theirs(grad, "torch")
     runners = {
-        "mytorch": ours(network.parameters(), lr=RATE, **settings).step,
-        "torch": theirs(tensors, lr=RATE, **settings).step,
+        "mytorch": ours(network.parameters(), lr=LEARNING_RATE, **settings).step,
+        "torch": theirs(tensors, lr=LEARNING_RATE, **settings).step,
     }
     times = race(runners, plan, device)
     count = sum(parameter.data.size for parameter in network.parameters())

@@ -1,7 +1,7 @@
-"""Memory of training, each measurement in a process of its own, as one process never gives all of it back.
+"""Memory of training. Each measurement is a process of its own, because a process never returns all its memory.
 
-Run as `python -m experiments.bench.memory KIND NETWORK SIDE BATCH THREADS STEPS SEED`, it measures and prints; the
-functions here start that process. KIND is "peak" or "resident".
+`python -m experiments.bench.memory KIND NETWORK BACKEND BATCH THREADS STEPS SEED` measures and prints; the functions
+here start that process. KIND is "peak" or "resident".
 """
 
 import json
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from experiments.bench.timing import SIDES, Plan
+from experiments.bench.timing import BACKENDS, Plan
 from experiments.errors import FacesError
 
 STATUS = Path("/proc/self/status")
@@ -19,26 +19,26 @@ MIB = 1 << 20
 STEPS_TO_PEAK = 2
 SAMPLES = 10
 TINY = {"model.widths": "[16, 16]", "data.size": "[16, 16]"}
-"""The small network whose memory is watched over many steps: a step takes some milliseconds, and yet its arrays are
-large enough for threads and for memory that serves again."""
+"""Settings of the small network whose memory is observed over many steps: a step takes milliseconds, but its arrays are
+large enough for threads and for the memory cache."""
 
 TINY_BATCH = 64
 
 
 def available() -> bool:
-    """Whether this system tells how much memory a process has: Linux does."""
+    """Return whether this system reports the memory of a process: Linux does."""
     return STATUS.is_file()
 
 
 def measure_peak(network: str, plan: Plan) -> dict[str, Any]:
-    """The most that steps of training need beyond what stood before the first, in MiB by side, and ours over theirs.
+    """Measure the peak memory of training steps in MiB by backend, and the ratio of ours to theirs.
 
-    Before: the libraries, the network, its optimiser and the batch.
+    It is counted from what the process has before the first step: libraries, network, optimizer and batch.
     """
     from experiments.bench.steps import BATCH
 
     batch = plan.batch(BATCH)
-    mib = {side: _in_a_process("peak", network, side, batch, plan, STEPS_TO_PEAK)[0] for side in SIDES}
+    mib = {backend: _in_a_process("peak", network, backend, batch, plan, STEPS_TO_PEAK)[0] for backend in BACKENDS}
     return {
         "name": network, "batch": batch, "mib": mib, "ratio": mib["mytorch"] / mib["torch"],
         "ratio_channels_last": mib["mytorch"] / mib["torch_channels_last"],
@@ -46,30 +46,30 @@ def measure_peak(network: str, plan: Plan) -> dict[str, Any]:
 
 
 def measure_resident(plan: Plan) -> dict[str, Any]:
-    """The memory that mytorch holds after each tenth of `plan.memory_steps` steps, in MiB, and how far it grew.
+    """Measure the memory of mytorch after each tenth of `plan.memory_steps` steps, in MiB, and its growth.
 
-    The first tenth fills what is reused, and counts as the beginning.
+    The first tenth fills the cache, so growth is counted from its end.
     """
     held = _in_a_process("resident", "scratch_cnn", "mytorch", TINY_BATCH, plan, plan.memory_steps)
     return {"steps": plan.memory_steps, "mib": held, "grown_mib": max(held) - held[0]}
 
 
-def _in_a_process(kind: str, network: str, side: str, batch: int, plan: Plan, steps: int) -> list[float]:
-    """What this file, run as a program, prints."""
+def _in_a_process(kind: str, network: str, backend: str, batch: int, plan: Plan, steps: int) -> list[float]:
+    """Run this file as a program, and return what it prints."""
     program = [sys.executable, "-m", __name__]
-    arguments = [kind, network, side, batch, plan.threads, steps, plan.seed]
+    arguments = [kind, network, backend, batch, plan.threads, steps, plan.seed]
     done = subprocess.run([*program, *map(str, arguments)], capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        raise FacesError(f"measuring the memory of {network} by {side} failed: {last}; is there enough of it?")
+        raise FacesError(f"measuring the memory of {network} by {backend} failed: {last}; is there enough memory?")
     found: list[float] = json.loads(done.stdout)
     return found
 
 
-def _peak(network: str, side: str, batch: int, steps: int, seed: int) -> list[float]:
+def _peak(network: str, backend: str, batch: int, steps: int, seed: int) -> list[float]:
     from experiments.bench.steps import step_of, step_recipe
 
-    step = step_of(side, step_recipe(network, seed), batch)
+    step = step_of(backend, step_recipe(network, seed), batch)
     before = _read("VmRSS")
     for _ in range(steps):
         step()
@@ -90,18 +90,18 @@ def _resident(network: str, batch: int, steps: int, seed: int) -> list[float]:
 
 
 def _read(field: str) -> float:
-    """A line of what Linux says of this process, in MiB. Not getrusage, whose peak begins with the parent's."""
+    """A field of /proc/self/status in MiB. Not getrusage: its peak includes the parent's."""
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
     return int(line.split()[1]) * 1024 / MIB
 
 
-def _measure(kind: str, network: str, side: str, *numbers: str) -> list[float]:
+def _measure(kind: str, network: str, backend: str, *numbers: str) -> list[float]:
     batch, threads, steps, seed = map(int, numbers)
     os.environ.update(OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads))  # torch's and NumPy's
     from experiments.bench.timing import limit_mytorch
 
     limit_mytorch(threads)
-    return _peak(network, side, batch, steps, seed) if kind == "peak" else _resident(network, batch, steps, seed)
+    return _peak(network, backend, batch, steps, seed) if kind == "peak" else _resident(network, batch, steps, seed)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,4 @@
-"""A benchmark as tables on the screen.
-
-A benchmark in a dozen numbers. Ratios are mytorch's time over PyTorch's: below 1, ours is faster.
-
-A benchmark as a picture: for each piece of work, how long mytorch takes where PyTorch takes 1.
-"""
+"""A benchmark as tables, as a dozen numbers, and as a plot. Ratios are mytorch's time over PyTorch's."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,19 +9,19 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from rich.table import Table
 
 from experiments.bench.convolutions import TOGETHER
-from experiments.bench.timing import SIDES, geometric_mean
-from experiments.plots.style import BLUE, GRAY, ORANGE, new_plot, write_plot
+from experiments.bench.timing import BACKENDS, geometric_mean
+from experiments.plots.style import BLUE, GRAY, ORANGE, legend_below, new_plot, write_plot
 
 TITLES = {"mytorch": "mytorch", "torch": "torch", "torch_channels_last": "channels last"}
 RATIOS = {"ratio": "/ torch", "ratio_channels_last": "/ ch. last"}
 
 
 def tables(sections: Mapping[str, Any], summary: Mapping[str, float | None], peak: float) -> list[Table]:
-    """Every section as a table, and the summary last. peak: GFLOP/s, of which a convolution's share is shown."""
+    """Return every section as a table, the summary last. peak: GFLOP/s, to which convolutions are compared."""
     made = [
         _times("convolutions", sections["convolutions"], peak),
         _times("convolutions in float64", sections["convolutions_float64"], None),
-        _times("other layers and optimisers, forward and backward", sections["layers"], None),
+        _times("other layers and optimizers, forward and backward", sections["layers"], None),
         _times("a step of training", sections["steps"], None),
         _memory(sections["memory"]),
         _handwritten(sections["handwritten"]),
@@ -36,7 +31,7 @@ def tables(sections: Mapping[str, Any], summary: Mapping[str, float | None], pea
 
 
 def _times(title: str, rows: Sequence[Mapping[str, Any]], peak: float | None) -> Table:
-    """A row each; a convolution's parts under one another, its name beside the first. ±: half of the middle half."""
+    """A row each; the parts of a convolution follow each other. ±: half the interquartile range."""
     parts = bool(rows) and "part" in rows[0]
     table = Table("ms", *(["part"] if parts else []), title=title, title_justify="left")
     for heading in (*TITLES.values(), *RATIOS.values(), *(["GFLOP/s", "of peak"] if peak else [])):
@@ -46,14 +41,14 @@ def _times(title: str, rows: Sequence[Mapping[str, Any]], peak: float | None) ->
         name, before = "" if row["name"] == before else row["name"], row["name"]
         rate = row["gflops"]["mytorch"] if peak else 0.0
         table.add_row(
-            name, *([row["part"]] if parts else []), *(_time(row.get(side)) for side in SIDES),
+            name, *([row["part"]] if parts else []), *(_time(row.get(backend)) for backend in BACKENDS),
             *(f"{row[key]:.2f}" for key in RATIOS), *([f"{rate:,.0f}", f"{rate / peak:.0%}"] if peak else []),
         )  # fmt: skip
     return table
 
 
 def _time(time: Mapping[str, float] | None) -> str:
-    """14.8 ±2%, or a dash for a layout that the work does not have."""
+    """A time as 14.8 ±2%, or a dash for a layout that the work does not have."""
     if time is None:
         return "-"
     number = f"{time['ms']:.0f}" if time["ms"] >= 100 else f"{time['ms']:#.3g}"
@@ -66,13 +61,15 @@ def _memory(rows: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(
-            row["name"], *(f"{row['mib'][side]:,.0f}" for side in SIDES), *(f"{row[key]:.2f}" for key in RATIOS)
+            row["name"],
+            *(f"{row['mib'][backend]:,.0f}" for backend in BACKENDS),
+            *(f"{row[key]:.2f}" for key in RATIOS),
         )
     return table
 
 
 def _handwritten(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table("", title="other hand-written libraries' ways (ms)", title_justify="left")
+    table = Table("", title="handwritten convolutions (ms)", title_justify="left")
     ways = list(rows[0]["slower"]) if rows else []
     for heading in ("mytorch", *ways, *(f"{way}, slower" for way in ways)):
         table.add_column(heading, justify="right")
@@ -83,11 +80,11 @@ def _handwritten(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _growth(growth: Mapping[str, Any]) -> Table:
-    table = Table("batch", title="a step of the scratch CNN as the batch grows (ms an image)", title_justify="left")
-    for side in ("mytorch", "torch"):
-        table.add_column(TITLES[side], justify="right")
+    table = Table("batch", title="a step of the scratch CNN as the batch grows (ms per image)", title_justify="left")
+    for backend in ("mytorch", "torch"):
+        table.add_column(TITLES[backend], justify="right")
     for row in growth["rows"]:
-        table.add_row(str(row["batch"]), *(f"{row['ms_an_image'][side]:.2f}" for side in ("mytorch", "torch")))
+        table.add_row(str(row["batch"]), *(f"{row['ms_an_image'][backend]:.2f}" for backend in ("mytorch", "torch")))
     return table
 
 
@@ -101,13 +98,13 @@ def _summary(summary: Mapping[str, float | None]) -> Table:
 
 Row = Mapping[str, Any]
 BOTH = {"": "ratio", "_channels_last": "ratio_channels_last"}
-"""Over torch's default layout, and over its channels_last: what a name in the summary ends in."""
+"""The ends of names in the summary: over torch's default layout, and over its channels_last."""
 
 
 def summarize(sections: Mapping[str, Any]) -> dict[str, float | None]:
-    """The figures that the project is held to; None for what was not measured.
+    """Return the metrics that the project is held to; None for what was not measured.
 
-    Convolutions count with all their gradients. Of the memory of the networks' steps the worst counts.
+    Convolutions count with all their gradients. The memory is that of the worst network.
     """
     together = [row for row in sections["convolutions"] if row["part"] == TOGETHER]
     steps = {row["name"]: row for row in sections["steps"]}
@@ -134,33 +131,36 @@ def _mean(rows: Sequence[Row], key: str) -> float | None:
     return geometric_mean([row[key] for row in rows]) if rows else None
 
 
-HEIGHT_OF_A_ROW = 0.27
+ROW_HEIGHT = 0.27
 BARS = {"ratio": (BLUE, "over torch, default layout"), "ratio_channels_last": (ORANGE, "over torch, channels_last")}
 
 
-def draw_ratios(sections: Mapping[str, Any], title: str, path: Path) -> None:
-    """Two lists of bars side by side: convolutions and steps of training, and the other layers. Logarithmic."""
+def plot_ratios(sections: Mapping[str, Any], title: str, path: Path) -> None:
+    """Plot two lists of bars on logarithmic axes: convolutions and training steps, and the other layers."""
     together = [row for row in sections["convolutions"] if row["part"] == TOGETHER]
     steps = [{**row, "name": f"step: {row['name']}"} for row in sections["steps"]]
     layers = sorted(sections["layers"], key=lambda row: row["ratio"])
     longest = max(len(together) + len(steps), len(layers))
-    drawing, axes = new_plot(2, 7.0, 1.6 + HEIGHT_OF_A_ROW * longest)
-    _bars(axes[0], [*sorted(together, key=lambda row: row["ratio"]), *steps], "convolutions, and steps of training")
-    _bars(axes[1], layers, "other layers, optimisers")
-    axes[0].legend(frameon=False, loc="upper right")
+    drawing, axes = new_plot(2, 7.0, 1.6 + ROW_HEIGHT * longest)
+    _bars(axes[0], [*sorted(together, key=lambda row: row["ratio"]), *steps], "convolutions and training steps")
+    _bars(axes[1], layers, "other layers and optimizers")
+    for axis in axes:
+        legend_below(axis)
     drawing.suptitle(title)
     write_plot(drawing, path)
 
 
 def _bars(axis: Axes, rows: Sequence[Mapping[str, Any]], title: str) -> None:
-    for n, (key, (colour, label)) in enumerate(BARS.items()):
+    for n, (key, (color, label)) in enumerate(BARS.items()):
         places = [place + 0.38 * (n - 0.5) for place in range(len(rows))]
         widths = [row[key] - 1 for row in rows]
-        axis.barh(places, widths, 0.36, left=1, color=colour, label=label)
+        axis.barh(places, widths, 0.36, left=1, color=color, label=label)
     axis.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=8)
     axis.set_xscale("log")
     axis.axvline(1, color=GRAY, linewidth=1)
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set(xlabel="mytorch's time / PyTorch's (left of 1: mytorch is faster)", title=title, ylim=(len(rows), -1))
+    axis.set(
+        xlabel="time of mytorch / time of PyTorch (left of 1: mytorch is faster)", title=title, ylim=(len(rows), -1)
+    )

@@ -1,4 +1,4 @@
-"""Pictures a second: of the loader on its own, of training on tensors that are there already, and of both together."""
+"""Images per second: of the loader alone, of training on tensors that are ready, and of both together."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -24,8 +24,8 @@ from experiments.training.torch_learner import TorchLearner, make_accelerator
 NAMES = {"loader": "the loader alone", "tensors": "training on ready tensors", "together": "training from the loader"}
 
 
-class Race:
-    """A recipe's loader and its learner, ready to be timed. Weights are drawn: they change no time."""
+class ThroughputBenchmark:
+    """A recipe's loader and its learner, ready to be timed. Weights are random: they do not change the time."""
 
     def __init__(self, recipe: Recipe, data: Path, workers: int):
         faces, _ = read_split(data, recipe)
@@ -35,45 +35,45 @@ class Race:
         self.device = self.learner.accelerator.device
         self.learner.begin_stage(0)
         self.loader = EpochLoader(ShardedBatches(faces, recipe, training=True), workers, pin=self.device.type == "cuda")
-        self.ready = next(self.shares())
+        self.ready = next(self.batches())
         for name in ("images", "labels", "weights"):
             setattr(self.ready, name, getattr(self.ready, name).to(self.device))
-        self.sides: dict[str, Callable[[int], float]] = {
+        self.rates: dict[str, Callable[[int], float]] = {
             "loader": self.load, "tensors": self.train_on_tensors, "together": self.train,
         }  # fmt: skip
 
-    def shares(self) -> Iterator[BatchShard]:
-        """Batches without end, epoch after epoch."""
-        return (share for epoch in count() for share in self.loader.epoch(epoch))
+    def batches(self) -> Iterator[BatchShard]:
+        """Yield batches without end, epoch after epoch."""
+        return (batch for epoch in count() for batch in self.loader.epoch(epoch))
 
     def load(self, batches: int) -> float:
-        """Pictures a second, augmented, normalised and mixed, on the device; nobody learns from them."""
+        """Return images per second, augmented, normalized and mixed on the device, without training."""
 
-        def take(share: BatchShard) -> None:
-            pixels = normalize_tensor(share.images, self.recipe.data, self.device, self.recipe.training.channels_last)
+        def prepare(batch: BatchShard) -> None:
+            pixels = normalize_tensor(batch.images, self.recipe.data, self.device, self.recipe.training.channels_last)
             mix_batch(pixels, self.recipe.mixing, self.recipe.seed, 0, 0)
 
-        return self._rate(self.shares(), take, batches)
+        return self._rate(self.batches(), prepare, batches)
 
     def train_on_tensors(self, batches: int) -> float:
-        """Pictures a second that are learned from, when the same batch is on the device all the time."""
+        """Return images per second of training on one batch that is always on the device."""
         return self._rate((self.ready for _ in count()), self._learn, batches)
 
     def train(self, batches: int) -> float:
-        """Pictures a second that are learned from as they are loaded."""
-        return self._rate(self.shares(), self._learn, batches)
+        """Return images per second of training on batches as they are loaded."""
+        return self._rate(self.batches(), self._learn, batches)
 
-    def _learn(self, share: BatchShard) -> None:
-        self.learner.step(share, 0, 0, 0.01)
+    def _learn(self, batch: BatchShard) -> None:
+        self.learner.step(batch, 0, 0, 0.01)
 
-    def _rate(self, shares: Iterator[BatchShard], use: Callable[[BatchShard], None], batches: int) -> float:
-        """The clock starts after the first batch, when all that is ahead of it is under way."""
-        use(next(shares))
+    def _rate(self, source: Iterator[BatchShard], use: Callable[[BatchShard], None], batches: int) -> float:
+        """Images per second. The clock starts after the first batch, when the loader is busy with the next ones."""
+        use(next(source))
         self._wait()
         started, seen = time.perf_counter(), 0
-        for share in islice(shares, batches):
-            use(share)
-            seen += len(share.labels)
+        for batch in islice(source, batches):
+            use(batch)
+            seen += len(batch.labels)
         self._wait()
         return seen / (time.perf_counter() - started)
 
@@ -85,40 +85,41 @@ class Race:
 def run_throughput(
     recipe: Recipe, data: Path, workers: int = 1, rounds: int = 5, batches: int = 8, json_file: Path | None = None
 ) -> dict[str, Any]:
-    """Measure the three sides in turn, `rounds` times `batches` batches each, and say the medians and their ratios.
+    """Measure the three rates alternately, `rounds` times `batches` batches each; print the medians and their ratios.
 
-    Raises FacesError for a recipe of mytorch's, and whatever reading the pictures raises.
+    Raises FacesError for a recipe of mytorch's, and what reading the images raises.
     """
     if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise FacesError(f"{json_file}: {json_file.absolute().parent} is no folder: make it first")
+        raise FacesError(f"{json_file}: {json_file.absolute().parent} is not a folder: make it first")
     if not recipe.epochs:
         raise FacesError(
             f"{recipe.torch_model.name} with class means learns in no epochs: expected a recipe that trains"
         )
-    race = Race(recipe, data, workers)
-    seen: dict[str, list[float]] = {side: [] for side in race.sides}
-    order = list(race.sides)
+    benchmark = ThroughputBenchmark(recipe, data, workers)
+    seen: dict[str, list[float]] = {name: [] for name in benchmark.rates}
+    order = list(benchmark.rates)
     with track("measuring", rounds, "rounds") as advance:
         for done in range(rounds):
-            for side in order:
-                seen[side].append(race.sides[side](batches))
+            for name in order:
+                seen[name].append(benchmark.rates[name](batches))
             order.append(order.pop(0))
             advance(done + 1, rounds)
     rates = {
-        side: dict(zip(("low", "median", "high"), np.percentile(values, [25, 50, 75]).tolist(), strict=True))
-        for side, values in seen.items()
+        name: dict(zip(("low", "median", "high"), np.percentile(values, [25, 50, 75]).tolist(), strict=True))
+        for name, values in seen.items()
     }
-    medians = {side: rate["median"] for side, rate in rates.items()}
+    medians = {name: rate["median"] for name, rate in rates.items()}
     result = {
         "images_per_second": rates,
         "loader_over_training": medians["loader"] / medians["tensors"],
         "together_over_tensors": medians["together"] / medians["tensors"],
         "network": recipe.torch_model.name, "size": list(recipe.data.size), "batch_size": recipe.batch_size,
         "workers": workers, "threads": torch.get_num_threads(), "rounds": rounds, "batches": batches,
-        "device": str(race.device), "machine": describe(Plan(race.device.type)),
+        "device": str(benchmark.device), "machine": describe(Plan(benchmark.device.type)),
     }  # fmt: skip
-    for side, name in NAMES.items():
-        say(f"{name:<26} {medians[side]:>9,.0f} images/s  ({rates[side]['low']:,.0f} to {rates[side]['high']:,.0f})")
+    for part, title in NAMES.items():
+        spread = f"({rates[part]['low']:,.0f} to {rates[part]['high']:,.0f})"
+        say(f"{title:<26} {medians[part]:>9,.0f} images/s  {spread}")
     name = recipe.torch_model.name
     say(f"the loader alone delivers {result['loader_over_training']:.1f} times what {name} learns from")
     say(f"training from the loader runs at {result['together_over_tensors']:.0%} of the rate on ready tensors")

@@ -13,12 +13,12 @@ from experiments.visualize.film import (
     Shades,
     Window,
     WindowStep,
-    in_acts,
-    only_first,
-    place,
-    short,
-    so_far,
-    telling,
+    format_number,
+    keep_first,
+    make_acts,
+    most_striking,
+    row_and_column,
+    zero_rest,
 )
 from mytorch.geometry import pad
 from mytorch.ops.conv import conv, conv_input_grad, conv_weight_grad
@@ -27,9 +27,9 @@ ONE = (1, 1)
 
 
 class ShownConvolution:
-    """A picture x (H, W) and a kernel (KH, KW): the output y, and the gradients of the loss sum(y^2) / 2, which is y.
+    """An image x (H, W) and a kernel (KH, KW): the output y, and the gradients. The loss is sum(y^2) / 2, so y's is y.
 
-    Every number is from mytorch.ops.conv. Raises FacesError where the kernel does not fit the picture.
+    Every number is from mytorch.ops.conv. Raises FacesError where the kernel does not fit the image.
     """
 
     def __init__(self, x: np.ndarray, kernel: np.ndarray, stride: int = 1, padding: int = 0):
@@ -45,61 +45,61 @@ class ShownConvolution:
         return (self.stride, self.stride), (self.padding, self.padding), ONE
 
     def window(self, number: int) -> Window:
-        """Where the window of an output stands on the padded picture."""
-        row, column = place(number, self.y.shape[1])
+        """Return the window of an output on the padded image."""
+        row, column = row_and_column(number, self.y.shape[1])
         return (row * self.stride, column * self.stride, *self.kernel.shape)
 
     def seen(self, number: int) -> np.ndarray:
-        """The pixels that an output sees, (KH, KW)."""
+        """Return the pixels that an output sees, (KH, KW)."""
         row, column, rows, columns = self.window(number)
         return self.around[row : row + rows, column : column + columns]
 
     def input_grad(self, done: int) -> np.ndarray:
-        """Gradient at the padded picture, of the first `done` outputs alone."""
-        grad = only_first(self.y, done)[None, None]
+        """Return the gradient of the padded image, of the first `done` outputs alone."""
+        grad = zero_rest(self.y, done)[None, None]
         stride, _, dilation = self._steps
         return conv_input_grad(grad, self.kernel[None, None], self.around.shape, stride, (0, 0), dilation)[0, 0]
 
     def weight_grad(self, done: int) -> np.ndarray:
-        """Gradient at the kernel, of the first `done` outputs alone."""
-        grad = only_first(self.y, done)[None, None]
+        """Return the gradient of the kernel, of the first `done` outputs alone."""
+        grad = zero_rest(self.y, done)[None, None]
         return conv_weight_grad(grad, self.x[None, None], self.kernel.shape, *self._steps)[0, 0]
 
 
 def make_film(x: np.ndarray, kernel: np.ndarray, stride: int = 1, padding: int = 0, frames: int = 48) -> Film:
-    """A picture (H, W) convolved, then the two gradients, in about so many steps."""
+    """Return the film of an image (H, W) convolved, then the two gradients, in about `frames` steps."""
     shown = ShownConvolution(x, kernel, stride, padding)
     acts = [partial(act, shown) for act in (_forward, _input_grad, _weight_grad)]
-    return in_acts(shown.y.size, frames, acts, telling(shown.y), SIZE)
+    return make_acts(shown.y.size, frames, acts, most_striking(shown.y), SIZE)
 
 
 def _output(shown: ShownConvolution, number: int, title: str, values: np.ndarray) -> Panel:
-    row, column = place(number, shown.y.shape[1])
+    row, column = row_and_column(number, shown.y.shape[1])
     return Panel(title, values, Shades.of(shown.y), (row, column, 1, 1), frame=BLUE)
 
 
-def _picture(shown: ShownConvolution, number: int) -> Panel:
-    what = f"picture, {shown.x.shape[0]} x {shown.x.shape[1]}"
+def _image(shown: ShownConvolution, number: int) -> Panel:
+    what = f"image, {shown.x.shape[0]} x {shown.x.shape[1]}"
     title = f"{what}, {shown.padding} of zeros around" if shown.padding else what
     return Panel(title, shown.around, Shades.of(shown.around), shown.window(number), shown.padding)
 
 
 def _forward(shown: ShownConvolution, number: int) -> WindowStep:
     seen, kernel = shown.seen(number), shown.kernel
-    row, column = place(number, shown.y.shape[1])
+    row, column = row_and_column(number, shown.y.shape[1])
     stride = f", {shown.stride} pixels at a time" if shown.stride > 1 else ""
     return WindowStep(
         "Convolution",
-        f"A window slides over the picture{stride}. Its pixels times the kernel, added up, are a pixel of the output.",
-        _picture(shown, number),
+        f"A window slides over the image{stride}. Its pixels times the kernel, added up, are a pixel of the output.",
+        _image(shown, number),
         (
             Panel("window", seen, Shades.of(shown.around)),
             Panel("kernel", kernel, Shades.of(kernel)),
             Panel("products", seen * kernel, Shades.of(kernel * shown.around.max())),
         ),
         ("×", "="),
-        f"sum of the products: {short(float(shown.y.flat[number]))}",
-        _output(shown, number, f"output, row {row + 1}, column {column + 1}", so_far(shown.y, number + 1)),
+        f"sum of the products: {format_number(float(shown.y.flat[number]))}",
+        _output(shown, number, f"output, row {row + 1}, column {column + 1}", keep_first(shown.y, number + 1)),
     )
 
 
@@ -107,9 +107,9 @@ def _input_grad(shown: ShownConvolution, number: int) -> WindowStep:
     given = shown.y.flat[number]
     whole = shown.input_grad(shown.y.size)
     return WindowStep(
-        "Its gradient at the picture",
+        "The gradient of the image",
         "Each output gives its gradient back to the pixels it saw, times the kernel; overlaps add up.",
-        _output(shown, number, "gradient of ½ Σ y² at the output", shown.y),
+        _output(shown, number, "gradient of the output, of ½ Σ y²", shown.y),
         (
             Panel("from one output", np.array([[given]]), Shades.of(shown.y)),
             Panel("kernel", shown.kernel, Shades.of(shown.kernel)),
@@ -118,7 +118,7 @@ def _input_grad(shown: ShownConvolution, number: int) -> WindowStep:
         ("×", "="),
         f"{number + 1} of {shown.y.size} windows added back",
         Panel(
-            "gradient at the picture", shown.input_grad(number + 1), Shades.of(whole, -np.abs(whole)),
+            "gradient of the image", shown.input_grad(number + 1), Shades.of(whole, -np.abs(whole)),
             shown.window(number), shown.padding,
         ),
     )  # fmt: skip
@@ -129,9 +129,9 @@ def _weight_grad(shown: ShownConvolution, number: int) -> WindowStep:
     parts = Shades.of(np.array([-1.0, 1.0]) * np.abs(shown.y).max() * shown.around.max())
     total = shown.weight_grad(shown.y.size)
     return WindowStep(
-        "Its gradient at the kernel",
+        "Its gradient of the kernel",
         "Every window used the kernel: its gradient is the sum of all windows, each times its output's gradient.",
-        _picture(shown, number),
+        _image(shown, number),
         (
             Panel("window", seen, Shades.of(shown.around)),
             Panel("its output's gradient", np.array([[given]]), Shades.of(shown.y)),
@@ -139,5 +139,5 @@ def _weight_grad(shown: ShownConvolution, number: int) -> WindowStep:
         ),
         ("×", "="),
         f"{number + 1} of {shown.y.size} windows added up",
-        Panel("gradient at the kernel", shown.weight_grad(number + 1), Shades.of(total, -np.abs(total))),
+        Panel("gradient of the kernel", shown.weight_grad(number + 1), Shades.of(total, -np.abs(total))),
     )

@@ -1,12 +1,7 @@
-"""Inside a trained network, mytorch's or PyTorch's: its kernels, what its layers make of a picture, its gradient.
+"""Inside a trained network, of mytorch or PyTorch: feature maps, kernels, and the gradient of a logit at the pixels.
 
-What each layer of a trained network makes of a picture: its strongest feature maps.
-
-The kernels of a trained convolution as pictures.
-
-Which pixels speak for a class: the gradient of its logit, plain and averaged.
-
-Simonyan, Vedaldi and Zisserman, arXiv 1312.6034; the average over noisy copies: Smilkov et al., arXiv 1706.03825.
+Gradients: Simonyan, Vedaldi and Zisserman, arXiv 1312.6034; averaged over noisy copies (SmoothGrad): Smilkov et al.,
+arXiv 1706.03825.
 """
 
 from difflib import get_close_matches
@@ -29,12 +24,12 @@ from models.stages import HEAD, ModuleGroup, named_parts
 
 
 def load_image_for(trained: TrainedModel, path: Path) -> np.ndarray:
-    """A picture as the network takes it, (H, W, 3) uint8. Raises ImageError for one that cannot be read."""
+    """Read an image as the network takes it, (H, W, 3) uint8. Raises ImageError for one that cannot be read."""
     return fit_image(read_image(path), trained.size, trained.recipe.data.fit)
 
 
 def convolutions(trained: TrainedModel) -> dict[str, np.ndarray]:
-    """The kernels (F, C, KH, KW) of every convolution that sees more than a pixel, by its layer's name, in order."""
+    """Return the kernels (F, C, KH, KW) of every convolution larger than 1x1, by the layer's name, in order."""
     if isinstance(trained.network, nn.Module):
         weights = {
             name: module.weight.detach().float().cpu().numpy()
@@ -49,9 +44,9 @@ def convolutions(trained: TrainedModel) -> dict[str, np.ndarray]:
 
 
 def feature_maps(trained: TrainedModel, image: np.ndarray) -> dict[str, np.ndarray]:
-    """What the layers make of a picture (H, W, 3) uint8: (C, h, w) by name, from the input on.
+    """Return the feature maps (C, h, w) of an image (H, W, 3) uint8 by layer, from the input on.
 
-    Of mytorch's networks after each ReLU; of PyTorch's after each stage.
+    They are taken after each ReLU in networks of mytorch, after each stage in those of PyTorch.
     """
     pixels = _pixels(trained, image)
     if isinstance(trained.network, nn.Module):
@@ -65,14 +60,14 @@ def feature_maps(trained: TrainedModel, image: np.ndarray) -> dict[str, np.ndarr
 
 
 def logits_of(trained: TrainedModel, image: np.ndarray) -> np.ndarray:
-    """Logits (classes,) of one picture (H, W, 3) uint8."""
+    """Return the logits (classes,) of one image (H, W, 3) uint8."""
     return trained.logits(image[None])[0]
 
 
 def pixel_gradient(trained: TrainedModel, image: np.ndarray, label: int, noise: np.ndarray | None = None) -> np.ndarray:
-    """Gradient of a class's logit at the pixels, (H, W, 3): of pixels from 0 to 1, whatever the network's scale.
+    """Return the gradient of a class's logit with respect to pixels from 0 to 1, (H, W, 3).
 
-    noise: added to the pixels first, (H, W, 3), for an average over several gradients.
+    noise: (H, W, 3), added to the pixels before.
     """
     scale = np.broadcast_to(np.asarray(trained.recipe.data.std, np.float32), (3,))
     pixels = _pixels(trained, image)
@@ -92,12 +87,12 @@ def pixel_gradient(trained: TrainedModel, image: np.ndarray, label: int, noise: 
 
 
 def _pixels(trained: TrainedModel, image: np.ndarray) -> np.ndarray:
-    """The picture as the network's input, (1, 3, H, W)."""
+    """The image as the network's input, (1, 3, H, W)."""
     return normalize_images(image[None], trained.recipe.data)
 
 
 def _outputs_of_stages(network: nn.Module, pixels: torch.Tensor) -> dict[str, np.ndarray]:
-    """Outputs (C, h, w) of a network's stages, as they pass by."""
+    """The outputs (C, h, w) of a network's stages, recorded by hooks."""
     found: dict[str, np.ndarray] = {}
     hooks = []
     for name, part in named_parts(network).items():
@@ -125,74 +120,74 @@ MAX_CHANNELS = 16
 
 
 def draw_features(trained: TrainedModel, image: np.ndarray, channels: int = CHANNELS) -> Figure:
-    """A row a layer, a column a channel: the channels in which the picture (H, W, 3) uint8 differs most by place.
+    """Draw the feature maps of an image (H, W, 3) uint8: a row for each layer, its channels that vary most.
 
-    Raises FacesError for a number of channels that does not fit, or a network that keeps no maps.
+    Raises FacesError for a number of channels that does not fit, or a network without feature maps.
     """
     if not 1 <= channels <= MAX_CHANNELS:
         raise FacesError(f"--channels {channels}: expected 1 to {MAX_CHANNELS}")
-    maps = evenly(feature_maps(trained, image), LAYERS)
+    maps = spread_evenly(feature_maps(trained, image), LAYERS)
     if not maps:
-        raise FacesError(f"{trained.run.folder}: no layer of its network has a map of more than a pixel")
+        raise FacesError(f"{trained.run.folder}: its network has no layer with a feature map of more than a pixel")
     width = 0.6 + 1.45 + MAP_SIZE + 0.25 + channels * (MAP_SIZE + MAP_GAP)
     height = 1.0 + len(maps) * (MAP_SIZE + MAP_GAP) + 0.15
     drawing = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(drawing)
     stage = Stage(drawing, width, height)
-    stage.heading(
-        f"What {trained.run.folder.name} makes of a face, layer by layer",
-        "Of each layer the channels that differ most by place; black is a channel's least value, white its largest.",
+    stage.write_heading(
+        f"Feature maps of {trained.run.folder.name}, layer by layer",
+        "The channels of each layer that vary most over the image; black is a channel's minimum, white its maximum.",
     )
-    axis = stage.axes((0.3, 0.95, MAP_SIZE, MAP_SIZE))
+    axis = stage.add_axes((0.3, 0.95, MAP_SIZE, MAP_SIZE))
     axis.imshow(image)
     axis.axis("off")
     for row, (name, values) in enumerate(maps.items()):
         top = 0.95 + row * (MAP_SIZE + MAP_GAP)
         count, high, wide = values.shape
-        stage.words(0.3 + MAP_SIZE + 0.2, top + 0.25, name, 10, weight="bold")
-        stage.words(0.3 + MAP_SIZE + 0.2, top + 0.48, f"{count} channels\n{high} x {wide}", 9)
+        stage.write(0.3 + MAP_SIZE + 0.2, top + 0.25, name, 10, weight="bold")
+        stage.write(0.3 + MAP_SIZE + 0.2, top + 0.48, f"{count} channels\n{high} x {wide}", 9)
         for column, channel in enumerate(strongest(values, channels)):
             left = 0.3 + 1.45 + MAP_SIZE + 0.25 + column * (MAP_SIZE + MAP_GAP)
             shown = values[channel] - values[channel].min()
-            stage.column((left, top, MAP_SIZE, MAP_SIZE), Panel("", shown, Shades.of(shown)))
+            stage.draw_stretched((left, top, MAP_SIZE, MAP_SIZE), Panel("", shown, Shades.of(shown)))
     return drawing
 
 
 def strongest(values: np.ndarray, count: int) -> list[int]:
-    """The channels of (C, h, w) that differ most by place, the first the most."""
+    """Return the channels of (C, h, w) that vary most over the image, in falling order."""
     order = np.argsort(-values.std((1, 2)), kind="stable")
     return [int(channel) for channel in order[:count]]
 
 
-def evenly(maps: dict[str, np.ndarray], most: int) -> dict[str, np.ndarray]:
-    """At most so many of the layers, evenly from the first to the last."""
+def spread_evenly(maps: dict[str, np.ndarray], most: int) -> dict[str, np.ndarray]:
+    """Return at most `most` of the layers, evenly spaced from the first to the last."""
     names = list(maps)
     chosen = np.unique(np.linspace(0, len(names) - 1, min(most, len(names))).round().astype(int))
     return {names[index]: maps[names[index]] for index in chosen}
 
 
 COLUMNS, MAX_FILTERS, FILTER_SIZE, FILTER_GAP = 12, 96, 0.72, 0.12
-INPUTS = 8
-"""Of a deeper layer's kernels: so many filters are shown, each with so many of the channels that it sees."""
+MAX_DEEP_FILTERS = 8
+"""Filters that are shown of a deeper layer, and channels of each."""
 
 
 def draw_filters(trained: TrainedModel, layer: str | None = None) -> Figure:
-    """The kernels of a layer, the first convolution unless told: in colour where they see colours.
+    """Draw the kernels of a layer, by default the first convolution; in color where its input is an image.
 
-    Raises FacesError for a layer that is none, or a network without convolutions.
+    Raises FacesError for an unknown layer, or a network without convolutions.
     """
-    name, weight = choose(convolutions(trained), layer, str(trained.run.folder))
+    name, weight = choose_layer(convolutions(trained), layer, str(trained.run.folder))
     filters, channels, *size = weight.shape
-    headline = f"Kernels of layer {name}: {filters} of {size[0]} x {size[1]}, over {channels} channels each"
+    headline = f"Kernels of layer {name}: {filters} of {size[0]} x {size[1]}, with {channels} channels each"
     if channels == 3:
-        return _in_colour(weight, headline)
-    return _by_channel(weight, headline)
+        return _draw_in_color(weight, headline)
+    return _draw_by_channel(weight, headline)
 
 
-def choose(known: dict[str, np.ndarray], layer: str | None, run: str) -> tuple[str, np.ndarray]:
-    """A convolution by its name, the first unless told. Raises FacesError where there is none of that name."""
+def choose_layer(known: dict[str, np.ndarray], layer: str | None, run: str) -> tuple[str, np.ndarray]:
+    """Return a convolution by its name, by default the first. Raises FacesError where there is none of that name."""
     if not known:
-        raise FacesError(f"{run}: its network has no convolution that sees more than a pixel")
+        raise FacesError(f"{run}: its network has no convolution larger than 1x1")
     name = next(iter(known)) if layer is None else layer
     if name not in known:
         near = get_close_matches(name, known, 1, 0.4)
@@ -203,22 +198,22 @@ def choose(known: dict[str, np.ndarray], layer: str | None, run: str) -> tuple[s
     return name, known[name]
 
 
-def in_colour(weight: np.ndarray) -> np.ndarray:
-    """Kernels (F, 3, KH, KW) as pictures (F, KH, KW, 3): grey for zero, each as strong as its largest weight."""
+def normalize_kernels(weight: np.ndarray) -> np.ndarray:
+    """Return kernels (F, 3, KH, KW) as images (F, KH, KW, 3): gray for 0, each scaled by its largest weight."""
     most = np.abs(weight).max((1, 2, 3), keepdims=True)
     return np.moveaxis(0.5 + 0.5 * weight / np.where(most == 0, 1, most), 1, -1)
 
 
-def _in_colour(weight: np.ndarray, headline: str) -> Figure:
-    shown = in_colour(weight[:MAX_FILTERS])
+def _draw_in_color(weight: np.ndarray, headline: str) -> Figure:
+    shown = normalize_kernels(weight[:MAX_FILTERS])
     rows = ceil(len(shown) / COLUMNS)
-    caption = "Of red, green and blue; grey is zero." + (
+    caption = "Weights of red, green and blue; gray is zero." + (
         f" The first {MAX_FILTERS}." if len(weight) > MAX_FILTERS else ""
     )
     stage = _stage(rows, COLUMNS, 0.0, headline, caption)
-    for number, picture in enumerate(shown):
+    for number, image in enumerate(shown):
         row, column = divmod(number, COLUMNS)
-        axis = stage.axes(
+        axis = stage.add_axes(
             (
                 0.3 + column * (FILTER_SIZE + FILTER_GAP),
                 0.95 + row * (FILTER_SIZE + FILTER_GAP),
@@ -226,29 +221,29 @@ def _in_colour(weight: np.ndarray, headline: str) -> Figure:
                 FILTER_SIZE,
             )
         )
-        axis.imshow(picture, interpolation="nearest")
+        axis.imshow(image, interpolation="nearest")
         axis.axis("off")
-    return _figure(stage)
+    return _figure_of(stage)
 
 
-def _by_channel(weight: np.ndarray, headline: str) -> Figure:
-    """Filters as rows, the channels they see as columns; one kernel a channel fills rows one after the other."""
+def _draw_by_channel(weight: np.ndarray, headline: str) -> Figure:
+    """Draw filters as rows and their channels as columns; depthwise kernels fill the rows one after the other."""
     if weight.shape[1] == 1:
         shown = weight[:MAX_FILTERS, 0]
         shown = np.pad(shown, [(0, -len(shown) % COLUMNS), (0, 0), (0, 0)], constant_values=np.nan)
         grid, names = shown.reshape(-1, COLUMNS, *shown.shape[1:]), None
-        caption = "One kernel a channel. Blue is negative, red positive."
+        caption = "One kernel per channel. Blue is negative, red positive."
     else:
-        grid = weight[:INPUTS, :INPUTS]
+        grid = weight[:MAX_DEEP_FILTERS, :MAX_DEEP_FILTERS]
         names = [f"filter {number + 1}" for number in range(len(grid))]
         caption = (
-            f"The first {len(grid)}, with the first {grid.shape[1]} channels they see. Blue is negative, red positive."
+            f"The first {len(grid)}, with the first {grid.shape[1]} channels of each. Blue is negative, red positive."
         )
     stage = _stage(len(grid), max(grid.shape[1], 9), 0.0 if names is None else 0.8, headline, caption)
     for row, kernels in enumerate(grid):
         left = 0.3
         if names:
-            stage.words(left, 0.95 + row * (FILTER_SIZE + FILTER_GAP) + 0.27, names[row], 9.5)
+            stage.write(left, 0.95 + row * (FILTER_SIZE + FILTER_GAP) + 0.27, names[row], 9.5)
             left += 0.8
         shades = Shades.of(weight, -np.abs(weight))
         for column, values in enumerate(kernels):
@@ -259,8 +254,8 @@ def _by_channel(weight: np.ndarray, headline: str) -> Figure:
                     FILTER_SIZE,
                     FILTER_SIZE,
                 )
-                stage.column(area, Panel("", values, shades))
-    return _figure(stage)
+                stage.draw_stretched(area, Panel("", values, shades))
+    return _figure_of(stage)
 
 
 def _stage(rows: int, columns: int, names: float, headline: str, caption: str) -> Stage:
@@ -268,58 +263,58 @@ def _stage(rows: int, columns: int, names: float, headline: str, caption: str) -
     drawing = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(drawing)
     stage = Stage(drawing, width, height)
-    stage.heading(headline, caption)
+    stage.write_heading(headline, caption)
     return stage
 
 
-def _figure(stage: Stage) -> Figure:
+def _figure_of(stage: Stage) -> Figure:
     assert isinstance(stage.canvas, Figure)
     return stage.canvas
 
 
 SALIENCY_SIZE, SALIENCY_GAP = 2.5, 0.25
 NOISE = 0.12
-"""Standard deviation of the noise, of pixels from 0 to 1."""
+"""Standard deviation of SmoothGrad's noise, for pixels from 0 to 1."""
 
-BATCH = 256
+MAX_COPIES = 256
 
 
 def draw_gradient(
     trained: TrainedModel, image: np.ndarray, name: str | None = None, copies: int = 24, seed: int = 0
 ) -> Figure:
-    """A picture (H, W, 3) uint8 beside its gradient maps.
+    """Draw an image (H, W, 3) uint8 next to its gradient maps.
 
-    name: of whom, the likeliest person unless told. copies: how many noisy ones the average is of. Raises FacesError
-    for a person that the run does not know.
+    name: of which person, by default the most probable. copies: how many noisy ones are averaged. Raises FacesError for
+    a person that the run does not know.
     """
-    if not 1 <= copies <= BATCH:
-        raise FacesError(f"--copies {copies}: expected 1 to {BATCH} noisy copies")
+    if not 1 <= copies <= MAX_COPIES:
+        raise FacesError(f"--copies {copies}: expected 1 to {MAX_COPIES} noisy copies")
     logits = logits_of(trained, image)
     label = label_of(trained, name, logits)
     plain = pixel_gradient(trained, image, label)
-    smooth = smoothed(trained, image, label, copies, seed)
+    smooth = smooth_gradient(trained, image, label, copies, seed)
     width, height = 0.6 + 4 * SALIENCY_SIZE + 3 * SALIENCY_GAP, 4.15
     drawing = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(drawing)
     stage = Stage(drawing, width, height)
-    share = np.exp(logits - logits.max())
-    stage.heading(
-        f"Which pixels speak for {trained.classes[label]}? ({share[label] / share.sum():.0%} sure)",
-        f"The gradient of the logit, {logits[label]:.2f}, at the pixels: where a little change would change it most.",
+    odds = np.exp(logits - logits.max())
+    stage.write_heading(
+        f"Which pixels count for {trained.classes[label]}? (confidence {odds[label] / odds.sum():.0%})",
+        f"The gradient of the logit, {logits[label]:.2f}, at the pixels: where a small change changes it most.",
     )
-    grey = np.asarray(Image.fromarray(image).convert("L"))
+    gray = np.asarray(Image.fromarray(image).convert("L"))
     signed = smooth.sum(2)
     reach = float(np.quantile(np.abs(signed), 0.995)) or 1.0
     for number, title in enumerate(
         (
-            "picture",
+            "image",
             "gradient, magnitude",
             f"mean magnitude, {copies} noisy copies",
-            "brighter helps (red) or harms (blue)",
+            "brighter raises (red) or lowers (blue) it",
         )
     ):
-        axis = stage.axes((0.3 + number * (SALIENCY_SIZE + SALIENCY_GAP), 1.15, SALIENCY_SIZE, SALIENCY_SIZE))
-        stage.words(0.3 + number * (SALIENCY_SIZE + SALIENCY_GAP) + SALIENCY_SIZE / 2, 0.93, title, 9.5, "center")
+        axis = stage.add_axes((0.3 + number * (SALIENCY_SIZE + SALIENCY_GAP), 1.15, SALIENCY_SIZE, SALIENCY_SIZE))
+        stage.write(0.3 + number * (SALIENCY_SIZE + SALIENCY_GAP) + SALIENCY_SIZE / 2, 0.93, title, 9.5, "center")
         match number:
             case 0:
                 axis.imshow(image)
@@ -327,26 +322,26 @@ def draw_gradient(
                 shown = magnitude(plain if number == 1 else smooth)
                 axis.imshow(shown, cmap="inferno", vmin=0, vmax=float(np.quantile(shown, 0.995)) or 1.0)
             case 3:
-                axis.imshow(grey, cmap="gray")
+                axis.imshow(gray, cmap="gray")
                 axis.imshow(signed, cmap="RdBu_r", vmin=-reach, vmax=reach, alpha=0.6)
         axis.axis("off")
-    stage.words(0.3, 3.78, "The strongest half per cent of the pixels look alike.", 9, color="#4a5568")
+    stage.write(0.3, 3.78, "The strongest 0.5 % of the pixels have the same color.", 9, color="#4a5568")
     return drawing
 
 
 def label_of(trained: TrainedModel, name: str | None, logits: np.ndarray) -> int:
-    """A person's label, the likeliest's unless told. Raises FacesError for a name that the run does not know."""
+    """Return a person's label, by default the most probable. Raises FacesError for an unknown name."""
     if name is None:
         return int(np.argmax(logits))
     if name not in trained.classes:
         near = get_close_matches(name, trained.classes, 1)
         hint = f"did you mean {near[0]}?" if near else f"it knows {len(trained.classes)}, listed in classes.json"
-        raise FacesError(f"--class {name}: nobody whom {trained.run.folder} knows; {hint}")
+        raise FacesError(f"--class {name}: not among the people of {trained.run.folder}; {hint}")
     return trained.classes.index(name)
 
 
-def smoothed(trained: TrainedModel, image: np.ndarray, label: int, copies: int, seed: int) -> np.ndarray:
-    """The mean of the gradients (H, W, 3) at noisy copies of a picture."""
+def smooth_gradient(trained: TrainedModel, image: np.ndarray, label: int, copies: int, seed: int) -> np.ndarray:
+    """Return the mean of the gradients (H, W, 3) at noisy copies of an image (SmoothGrad)."""
     rng = np.random.default_rng(seed)
     total = np.zeros(image.shape)
     for _ in range(copies):
@@ -355,5 +350,5 @@ def smoothed(trained: TrainedModel, image: np.ndarray, label: int, copies: int, 
 
 
 def magnitude(grad: np.ndarray) -> np.ndarray:
-    """Of (H, W, 3) the largest of the three colours, (H, W), without sign."""
+    """Return the largest magnitude of the three colors of (H, W, 3), (H, W)."""
     return np.abs(grad).max(2)

@@ -14,29 +14,29 @@ from experiments.visualize.film import (
     Shades,
     Window,
     WindowStep,
-    in_acts,
-    only_first,
-    place,
-    short,
-    so_far,
-    telling,
+    format_number,
+    keep_first,
+    make_acts,
+    most_striking,
+    row_and_column,
+    zero_rest,
 )
 from mytorch.geometry import pad
 from mytorch.ops.pool import avg_pool, avg_pool_grad, max_pool, max_pool_grad
 
 Mode = Literal["max", "average"]
-LARGEST = 5
+MAX_KERNEL = 5
 
 
 class Pooling:
-    """A picture x (H, W) pooled to y; and the gradient of the loss sum(y^2) / 2, which at y is y.
+    """An image x (H, W) pooled to y; the loss is sum(y^2) / 2, so the gradient of y is y.
 
     Raises FacesError where a window does not fit, or padding is more than half of one.
     """
 
     def __init__(self, x: np.ndarray, mode: Mode = "max", kernel: int = 2, stride: int | None = None, padding: int = 0):
-        if not 1 <= kernel <= LARGEST:
-            raise FacesError(f"--kernel {kernel}: expected 1 to {LARGEST} pixels a side")
+        if not 1 <= kernel <= MAX_KERNEL:
+            raise FacesError(f"--kernel {kernel}: expected 1 to {MAX_KERNEL} pixels per side")
         if not 0 <= padding <= kernel // 2:
             raise FacesError(f"--padding {padding}: expected 0 to {kernel // 2}, half of the window of {kernel}")
         self.x, self.mode, self.kernel, self.stride, self.padding = x, mode, kernel, stride or kernel, padding
@@ -52,25 +52,25 @@ class Pooling:
         return (self.kernel, self.kernel), (self.stride, self.stride), (self.padding, self.padding)
 
     def window(self, number: int) -> Window:
-        """Where an output's window stands on the padded picture."""
-        row, column = place(number, self.y.shape[1])
+        """Return the window of an output on the padded image."""
+        row, column = row_and_column(number, self.y.shape[1])
         return row * self.stride, column * self.stride, self.kernel, self.kernel
 
     def seen(self, number: int) -> np.ndarray:
-        """The pixels that an output sees, (kernel, kernel)."""
+        """Return the pixels that an output sees, (kernel, kernel)."""
         row, column, rows, columns = self.window(number)
         return self.around[row : row + rows, column : column + columns]
 
     def input_grad(self, first: int, last: int) -> np.ndarray:
-        """Gradient at the picture (H, W), of the outputs from `first` to before `last` alone."""
-        grad = (only_first(self.y, last) - only_first(self.y, first))[None, None]
+        """Return the gradient of the image (H, W), of the outputs from `first` to before `last` alone."""
+        grad = (zero_rest(self.y, last) - zero_rest(self.y, first))[None, None]
         x = self.x[None, None]
         if self.mode == "max":
             return max_pool_grad(grad, x, self.y[None, None], *self._steps)[0, 0]
         return avg_pool_grad(grad, self.x.shape, *self._steps)[0, 0]
 
-    def shares(self, number: int) -> np.ndarray:
-        """What an output gives back to each pixel of its window, (kernel, kernel); zero to padding."""
+    def window_grad(self, number: int) -> np.ndarray:
+        """Return the gradient that an output gives to each pixel of its window, (kernel, kernel); 0 in the padding."""
         around = np.pad(self.input_grad(number, number + 1), self.padding)
         row, column, rows, columns = self.window(number)
         return around[row : row + rows, column : column + columns]
@@ -84,18 +84,18 @@ def make_film(
     padding: int = 0,
     frames: int = 48,
 ) -> Film:
-    """A picture (H, W) pooled, then the gradient's way back, in about so many steps."""
+    """Return the film of an image (H, W) pooled, then the gradient, in about `frames` steps."""
     shown = Pooling(x, mode, kernel, stride, padding)
-    return in_acts(
-        shown.y.size, frames, [partial(_forward, shown), partial(_input_grad, shown)], telling(shown.y), SIZE
+    return make_acts(
+        shown.y.size, frames, [partial(_forward, shown), partial(_input_grad, shown)], most_striking(shown.y), SIZE
     )
 
 
 def _winner(shown: Pooling, number: int) -> list[tuple[int, int]]:
-    """The pixel of the window to which the gradient goes: that of the first largest value."""
+    """The pixel of the window that gets the gradient: the first of the largest ones."""
     if shown.mode != "max":
         return []
-    row, column = place(int(np.argmax(shown.seen(number))), shown.kernel)
+    row, column = row_and_column(int(np.argmax(shown.seen(number))), shown.kernel)
     return [(row, column)]
 
 
@@ -104,16 +104,16 @@ def _shades(shown: Pooling) -> Shades:
 
 
 def _output(shown: Pooling, number: int, title: str, values: np.ndarray) -> Panel:
-    row, column = place(number, shown.y.shape[1])
+    row, column = row_and_column(number, shown.y.shape[1])
     return Panel(title, values, _shades(shown), (row, column, 1, 1), frame=BLUE)
 
 
 def _forward(shown: Pooling, number: int) -> WindowStep:
     largest = shown.mode == "max"
-    row, column = place(number, shown.y.shape[1])
-    answer = short(float(shown.y.flat[number]))
+    row, column = row_and_column(number, shown.y.shape[1])
+    answer = format_number(float(shown.y.flat[number]))
     around = np.where(np.isfinite(shown.around), shown.around, np.nan)
-    what = f"picture, {shown.x.shape[0]} x {shown.x.shape[1]}"
+    what = f"image, {shown.x.shape[0]} x {shown.x.shape[1]}"
     return WindowStep(
         "Max pooling" if largest else "Average pooling",
         f"Of each window of {shown.kernel} x {shown.kernel} pixels, {shown.stride} apart, "
@@ -126,7 +126,7 @@ def _forward(shown: Pooling, number: int) -> WindowStep:
         ),
         ("→",),
         f"the largest is {answer}" if largest else f"the mean is {answer}",
-        _output(shown, number, f"output, row {row + 1}, column {column + 1}", so_far(shown.y, number + 1)),
+        _output(shown, number, f"output, row {row + 1}, column {column + 1}", keep_first(shown.y, number + 1)),
     )  # fmt: skip
 
 
@@ -134,17 +134,17 @@ def _input_grad(shown: Pooling, number: int) -> WindowStep:
     largest, whole = shown.mode == "max", shown.input_grad(0, shown.y.size)
     row, column, rows, columns = shown.window(number)
     window = (row - shown.padding, column - shown.padding, rows, columns)
-    shares = shown.shares(number)
+    grads = shown.window_grad(number)
     return WindowStep(
-        "Its gradient",
+        "The gradient",
         "All of it goes to the pixel that won; the others had no say." if largest
         else f"Each pixel of the window gets an equal share, one part in {shown.kernel**2}.",
-        _output(shown, number, "gradient of ½ Σ y² at the output", shown.y),
+        _output(shown, number, "gradient of the output, of ½ Σ y²", shown.y),
         (
             Panel("from one output", shown.y.flat[number].reshape(1, 1), _shades(shown)),
-            Panel("to its window", shares, Shades.of(whole), marks=_winner(shown, number), frame=BLUE),
+            Panel("to its window", grads, Shades.of(whole), marks=_winner(shown, number), frame=BLUE),
         ),
         ("→",),
         f"{number + 1} of {shown.y.size} windows done",
-        Panel("gradient at the picture", shown.input_grad(0, number + 1), Shades.of(whole), window),
+        Panel("gradient of the image", shown.input_grad(0, number + 1), Shades.of(whole), window),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Transposed convolution: every pixel stamps the kernel, as dark as itself, onto a larger picture."""
+"""Transposed convolution: every pixel stamps the kernel, times its own value, onto a larger image."""
 
 from functools import partial
 
@@ -13,12 +13,12 @@ from experiments.visualize.film import (
     Shades,
     Window,
     WindowStep,
-    in_acts,
-    only_first,
-    place,
-    short,
-    so_far,
-    telling,
+    format_number,
+    keep_first,
+    make_acts,
+    most_striking,
+    row_and_column,
+    zero_rest,
 )
 from mytorch.ops.conv_transpose import conv_transpose, conv_transpose_input_grad, transposed_size
 
@@ -26,9 +26,9 @@ ONE = (1, 1)
 
 
 class Transposed:
-    """A picture x (H, W), and the larger y; the gradient is that of the loss sum(y^2) / 2, which at y is y.
+    """An image x (H, W), and the larger y; the loss is sum(y^2) / 2, so the gradient of y is y.
 
-    padding is what is cut off the edges of y. Raises FacesError where that leaves nothing.
+    padding: what is cut off the edges of y. Raises FacesError where that leaves nothing.
     """
 
     def __init__(self, x: np.ndarray, kernel: np.ndarray, stride: int = 2, padding: int = 0):
@@ -46,32 +46,34 @@ class Transposed:
         )[0, 0]
 
     def output(self, done: int) -> np.ndarray:
-        """The output of the first `done` pixels alone."""
-        x, stride, padding = only_first(self.x, done), (self.stride,) * 2, (self.padding,) * 2
+        """Return the output of the first `done` pixels alone."""
+        x, stride, padding = zero_rest(self.x, done), (self.stride,) * 2, (self.padding,) * 2
         return conv_transpose(x[None, None], self.kernel[None, None], None, self.size, stride, padding, ONE)[0, 0]
 
     def window(self, number: int) -> Window:
-        """Where a pixel's stamp stands on the output, without what is cut off."""
-        row, column = (n * self.stride - self.padding for n in place(number, self.x.shape[1]))
+        """Return the window of a pixel's stamp on the output, without what is cut off."""
+        row, column = (n * self.stride - self.padding for n in row_and_column(number, self.x.shape[1]))
         top, left = max(row, 0), max(column, 0)
         bottom, right = min(row + self.kernel.shape[0], self.size[0]), min(column + self.kernel.shape[1], self.size[1])
         return top, left, bottom - top, right - left
 
 
 def make_film(x: np.ndarray, kernel: np.ndarray, stride: int = 2, padding: int = 0, frames: int = 48) -> Film:
-    """A picture (H, W) enlarged, then the gradient, in about so many steps."""
+    """Return the film of an image (H, W) enlarged, then the gradient, in about `frames` steps."""
     shown = Transposed(x, kernel, stride, padding)
-    return in_acts(x.size, frames, [partial(_forward, shown), partial(_input_grad, shown)], telling(shown.x), SIZE)
+    return make_acts(
+        x.size, frames, [partial(_forward, shown), partial(_input_grad, shown)], most_striking(shown.x), SIZE
+    )
 
 
 def _forward(shown: Transposed, number: int) -> WindowStep:
-    row, column = place(number, shown.x.shape[1])
+    row, column = row_and_column(number, shown.x.shape[1])
     pixel, kernel = shown.x.flat[number], shown.kernel
     return WindowStep(
         "Transposed convolution",
-        f"Each pixel times the kernel is stamped onto a larger picture, {shown.stride} further each time; "
+        f"Each pixel times the kernel is stamped onto a larger image, {shown.stride} further each time; "
         "where stamps overlap, they add up.",
-        Panel(f"picture, {shown.x.shape[0]} x {shown.x.shape[1]}", shown.x, Shades.of(shown.x), (row, column, 1, 1)),
+        Panel(f"image, {shown.x.shape[0]} x {shown.x.shape[1]}", shown.x, Shades.of(shown.x), (row, column, 1, 1)),
         (
             Panel("pixel", pixel.reshape(1, 1), Shades.of(shown.x)),
             Panel("kernel", kernel, Shades.of(kernel)),
@@ -89,21 +91,21 @@ def _forward(shown: Transposed, number: int) -> WindowStep:
 def _input_grad(shown: Transposed, number: int) -> WindowStep:
     top, left, rows, columns = shown.window(number)
     seen = shown.y[top : top + rows, left : left + columns]
-    row, column = place(number, shown.x.shape[1])
+    row, column = row_and_column(number, shown.x.shape[1])
     first = (top - (row * shown.stride - shown.padding), left - (column * shown.stride - shown.padding))
     kernel = shown.kernel[first[0] : first[0] + rows, first[1] : first[1] + columns]
     return WindowStep(
-        "Its gradient is a convolution",
+        "The gradient is a convolution",
         "A pixel is responsible for its whole stamp: what the stamp sees of the gradient, times the kernel, added up.",
-        Panel("gradient of ½ Σ y² at the output", shown.y, Shades.of(shown.y), shown.window(number), frame=BLUE),
+        Panel("gradient of the output, of ½ Σ y²", shown.y, Shades.of(shown.y), shown.window(number), frame=BLUE),
         (
             Panel("below the stamp", seen, Shades.of(shown.y)),
             Panel("kernel", kernel, Shades.of(shown.kernel)),
             Panel("products", seen * kernel, Shades.of(shown.kernel * np.abs(shown.y).max())),
         ),
         ("×", "="),
-        f"sum of the products: {short(float(shown.x_grad.flat[number]))}",
+        f"sum of the products: {format_number(float(shown.x_grad.flat[number]))}",
         Panel(
-            "gradient at the picture", so_far(shown.x_grad, number + 1), Shades.of(shown.x_grad), (row, column, 1, 1)
+            "gradient of the image", keep_first(shown.x_grad, number + 1), Shades.of(shown.x_grad), (row, column, 1, 1)
         ),
     )

@@ -1,4 +1,4 @@
-"""Enlarging: each output repeats the nearest pixel, or mixes the four around it; and how the gradient comes back."""
+"""Upsampling: each output repeats the nearest pixel, or mixes the four around it; and its gradient."""
 
 from functools import partial
 from typing import Literal
@@ -14,12 +14,12 @@ from experiments.visualize.film import (
     Shades,
     Window,
     WindowStep,
-    in_acts,
-    only_first,
-    place,
-    short,
-    so_far,
-    telling,
+    format_number,
+    keep_first,
+    make_acts,
+    most_striking,
+    row_and_column,
+    zero_rest,
 )
 from mytorch.ops import resample as ops
 
@@ -27,16 +27,18 @@ Mode = Literal["nearest", "bilinear"]
 
 
 class Upsampling:
-    """A picture x (H, W) and its larger or smaller y; the gradient is that of the loss sum(y^2) / 2, which at y is y.
+    """An image x (H, W) and its larger or smaller y; the loss is sum(y^2) / 2, so the gradient of y is y.
 
-    Raises FacesError for a scale that leaves nothing.
+    Raises FacesError for a scale that leaves no pixel.
     """
 
     def __init__(self, x: np.ndarray, mode: Mode = "bilinear", scale: float = 2.0, align_corners: bool = False):
         self.x, self.mode = x, mode
         out = [ops.scaled_size(n, scale) for n in x.shape] if 0 < scale <= 8 else [0]
         if min(out) < 1:
-            raise FacesError(f"--scale {scale:g}: expected outputs a pixel, above {1 / min(x.shape):.2g} and at most 8")
+            raise FacesError(
+                f"--scale {scale:g}: expected outputs per pixel, above {1 / min(x.shape):.2g} and at most 8"
+            )
         pairs = list(zip(x.shape, out, strict=True))
         if mode == "nearest":
             sources = tuple(ops.nearest_indices(n, o, scale) for n, o in pairs)
@@ -50,7 +52,7 @@ class Upsampling:
         self.y = y[0, 0]
 
     def weights(self, number: int) -> np.ndarray:
-        """How much each of its pixels counts in an output, (rows, columns)."""
+        """Return the weights of the pixels of an output, (rows, columns)."""
         spans = zip(self._table(self.lows, number), self._table(self.highs, number), strict=True)
         axes = [
             np.array([1.0]) if low == high else np.array([1 - share, share])
@@ -59,62 +61,60 @@ class Upsampling:
         return np.outer(*axes)
 
     def window(self, number: int) -> Window:
-        """The pixels that an output takes."""
+        """Return the pixels that an output takes."""
         (top, left), weights = self._table(self.lows, number), self.weights(number)
         return int(top), int(left), *weights.shape
 
     def input_grad(self, done: int) -> np.ndarray:
-        """Gradient at the picture (H, W), of the first `done` outputs alone."""
-        grad = only_first(self.y, done)[None, None]
+        """Return the gradient of the image (H, W), of the first `done` outputs alone."""
+        grad = zero_rest(self.y, done)[None, None]
         if self.mode == "nearest":
             return ops.nearest_grad(grad, self.x.shape, self.lows)[0, 0]
         return ops.linear_grad(grad, self.x.shape, self.lows, self.highs, self.shares)[0, 0]
 
     def _table(self, tables: tuple[np.ndarray, ...], number: int) -> tuple:
-        places = place(number, self.y.shape[1])
+        places = row_and_column(number, self.y.shape[1])
         return tuple(table[n] for table, n in zip(tables, places, strict=True))
 
 
 def make_film(
     x: np.ndarray, mode: Mode = "bilinear", scale: float = 2.0, align_corners: bool = False, frames: int = 48
 ) -> Film:
-    """A picture (H, W) enlarged, then the gradient, in about so many steps."""
+    """Return the film of an image (H, W) enlarged, then the gradient, in about `frames` steps."""
     shown = Upsampling(x, mode, scale, align_corners)
-    return in_acts(
-        shown.y.size, frames, [partial(_forward, shown), partial(_input_grad, shown)], telling(shown.y), SIZE
+    return make_acts(
+        shown.y.size, frames, [partial(_forward, shown), partial(_input_grad, shown)], most_striking(shown.y), SIZE
     )
 
 
-def _says(shown: Upsampling) -> str:
-    return (
-        "repeats the pixel that lies nearest" if shown.mode == "nearest" else "mixes the pixels between which it lies"
-    )
+def _describe(shown: Upsampling) -> str:
+    return "repeats the nearest pixel" if shown.mode == "nearest" else "mixes the pixels around it"
 
 
 def _output(shown: Upsampling, number: int, title: str, values: np.ndarray) -> Panel:
-    row, column = place(number, shown.y.shape[1])
+    row, column = row_and_column(number, shown.y.shape[1])
     return Panel(title, values, Shades.of(shown.x), (row, column, 1, 1), frame=BLUE)
 
 
 def _forward(shown: Upsampling, number: int) -> WindowStep:
     top, left, rows, columns = window = shown.window(number)
     seen, weights = shown.x[top : top + rows, left : left + columns], shown.weights(number)
-    grey, row = Shades.of(shown.x), place(number, shown.y.shape[1])
+    gray, row = Shades.of(shown.x), row_and_column(number, shown.y.shape[1])
     return WindowStep(
         f"Upsampling, {shown.mode}",
-        f"Each output {_says(shown)}: the nearer, the more it counts." if shown.mode == "bilinear"
-        else f"Each output {_says(shown)}.",
-        Panel(f"picture, {shown.x.shape[0]} x {shown.x.shape[1]}", shown.x, grey, window),
+        f"Each output {_describe(shown)}: the nearer, the more it counts." if shown.mode == "bilinear"
+        else f"Each output {_describe(shown)}.",
+        Panel(f"image, {shown.x.shape[0]} x {shown.x.shape[1]}", shown.x, gray, window),
         (
-            Panel("pixels", seen, grey),
+            Panel("pixels", seen, gray),
             Panel("weights", weights, Shades(0, 1)),
-            Panel("products", seen * weights, grey),
+            Panel("products", seen * weights, gray),
         ),
         ("×", "="),
-        f"sum of the products: {short(float(shown.y.flat[number]))}",
+        f"sum of the products: {format_number(float(shown.y.flat[number]))}",
         _output(
             shown, number, f"output, {shown.y.shape[0]} x {shown.y.shape[1]}, row {row[0] + 1}, column {row[1] + 1}",
-            so_far(shown.y, number + 1),
+            keep_first(shown.y, number + 1),
         ),
     )  # fmt: skip
 
@@ -122,9 +122,9 @@ def _forward(shown: Upsampling, number: int) -> WindowStep:
 def _input_grad(shown: Upsampling, number: int) -> WindowStep:
     given, weights, whole = shown.y.flat[number], shown.weights(number), shown.input_grad(shown.y.size)
     return WindowStep(
-        "Its gradient",
+        "The gradient",
         "Each output gives its gradient back to the pixels it took, with the same weights.",
-        _output(shown, number, "gradient of ½ Σ y² at the output", shown.y),
+        _output(shown, number, "gradient of the output, of ½ Σ y²", shown.y),
         (
             Panel("from one output", given.reshape(1, 1), Shades.of(shown.x)),
             Panel("weights", weights, Shades(0, 1)),
@@ -132,5 +132,5 @@ def _input_grad(shown: Upsampling, number: int) -> WindowStep:
         ),
         ("×", "="),
         f"{number + 1} of {shown.y.size} outputs added back",
-        Panel("gradient at the picture", shown.input_grad(number + 1), Shades.of(whole), shown.window(number)),
+        Panel("gradient of the image", shown.input_grad(number + 1), Shades.of(whole), shown.window(number)),
     )

@@ -54,7 +54,7 @@ def test_a_quick_run_from_the_command_line(tmp_path):
 def test_a_file_in_no_folder_is_refused_before_anything_is_measured(command, tmp_path):
     result = command("bench", "--json", tmp_path / "none" / "bench.json")
     assert result.status == 2
-    assert f"{tmp_path / 'none'} is no folder: make it first" in result.err
+    assert f"{tmp_path / 'none'} is not a folder: make it first" in result.err
 
 
 def test_an_unknown_device_is_refused(command):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.bench.convolutions import CONVOLUTIONS, RIVALRY, TOGETHER, ConvolutionCase, all_runners
+from experiments.bench.convolutions import CONVOLUTIONS, HANDWRITTEN_CASES, TOGETHER, ConvolutionCase, all_runners
 from experiments.bench.devices import Cpu
 
 
@@ -17,8 +17,8 @@ def largest_difference(ours, theirs):
 @pytest.mark.parametrize("case", CONVOLUTIONS, ids=lambda case: case.name)
 def test_every_side_computes_the_same(case):
     runners = all_runners(case, 1, Cpu(), np.float64, seed=3)
-    for part, sides in runners.items():
-        ours, *theirs = (run() for run in sides.values())
+    for part, backends in runners.items():
+        ours, *theirs = (run() for run in backends.values())
         for result in theirs:
             if part == TOGETHER:
                 assert len([array for array in ours if array is not None]) == len(result)
@@ -29,8 +29,8 @@ def test_every_side_computes_the_same(case):
 
 @pytest.mark.parametrize("case", [case for case in CONVOLUTIONS if len(case.size) == 2][:3], ids=lambda case: case.name)
 def test_each_side_has_its_own_layout(case):
-    sides = all_runners(case, 2, Cpu(), np.float32, seed=3)["forward"]
-    ours, default, last = (sides[side]() for side in ("mytorch", "torch", "torch_channels_last"))
+    backends = all_runners(case, 2, Cpu(), np.float32, seed=3)["forward"]
+    ours, default, last = (backends[backend]() for backend in ("mytorch", "torch", "torch_channels_last"))
     assert np.moveaxis(ours, 1, -1).flags.c_contiguous
     assert default.is_contiguous()
     assert last.is_contiguous(memory_format=torch.channels_last)
@@ -45,7 +45,7 @@ def test_the_list_is_what_face_networks_have():
     assert {112, 7} <= {case.size[0] for case in threes}
     assert len(CONVOLUTIONS) >= 12
     assert len({case.name for case in CONVOLUTIONS}) == len(CONVOLUTIONS)
-    assert len(RIVALRY) >= 8
+    assert len(HANDWRITTEN_CASES) >= 8
 
 
 def test_a_first_layer_has_no_input_gradient():

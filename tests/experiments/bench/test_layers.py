@@ -28,13 +28,13 @@ def test_every_side_computes_the_same(name):
     layer = LAYERS[name]
     runners = layer_runners(layer, (3, *layer.shape[1:]), 5, Cpu())
     ours = runners["mytorch"]()
-    for side in sorted(set(runners) - {"mytorch"}):
-        theirs = [value.detach().numpy() if hasattr(value, "detach") else value for value in runners[side]()]
+    for backend in sorted(set(runners) - {"mytorch"}):
+        theirs = [value.detach().numpy() if hasattr(value, "detach") else value for value in runners[backend]()]
         assert len(ours) == len(theirs)
         for mine, other in zip(ours, theirs, strict=True):
             assert np.shape(mine) == np.shape(other)
             scale = max(np.abs(other).max(), 1e-30)
-            assert np.abs(mine - other).max() / scale < 1e-4, side
+            assert np.abs(mine - other).max() / scale < 1e-4, backend
 
 
 @pytest.mark.parametrize("name", sorted(DRAWN))

@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from experiments.bench.throughput import Race
+from experiments.bench.throughput import ThroughputBenchmark
 from experiments.config.load import load_recipe
 from tests.experiments.conftest import TRANSFER
 
@@ -25,7 +25,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def race(file, people):
-    return Race(load_recipe(file), people, workers=0)
+    return ThroughputBenchmark(load_recipe(file), people, workers=0)
 
 
 def test_figures_from_the_command_line(command, file, people, tmp_path):
@@ -47,16 +47,16 @@ def test_every_pictures_of_the_turn_counts_and_the_first_batch_does_not(race, mo
     clock = itertools.count()
     monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
     used = []
-    rate = race._rate(race.shares(), lambda share: used.append(len(share.labels)), 3)
+    rate = race._rate(race.batches(), lambda share: used.append(len(share.labels)), 3)
     assert len(used) == 4
     assert rate == sum(used[1:])
 
 
 def test_batches_go_on_past_the_end_of_an_epoch(race):
-    shares = list(itertools.islice(race.shares(), 2 * len(race.loader)))
+    shares = list(itertools.islice(race.batches(), 2 * len(race.loader)))
     first, second = shares[: len(race.loader)], shares[len(race.loader) :]
     seen = [sorted(torch.cat([share.indices for share in part]).tolist()) for part in (first, second)]
-    assert seen[0] == seen[1] == list(range(len(race.loader.shares.faces)))
+    assert seen[0] == seen[1] == list(range(len(race.loader.batches.faces)))
 
 
 def test_training_moves_the_weights_and_loading_does_not(race):

@@ -10,16 +10,16 @@ from experiments.bench.timing import Plan, geometric_mean, race, ratios
 
 
 class Told(Device):
-    """A device whose clock is told how long each side's call takes, and which notes whose turn it was."""
+    """A device whose clock is told how long each backend's call takes, and which notes whose turn it was."""
 
     name = "cpu"
 
     def __init__(self, **milliseconds: float):
         self.milliseconds, self.turns = milliseconds, []
 
-    def seconds(self, side: str, run: Callable[[], Any], calls: int) -> float:
-        self.turns.append((side, calls))
-        return calls * self.milliseconds[side] / 1e3
+    def seconds(self, backend: str, run: Callable[[], Any], calls: int) -> float:
+        self.turns.append((backend, calls))
+        return calls * self.milliseconds[backend] / 1e3
 
 
 RUNNERS = {"mytorch": lambda: None, "torch": lambda: None, "torch_channels_last": lambda: None}
@@ -28,7 +28,7 @@ RUNNERS = {"mytorch": lambda: None, "torch": lambda: None, "torch_channels_last"
 def test_sides_take_turns_and_none_is_always_first():
     device = Told(mytorch=10.0, torch=20.0, torch_channels_last=40.0)
     race(RUNNERS, Plan(repeats=3, seconds=0.0), device)
-    turns = [side for side, _ in device.turns[6:]]  # after two calls each to warm up
+    turns = [backend for backend, _ in device.turns[6:]]  # after two calls each to warm up
     assert turns == [
         "mytorch", "torch", "torch_channels_last",
         "torch", "torch_channels_last", "mytorch",
@@ -40,8 +40,8 @@ def test_sides_take_turns_and_none_is_always_first():
 def test_every_side_computes_long_enough(milliseconds):
     device = Told(mytorch=milliseconds, torch=2 * milliseconds, torch_channels_last=milliseconds / 3)
     times = race(RUNNERS, Plan(repeats=5, seconds=0.3), device)
-    for side, time in times.items():
-        assert time["ms"] == pytest.approx(device.milliseconds[side])
+    for backend, time in times.items():
+        assert time["ms"] == pytest.approx(device.milliseconds[backend])
         assert time["rounds"] >= 5
         assert time["rounds"] * time["calls"] * time["ms"] >= 299
 
@@ -49,7 +49,9 @@ def test_every_side_computes_long_enough(milliseconds):
 def test_a_disturbed_round_moves_the_quartiles_and_not_the_median():
     device = Told(mytorch=1.0, torch=1.0, torch_channels_last=1.0)
     honest = device.seconds
-    device.seconds = lambda side, run, calls: honest(side, run, calls) * (9 if len(device.turns) in (10, 11) else 1)
+    device.seconds = lambda backend, run, calls: (
+        honest(backend, run, calls) * (9 if len(device.turns) in (10, 11) else 1)
+    )
     times = race(RUNNERS, Plan(repeats=5, seconds=0.0), device)
     assert [time["ms"] for time in times.values()] == [1.0, 1.0, 1.0]
 

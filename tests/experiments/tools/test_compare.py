@@ -48,16 +48,16 @@ def test_the_plot_shows_every_run(trained_once, worse, tmp_path):
     assert (np.abs(pixels - [43, 108, 176]).max(-1) <= 2).sum() > 100
 
 
-def test_runs_of_other_pictures_are_told(trained_once, worse, capsys):
+def test_runs_of_other_images_are_noted(trained_once, worse, capsys):
     environment = worse / "environment.json"
     environment.write_text(environment.read_text().replace(trained_once.image_fingerprint(), "other"))
     compare([trained_once.folder, worse])
-    assert "note: these runs learned from different pictures" in capsys.readouterr().out
+    assert "note: these runs learned from different images" in capsys.readouterr().out
 
 
 def test_a_run_without_an_epoch_is_refused(trained_once, worse):
     (worse / "metrics.json").unlink()
-    with pytest.raises(FacesError, match=r"worse: no epoch is done; go on with the run"):
+    with pytest.raises(FacesError, match=r"worse: no epoch is done; continue the run"):
         compare([trained_once.folder, worse])
 
 

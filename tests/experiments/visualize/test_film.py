@@ -6,7 +6,7 @@ from PIL import Image
 
 from experiments.errors import FacesError
 from experiments.visualize import convolution
-from experiments.visualize.film import Shades, chosen_steps, in_acts, short, telling, write_film
+from experiments.visualize.film import Shades, choose_steps, format_number, make_acts, most_striking, write_film
 from experiments.visualize.inputs import load_color_face, load_gray_face, read_kernel
 
 
@@ -40,16 +40,16 @@ def test_a_png_has_the_steps_that_tell_the_story(film, tmp_path):
 
 
 def test_frames_of_a_film_differ(film):
-    from experiments.visualize.film import pixels
+    from experiments.visualize.film import rasterize
 
-    assert not np.array_equal(pixels(film.figure(0)), pixels(film.figure(-1)))
+    assert not np.array_equal(rasterize(film.figure(0)), rasterize(film.figure(-1)))
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 100, 5000])
 @pytest.mark.parametrize("most", [2, 3, 10, 48])
 def test_chosen_steps_begin_at_the_first_end_at_the_last_and_show_the_middle(count, most):
     middle = count // 2
-    steps, told = chosen_steps(count, most, middle)
+    steps, told = choose_steps(count, most, middle)
     assert steps == sorted(set(steps))
     assert (steps[0], steps[-1]) == (0, count - 1)
     assert len(steps) <= most + 1
@@ -60,13 +60,13 @@ def test_chosen_steps_begin_at_the_first_end_at_the_last_and_show_the_middle(cou
 
 def test_too_few_frames_are_refused():
     with pytest.raises(FacesError, match=r"--frames 3: expected at least 4"):
-        in_acts(10, 3, [lambda number: None] * 2, 5, (1, 1))
+        make_acts(10, 3, [lambda number: None] * 2, 5, (1, 1))
 
 
 def test_the_telling_step_is_about_the_middle():
     values = np.zeros((20, 20))
     values[0, 0], values[10, 9], values[9, 6] = 9, 3, -5
-    assert divmod(telling(values), 20) == (9, 6)
+    assert divmod(most_striking(values), 20) == (9, 6)
 
 
 def test_a_drawn_face_is_the_seeds_and_a_picture_is_the_pictures(tmp_path):
@@ -83,7 +83,7 @@ def test_a_drawn_face_is_the_seeds_and_a_picture_is_the_pictures(tmp_path):
     ("value", "text"), [(0, "0"), (-0.001, "0.00"), (0.5, "0.50"), (-1, "−1"), (12.34, "12.3"), (-1234.5, "−1234")]
 )
 def test_numbers_are_written_short(value, text):
-    assert short(value) == text
+    assert format_number(value) == text
 
 
 def test_shades_are_about_zero_where_signs_differ_and_text_can_be_read_on_them():

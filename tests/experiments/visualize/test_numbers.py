@@ -85,7 +85,7 @@ def test_winograds_tiles_give_the_convolution(x, padding):
         0, 0
     ].numpy()
     count = shown.grid[0] * shown.grid[1]
-    np.testing.assert_allclose(shown.so_far(count), y, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(shown.finished(count), y, rtol=1e-4, atol=1e-4)
     for number in range(count):
         row, column, *_ = shown.window(number)
         there = y[row : row + 4, column : column + 4]
@@ -158,10 +158,10 @@ def test_dropout_keeps_its_share_scales_it_and_does_nothing_in_evaluation():
 def test_batch_norms_steps_are_pytorchs():
     faces = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
     weight, bias = [0.5, 1.0, 1.5], [0.0, 0.5, -0.5]
-    _, _, normalised, scaled, gradient, evaluation = batch_norm.make_film(faces, weight, bias).frames
+    _, _, normalized, scaled, gradient, evaluation = batch_norm.make_film(faces, weight, bias).frames
     x = leaf(np.moveaxis((faces / 255).astype(np.float32), -1, 1))
     layer = torch.nn.BatchNorm2d(3, momentum=None)
-    np.testing.assert_allclose(normalised.batch, layer(x).detach(), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(normalized.batch, layer(x).detach(), rtol=1e-4, atol=1e-4)
     y = F.batch_norm(x, None, None, torch.tensor(weight), torch.tensor(bias), training=True)
     np.testing.assert_allclose(scaled.batch, y.detach(), rtol=1e-4, atol=1e-4)
     backward(y[:1])

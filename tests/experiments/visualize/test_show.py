@@ -77,7 +77,7 @@ def test_batch_norm_of_pictures(command, people, tmp_path):
     ("arguments", "message"),
     [
         (["conv", "--out", "film.mp4"], "--out film.mp4: expected a name that ends in .png or .gif, such as film.png"),
-        (["conv", "--out", "absent/film.gif"], "absent is no folder; make it first"),
+        (["conv", "--out", "absent/film.gif"], "absent is not a folder; make it first"),
         (["conv", "--kernel", "sharp"], "did you mean sharpen?"),
         (["conv", "--size", 1000], "--size 1000: expected 6 to 96"),
         (["conv", "absent.png"], "absent.png: no such file"),
@@ -85,13 +85,13 @@ def test_batch_norm_of_pictures(command, people, tmp_path):
         (["pool", "--kernel", 9], "--kernel 9: expected 1 to 5"),
         (["pool", "--padding", 2], "--padding 2: expected 0 to 1"),
         (["transposed", "--size", 6, "--padding", 8], "leaves nothing"),
-        (["upsample", "--scale", 0.01], "--scale 0.01: expected outputs a pixel"),
+        (["upsample", "--scale", 0.01], "--scale 0.01: expected outputs per pixel"),
         (["dropout", "--p", 1], "--p 1: expected the share"),
         (["filters", "absent"], "absent: no such folder"),
         (["filters", "absent", "--out", "filters.gif"], "expected a name that ends in .png"),
     ],
 )
-def test_what_cannot_be_drawn_is_said_in_a_line_and_nothing_is_written(
+def test_what_cannot_be_drawn_is_refused_in_one_line_and_nothing_is_written(
     command, tmp_path, monkeypatch, arguments, message
 ):
     monkeypatch.chdir(tmp_path)
