@@ -9,6 +9,7 @@ import torch
 from PIL import Image, ImageOps
 
 from experiments.data.dataset import read_split
+from experiments.data.preparation import AS_THEY_ARE, Preparation, write_preparation
 from experiments.errors import FacesError
 from experiments.evaluation import evaluate as module
 from experiments.evaluation.evaluate import evaluate
@@ -18,6 +19,7 @@ from experiments.metrics.classification import classification_metrics
 from experiments.run import Run
 from mytorch import save
 
+ALIGNED = Preparation(detector="mtcnn", template="five-point", size=112, margin=0)
 FILES = {
     "evaluation.json",
     "identities.csv",
@@ -31,14 +33,14 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def evaluated(untrained, people, tmp_path_factory):
-    """The results of the untrained run on the pictures to train on, and the folder with them."""
+    """The results of the untrained run on its training images, and the folder with them."""
     out = tmp_path_factory.mktemp("evaluated") / "out"
     return evaluate(untrained.folder, people, out, part="train"), out
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Pictures that take no time to draw."""
+    """Plots that take no time to draw."""
     for name, place in (("plot_confusion_matrix", 2), ("write_sheet", 1), ("plot_reliability", 1)):
         monkeypatch.setattr(module, name, lambda *arguments, place=place: arguments[place].touch())
 
@@ -75,7 +77,7 @@ def test_the_results_go_into_the_run_by_default_and_may_be_written_again(untrain
     assert {path.name for path in (untrained.folder / "evaluation").iterdir()} == FILES
 
 
-def test_pictures_may_be_judged_together_when_it_is_known_how_often_each_person_is_shown(
+def test_images_may_be_judged_together_when_it_is_known_how_often_each_person_is_shown(
     evaluated, untrained, people, tmp_path, quick
 ):
     result = evaluate(untrained.folder, people, tmp_path / "even", part="train", balance="even")
@@ -105,7 +107,7 @@ def test_without_mistakes_the_table_of_them_has_its_head_all_the_same(trained_on
 
 
 @pytest.mark.parametrize("name", [name for name in sorted(FILES) if name.endswith(".png")])
-def test_the_pictures_show_something(evaluated, name):
+def test_the_plots_show_something(evaluated, name):
     with Image.open(evaluated[1] / name) as image:
         pixels = np.asarray(image.convert("RGB"))
     assert min(pixels.shape[:2]) > 200
@@ -150,12 +152,12 @@ def test_damaged_names_are_named(untrained, people, tmp_path):
         evaluate(run.folder, people, tmp_path / "out")
 
 
-def test_pictures_that_came_since_are_refused_as_they_would_move_trained_ones_into_validation(
+def test_images_that_were_added_since_are_refused_as_they_would_move_trained_ones_into_validation(
     trained_once, own_people, tmp_path
 ):
     for person in own_people.iterdir():
         shutil.copy(person / "5.png", person / "0000_new.png")
-    with pytest.raises(FacesError, match="pictures came or went"):
+    with pytest.raises(FacesError, match="images were added or removed"):
         evaluate(trained_once.folder, own_people, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -171,7 +173,7 @@ def test_the_mirror_image_is_averaged_on_request(untrained, people, tmp_path, qu
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["views"] == "flip"
 
 
-def test_the_interval_holds_the_figure(evaluated):
+def test_the_interval_holds_the_metric(evaluated):
     result, _ = evaluated
     low, high = result["top1_interval"]
     assert 0 <= low <= result["top1"] <= high <= 1
@@ -190,7 +192,7 @@ def test_a_device_that_is_not_there_is_named(transfer_once, people, tmp_path):
         evaluate(transfer_once.folder, people, tmp_path / "out", device="gpu")
 
 
-def test_a_run_whose_pictures_all_trained_has_none_to_be_judged_by(transfer_once, people, tmp_path):
+def test_a_run_whose_images_all_trained_has_none_to_be_judged_by(transfer_once, people, tmp_path):
     run = Run(shutil.copytree(transfer_once.folder, tmp_path / "run"))
     (run.folder / "recipe.yaml").write_text(
         (run.folder / "recipe.yaml").read_text().replace("train: 0.8", "train: all")
@@ -198,7 +200,7 @@ def test_a_run_whose_pictures_all_trained_has_none_to_be_judged_by(transfer_once
     (run.folder / "environment.json").write_text(
         json.dumps({"pictures": read_split(people, run.recipe())[0].fingerprint})
     )
-    with pytest.raises(FacesError, match=r"all pictures trained \(split\.train=all\)"):
+    with pytest.raises(FacesError, match=r"all images trained \(split\.train=all\)"):
         evaluate(run.folder, people, tmp_path / "out")
 
 
@@ -216,7 +218,7 @@ def test_several_runs_are_judged_by_their_mean_probabilities(trained_once, trans
 
 @pytest.fixture
 def mirrored(people, tmp_path):
-    """The same pictures, turned left to right, elsewhere."""
+    """The same images, mirrored, in another folder."""
     folder = shutil.copytree(people, tmp_path / "mirrored")
     for path in sorted(folder.rglob("*.png")):
         with Image.open(path) as image:
@@ -224,7 +226,7 @@ def mirrored(people, tmp_path):
     return folder
 
 
-def test_each_run_may_see_the_pictures_in_a_folder_of_its_own(trained_once, people, mirrored, tmp_path):
+def test_each_run_may_see_the_images_in_a_folder_of_its_own(trained_once, people, mirrored, tmp_path):
     result = evaluate([trained_once.folder] * 2, [people, mirrored], tmp_path / "out")
     expected = evaluate(trained_once.folder, people, tmp_path / "flip", views="flip")
     assert result["loss"] == pytest.approx(expected["loss"], rel=1e-6)
@@ -234,16 +236,63 @@ def test_each_run_may_see_the_pictures_in_a_folder_of_its_own(trained_once, peop
 
 
 def test_several_runs_need_a_folder_of_their_own(trained_once, people):
-    with pytest.raises(FacesError, match="2 runs: say by --out"):
+    with pytest.raises(FacesError, match="2 runs: give --out"):
         evaluate([trained_once.folder, trained_once.folder], people)
 
 
-def test_runs_whose_splits_differ_are_not_judged_together(trained_once, people, tmp_path):
-    other = Run(shutil.copytree(trained_once.folder, tmp_path / "run"))
+def split_otherwise(run, people, folder, train: str, seed: int) -> Run:
+    """A copy of a run that claims another split."""
+    other = Run(shutil.copytree(run.folder, folder))
     recipe = other.folder / "recipe.yaml"
-    recipe.write_text(recipe.read_text().replace("  train: 0.8\n  seed: 0", "  train: 0.8\n  seed: 1"))
-    (other.folder / "environment.json").write_text(
-        json.dumps({"pictures": read_split(people, other.recipe())[0].fingerprint})
-    )
-    with pytest.raises(FacesError, match=r"other pictures validated it .* runs of one split"):
+    recipe.write_text(recipe.read_text().replace("  train: 0.8\n  seed: 0", f"  train: {train}\n  seed: {seed}"))
+    fingerprint = read_split(people, other.recipe())[0].fingerprint
+    (other.folder / "environment.json").write_text(json.dumps({"pictures": fingerprint}))
+    return other
+
+
+@pytest.mark.parametrize(("train", "seed"), [("0.5", 0), ("0.5", 1), ("0.3", 2)])
+def test_runs_whose_splits_differ_are_judged_on_the_images_that_validated_both(
+    untrained, people, tmp_path, quick, train, seed, capsys
+):
+    runs = [untrained, split_otherwise(untrained, people, tmp_path / "run", train, seed)]
+    parts = [read_split(people, run.recipe())[1] for run in runs]
+    names = [{(path.parent.name, path.name) for path in part.paths} for part in parts]
+    common = names[0] & names[1]
+    assert common
+    for order in (runs, runs[::-1]):
+        result = evaluate([run.folder for run in order], people, tmp_path / "out")
+        assert result["images"] == len(common)
+        assert f"judged on the {len(common)} validation images" in capsys.readouterr().out
+    trained = TrainedModel.open(untrained.folder)
+    kept = [row for row, path in enumerate(parts[0].paths) if (path.parent.name, path.name) in common]
+    faces = parts[0].pick(kept)
+    expected = classification_metrics(trained.logits(faces.images), faces.labels)  # both runs have the same weights
+    assert {key: result[key] for key in expected} == pytest.approx(expected, rel=1e-5)
+
+
+def test_runs_without_a_common_validation_image_are_not_judged_together(trained_once, people, tmp_path):
+    def validating(run: Run) -> set[str]:
+        return {f"{path.parent.name}/{path.name}" for path in read_split(people, run.recipe())[1].paths}
+
+    others = (split_otherwise(trained_once, people, tmp_path / f"run{seed}", "0.8", seed) for seed in range(1, 99))
+    other = next(run for run in others if not validating(run) & validating(trained_once))
+    with pytest.raises(FacesError, match="no image is in the validation part of all of"):
         evaluate([trained_once.folder, other.folder], people, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("trained_on", [ALIGNED, AS_THEY_ARE])
+def test_images_prepared_otherwise_are_refused_and_an_earlier_evaluation_stays(
+    untrained, own_people, tmp_path, quick, trained_on
+):
+    run = Run(shutil.copytree(untrained.folder, tmp_path / "run"))
+    stored = json.loads((run.folder / "environment.json").read_text())
+    stored["preparation"] = trained_on.model_dump(mode="json")
+    (run.folder / "environment.json").write_text(json.dumps(stored))
+    write_preparation(own_people, trained_on)
+    evaluate(run.folder, own_people)
+    before = {path.name: path.read_bytes() for path in (run.folder / "evaluation").iterdir()}
+    write_preparation(own_people, AS_THEY_ARE if trained_on == ALIGNED else ALIGNED)
+    with pytest.raises(FacesError, match=r"its images are .*, but the run .* expects images"):
+        evaluate(run.folder, own_people)
+    assert {path.name: path.read_bytes() for path in (run.folder / "evaluation").iterdir()} == before
