@@ -1,4 +1,4 @@
-"""Files and folders written whole or not at all, and refused where they would overwrite something."""
+"""Read and write files and folders: whole or not at all, one writer at a time, and nothing overwritten by mistake."""
 
 import csv
 import fcntl
@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 def refuse_inside(path: Path, people: Path) -> None:
-    """Raise FacesError where `path` lies in a folder of people: its pictures would be taken for a person's."""
+    """Raise FacesError where `path` is in a folder of people: its images would be taken for a person's."""
     if path.resolve().is_relative_to(people.resolve()):
-        raise FacesError(f"{path} lies inside {people}, where it would be taken for a person: choose another --out")
+        raise FacesError(f"{path} is inside {people}, where it would be taken for a person: choose another --out")
 
 
 def refuse_existing(path: Path, remedy: str) -> None:
-    """Raise FacesError where something but an empty folder stands at `path`, or its parent is no folder."""
+    """Raise FacesError where `path` exists and is not an empty folder, or where it cannot be made."""
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise FacesError(f"{path} exists already: choose another --out, or {remedy}")
     parent = next((p for p in path.absolute().parents if p.exists()), Path("/"))
@@ -46,11 +46,11 @@ def refuse_overwriting_input(out: Path, inputs: Iterable[str | os.PathLike[str]]
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Be the only process that writes `path` while the block runs; wait for another that does.
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
+    """Be the only process that writes `path` while the block runs. Wait for another that does, or raise FacesError.
 
     The lock is a file next to it, `.NAME.lock`, which ends with its process however that ends. What a killed writer
-    left of `path` (temporary files of `atomic_write`) is removed first.
+    left of `path` (temporary files of `atomic_write`, folders of `new_folder`) is removed first.
     """
     path = path.resolve()  # `atomic_write` follows links, and two names of one file share its lock
     lock = path.with_name(f".{path.name}.lock")
@@ -60,6 +60,10 @@ def locked(path: Path) -> Iterator[None]:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                if not wait:
+                    raise FacesError(
+                        f"{path}: another command is writing it; wait until it has ended, or choose another --out"
+                    ) from None
                 say(f"{path}: another command is writing it; waiting")
                 fcntl.flock(handle, fcntl.LOCK_EX)
             if not _is_open_file(lock, handle.fileno()):  # its owner removed it while this process waited
@@ -80,7 +84,7 @@ def _is_open_file(path: Path, descriptor: int) -> bool:
 
 
 def remove_temporary_files(path: Path) -> None:
-    """Remove what `atomic_write(path)` left in processes that were killed. Only for the one writer of `path`."""
+    """Remove what `atomic_write` and `new_folder` left of `path` when they were killed. Only for its one writer."""
     path = path.resolve()
     pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}({re.escape(path.suffix)})?")
     for sibling in path.parent.iterdir():
@@ -93,7 +97,7 @@ def remove_temporary_files(path: Path) -> None:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path` that becomes `path` when the block ends well, and is removed otherwise."""
+    """Yield an empty folder next to `path` that becomes `path` when the block succeeds, and is removed otherwise."""
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -220,6 +224,50 @@ def read_user_csv(path: Path) -> "pd.DataFrame":
     frame = rows.iloc[1:].reset_index(drop=True)
     frame.columns = rows.iloc[0].str.strip()
     return frame
+
+
+class Stored(BaseModel):
+    """Fields of a JSON file that are read back; others are ignored."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+
+StoredT = TypeVar("StoredT", bound=Stored)
+
+
+def file_inside(folder: Path, name: str) -> Path | None:
+    """Return a regular file of a folder, or None where there is none.
+
+    Raises FacesError for a link that leaves the folder, which could bring any file into a report, and for what is no
+    file, such as a pipe.
+    """
+    path = folder / name
+    if not path.exists() and not path.is_symlink():
+        return None
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise FacesError(f"{path} is a link to {path.resolve()}, outside of {folder}: put the file itself there")
+    if not path.is_file():
+        raise FacesError(f"{path} is not a regular file: remove it, and run the command that writes it again")
+    return path
+
+
+def read_stored(model: type[StoredT], folder: Path, name: str, remedy: str) -> StoredT | None:
+    """Read a JSON file of a folder, or return None where there is none.
+
+    Raises FacesError, with the remedy, where it cannot be read, or a field is missing or has an impossible value.
+    """
+    path = file_inside(folder, name)
+    if path is None:
+        return None
+    try:
+        return model.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        where = f"{field} is {first['input']!r}: {first['msg']}" if field else first["msg"]
+        raise FacesError(f"{path}: {where}; was the file cut off, or edited? {remedy}") from error
+    except (OSError, ValueError) as error:
+        raise FacesError(f"{path}: cannot be read as JSON ({error}); {remedy}") from error
 
 
 class Record(BaseModel):

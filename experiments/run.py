@@ -5,29 +5,91 @@ import platform
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AliasChoices, Field
 
 from experiments.config.recipe import Recipe
 from experiments.data.preparation import Preparation, parse_preparation
 from experiments.errors import FacesError, suggest_path
-from experiments.files import read_json, read_names, refuse_existing, write_csv, write_json, write_text
+from experiments.files import (
+    Stored,
+    file_inside,
+    locked,
+    read_names,
+    read_stored,
+    refuse_existing,
+    write_csv,
+    write_json,
+    write_text,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RUN_FILES = ("recipe.yaml", "classes.json")
+RESUME_OR_REPLACE = "resume it with --resume"
 TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{8}(\.[a-z]+)?|\.tmp\w{6}")
-"""How `mytorch.files.atomic_write` names a file until it is whole, and safetensors what it writes for that."""
+"""How `mytorch.files.atomic_write` names a file until it is complete, and safetensors what it writes for that."""
+
+
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+
+FRACTIONS = ("train_top1", "top1", "top5", "eer")
+"""Columns of history.csv that are fractions of images or pairs."""
+
+
+class RunMetrics(Stored):
+    """metrics.json: the metrics of the last epoch, and which epoch was best. None where nothing was measured.
+
+    top1, top5, best_eer: fractions. loss: nats. seconds: of training. skipped: images that could not be read.
+    """
+
+    epoch: Count
+    top1: Fraction | None = None
+    top5: Fraction | None = None
+    loss: Positive | None = None
+    images_per_second: Positive | None = None
+    skipped: Count = 0
+    best_top1: Fraction | None = None
+    best_eer: Fraction | None = None
+    best_epoch: Count | None = None
+    seconds: Positive = 0.0
+    parameters: Count | None = None
+
+
+class RunEnvironment(Stored):
+    """environment.json: what the run was trained with and on.
+
+    images: fingerprint of the training images; older runs call it pictures. preparation: how they were prepared.
+    """
+
+    command: str = ""
+    seed: Count = 0
+    data: str = ""
+    started: str = ""
+    python: str = ""
+    packages: dict[str, str] = Field(default_factory=dict)
+    machine: str = ""
+    processors: Count | None = None
+    images: Annotated[str, Field(validation_alias=AliasChoices("images", "pictures"))] = ""
+    preparation: dict[str, Any] | None = None
 
 
 class Run:
     """The files of a run.
 
     recipe.yaml: every setting. classes.json: the people, by label. environment.json: versions, hardware, seed, command.
-    history.csv: a row an epoch. metrics.json: the figures of the last epoch, and which was best.
-    checkpoint.safetensors: to go on from. best.safetensors: the weights of the best epoch, to use; last.safetensors: of
-    the last, which transfer networks keep, too. curves.png, log.txt.
+    history.csv: one row per epoch. metrics.json: the metrics of the last epoch, and which was best.
+    checkpoint.safetensors: what resuming needs. best.safetensors: the weights of the best epoch, for use;
+    last.safetensors: those of the last epoch (transfer networks only). curves.png, log.txt.
     """
 
     def __init__(self, folder: str | os.PathLike[str]):
@@ -37,6 +99,7 @@ class Run:
         self.last_weights = self.folder / "last.safetensors"
         self.history_file = self.folder / "history.csv"
         self.metrics_file = self.folder / "metrics.json"
+        self.environment_file = self.folder / "environment.json"
         self.curves_file = self.folder / "curves.png"
 
     @classmethod
@@ -46,30 +109,30 @@ class Run:
         recipe: Recipe,
         classes: Sequence[str],
         data: Path,
-        pictures: str = "",
+        images: str = "",
         preparation: Preparation | None = None,
     ) -> "Run":
-        """Begin a run in a folder that is new or empty. Raises FacesError for any other, or where it cannot be made.
+        """Start a run in a new or empty folder. Raises FacesError for any other, or where it cannot be made.
 
-        data: the folder it learns from; pictures: the fingerprint of those that train;
-        preparation: how the images were prepared.
+        data: the folder that it learns from. images: the fingerprint of the training images. preparation: how the
+        images were prepared.
         """
         run = cls(folder)
-        refuse_existing(run.folder, "go on with it by --resume")
+        refuse_existing(run.folder, RESUME_OR_REPLACE)
         run.folder.mkdir(parents=True, exist_ok=True)
         write_text(run.folder / "recipe.yaml", recipe.dump())
         write_json(run.folder / "classes.json", list(classes))
         prepared = {} if preparation is None else {"preparation": preparation.model_dump(mode="json")}
-        write_json(run.folder / "environment.json", {**_environment(recipe, data), "pictures": pictures, **prepared})
+        write_json(run.environment_file, {**_environment(recipe, data), "images": images, **prepared})
         return run
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> "Run":
-        """An existing run. Raises FacesError where the folder is none."""
+        """Open an existing run. Raises FacesError for any other folder."""
         run = cls(folder)
         missing = [name for name in RUN_FILES if not (run.folder / name).is_file()]
         if missing:
-            what = "holds no " + " and no ".join(missing) if run.folder.is_dir() else "no such folder"
+            what = "has no " + " and no ".join(missing) if run.folder.is_dir() else "no such folder"
             near = None if run.folder.exists() else suggest_path(run.folder)
             remedy = f"did you mean {near}?" if near else "give a folder that `faces train ... --out RUN` made"
             raise FacesError(f"{run.folder}: {what}; {remedy}")
@@ -77,15 +140,16 @@ class Run:
 
     @classmethod
     def reopen(cls, folder: str | os.PathLike[str], recipe: Recipe) -> "Run":
-        """The run to go on with, without what a killed process left half written. Raises FacesError where it is another
-        recipe's.
+        """Open the run to resume, and remove what a killed process left incomplete.
+
+        Raises FacesError where it is another recipe's.
         """
         run = cls.open(folder)
-        then, now = run.recipe().model_dump(), recipe.model_dump()
-        changed = [f"{key}: {then[key]} then, {now[key]} now" for key in now if then[key] != now[key]]
+        before, now = run.recipe().model_dump(), recipe.model_dump()
+        changed = [f"{key}: {before[key]} before, {now[key]} now" for key in now if before[key] != now[key]]
         if changed:
             raise FacesError(
-                f"{run.folder} was made by another recipe; give the same, or start in another folder\n  "
+                f"{run.folder} was made by another recipe; give the same one, or start in another folder\n  "
                 + "\n  ".join(changed)
             )
         for path in run.folder.iterdir():
@@ -93,36 +157,84 @@ class Run:
                 path.unlink(missing_ok=True)
         return run
 
-    def refuse_others(self, names: Sequence[str], pictures: str) -> None:
-        """Raise FacesError where a run began with other people or pictures than these."""
-        changed = "people" if self.classes() != list(names) else "pictures"
-        if changed == "people" or self.image_fingerprint() != pictures:
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Be the only process that trains this run while the block runs. Raises FacesError where another one does."""
+        with locked(self.folder, wait=False):
+            yield
+
+    def refuse_others(self, names: Sequence[str], images: str) -> None:
+        """Raise FacesError where a run started with other people or images than these."""
+        changed = "people" if self.classes() != list(names) else "images"
+        if changed == "people" or self.image_fingerprint() != images:
             raise FacesError(
-                f"{self.folder}: began with other {changed} than --data holds; give the folder it began with"
+                f"{self.folder}: started with other {changed} than --data has; give the folder that it started with"
             )
 
     def recipe(self) -> Recipe:
-        """The recipe of the run."""
+        """Return the recipe of the run."""
         return Recipe.read(self.folder / "recipe.yaml")
 
     def classes(self) -> list[str]:
-        """The people, by label."""
+        """Return the people, by label."""
         return read_names(self.folder / "classes.json")
 
+    def history(self) -> "pd.DataFrame":
+        """Return history.csv: one row per epoch, NaN for what was not measured.
+
+        Raises FacesError where there is none, or a cell is not a number that its column can have.
+        """
+        import pandas as pd
+
+        path = file_inside(self.folder, self.history_file.name)
+        if path is None:
+            raise FacesError(f"{self.folder}: no epoch is done; {self._resume}")
+        try:
+            frame = pd.read_csv(path, float_precision="round_trip")
+        except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+            raise FacesError(f"{path}: cannot be read as CSV ({error}); was the file edited?") from error
+        if "epoch" not in frame or frame.empty:
+            raise FacesError(f"{path}: expected a column `epoch`, and a row for each; was the file edited?")
+        for name, column in frame.items():
+            if not pd.api.types.is_numeric_dtype(column):
+                text = next(value for value in column if isinstance(value, str))
+                raise FacesError(f"{path}: {text!r} in the column {name} is not a number; was the file edited?")
+            if name in FRACTIONS and not column.dropna().between(0, 1).all():
+                raise FacesError(f"{path}: the column {name} has values outside of 0 to 1; was the file edited?")
+        return frame
+
+    def metrics(self) -> RunMetrics:
+        """Return metrics.json. Raises FacesError where no epoch is done, or it cannot be read."""
+        found = read_stored(RunMetrics, self.folder, self.metrics_file.name, f"{self._resume}, or train again")
+        if found is None:
+            raise FacesError(f"{self.folder}: no epoch is done; {self._resume}")
+        return found
+
+    def environment(self) -> RunEnvironment:
+        """Return environment.json; empty for a run without one. Raises FacesError where it cannot be read."""
+        remedy = "remove the file to continue without it"
+        return read_stored(RunEnvironment, self.folder, self.environment_file.name, remedy) or RunEnvironment()
+
     def image_fingerprint(self) -> str:
-        """The fingerprint of the pictures that train."""
-        return read_json(self.folder / "environment.json").get("pictures", "")
+        """Return the fingerprint of the training images."""
+        return self.environment().images
 
     def preparation(self) -> Preparation | None:
-        """How the images that it learned from were prepared; none for a run that does not record it."""
-        path = self.folder / "environment.json"
-        stored = read_json(path) if path.is_file() else {}
-        found = stored.get("preparation") if isinstance(stored, dict) else None
-        return None if found is None else parse_preparation(found, path)
+        """Return how the images that it learned from were prepared; None for a run that does not record it."""
+        found = self.environment().preparation
+        return None if found is None else parse_preparation(found, self.environment_file)
+
+    @property
+    def _resume(self) -> str:
+        return f"continue the run with `faces train ... --out {self.folder} --resume`"
 
     def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """history.csv, whole."""
+        """Write history.csv, whole."""
         write_csv(self.history_file, rows)
+
+    def write_metrics(self, metrics: RunMetrics) -> None:
+        """Write metrics.json."""
+        write_json(self.metrics_file, metrics.model_dump(mode="json"))
 
     def log(self, line: str) -> None:
         """Add a line to log.txt, with the time."""
@@ -131,7 +243,7 @@ class Run:
 
 
 def _environment(recipe: Recipe, data: Path) -> dict[str, Any]:
-    """What a reader needs to make the run again."""
+    """Return what a reader needs to repeat the run."""
     packages = ("mytorch-faces", "numpy", "torch", "torchvision", "pillow")
     return {
         "command": shlex.join(["faces", *sys.argv[1:]]),

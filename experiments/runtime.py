@@ -1,17 +1,4 @@
-"""The kernels that NumPy's OpenBLAS computes with, chosen before NumPy is loaded, as it looks once and never again.
-
-OpenBLAS tells processors apart by their model number, and takes the kernels of 2013 for one that is newer than itself,
-though it has AVX-512: matrix products are then half as fast. It does so without a word; the environment's
-OPENBLAS_CORETYPE says which to take.
-
-Freed memory kept for the next allocation: PyTorch on a processor asks for the same sizes in every step.
-
-The C library gives blocks of many megabytes back to the system at once, and the system hands out their next pages one
-by one, each cleared first. A training step frees and allocates gigabytes so, and a prediction hundreds of megabytes:
-with its memory kept, a MobileFaceNet embeds twice as many faces a second.
-
-Seeds for what a step draws at random, so that a resumed run draws what an unbroken one would have drawn.
-"""
+"""Settings of the process that make it faster or repeatable: OpenBLAS's kernels, the allocator, seeds."""
 
 import ctypes
 import os
@@ -22,26 +9,27 @@ from pathlib import Path
 CORETYPE_VARIABLE = "OPENBLAS_CORETYPE"
 AVX512_CORETYPE = "SKYLAKEX"
 AVX512_FLAGS = {"avx512f", "avx512dq", "avx512cd", "avx512bw", "avx512vl"}
-"""The instructions that OpenBLAS's kernels of that name use."""
+"""The instructions that OpenBLAS's kernels of that name use, as Linux names them."""
 
 
 def choose_blas_kernels(
     environment: MutableMapping[str, str] | None = None, processor: Path = Path("/proc/cpuinfo")
 ) -> str | None:
-    """Have OpenBLAS take its AVX-512 kernels where the processor can, and return their name if this call chose them.
+    """Make OpenBLAS use its AVX-512 kernels where the processor can; return their name if this call chose them.
 
-    A choice of the user's stands, whatever it is. Does nothing where NumPy is loaded already, or the processor is
-    unknown.
+    OpenBLAS identifies processors by model number. For one that is newer than itself it uses kernels of 2013, silently,
+    and matrix products are half as fast. It reads the choice once, when NumPy is imported: so this must be called
+    before. Does nothing where the user has chosen, NumPy is imported already, or the processor is unknown.
     """
     environment = os.environ if environment is None else environment
-    if CORETYPE_VARIABLE in environment or "numpy" in sys.modules or not _instructions(processor) >= AVX512_FLAGS:
+    if CORETYPE_VARIABLE in environment or "numpy" in sys.modules or not _read_flags(processor) >= AVX512_FLAGS:
         return None
     environment[CORETYPE_VARIABLE] = AVX512_CORETYPE
     return AVX512_CORETYPE
 
 
-def _instructions(processor: Path) -> set[str]:
-    """What the processor can do, as Linux lists it; nothing where it does not."""
+def _read_flags(processor: Path) -> set[str]:
+    """Return the processor's instruction sets, as Linux lists them; empty elsewhere."""
     try:
         lines = processor.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -50,14 +38,19 @@ def _instructions(processor: Path) -> set[str]:
 
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
-"""Names of settings in glibc's malloc.h: see mallopt(3)."""
+"""Names of settings in glibc's malloc.h; see mallopt(3)."""
 
 MAX_TRIM_THRESHOLD = (1 << 31) - 1
-"""Bytes of freed memory that stay with the process, the most that an int of C can say."""
+"""Bytes of freed memory that stay with the process: the largest int of C."""
 
 
 def keep_freed_memory() -> bool:
-    """Have the C library keep freed memory from now on; True where it could be told to, which is glibc's on Linux."""
+    """Make the C library keep freed memory for the next allocation; True where it can, which is glibc on Linux.
+
+    By default it returns blocks of many megabytes to the system, which clears each page before it hands it out again. A
+    training step on a CPU frees and allocates gigabytes, in the same sizes as the step before. With its memory kept, a
+    MobileFaceNet embeds twice as many faces per second.
+    """
     if not sys.platform.startswith("linux"):
         return False
     try:
@@ -68,7 +61,10 @@ def keep_freed_memory() -> bool:
 
 
 def step_seed(*numbers: int) -> int:
-    """Return a 63-bit seed made of several numbers (seed of the run, epoch, step, process), unrelated for neighbors."""
-    import numpy as np  # not at the top: choose_kernels must run before NumPy is loaded
+    """Return a 63-bit seed made of several numbers (run's seed, epoch, step, process), unrelated for neighbors.
+
+    A resumed run so draws what an uninterrupted one would have drawn.
+    """
+    import numpy as np  # not at the top: choose_blas_kernels must run before NumPy is imported
 
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -104,7 +104,7 @@ def _run_recipe(recipe: Recipe, out: Path, faces: Path) -> dict[str, Any]:
         submit([run.folder], faces / "test", sample, answer)
         if wrong := check_submission(answer, sample, Run.open(out).classes()):
             raise FacesError(f"{answer}: {'; '.join(wrong)}")
-        metrics = {"epochs": read_json(run.metrics_file)["epoch"], "loss": evaluated["loss"], "top1": evaluated["top1"]}
+        metrics = {"epochs": run.metrics().epoch, "loss": evaluated["loss"], "top1": evaluated["top1"]}
         return {**metrics, "seconds": round(time.monotonic() - started, 1), "ended": DONE}
     except FacesError as error:
         say(f"  {error}")

@@ -1,4 +1,4 @@
-"""mytorch and PyTorch side by side: the same weights, the same batches, and how far they part."""
+"""mytorch and PyTorch side by side: the same weights, the same batches, and how far their losses differ."""
 
 import os
 import time
@@ -21,22 +21,24 @@ from experiments.metrics.classification import classification_metrics
 from experiments.plots.training import plot_twin_curves
 from experiments.progress import say, track
 from experiments.training.mytorch_learner import EVALUATION_BATCH, MytorchLearner, predict_logits
+from experiments.training.torch_stages import build_torch_optimizer
 from models.twin import twin
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
 class TorchTwin:
-    """The PyTorch twin of a mytorch learner: same weights, torch's own layers, loss, gradients and optimiser."""
+    """The PyTorch twin of a mytorch learner: same weights, PyTorch's own layers, loss, gradients and optimizer."""
 
     def __init__(self, original: MytorchLearner, settings: OptimizerSettings):
         self.original = original
         self.network = twin(original.network)
         self.loss = twin(original.loss)
-        self.optimizer = build_torch_optimizer(self.network, settings)
+        group = {"params": list(self.network.parameters()), "weight_decay": settings.weight_decay}
+        self.optimizer = build_torch_optimizer([group], settings)
 
     def step(self, pixels: np.ndarray, labels: np.ndarray, lr: float) -> float:
-        """One step of training at the learning rate that the original had for this batch: the loss before it."""
+        """Train on a batch at the learning rate that the original had for it; return the loss before the step."""
         self.optimizer.param_groups[0]["lr"] = lr
         loss = self.loss(self.network(_tensor(pixels)), torch.from_numpy(labels))
         self.optimizer.zero_grad()
@@ -45,7 +47,7 @@ class TorchTwin:
         return loss.item()
 
     def predict(self, pixels: np.ndarray) -> np.ndarray:
-        """Logits (n, classes) in evaluation mode."""
+        """Return logits (n, classes) in evaluation mode."""
         self.network.eval()
         with torch.no_grad():
             parts = [self.network(part).numpy() for part in _tensor(pixels).split(EVALUATION_BATCH)]
@@ -55,7 +57,7 @@ class TorchTwin:
 
 @dataclass
 class TwinComparison:
-    """What two learners said of the same batches: their losses, and the seconds each took, step by step."""
+    """The losses of two learners on the same batches, and the seconds each took, step by step."""
 
     ours: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
@@ -69,7 +71,7 @@ class TwinComparison:
         return np.abs(ours - theirs) / np.abs(theirs)
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a step."""
+        """Return one row per step."""
         columns = (self.ours, self.theirs, self.difference.tolist(), self.our_seconds, self.their_seconds)
         names = ("mytorch", "torch", "relative_difference", "mytorch_seconds", "torch_seconds")
         return [
@@ -82,11 +84,10 @@ def run_twin(
 ) -> dict[str, Any]:
     """Train a recipe with mytorch and with PyTorch over the same batches; write both curves and their difference.
 
-    Dropout is off, since the two draw their random numbers differently. A plateau is one of the training loss here.
-    steps: how many; the recipe's epochs without.
-    Into `out`: twin.csv (a row a step), twin.png, twin.json (the largest difference, the time and accuracy of each) and
-    recipe.yaml. Raises FacesError for an `out` that exists, a dtype that is none, data that cannot be read, and losses
-    that are no longer finite.
+    Dropout is off, because the two draw their random numbers differently. A plateau schedule watches the training loss
+    here. steps: how many; by default all epochs of the recipe. Writes to `out`: twin.csv (one row per step), twin.png,
+    twin.json (the largest difference, the time and accuracy of each) and recipe.yaml. Raises FacesError for an `out`
+    that exists, an unknown dtype, data that cannot be read, and losses that are not finite.
     """
     folder = Path(out)
     if dtype not in DTYPES:
@@ -99,7 +100,7 @@ def run_twin(
     total = len(batches) * recipe.epochs if steps is None else min(steps, len(batches) * recipe.epochs)
     ours = MytorchLearner(recipe, len(faces.names), len(batches), DTYPES[dtype])
     theirs = TorchTwin(ours, recipe.optimizer)
-    say(f"{recipe.model.name} in {dtype}, {total} steps of {recipe.batch_size} pictures, mytorch and torch in turn")
+    say(f"{recipe.model.name} in {dtype}, {total} steps of {recipe.batch_size} images, mytorch and torch alternating")
     comparison = _train_both(ours, theirs, batches, total)
     result = _summarize(comparison, dtype, recipe) | _validation_accuracies(ours, theirs, validation, recipe)
     with new_folder(folder) as made:
@@ -112,28 +113,14 @@ def run_twin(
         f"(first five steps: {result['largest_difference_first_5']:.1e})"
     )
     say(f"validation top-1: mytorch {result['mytorch_top1']:.1%}, torch {result['torch_top1']:.1%}")
-    say(f"seconds a step (median): mytorch {result['mytorch_step']:.3f}, torch {result['torch_step']:.3f}")
-    say(f"written to {folder}: twin.png, twin.csv, twin.json")
+    say(f"seconds per step (median): mytorch {result['mytorch_step']:.3f}, torch {result['torch_step']:.3f}")
+    say(f"wrote {folder}: twin.png, twin.csv, twin.json")
     return result
-
-
-def build_torch_optimizer(network: torch.nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
-    """The optimiser that a recipe names, PyTorch's."""
-    rates: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
-    match settings.name:
-        case "sgd":
-            return torch.optim.SGD(
-                network.parameters(), momentum=settings.momentum, nesterov=settings.nesterov, **rates
-            )
-        case "adam":
-            return torch.optim.Adam(network.parameters(), **rates)
-        case "adamw":
-            return torch.optim.AdamW(network.parameters(), **rates)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # as in training: the loss shows it
 def _train_both(ours: MytorchLearner, theirs: TorchTwin, batches: Batches, total: int) -> TwinComparison:
-    """Both over the same batches, in turn."""
+    """Train both on the same batches, alternating."""
     comparison = TwinComparison()
     with track("twins", total, "steps") as advance:
         for done, batch in zip(range(1, total + 1), _stream(batches), strict=False):
@@ -179,7 +166,7 @@ def _validation_accuracies(
 
 
 def _stream(batches: Batches) -> Iterator[Batch]:
-    """Epoch after epoch, without end."""
+    """Yield the batches of epoch after epoch, endlessly."""
     epoch = 0
     while True:
         yield from batches.epoch(epoch)
@@ -187,5 +174,5 @@ def _stream(batches: Batches) -> Iterator[Batch]:
 
 
 def _tensor(pixels: np.ndarray) -> torch.Tensor:
-    """As PyTorch's users have it: (N, C, H, W) in its default layout."""
+    """Return an array as PyTorch users have it: (N, C, H, W) in the default memory order."""
     return torch.from_numpy(np.ascontiguousarray(pixels))

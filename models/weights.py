@@ -82,6 +82,23 @@ def _tensors(content: object, path: Path) -> dict[str, Tensor]:
     return state
 
 
+def refuse_unusable(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    """Raise ValueError for weights that no training leaves: not floating point, not finite, or all zero.
+
+    own: the tensors of the network that the weights are for; names that it does not have are not looked at.
+    """
+    for name, tensor in state.items():
+        if name not in own or not own[name].is_floating_point():
+            continue
+        if not tensor.is_floating_point():
+            raise ValueError(f"{name} is {str(tensor.dtype).removeprefix('torch.')}, expected floating point")
+        if not tensor.isfinite().all():
+            raise ValueError(f"{name} holds {int((~tensor.isfinite()).sum()):,} values that are not finite")
+    matrices = [tensor for name, tensor in state.items() if name in own and tensor.ndim > 1 and tensor.numel()]
+    if matrices and not any(tensor.any() for tensor in matrices):
+        raise ValueError("all weights are zero")
+
+
 def load_weights(
     module: nn.Module, state: Mapping[str, Tensor], name: str = "the network", classifier: Iterable[str] = ()
 ) -> list[str]:
@@ -125,5 +142,9 @@ def load_weights(
             f"these are not the weights of {name}: {'; '.join(wrong)}; of its {len(own)} tensors, "
             f"{fit} fit: name the network that the file was made for"
         )
+    try:
+        refuse_unusable(own, state)
+    except ValueError as error:
+        raise ValueError(f"these weights of {name} are damaged: {error}; fetch or train them again") from error
     module.load_state_dict(state, strict=False)
     return notes

@@ -59,12 +59,13 @@ def _torch_step(
     import torch
 
     from experiments.bench.devices import open_device
-    from experiments.twin import build_torch_optimizer
+    from experiments.training.torch_stages import build_torch_optimizer
     from models.twin import twin
 
     device = open_device(name)
     network, loss = device.module(twin(learner.network), backend), twin(learner.loss)
-    optimizer = build_torch_optimizer(network, recipe.optimizer)
+    group = {"params": list(network.parameters()), "weight_decay": recipe.optimizer.weight_decay}
+    optimizer = build_torch_optimizer([group], recipe.optimizer)
     x, target = device.theirs(pixels, backend), torch.from_numpy(labels).to(name)
 
     def step() -> float:

@@ -91,11 +91,7 @@ def train(
     if isinstance(loaded.model, TransferModel):
         from experiments.training.torch_trainer import TrainOptions, train_torch
 
-        if device is not None:
-            from experiments.inference.model import choose_device
-
-            os.environ["ACCELERATE_TORCH_DEVICE"] = str(choose_device(device))  # Accelerate takes it from here
-        train_torch(loaded, data, out, resume, TrainOptions(workers, tensorboard))
+        train_torch(loaded, data, out, resume, TrainOptions(workers, tensorboard, device=device))
     else:
         from experiments.training.mytorch_trainer import train_mytorch
 

@@ -63,7 +63,7 @@ def _fit_whitening(embedder: Embedder, cohort: Path, options: EmbedOptions) -> t
         raise FacesError(f"{cohort}: no images in it or its folders; expected images of other people")
     images, remarks, _ = read_faces(embedder, [paths[n] for n in chosen], options)
     embeddings = embedder.embed(images, options.flip, options.zooms)
-    return Whitening.of(embeddings), len(chosen), [f"cohort: {remark}" for remark in remarks]
+    return Whitening.fit(embeddings), len(chosen), [f"cohort: {remark}" for remark in remarks]
 
 
 def verification_metrics(scored: ScoredPairs, fars: Sequence[float] = FARS, rounds: int = 1000) -> dict[str, Any]:

@@ -1,14 +1,9 @@
-"""A network that turns aligned faces into embeddings: a run's, or a backbone with weights from a file, frozen.
+"""Networks that turn aligned faces into embeddings: a run's, or a frozen backbone with weights from a file.
 
-A frozen network has a folder, too, as a run has: `network.json` says what it is, and thresholds are stored beside it.
-So wherever a command takes a run, it takes that folder.
+A frozen network has a folder like a run's: `network.json` says what it is, and thresholds are stored next to it. So
+that folder can be given wherever a command takes a run.
 
-Embeddings made fit for another kind of picture: centred and whitened by pictures of other people, without names.
-
-A network trained on one collection spreads the faces of another unevenly: some directions tell of the collection (its
-light, its crops) and outweigh those that tell of the person. Dividing each direction by its spread over a cohort of
-that collection evens them (Jegou and Chum 2012, "Negative evidences and co-occurrences in image retrieval", section 3).
-No pair and no name is used.
+Embeddings can be adapted to another kind of image by whitening with images of other people, without labels.
 """
 
 import hashlib
@@ -33,11 +28,15 @@ from models.backbones import build_backbone, find_backbone
 
 NETWORK_FILE = "network.json"
 BATCH_SIZE = {"cpu": 16, "cuda": 256}
-"""Pictures at a time: on a processor, few enough that what passes between layers stays in its cache."""
+"""Images per forward pass: on a CPU few enough for the activations to stay in its cache."""
+
+
+RIDGE = 0.5
+"""Added to the variance of each direction, as a fraction of the mean variance, because few images estimate it badly."""
 
 
 class FrozenNetwork(Record):
-    """What `network.json` says: the backbone's name, its weights' file, and a hash of them."""
+    """network.json: the backbone's name, the file of its weights, and a hash of them."""
 
     backbone: str
     weights: str
@@ -46,11 +45,12 @@ class FrozenNetwork(Record):
 
 @dataclass(frozen=True)
 class Embedder:
-    """title: the network in words. folder: where what belongs to it is stored. fingerprint: a hash of its weights.
+    """A network that embeds.
 
-    size: (height, width) of its pictures. vectors: pictures (N, H, W, 3) uint8 and whether to add the mirror image's
-    embedding, to embeddings (N, D) float32 of length 1. source: of a frozen network, the backbone's name and the file.
-    preparation: how the images that a run learned from were prepared, where it recorded that.
+    title: its name for people. folder: where its thresholds are stored. fingerprint: a hash of its weights. size:
+    (height, width) of its images. vectors: function from images (N, H, W, 3) uint8, and whether to add the mirror
+    image's embedding, to embeddings (N, D) float32 of length 1. source: for a frozen network, the backbone's name and
+    the file of its weights. preparation: how the images that a run learned from were prepared, if recorded.
     """
 
     title: str
@@ -62,9 +62,10 @@ class Embedder:
     preparation: Preparation | None = None
 
     def embed(self, images: np.ndarray, flip: bool = True, zooms: Sequence[float] = (1.0,)) -> np.ndarray:
-        """Embeddings (N, D) of length 1, of pictures (N, H, W, 3) uint8.
+        """Return embeddings (N, D) of length 1, of images (N, H, W, 3) uint8.
 
-        flip: the mirror image's is added. zooms: so are those of the picture's middle, enlarged by each factor.
+        flip: adds the mirror image's. zooms: adds those of the image's center, enlarged by each factor. Raises
+        FacesError where they are zero or not finite.
         """
         views = (images if zoom == 1 else np.stack([zoom_center(image, zoom) for image in images]) for zoom in zooms)
         return normalize_embeddings(np.sum([self.vectors(view, flip) for view in views], axis=0))
@@ -72,14 +73,14 @@ class Embedder:
     def embed_files(
         self, paths: Sequence[Path], flip: bool = True, zooms: Sequence[float] = (1.0,), chunk: int = 4096
     ) -> np.ndarray:
-        """Embeddings (N, D) of picture files of aligned faces, however many: `chunk` are in memory at a time."""
+        """Return embeddings (N, D) of image files of aligned faces, with `chunk` images in memory at a time."""
         starts = range(0, len(paths), chunk)
         parts = (load_images(paths[start : start + chunk], self.size, "crop") for start in starts)
         return np.concatenate([self.embed(images, flip, zooms) for images in parts])
 
 
 def open_embedder(folder: str | os.PathLike[str]) -> Embedder:
-    """The network of a run, or of a folder that `frozen` made. Raises FacesError for any other folder or network."""
+    """Open the network of a run, or of a folder made by `save_frozen_network`. Raises FacesError for anything else."""
     path = Path(folder)
     if (path / NETWORK_FILE).is_file():
         known = FrozenNetwork.read(path / NETWORK_FILE, f"make {path} again with `faces verify --backbone`")
@@ -97,7 +98,7 @@ def open_embedder(folder: str | os.PathLike[str]) -> Embedder:
         )
     trained = TrainedModel.open(path)
     if not isinstance(trained, TrainedFaceNet):
-        raise FacesError(f"{path}: a network of mytorch, without embeddings: give a run of a PyTorch backbone")
+        raise FacesError(f"{path}: a network of mytorch, which has no embeddings: give a run of a PyTorch backbone")
     preparation = trained.run.preparation()
     return Embedder(path.name, path, hash_weights(trained.network), trained.size, trained.embed, None, preparation)
 
@@ -111,7 +112,7 @@ def _is_backbone(name: str) -> bool:
 
 
 def open_frozen_backbone(backbone: str, weights: str | os.PathLike[str], folder: Path | None = None) -> Embedder:
-    """A backbone with weights, as they are. Raises FacesError where they are not to be had, or another network's."""
+    """Open a backbone with its weights, unchanged. Raises FacesError where they are missing or another network's."""
     keep_freed_memory()
     try:
         known = find_backbone(backbone, str(weights))
@@ -140,7 +141,7 @@ def open_frozen_backbone(backbone: str, weights: str | os.PathLike[str], folder:
 
 
 def save_frozen_network(embedder: Embedder) -> None:
-    """Say in a frozen network's folder what it is, so that `open_embedder` opens it; of a run, do nothing."""
+    """Write network.json into a frozen network's folder, so that `open_embedder` opens it; does nothing for a run."""
     if embedder.source and embedder.folder:
         backbone, weights = embedder.source
         known = FrozenNetwork(backbone=backbone, weights=weights, fingerprint=embedder.fingerprint)
@@ -148,7 +149,7 @@ def save_frozen_network(embedder: Embedder) -> None:
 
 
 def hash_weights(network: nn.Module) -> str:
-    """A hash of a network's weights, by name, shape and value: the same wherever and in whatever file they lie."""
+    """Return a hash of a network's weights, by name, shape and value: the same in whatever file they are stored."""
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(network.state_dict().items()):
         if not name.endswith("num_batches_tracked"):
@@ -159,7 +160,7 @@ def hash_weights(network: nn.Module) -> str:
 
 
 def zoom_center(image: np.ndarray, zoom: float) -> np.ndarray:
-    """The middle of a picture (H, W, 3) uint8, enlarged by `zoom`, at least 1, to the picture's size."""
+    """Return the center of an image (H, W, 3) uint8, enlarged by `zoom`, at least 1, to the image's size."""
     if zoom == 1:
         return image
     height, width = image.shape[:2]
@@ -169,10 +170,12 @@ def zoom_center(image: np.ndarray, zoom: float) -> np.ndarray:
 
 
 def normalize_embeddings(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (N, D) at length 1, float32. Raises FacesError where one is zero or no number."""
+    """Return vectors (N, D) scaled to length 1, float32. Raises FacesError where one is zero or not finite."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (np.isfinite(lengths).all() and (lengths > 0).all()):
-        raise FacesError("an embedding is zero or not finite: did the network diverge?")
+        raise FacesError(
+            "an embedding is zero or not finite: the network's weights are damaged, or its training diverged"
+        )
     return (vectors / lengths).astype(np.float32)
 
 
@@ -180,32 +183,35 @@ def _device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-RIDGE = 0.5
-"""Added to the variance of each direction, as a share of the mean variance: what few pictures know of it is rough."""
-
-
 @dataclass(frozen=True, eq=False)
 class Whitening:
-    """mean: (D,); matrix: (D, D), by which centred embeddings are multiplied from the right."""
+    """Centers embeddings and divides each direction by its spread over a cohort of other people.
+
+    A network trained on one collection spreads the faces of another unevenly: some directions reflect the collection
+    (its light, its crops) and outweigh those that reflect the person. Dividing by the spread evens them. Jegou and Chum
+    2012, "Negative evidences and co-occurrences in image retrieval", section 3. No pair and no label is used.
+
+    mean: (D,). matrix: (D, D), by which centered embeddings are multiplied from the right.
+    """
 
     mean: np.ndarray
     matrix: np.ndarray
 
     @classmethod
-    def of(cls, cohort: np.ndarray, ridge: float = RIDGE) -> "Whitening":
-        """Learn from a cohort's embeddings (C, D), length 1. Raises FacesError for one smaller than D."""
+    def fit(cls, cohort: np.ndarray, ridge: float = RIDGE) -> "Whitening":
+        """Fit to a cohort's embeddings (C, D) of length 1. Raises FacesError for a cohort no larger than D."""
         count, length = cohort.shape
         if count <= length:
             raise FacesError(
-                f"a cohort of {count} pictures cannot say how {length} numbers vary: give more than {length}, better "
-                "several times that"
+                f"a cohort of {count} images is too small for embeddings of length {length}: give more than "
+                f"{length}, better several times as many"
             )
         wide = cohort.astype(np.float64)
         variances, directions = np.linalg.eigh(np.cov(wide.T))
         if not variances[-1] > 1e-9:
-            raise FacesError("the cohort's pictures are all alike: give pictures of many people")
+            raise FacesError("the cohort's images are all alike: give images of many people")
         return cls(wide.mean(0), directions / np.sqrt(variances + ridge * variances.mean()))
 
     def __call__(self, embeddings: np.ndarray) -> np.ndarray:
-        """Embeddings (N, D) centred, whitened, and brought to length 1 again."""
+        """Return embeddings (N, D) centered, whitened, and scaled to length 1 again."""
         return normalize_embeddings((embeddings.astype(np.float64) - self.mean) @ self.matrix)

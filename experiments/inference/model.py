@@ -1,6 +1,7 @@
 """A trained run, ready to use: its network with the best weights, and the people it knows."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +18,14 @@ from experiments.run import Run
 from experiments.training.build_model import build_face_net
 from experiments.training.mytorch_learner import EVALUATION_BATCH, build_mytorch_network, predict_logits
 from experiments.training.torch_checkpoint import load_network_weights
+from experiments.training.torch_learner import choose_device
+from models.weights import refuse_unusable
 from mytorch import CheckpointError, load
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The network of a run, mytorch's or PyTorch's, its recipe, and its people by label."""
+    """The network of a run, of mytorch or of PyTorch, with its recipe and its people by label."""
 
     run: Run
     recipe: Recipe
@@ -31,9 +34,9 @@ class TrainedModel:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], device: str | None = None) -> "TrainedModel":
-        """The best network of a run. Raises FacesError where the folder is no run, or its weights cannot be read.
+        """Open a run with its best weights. Raises FacesError for a folder that is no run, or unusable weights.
 
-        device: "cpu", "cuda" or "cuda:1", of a network of PyTorch; the GPU where there is one, unless told.
+        device: "cpu", "cuda" or "cuda:1", for a network of PyTorch; by default the GPU where there is one.
         """
         run = Run.open(folder)
         recipe, classes = run.recipe(), run.classes()
@@ -43,16 +46,20 @@ class TrainedModel:
             return TrainedFaceNet(run, recipe, classes, network.to(choose_device(device)).eval())
         ours = build_mytorch_network(recipe.model, len(classes)).eval()
         try:
-            ours.load_state_dict(load(run.best_weights)[0])
+            arrays = load(run.best_weights)[0]
+            refuse_unusable(_as_tensors(ours.state_dict()), _as_tensors(arrays))
+            ours.load_state_dict(arrays)
         except CheckpointError as error:
             raise FacesError(str(error)) from error
         except ValueError as error:
-            raise FacesError(f"{run.best_weights}: {error}\nwere these weights moved here from another run?") from error
+            raise FacesError(
+                f"{run.best_weights}: {error}\nwere these weights moved here from another run, or damaged?"
+            ) from error
         return cls(run, recipe, classes, ours)
 
     @property
     def size(self) -> tuple[int, int]:
-        """The (height, width) that pictures must have."""
+        """The (height, width) that images must have."""
         return self.recipe.data.size
 
     def logits(self, images: np.ndarray) -> np.ndarray:
@@ -60,19 +67,13 @@ class TrainedModel:
 
         Raises FacesError where they are not finite.
         """
-        found = self._in_chunks("predicting", images, self._logits)
-        if bad := int((~np.isfinite(found).all(1)).sum()):
-            raise FacesError(
-                f"{self.run.folder}: the network's answers to {bad} of {len(found)} images are not finite: its weights "
-                "are damaged, or its training diverged; train it again"
-            )
-        return found
+        return self._refuse_infinite(self._in_chunks("predicting", images, self._logits), "answers to")
 
     def embed(self, images: np.ndarray, flip: bool = True) -> np.ndarray:
-        """Embeddings (N, D) of length one, of pictures (N, H, W, 3) uint8 at the recipe's size.
+        """Return embeddings (N, D) of length one, of images (N, H, W, 3) uint8 at the recipe's size.
 
-        flip: each picture's is added to its mirror image's, and brought to length one again. Raises FacesError for a
-        network of mytorch, which has none.
+        flip: each image's is added to its mirror image's, and normalized again. Raises FacesError for a network of
+        mytorch, which has none, and where they are not finite.
         """
         raise FacesError(
             f"{self.run.folder}: {self.recipe.model.name} is a classifier of mytorch without embeddings; expected "
@@ -82,7 +83,15 @@ class TrainedModel:
     def _logits(self, chunk: np.ndarray) -> np.ndarray:
         return predict_logits(self.network, normalize_images(chunk, self.recipe.data))
 
-    def _in_chunks(self, label: str, images: np.ndarray, function: Any) -> np.ndarray:
+    def _refuse_infinite(self, found: np.ndarray, what: str) -> np.ndarray:
+        if bad := int((~np.isfinite(found).all(1)).sum()):
+            raise FacesError(
+                f"{self.run.folder}: the network's {what} {bad} of {len(found)} images are not finite: its weights "
+                "are damaged, or its training diverged; train it again"
+            )
+        return found
+
+    def _in_chunks(self, label: str, images: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         parts = []
         with track(label, len(images), "images") as advance:
             for start in range(0, len(images), EVALUATION_BATCH):
@@ -96,7 +105,7 @@ class TrainedFaceNet(TrainedModel):
     """A run's network of PyTorch."""
 
     def embed(self, images: np.ndarray, flip: bool = True) -> np.ndarray:
-        """Embeddings (N, D), as `Trained.embed` says."""
+        """Return embeddings (N, D), as described at `TrainedModel.embed`."""
 
         def embed(chunk: np.ndarray) -> np.ndarray:
             pixels = self._pixels(chunk)
@@ -106,7 +115,7 @@ class TrainedFaceNet(TrainedModel):
             return vectors.cpu().numpy()
 
         with torch.inference_mode():
-            return self._in_chunks("embedding", images, embed)
+            return self._refuse_infinite(self._in_chunks("embedding", images, embed), "embeddings of")
 
     def _logits(self, chunk: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -117,12 +126,5 @@ class TrainedFaceNet(TrainedModel):
         return normalize_tensor(images, self.recipe.data, next(self.network.parameters()).device)
 
 
-def choose_device(name: str | None) -> torch.device:
-    """That device, or the GPU where there is one. Raises FacesError for one that is not there."""
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise FacesError(f"--device {name}: {reason}; expected cpu, or a GPU that is there: cuda, cuda:1") from error
-    return device
+def _as_tensors(arrays: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}

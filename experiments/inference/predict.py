@@ -1,8 +1,7 @@
-"""What trained networks say of pictures: one network or several, each picture seen one way or several.
+"""Predictions for images: by one network or an ensemble, of each image as it is or of several views of it.
 
-The same picture seen several ways at test time: its mirror image, and windows of it.
-
-Several runs of the same people as one: opened together, and what they say of pictures on average.
+Views are an image's mirror image and enlarged windows of it (test-time augmentation). An ensemble is several runs of
+the same people, whose probabilities are averaged.
 """
 
 import os
@@ -20,31 +19,35 @@ from experiments.inference.model import TrainedModel
 from experiments.progress import track
 from mytorch.ops.softmax import log_softmax
 
+PathLike = str | os.PathLike[str]
+
 Views = Literal["none", "flip", "zooms", "crops"]
-"""none: the picture alone. flip: and its mirror image. zooms: the whole and two windows in its middle, crops: the whole
-and four windows in its corners, each and its mirror image."""
+"""none: the image alone. flip: and its mirror image. zooms: the image and two windows at its center; crops: the image
+and four windows at its corners; each with its mirror image."""
 
 CORNER_FRACTION = 7 / 8
-"""Share of the height and of the width that a window in a corner shows."""
+"""Fraction of height and width that a window at a corner shows."""
 
 CENTER_FRACTIONS = (0.93, 0.86)
-"""The same of windows in the middle, which keep an aligned face where it was."""
+"""The same for windows at the center, which keep an aligned face where it was."""
+
+IMAGES_PER_CHUNK = 512
+"""Images read and predicted together."""
 
 
 def make_views(images: np.ndarray, how: Views) -> Iterator[np.ndarray]:
-    """Each way of seeing pictures (N, H, W, 3) uint8, in the same shape: one ("none"), two, six or ten ("crops").
+    """Yield each view of images (N, H, W, 3) uint8, in the same shape: one ("none"), two, six or ten ("crops").
 
-    A window is enlarged to the whole's size, so that packed pictures, which have no more pixels to give, serve as well
-    as those in a folder.
+    Windows are enlarged to the size of the image, so packed images, which have no more pixels to give, work as well.
     """
-    for picture in _windows(images, how):
-        yield picture
+    for view in _windows(images, how):
+        yield view
         if how != "none":
-            yield picture[:, :, ::-1]
+            yield view[:, :, ::-1]
 
 
 def _windows(images: np.ndarray, how: Views) -> Iterator[np.ndarray]:
-    """The pictures whole, then enlarged windows of them."""
+    """Yield the images, then enlarged windows of them."""
     yield images
     height, width = images.shape[1:3]
     pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
@@ -54,24 +57,20 @@ def _windows(images: np.ndarray, how: Views) -> Iterator[np.ndarray]:
 
 
 def _boxes(height: int, width: int, how: Views) -> Iterator[tuple[int, int, int, int]]:
-    """Top, left, height and width of each window."""
+    """Yield top, left, height and width of each window."""
     if how == "crops":
         h, w = round(CORNER_FRACTION * height), round(CORNER_FRACTION * width)
         yield from ((top, left, h, w) for top in (0, height - h) for left in (0, width - w))
     if how == "zooms":
-        for share in CENTER_FRACTIONS:
-            h, w = round(share * height), round(share * width)
+        for fraction in CENTER_FRACTIONS:
+            h, w = round(fraction * height), round(fraction * width)
             yield (height - h) // 2, (width - w) // 2, h, w
 
 
-IMAGES_PER_CHUNK = 512
-"""Pictures read and predicted together."""
-
-
 def average_probabilities(logits: Iterable[np.ndarray]) -> np.ndarray:
-    """Logarithm of the mean of the probabilities that several logits (n, classes) stand for.
+    """Return the logarithm of the mean of the probabilities of several logits (n, classes).
 
-    Probabilities, not their logarithms: so a network that is sure and wrong has one voice and no veto.
+    Probabilities are averaged, not their logarithms: so a network that is sure and wrong has one vote and no veto.
     """
     total, count = None, 0
     for one in logits:
@@ -85,9 +84,9 @@ def average_probabilities(logits: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def predict(trained: TrainedModel, images: np.ndarray, how: Views = "none") -> np.ndarray:
-    """Logits (N, classes) of pictures (N, H, W, 3) uint8 at the network's size, or anything indexed like such an array.
+    """Return logits (N, classes) of images (N, H, W, 3) uint8 at the network's size, or anything indexed like them.
 
-    Of several views, the logarithm of their mean probabilities, which serves as logits.
+    Of several views, the logarithm of their mean probabilities, which can be used as logits.
     """
     scores = np.empty((len(images), len(trained.classes)), np.float32)
     with track("predicting", len(images), "images") as advance:
@@ -99,40 +98,12 @@ def predict(trained: TrainedModel, images: np.ndarray, how: Views = "none") -> n
     return scores
 
 
-PathLike = str | os.PathLike[str]
-
-
-def open_ensemble(runs: Sequence[str | os.PathLike[str]], device: str | None = None) -> list[TrainedModel]:
-    """The best networks of runs. Raises FacesError where they know different people, and as `Trained.open` does."""
-    first, *others = trained = [TrainedModel.open(run, device) for run in runs]
-    for other in others:
-        if other.classes != first.classes:
-            lacking, more = set(first.classes) - set(other.classes), set(other.classes) - set(first.classes)
-            differ = [f"{other.run.folder} lacks {_some(lacking)}"] if lacking else []
-            differ += [f"{first.run.folder} lacks {_some(more)}"] if more else []
-            raise FacesError(
-                f"the runs know different people, and cannot be averaged: {'; '.join(differ) or 'their order differs'}"
-            )
-    return trained
-
-
-def folder_per_run(runs: int, folders: PathLike | Sequence[PathLike], option: str) -> list[PathLike]:
-    """The folder that each of so many runs looks into: one folder is for all of them, several are theirs in order.
-
-    Runs may see the same pictures differently, such as cut out more widely. Raises FacesError for another number.
-    """
-    given = [folders] if isinstance(folders, str | os.PathLike) else list(folders)
-    if len(given) not in (1, runs):
-        raise FacesError(f"{option} is given {len(given)} times for {runs} runs: give it once, or once for each run")
-    return given * runs if len(given) == 1 else given
-
-
 def predict_files(
     trained: Sequence[TrainedModel], paths: Sequence[Sequence[Path]], views: Views
 ) -> Iterator[np.ndarray]:
-    """Logits (n, classes) of picture files, some at a time: of 35,000 pictures and 7,000 people all would be 1 GB.
+    """Yield logits (n, classes) of image files, a chunk at a time: of 35,000 images and 7,000 people they take 1 GB.
 
-    paths: for each run, its files of the same pictures. Of several runs, the logarithm of their mean probabilities.
+    paths: for each run, its files of the same images. Of several runs, the logarithm of their mean probabilities.
     """
     count = len(paths[0])
     with track("predicting", count, "images") as advance:
@@ -146,6 +117,34 @@ def predict_files(
             advance(min(part.stop, count), count)
 
 
-def _some(names: set[str]) -> str:
+def open_ensemble(runs: Sequence[PathLike], device: str | None = None) -> list[TrainedModel]:
+    """Open several runs with their best weights.
+
+    Raises FacesError where they know different people, and as `TrainedModel.open` does.
+    """
+    first, *others = trained = [TrainedModel.open(run, device) for run in runs]
+    for other in others:
+        if other.classes != first.classes:
+            lacking, more = set(first.classes) - set(other.classes), set(other.classes) - set(first.classes)
+            differ = [f"{other.run.folder} lacks {_list_some(lacking)}"] if lacking else []
+            differ += [f"{first.run.folder} lacks {_list_some(more)}"] if more else []
+            raise FacesError(
+                f"the runs know different people, and cannot be averaged: {'; '.join(differ) or 'their order differs'}"
+            )
+    return trained
+
+
+def folder_per_run(runs: int, folders: PathLike | Sequence[PathLike], option: str) -> list[PathLike]:
+    """Return the folder that each run reads its images from: one folder for all of them, or one each in order.
+
+    Runs may need differently prepared images, such as wider crops. Raises FacesError for another number of folders.
+    """
+    given = [folders] if isinstance(folders, str | os.PathLike) else list(folders)
+    if len(given) not in (1, runs):
+        raise FacesError(f"{option} is given {len(given)} times for {runs} runs: give it once, or once for each run")
+    return given * runs if len(given) == 1 else given
+
+
+def _list_some(names: set[str]) -> str:
     listed = ", ".join(sorted(names)[:3])
     return f"{listed} and {len(names) - 3} more" if len(names) > 3 else listed

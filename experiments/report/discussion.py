@@ -121,7 +121,7 @@ def _lead(study: Study, best: Family) -> list[Block]:
         verdict = describe_spread(gap, max(spreads))
     elif len(intervals) == 2:
         verdict = describe_intervals(*intervals)
-    elif best.first.environment.pictures != second.first.environment.pictures:
+    elif best.first.environment.images != second.first.environment.images:
         verdict = "They were validated on different images."
     else:
         verdict = "Without several seeds or intervals of both, this may be chance."
@@ -134,7 +134,7 @@ def _single_differences(study: Study) -> list[Block]:
     for place, one in enumerate(study.ranked):
         for other in study.ranked[place + 1 :]:
             changed = _difference(one.first, other.first)
-            if changed and one.first.environment.pictures == other.first.environment.pictures:
+            if changed and one.first.environment.images == other.first.environment.images:
                 rows.append(_difference_row(one, other, changed))
     if not rows:
         return [paragraph("No two recipes differ in a single group of settings, so no difference has one known cause.")]

@@ -10,18 +10,9 @@ from PIL import Image
 from experiments.config.model_settings import TransferModel
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
-from experiments.run import Run
-from experiments.tools.stored import (
-    Environment,
-    EvaluationMetrics,
-    RunMetrics,
-    VerificationMetrics,
-    file_inside,
-    read_history,
-    read_metrics,
-    read_stored,
-    read_table,
-)
+from experiments.files import file_inside, read_stored
+from experiments.run import Run, RunEnvironment, RunMetrics
+from experiments.tools.stored import EvaluationMetrics, VerificationMetrics, read_history, read_table
 from experiments.training.schedule import next_epoch
 
 
@@ -103,7 +94,7 @@ class RunFacts:
     run: Run
     recipe: Recipe
     people: list[str]
-    environment: Environment
+    environment: RunEnvironment
     metrics: RunMetrics
     history: list[dict[str, Any]]
     anatomy: Anatomy | None
@@ -142,15 +133,14 @@ class RunFacts:
 def read_run(folder: str | os.PathLike[str]) -> RunFacts:
     """Read a run's folder. Raises FacesError where it is none, no epoch is done, or a file in it cannot be read."""
     run = Run.open(folder)
-    metrics, history = read_metrics(run), read_history(run)
+    metrics, history = run.metrics(), read_history(run)
     for name in ("recipe.yaml", "classes.json", run.best_weights.name):
         file_inside(run.folder, name)
-    environment = read_stored(Environment, run.folder, "environment.json", "remove the file to report without it")
     return RunFacts(
         run=run,
         recipe=run.recipe(),
         people=run.classes(),
-        environment=environment or Environment(),
+        environment=run.environment(),
         metrics=metrics,
         history=history,
         anatomy=_read_anatomy(run),

@@ -114,7 +114,7 @@ class Study:
     @property
     def same_images(self) -> bool:
         """Whether all learned from the same images, and so validated on the same."""
-        return len({run.environment.pictures for run in self.runs}) == 1
+        return len({run.environment.images for run in self.runs}) == 1
 
     def family_index(self, run: RunFacts) -> int:
         """Return the place of a run's recipe, from 0, which decides its color."""
@@ -133,7 +133,7 @@ def _group(runs: Sequence[RunFacts]) -> list[Family]:
     """Group runs by recipe and images, the best mean top-1 first; in a family, by seed."""
     found: dict[tuple[str, str], list[RunFacts]] = {}
     for run in runs:
-        key = repr(run.recipe.model_dump(exclude={"seed", "about"})), run.environment.pictures
+        key = repr(run.recipe.model_dump(exclude={"seed", "about"})), run.environment.images
         found.setdefault(key, []).append(run)
     groups = [Family(sorted(group, key=lambda run: (run.recipe.seed, run.name))) for group in found.values()]
     return sorted(groups, key=lambda group: -1.0 if (top1 := group.top1()) is None else top1, reverse=True)

@@ -19,7 +19,6 @@ from experiments.files import write_csv, write_text
 from experiments.inference.model import TrainedModel
 from experiments.plots.training import plot_trade_offs
 from experiments.progress import console, format_duration, say
-from experiments.tools.stored import read_metrics
 from mytorch import nn as ours
 from mytorch import summary
 
@@ -115,7 +114,7 @@ def name_runs(folders: Sequence[str | os.PathLike[str]]) -> list[str]:
 def _row(folder: str | os.PathLike[str], name: str) -> tuple[dict[str, Any], str]:
     """A run's metrics, and the fingerprint of the images that it learned from."""
     trained = TrainedModel.open(folder)
-    metrics, costs = read_metrics(trained.run), cost(trained)
+    metrics, costs = trained.run.metrics(), cost(trained)
     row = {
         **metrics.model_dump(),
         "run": name,

@@ -20,7 +20,7 @@ from experiments.config.recipe import Recipe
 from experiments.data.dataset import CachedSplitReader, SplitReader
 from experiments.data.folders import identity_root
 from experiments.errors import DivergenceError, FacesError
-from experiments.files import read_json, refuse_inside, write_csv, write_text
+from experiments.files import refuse_inside, write_csv, write_text
 from experiments.plots.training import plot_importances, plot_search_history
 from experiments.progress import say
 from experiments.run import Run
@@ -240,7 +240,7 @@ class Search:
 
         try:
             run = _train(recipe, self.data, self._folder(trial.number), report, self.read)
-            self.study.tell(trial, read_json(run.metrics_file)["top1"])
+            self.study.tell(trial, run.metrics().top1)
         except optuna.TrialPruned:
             say("  cut short: earlier trials were better after as many epochs")
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)

@@ -1,39 +1,18 @@
-"""The state of a training run in one safetensors file: weights, optimiser, schedule, and how far it is."""
+"""The state of a mytorch training run in one safetensors file: weights, optimizer, schedule and progress."""
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from experiments.errors import FacesError
 from experiments.training.mytorch_learner import MytorchLearner
+from experiments.training.schedule import TrainingProgress
 from mytorch import CheckpointError, load, save
 
 
-@dataclass
-class TrainingProgress:
-    """How far a run is. history: a row for each epoch done; best: the row of the best one."""
-
-    history: list[dict[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def epoch(self) -> int:
-        """Epochs done."""
-        return len(self.history)
-
-    @property
-    def best(self) -> dict[str, Any]:
-        """The row with the highest validation accuracy, the first of several; the last where nothing validates."""
-        if self.history[-1]["top1"] is None:
-            return self.history[-1]
-        return max(self.history, key=lambda row: row["top1"])
-
-
 def save_mytorch_checkpoint(path: Path, learner: MytorchLearner, progress: TrainingProgress) -> None:
-    """Write all that an unbroken run would know at this point; whole or not at all."""
+    """Write everything that an uninterrupted run would know at this point, whole or not at all."""
     optimizer = learner.optimizer.state_dict()
     arrays = {f"network.{name}": array for name, array in learner.network.state_dict().items()}
     scalars = []
@@ -49,7 +28,7 @@ def save_mytorch_checkpoint(path: Path, learner: MytorchLearner, progress: Train
 
 
 def load_mytorch_checkpoint(path: Path, learner: MytorchLearner) -> TrainingProgress:
-    """Put a learner where `save_state` left one. Raises FacesError where the file is not such a state."""
+    """Put a learner where `save_mytorch_checkpoint` left one. Raises FacesError for a file that is not such a state."""
     try:
         arrays, notes = load(path)
         saved = json.loads(notes["training"])
@@ -61,13 +40,15 @@ def load_mytorch_checkpoint(path: Path, learner: MytorchLearner) -> TrainingProg
         ]
         learner.optimizer.load_state_dict({"state": states, "param_groups": optimizer["param_groups"]})
         learner.rate.load_state_dict(saved["rate"])
-        return TrainingProgress(**saved["progress"])
+        progress = TrainingProgress(**saved["progress"])
+        progress.history = [dict(row) for row in progress.history]
     except CheckpointError as error:
         raise FacesError(str(error)) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise FacesError(
-            f"{path}: not a checkpoint of this run ({error}); start the run anew in another folder"
+            f"{path}: not a checkpoint of this run ({error}); start the run again in another folder"
         ) from error
+    return progress
 
 
 def _under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

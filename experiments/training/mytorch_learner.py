@@ -1,4 +1,4 @@
-"""A network that learns: mytorch's, with its optimiser, schedule and loss as a recipe has them."""
+"""A mytorch network in training, with the optimizer, schedule and loss of its recipe."""
 
 from typing import Any
 
@@ -13,16 +13,44 @@ from mytorch import manual_seed, no_grad, optim
 from mytorch.nn import CrossEntropyLoss, Sequential
 
 EVALUATION_BATCH = 64
+"""Images per forward pass where nothing is learned."""
+
+
+class MytorchLearner:
+    """A mytorch network in training."""
+
+    def __init__(self, recipe: Recipe, classes: int, steps_per_epoch: int, dtype: type = np.float32):
+        manual_seed(recipe.seed)
+        self.network = build_mytorch_network(recipe.mytorch_model, classes).to(dtype)
+        self.network[0].needs_input_grad = False  # the gradient of the pixels is never used
+        self.loss = CrossEntropyLoss(recipe.label_smoothing)
+        self.optimizer = build_mytorch_optimizer(self.network, recipe.optimizer)
+        self.rate = LearningRateSchedule(self.optimizer, recipe.schedule, steps_per_epoch, recipe.epochs)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        return self.optimizer.param_groups[0]["lr"]
+
+    def step(self, pixels: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+        """Train on a batch; return its loss and its logits, both from before the step."""
+        logits = self.network(pixels)
+        loss = self.loss(logits, labels)
+        self.network.zero_grad()
+        self.network.backward(self.loss.backward())
+        self.optimizer.step()
+        self.rate.after_step()
+        return loss, logits
 
 
 def build_mytorch_network(model: ScratchModel, classes: int) -> Sequential:
-    """The network that a recipe names."""
+    """Return the network that a recipe names."""
     builder = {"face_cnn": face_cnn, "small_resnet": small_resnet}[model.name]
     return builder(classes, model.widths, model.depth, model.dropout)
 
 
 def build_mytorch_optimizer(network: Sequential, settings: OptimizerSettings) -> optim.Optimizer:
-    """The optimiser that a recipe names, over all of a network."""
+    """Return the optimizer that a recipe names, for all parameters of a network."""
     rates: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
     match settings.name:
         case "sgd":
@@ -34,11 +62,11 @@ def build_mytorch_optimizer(network: Sequential, settings: OptimizerSettings) ->
 
 
 class LearningRateSchedule:
-    """A recipe's schedule, whatever the step it counts in."""
+    """A recipe's schedule, whether it counts steps, epochs or losses."""
 
-    def __init__(self, optimizer: optim.Optimizer, settings: ScheduleSettings, steps_an_epoch: int, epochs: int):
+    def __init__(self, optimizer: optim.Optimizer, settings: ScheduleSettings, steps_per_epoch: int, epochs: int):
         self.by_step = self.by_epoch = self.by_loss = None
-        total = steps_an_epoch * epochs
+        total = steps_per_epoch * epochs
         match settings.name:
             case "cosine":
                 self.by_step = optim.CosineWithWarmup(optimizer, total, int(settings.warmup * total), settings.least)
@@ -48,58 +76,31 @@ class LearningRateSchedule:
                 self.by_loss = optim.ReduceLROnPlateau(optimizer, "min", settings.gamma, settings.patience)
 
     def after_step(self) -> None:
-        """A batch is done."""
+        """Count a batch."""
         if self.by_step:
             self.by_step.step()
 
     def after_epoch(self, validation_loss: float) -> None:
-        """An epoch is done."""
+        """Count an epoch."""
         if self.by_epoch:
             self.by_epoch.step()
         if self.by_loss:
             self.by_loss.step(validation_loss)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint needs."""
+        """Return what a checkpoint needs."""
         active = self.by_step or self.by_epoch or self.by_loss
         return active.state_dict() if active else {}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Go on from a state_dict."""
+        """Continue from a state_dict."""
         active = self.by_step or self.by_epoch or self.by_loss
         if active:
             active.load_state_dict(saved)
 
 
-class MytorchLearner:
-    """A mytorch network in training."""
-
-    def __init__(self, recipe: Recipe, classes: int, steps_an_epoch: int, dtype: type = np.float32):
-        manual_seed(recipe.seed)
-        self.network = build_mytorch_network(recipe.mytorch_model, classes).to(dtype)
-        self.network[0].needs_input_grad = False  # how to change the pixels is nobody's question
-        self.loss = CrossEntropyLoss(recipe.label_smoothing)
-        self.optimizer = build_mytorch_optimizer(self.network, recipe.optimizer)
-        self.rate = LearningRateSchedule(self.optimizer, recipe.schedule, steps_an_epoch, recipe.epochs)
-
-    @property
-    def lr(self) -> float:
-        """The learning rate of the next step."""
-        return self.optimizer.param_groups[0]["lr"]
-
-    def step(self, pixels: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-        """One step of training on a batch: its loss and its logits, both from before the step."""
-        logits = self.network(pixels)
-        loss = self.loss(logits, labels)
-        self.network.zero_grad()
-        self.network.backward(self.loss.backward())
-        self.optimizer.step()
-        self.rate.after_step()
-        return loss, logits
-
-
 def predict_logits(network: Sequential, pixels: np.ndarray) -> np.ndarray:
-    """Logits (n, classes) in evaluation mode; the network comes back in the mode it was in."""
+    """Return logits (n, classes) in evaluation mode; the network's mode is restored."""
     training = network.training
     network.eval()
     with no_grad():

@@ -1,4 +1,4 @@
-"""Class means of embeddings: a classifier without training, or a start for one with."""
+"""Class means of embeddings: a classifier without training, or a start for one with it."""
 
 import torch
 from torch import Tensor, nn
@@ -7,38 +7,71 @@ from torch.nn import functional as F
 from experiments.config.recipe import Recipe
 from experiments.data.dataset import Faces
 from experiments.data.loader import EpochLoader, ShardedBatches, normalize_tensor
+from experiments.errors import FacesError
 from experiments.progress import track
 from models.face_net import FaceNet
 from models.prototypes import Prototypes
 
 
+def starts_from_prototypes(recipe: Recipe) -> bool:
+    """Return whether a recipe's head consists of class means, or starts with them."""
+    head = recipe.torch_model.head
+    return head.name == "prototypes" or getattr(head, "start", "random") == "prototypes"
+
+
+def init_head_from_prototypes(network: FaceNet, faces: Faces, recipe: Recipe, workers: int) -> None:
+    """Give the network's head the class means of the training images.
+
+    Raises FacesError where the embeddings are not finite or a person has no readable image.
+    """
+    head, settings = network.head, recipe.torch_model.head
+    vectors, labels = embed_images(network, faces, recipe, workers)
+    trim, nearest = getattr(settings, "trim", 0.0), getattr(settings, "nearest", 0.0)
+    try:
+        means = fit_prototypes(vectors, labels, len(faces.names), trim, nearest)
+    except ValueError as error:
+        raise FacesError(f"class means of the training images: {error}") from error
+    if isinstance(head, Prototypes):
+        head.load_state_dict(means.state_dict())
+    elif isinstance(weight := getattr(head, "weight", None), nn.Parameter):
+        with torch.no_grad():
+            weight.copy_(means.means)
+
+
 @torch.inference_mode()
 def embed_images(network: FaceNet, faces: Faces, recipe: Recipe, workers: int) -> tuple[Tensor, Tensor]:
-    """Embeddings (N, D) of pictures, each with its mirror image's, and labels (N,), on the network's device.
+    """Return embeddings (N, D) of images, each added to its mirror image's, and labels (N,), on the network's device.
 
-    Pictures that cannot be read are left out where the recipe skips them; else FacesError names the first.
+    Images that cannot be read are left out where the recipe skips them; otherwise FacesError names the first. Raises
+    FacesError for embeddings that are not finite.
     """
     device, found, labels = next(network.parameters()).device, [], []
     loader = EpochLoader(ShardedBatches(faces, recipe, training=False), workers)
     network.eval()
     with track("embedding", len(faces), "images") as advance:
-        for share in loader.epoch(0):
-            pixels = normalize_tensor(share.images, recipe.data, device, recipe.training.channels_last)
+        for shard in loader.epoch(0):
+            pixels = normalize_tensor(shard.images, recipe.data, device, recipe.training.channels_last)
             both = F.normalize(network.embed(pixels) + network.embed(pixels.flip(3)))
-            good = share.weights > 0
+            good = shard.weights > 0
             found.append(both[good.to(device)])
-            labels.append(share.labels[good].to(device))
+            labels.append(shard.labels[good].to(device))
             advance(sum(map(len, labels)), len(faces))
-    return torch.cat(found), torch.cat(labels)
+    vectors = torch.cat(found)
+    if not vectors.isfinite().all():
+        raise FacesError(
+            f"the embeddings of {recipe.model.name} are not finite: its weights are damaged; expected others by "
+            "--weights, or --set model.head.start=random"
+        )
+    return vectors, torch.cat(labels)
 
 
 def fit_prototypes(
     vectors: Tensor, labels: Tensor, classes: int, trim: float = 0.0, nearest: float = 0.0
 ) -> Prototypes:
-    """The class means (C, D) of embeddings (N, D), less the share `trim` of a class that lies farthest from its mean.
+    """Return class means (C, D) of embeddings (N, D), without the fraction `trim` of a class farthest from its mean.
 
-    A mislabelled picture is far from its class's mean and pulls it away: the second mean does without. nearest: the
-    share of the cosine with the nearest embedding, for which those that are left are kept.
+    A mislabeled image is far from its class's mean and moves it; the second mean is computed without. nearest: weight
+    of the cosine with the nearest embedding, for which the remaining ones are stored.
     """
     means = Prototypes(vectors.shape[1], classes, nearest=nearest).to(vectors.device).fit(vectors, labels)
     if trim:
@@ -49,23 +82,3 @@ def fit_prototypes(
             keep[rows[near[rows].argsort()[: int(trim * len(rows))]]] = False
         means.fit(vectors[keep], labels[keep])
     return means
-
-
-def init_head_from_prototypes(network: FaceNet, faces: Faces, recipe: Recipe, workers: int) -> None:
-    """Give a head that begins with prototypes, or consists of them, the class means of the training pictures."""
-    head, settings = network.head, recipe.torch_model.head
-    vectors, labels = embed_images(network, faces, recipe, workers)
-    means = fit_prototypes(
-        vectors, labels, len(faces.names), getattr(settings, "trim", 0.0), getattr(settings, "nearest", 0.0)
-    )
-    if isinstance(head, Prototypes):
-        head.load_state_dict(means.state_dict())
-    elif isinstance(weight := getattr(head, "weight", None), nn.Parameter):
-        with torch.no_grad():
-            weight.copy_(means.means)
-
-
-def starts_from_prototypes(recipe: Recipe) -> bool:
-    """Whether a recipe's head begins with class means."""
-    head = recipe.torch_model.head
-    return head.name == "prototypes" or getattr(head, "start", "random") == "prototypes"

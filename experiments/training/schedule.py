@@ -1,7 +1,11 @@
-"""Where a training is in its stages, and its learning rate there: functions of what was done, which keep no state."""
+"""How far a training run is, where that is in its stages, and its learning rate there.
+
+Stage and rate are functions of the recipe and of the epochs already done. They keep no state, so a checkpoint cannot
+forget any.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import cos, inf, pi
 from typing import Any
 
@@ -9,16 +13,38 @@ from experiments.config.recipe import Recipe
 from experiments.config.schema import ScheduleSettings
 
 MIN_IMPROVEMENT = 1e-4
-"""A loss lower by less than this share is no improvement, as in torch.optim.lr_scheduler.ReduceLROnPlateau."""
+"""A loss counts as better if it is lower by this fraction, as in torch.optim.lr_scheduler.ReduceLROnPlateau."""
 
 ONE_CYCLE_START, ONE_CYCLE_END = 1 / 25, 1 / 250_000
-"""Shares of the highest rate, as in torch.optim.lr_scheduler.OneCycleLR."""
+"""Fractions of the highest rate, as in torch.optim.lr_scheduler.OneCycleLR."""
+
+
+@dataclass
+class TrainingProgress:
+    """How far a run is. history: one row per epoch done. seconds: of training."""
+
+    history: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def epoch(self) -> int:
+        """The number of epochs done."""
+        return len(self.history)
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The row with the highest validation accuracy, the first of several; the last row without validation."""
+        if self.history[-1]["top1"] is None:
+            return self.history[-1]
+        return max(self.history, key=lambda row: row["top1"])
 
 
 @dataclass(frozen=True)
 class EpochPosition:
-    """An epoch of a training. stage, epoch: which, from 0, epoch being counted in the stage; losses: of the stage's
-    epochs so far, on the validation pictures where there are any.
+    """An epoch of a training run.
+
+    stage: its index. epoch: its index within the stage. losses: those of the stage's earlier epochs, on the validation
+    images where there are any.
     """
 
     stage: int
@@ -27,46 +53,46 @@ class EpochPosition:
 
 
 def next_epoch(recipe: Recipe, history: Sequence[Mapping[str, Any]]) -> EpochPosition | None:
-    """The epoch that follows a history, which has a row an epoch done; none at the end of the last stage.
+    """Return the epoch that follows a history, which has one row per epoch done; None at the end of the last stage.
 
-    A stage is over after its epochs, or once as many in a row as early stopping allows brought no better loss.
+    A stage ends after its epochs, or when early stopping's number of epochs in a row brought no better loss.
     """
     done = 0
     for number, stage in enumerate(recipe.planned_stages):
         rows = [row for row in history[done:] if row["stage"] == number + 1]
         losses = tuple(monitored_loss(row) for row in rows)
-        if len(rows) < stage.epochs and not _stopped(losses, recipe.training.early_stopping):
+        if len(rows) < stage.epochs and not _stopped_early(losses, recipe.training.early_stopping):
             return EpochPosition(number, len(rows), losses)
         done += len(rows)
     return None
 
 
 def monitored_loss(row: Mapping[str, Any]) -> float:
-    """What plateaus and early stopping look at: the validation loss, or where nothing validates, training's."""
+    """Return what plateaus and early stopping look at: the validation loss, or without validation the training loss."""
     return float(row["train_loss"] if row["loss"] is None else row["loss"])
 
 
-def lr_factor(recipe: Recipe, place: EpochPosition, step: int, steps: int) -> float:
-    """The learning rate as a share of its highest, at `step` of the `steps` of an epoch."""
-    schedule, before, epochs = recipe.schedule, 0, recipe.planned_stages[place.stage].epochs
+def lr_factor(recipe: Recipe, position: EpochPosition, step: int, steps: int) -> float:
+    """Return the learning rate as a fraction of its highest, at `step` of the `steps` of an epoch."""
+    schedule, before, epochs = recipe.schedule, 0, recipe.planned_stages[position.stage].epochs
     if schedule.over == "run":
-        before = sum(stage.epochs for stage in recipe.planned_stages[: place.stage])
+        before = sum(stage.epochs for stage in recipe.planned_stages[: position.stage])
         epochs = recipe.epochs
-    at, total = (before + place.epoch) * steps + step, epochs * steps
+    at, total = (before + position.epoch) * steps + step, epochs * steps
     match schedule.name:
         case "cosine":
             return _cosine(schedule, at, total)
         case "one_cycle":
             return _one_cycle(schedule, at, total)
         case "step":
-            return schedule.gamma ** ((before + place.epoch) // schedule.every)
+            return schedule.gamma ** ((before + position.epoch) // schedule.every)
         case "plateau":
-            return max(schedule.gamma ** _plateaus(place.losses, schedule.patience), schedule.least)
+            return max(schedule.gamma ** _count_plateaus(position.losses, schedule.patience), schedule.least)
     return 1.0
 
 
 def _cosine(schedule: ScheduleSettings, at: int, total: int) -> float:
-    """A straight line up over the warm-up, then half a cosine down: mytorch.optim.CosineWithWarmup's."""
+    """A linear warm-up, then half a cosine down, as mytorch.optim.CosineWithWarmup."""
     warmup = int(schedule.warmup * total)
     if at < warmup:
         return (at + 1) / (warmup + 1)
@@ -78,17 +104,17 @@ def _one_cycle(schedule: ScheduleSettings, at: int, total: int) -> float:
     """Half a cosine up and half a cosine down. Smith and Topin, arXiv 1708.07120."""
     peak = schedule.warmup * total - 1
     if at <= peak:
-        return _between(ONE_CYCLE_START, 1.0, at / peak if peak else 1.0)
+        return _half_cosine(ONE_CYCLE_START, 1.0, at / peak if peak else 1.0)
     end = total - 1
-    return _between(1.0, ONE_CYCLE_END, (at - max(peak, 0)) / (end - max(peak, 0)) if end > max(peak, 0) else 1.0)
+    return _half_cosine(1.0, ONE_CYCLE_END, (at - max(peak, 0)) / (end - max(peak, 0)) if end > max(peak, 0) else 1.0)
 
 
-def _between(start: float, end: float, done: float) -> float:
+def _half_cosine(start: float, end: float, done: float) -> float:
     return end + (start - end) * (1 + cos(pi * done)) / 2
 
 
-def _plateaus(losses: Sequence[float], patience: int) -> int:
-    """How often the losses stopped improving for more than `patience` epochs."""
+def _count_plateaus(losses: Sequence[float], patience: int) -> int:
+    """Return how often the losses stopped improving for more than `patience` epochs."""
     best, waited, found = inf, 0, 0
     for loss in losses:
         if loss < best * (1 - MIN_IMPROVEMENT):
@@ -100,8 +126,8 @@ def _plateaus(losses: Sequence[float], patience: int) -> int:
     return found
 
 
-def _stopped(losses: Sequence[float], patience: int | None) -> bool:
-    """Whether the last `patience` losses are no better than the best before them."""
+def _stopped_early(losses: Sequence[float], patience: int | None) -> bool:
+    """Return whether the last `patience` losses are no better than the best before them."""
     if patience is None or len(losses) <= patience:
         return False
     return min(losses[-patience:]) >= min(losses[:-patience])

@@ -91,7 +91,7 @@ def test_an_unknown_recipe(refused, own_people, tmp_path):
 
 def test_a_run_folder_that_exists(refused, train, own_people, command):
     assert command(*train(own_people)).status == 0
-    refused("run exists already: choose another --out, or go on with it by --resume", *train(own_people))
+    refused("run exists already: choose another --out, or resume it with --resume", *train(own_people))
 
 
 def test_more_people_than_there_are(refused, train, own_people):
@@ -100,7 +100,7 @@ def test_more_people_than_there_are(refused, train, own_people):
 
 @pytest.mark.parametrize("verb", ["evaluate", "submit", "resume"])
 def test_a_run_folder_that_is_none(refused, own_people, verb, recipe_file):
-    expected = "holds no recipe.yaml and no classes.json; give a folder that `faces train ... --out RUN` made"
+    expected = "has no recipe.yaml and no classes.json; give a folder that `faces train ... --out RUN` made"
     arguments = {
         "evaluate": ["evaluate", own_people, "--data", own_people],
         "submit": ["submit", own_people, "--test", own_people / "ben", "--sample", "x.csv"],

@@ -13,8 +13,8 @@ CHOOSE = """
 import os, sys
 from pathlib import Path
 {before}
-from experiments.runtime import choose_kernels
-print(choose_kernels(processor=Path(sys.argv[1])), os.environ.get("OPENBLAS_CORETYPE"))
+from experiments.runtime import choose_blas_kernels
+print(choose_blas_kernels(processor=Path(sys.argv[1])), os.environ.get("OPENBLAS_CORETYPE"))
 """
 
 

@@ -12,7 +12,8 @@ from experiments import twin as module
 from experiments.config.load import load_recipe
 from experiments.errors import FacesError
 from experiments.training.mytorch_learner import MytorchLearner, predict_logits
-from experiments.twin import TorchTwin, build_torch_optimizer, run_twin
+from experiments.training.torch_stages import build_torch_optimizer
+from experiments.twin import TorchTwin, run_twin
 
 OPTIMIZERS = {
     "sgd": "{name: sgd, lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 0.01}",
@@ -145,7 +146,9 @@ def test_an_interrupt_while_the_results_are_written_leaves_nothing(people, tiny,
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_pytorchs_optimiser_has_the_settings_of_the_recipe(tiny, optimizer):
     settings = tiny(f"optimizer={OPTIMIZERS[optimizer]}").optimizer
-    theirs = build_torch_optimizer(torch.nn.Linear(2, 2), settings)
+    theirs = build_torch_optimizer(
+        [{"params": list(torch.nn.Linear(2, 2).parameters()), "weight_decay": settings.weight_decay}], settings
+    )
     ours = MytorchLearner(tiny(f"optimizer={OPTIMIZERS[optimizer]}"), 4, 5).optimizer
     assert type(theirs).__name__ == type(ours).__name__
     for key in ours.param_groups[0].keys() & theirs.param_groups[0].keys() - {"params", "lr"}:

@@ -128,7 +128,7 @@ def test_a_file_is_no_place_for_results(trained_once, people, tmp_path):
 
 
 def test_a_folder_that_is_no_run(people, tmp_path):
-    with pytest.raises(FacesError, match=r"holds no recipe\.yaml and no classes\.json"):
+    with pytest.raises(FacesError, match=r"has no recipe\.yaml and no classes\.json"):
         evaluate(people, people, tmp_path / "out")
 
 

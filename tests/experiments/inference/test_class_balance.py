@@ -63,7 +63,7 @@ def test_people_whom_nobody_resembles_at_all_leave_numbers_finite():
 
 
 def test_fewer_pictures_than_people_are_refused():
-    with pytest.raises(FacesError, match="--balance: 3 pictures of 4 people: expected as many pictures as people"):
+    with pytest.raises(FacesError, match="--balance: 3 images of 4 people: expected at least as many images as people"):
         balance_logits(some_logits(3), SHARES)
 
 
@@ -83,6 +83,6 @@ def test_a_folder_of_other_people_is_refused(own_people):
     ):
         read_class_frequencies(own_people, ["anna", "ben", "chloe"])
     with pytest.raises(
-        FacesError, match=r"--balance evne: no such folder.*; or say even, for people shown equally often"
+        FacesError, match=r"--balance evne: no such folder.*; or give even, for people shown equally often"
     ):
         read_class_frequencies("evne", ["anna", "ben", "chloe"])

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from experiments.errors import FacesError
 from experiments.inference.embedder import open_embedder
@@ -17,15 +18,39 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_answers_that_are_not_finite_are_refused(trained_once, people, tmp_path, bad):
+def test_weights_that_are_not_finite_are_refused(trained_once, people, tmp_path, bad):
     run = Run(shutil.copytree(trained_once.folder, tmp_path / "run"))
     network = build_mytorch_network(run.recipe().model, 4)
     network.load_state_dict(load(run.best_weights)[0])
     state = network.state_dict()
     last = list(state)[-1]
     save({**state, last: np.full_like(state[last], bad)}, run.best_weights)
-    with pytest.raises(FacesError, match="answers to 5 of 5 images are not finite"):
-        TrainedModel.open(run.folder).logits(IMAGES)
+    with pytest.raises(FacesError, match=r"best\.safetensors: .* values that are not finite"):
+        TrainedModel.open(run.folder)
+
+
+def test_answers_that_are_not_finite_are_refused(trained_once):
+    trained = TrainedModel.open(trained_once.folder)
+    trained.network.state_dict()["0.weight"][...] *= 1e38
+    with np.errstate(all="ignore"), pytest.raises(FacesError, match="answers to 5 of 5 images are not finite"):
+        trained.logits(IMAGES)
+
+
+@pytest.mark.parametrize("name", ["trained_once", "transfer_once"])
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda array: array * 0, "all weights are zero"),
+        (lambda array: array.astype(np.int64), "is int64, expected floating point"),
+        (lambda array: np.where(array == array.flat[0], np.inf, array), "not finite"),
+    ],
+)
+def test_weights_that_no_training_leaves_are_refused(request, tmp_path, name, spoil, expected):
+    run = Run(shutil.copytree(request.getfixturevalue(name).folder, tmp_path / "run"))
+    arrays = load_file(run.best_weights)
+    save_file({key: spoil(a) if a.dtype == np.float32 else a for key, a in arrays.items()}, run.best_weights)
+    with pytest.raises(FacesError, match=rf"best\.safetensors: .*{expected}"):
+        TrainedModel.open(run.folder)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), 0.0])
@@ -35,7 +60,7 @@ def test_embeddings_that_are_zero_or_not_finite_are_refused(transfer_once, tmp_p
     spoiled = {name: tensor * bad if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     save_tensors(spoiled, run.best_weights)
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 24, 3), np.uint8)
-    with pytest.raises(FacesError, match="zero or not finite"):
+    with pytest.raises(FacesError, match=r"not finite|zero"):
         open_embedder(run.folder).embed(images)
 
 

@@ -19,20 +19,20 @@ def test_without_a_ridge_it_is_scikit_learns_whitening(seed):
     cohort, others = spread(200, seed), spread(9, seed + 1)
     pca = PCA(whiten=True, svd_solver="full").fit(cohort.astype(float))
     expected = normalize_embeddings(pca.transform(others.astype(float)))
-    ours = Whitening.of(cohort, ridge=0)(others)
+    ours = Whitening.fit(cohort, ridge=0)(others)
     np.testing.assert_allclose(ours @ ours.T, expected @ expected.T, atol=1e-5)
 
 
 @given(st.integers(0, 1000), st.floats(0, 10))
 def test_embeddings_keep_length_one(seed, ridge):
-    result = Whitening.of(spread(50, seed), ridge)(spread(7, seed + 1))
+    result = Whitening.fit(spread(50, seed), ridge)(spread(7, seed + 1))
     np.testing.assert_allclose(np.linalg.norm(result, axis=1), 1, atol=1e-6)
 
 
 def test_a_large_ridge_only_centres():
     cohort, others = spread(300, 0), spread(20, 1)
     centred = normalize_embeddings(others - cohort.astype(float).mean(0))
-    result = Whitening.of(cohort, 1e9)(others)
+    result = Whitening.fit(cohort, 1e9)(others)
     np.testing.assert_allclose(result @ result.T, centred @ centred.T, atol=1e-4)
 
 
@@ -49,13 +49,13 @@ def test_directions_of_the_collection_that_drown_those_of_the_person_are_evened(
     matches = first // 3 == second // 3
     before, after = (
         roc_curve(np.einsum("nd,nd->n", e[first], e[second]), matches).eer()
-        for e in (embeddings, Whitening.of(cohort)(embeddings).astype(float))
+        for e in (embeddings, Whitening.fit(cohort)(embeddings).astype(float))
     )
     assert after < 0.7 * before
 
 
 def test_cohorts_that_say_nothing_are_refused():
-    with pytest.raises(FacesError, match="a cohort of 12 pictures cannot say how 12 numbers vary"):
-        Whitening.of(spread(12, 0))
+    with pytest.raises(FacesError, match="a cohort of 12 images is too small for embeddings of length 12"):
+        Whitening.fit(spread(12, 0))
     with pytest.raises(FacesError, match="all alike"):
-        Whitening.of(np.repeat(spread(1, 0), 40, 0))
+        Whitening.fit(np.repeat(spread(1, 0), 40, 0))

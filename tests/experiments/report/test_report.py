@@ -209,7 +209,7 @@ def test_what_is_wrong_is_a_line_before_anything_is_written(bare, altered, tmp_p
     (begun / "metrics.json").unlink()
     for runs, outs, expected in (
         ([tmp_path / "none"], [out], "none: no such folder; give a folder that `faces train"),
-        ([empty], [out], "empty: holds no recipe.yaml and no classes.json"),
+        ([empty], [out], "empty: has no recipe.yaml and no classes.json"),
         ([begun], [out], "begun: no epoch is done; continue the run with"),
         ([bare, bare], [out], "first: given twice"),
         ([bare], [tmp_path / "report.doc"], "report.doc: expected a name that ends in .pdf or .html"),

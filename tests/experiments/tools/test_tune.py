@@ -136,7 +136,7 @@ def test_another_search_in_the_same_folder_is_refused(searched, people, recipe_f
 
 
 def test_a_folder_of_something_else_is_refused(people, recipe_file):
-    with pytest.raises(FacesError, match="lies inside"):
+    with pytest.raises(FacesError, match="is inside"):
         tune(recipe_file, people, people / "search", 1, SPACE)
 
 

@@ -18,13 +18,13 @@ from experiments.errors import FacesError
 from experiments.inference.model import TrainedModel
 from experiments.training.build_model import build_face_net, warn_of_other_split
 from experiments.training.torch_checkpoint import TorchProgress
-from experiments.training.torch_learner import (
+from experiments.training.torch_trainer import TrainOptions, train_torch
+from experiments.training.validation import (
     MAX_IMAGES_FOR_ALL_PAIRS,
     compute_validation_eer,
     refuse_unpaired,
     select_pairs,
 )
-from experiments.training.torch_trainer import TrainOptions, train_torch
 from models.backbones import build_backbone
 
 ALONE = TrainOptions(workers=0)
@@ -208,5 +208,5 @@ def test_no_eer_without_both_kinds_of_pairs(small):
     images = np.zeros((3, 32, 32, 3), np.uint8)
     alone = Faces(images, np.arange(3), ("a", "b", "c"), ())
     refuse_unpaired(small(), alone)
-    with pytest.raises(FacesError, match=r"training\.select=eer: the 3 validation pictures show nobody twice"):
+    with pytest.raises(FacesError, match=r"training\.select=eer: the 3 validation images show no person twice"):
         refuse_unpaired(small("training.select=eer"), alone)

@@ -9,6 +9,7 @@ import pytest
 from experiments.errors import FacesError
 from experiments.run import Run
 from experiments.training import mytorch_trainer as trainer
+from experiments.training import recorder
 from experiments.training.mytorch_learner import MytorchLearner
 from experiments.training.mytorch_trainer import train_mytorch
 from mytorch import load
@@ -62,7 +63,7 @@ def interrupted(monkeypatch, owner, name: str, at: int, error: type[BaseExceptio
 @pytest.fixture(autouse=True)
 def pictures(monkeypatch):
     """Plots that are quickly drawn: they take most of a tiny run's time."""
-    monkeypatch.setattr(trainer, "learning_curves", lambda history, path, *_: path.write_text(str(len(history))))
+    monkeypatch.setattr(recorder, "plot_learning_curves", lambda history, path, *_: path.write_text(str(len(history))))
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +108,16 @@ def test_every_optimiser_and_schedule(people, tiny, tmp_path, monkeypatch, unbro
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 @pytest.mark.parametrize("epoch", [0, 1])
-@pytest.mark.parametrize(("owner", "name"), [(Run, "write_history"), (trainer, "write_json"), (trainer, "save_state")])
+@pytest.mark.parametrize(
+    ("owner", "name"), [(Run, "write_history"), (Run, "write_metrics"), (trainer, "save_mytorch_checkpoint")]
+)
 def test_an_interrupt_between_the_files_of_an_epoch(
     people, tiny, tmp_path, monkeypatch, unbroken, owner, name, epoch, error
 ):
     with monkeypatch.context() as patch:
-        interrupted(patch, owner, name, epoch + (name == "save_state"), error)  # which the beginning calls, too
+        interrupted(
+            patch, owner, name, epoch + (name == "save_mytorch_checkpoint"), error
+        )  # which the beginning calls, too
         with pytest.raises((KeyboardInterrupt, FacesError)):
             train_mytorch(tiny("epochs=3"), people, tmp_path / "run")
     assert_the_same(train_mytorch(tiny("epochs=3"), people, tmp_path / "run", resume=True), unbroken(tiny("epochs=3")))
@@ -142,7 +147,7 @@ def test_an_interrupted_run_says_in_one_line_how_to_go_on(people, tiny, tmp_path
     with pytest.raises(KeyboardInterrupt):
         train_mytorch(tiny(), people, tmp_path / "run")
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.endswith("run: stopped after epoch 1 of 2; the same command with --resume goes on from there")
+    assert last.endswith("run: stopped after epoch 1 of 2; continue with the same command and --resume")
 
 
 def test_an_interrupted_run_has_curves_of_the_epochs_done(people, tiny, tmp_path, monkeypatch):
@@ -162,7 +167,7 @@ def test_a_finished_run_says_so_and_changes_nothing(people, tiny, tmp_path, caps
 
 def test_a_changed_recipe_is_refused_with_what_has_changed(people, tiny, tmp_path):
     train_mytorch(tiny(), people, tmp_path / "run")
-    with pytest.raises(FacesError, match=r"(?s)another recipe.*epochs: 2 then, 3 now") as error:
+    with pytest.raises(FacesError, match=r"(?s)another recipe.*epochs: 2 before, 3 now") as error:
         train_mytorch(tiny("epochs=3", "optimizer.lr=0.5"), people, tmp_path / "run", resume=True)
     assert "'lr': 0.5" in str(error.value)
     assert "batch_size" not in str(error.value)
@@ -171,14 +176,14 @@ def test_a_changed_recipe_is_refused_with_what_has_changed(people, tiny, tmp_pat
 def test_other_people_are_refused(own_people, tiny, tmp_path):
     train_mytorch(tiny(), own_people, tmp_path / "run")
     (own_people / "ben").rename(own_people / "bernard")
-    with pytest.raises(FacesError, match="run: began with other people"):
+    with pytest.raises(FacesError, match="run: started with other people"):
         train_mytorch(tiny(), own_people, tmp_path / "run", resume=True)
 
 
 def test_other_pictures_of_the_same_people_are_refused(own_people, tiny, tmp_path):
     train_mytorch(tiny(), own_people, tmp_path / "run")
     (own_people / "ben" / "5.png").unlink()
-    with pytest.raises(FacesError, match="run: began with other pictures"):
+    with pytest.raises(FacesError, match="run: started with other images"):
         train_mytorch(tiny(), own_people, tmp_path / "run", resume=True)
 
 
@@ -194,7 +199,7 @@ def test_no_run_to_go_on_with(people, tiny, tmp_path, contents):
     with pytest.raises(FacesError, match=r"run: no such folder; give a folder that `faces train"):
         train_mytorch(tiny(), people, tmp_path / "run", resume=True)
     (tmp_path / "run").mkdir()
-    with pytest.raises(FacesError, match=r"run: holds no recipe.yaml and no classes.json"):
+    with pytest.raises(FacesError, match=r"run: has no recipe.yaml and no classes.json"):
         train_mytorch(tiny(), people, tmp_path / "run", resume=True)
     assert contents(tmp_path) == {"run"}
 

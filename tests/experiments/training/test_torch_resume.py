@@ -16,8 +16,7 @@ import torch
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 from experiments.run import Run
-from experiments.training import torch_trainer as face_record
-from experiments.training import torch_trainer as face_session
+from experiments.training import recorder, torch_session, torch_trainer
 from experiments.training.torch_checkpoint import read_tensors
 from experiments.training.torch_learner import TorchLearner
 from experiments.training.torch_trainer import TrainOptions, train_torch
@@ -44,7 +43,7 @@ def rows(run: Run) -> list[dict]:
 
 def assert_the_same(run: Run, unbroken: Run) -> None:
     assert rows(run) == rows(unbroken)
-    for name in ("checkpoint", "best", "last"):
+    for name in ("checkpoint_file", "best_weights", "last_weights"):
         ours, theirs = (read_tensors(getattr(each, name))[0] for each in (run, unbroken))
         assert ours.keys() == theirs.keys()
         assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == [], name
@@ -54,7 +53,7 @@ def assert_the_same(run: Run, unbroken: Run) -> None:
 @pytest.fixture(autouse=True)
 def pictures(monkeypatch):
     """Plots that are quickly drawn: they take most of a tiny run's time."""
-    monkeypatch.setattr(face_record, "learning_curves", lambda history, path, *_: path.write_text(str(len(history))))
+    monkeypatch.setattr(recorder, "plot_learning_curves", lambda history, path, *_: path.write_text(str(len(history))))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +64,7 @@ def unbroken(people, small, tmp_path_factory):
     def run(*settings) -> Run:
         if settings not in made:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(face_record, "learning_curves", lambda history, path, *_: path.write_text("3"))
+                patch.setattr(recorder, "plot_learning_curves", lambda history, path, *_: path.write_text("3"))
                 made[settings] = train_torch(
                     small(*settings), people, tmp_path_factory.mktemp("whole") / "run", options=ALONE
                 )
@@ -118,8 +117,8 @@ def test_stopped_within_an_epoch_after_a_checkpoint_within_it(people, small, tmp
 
 
 @pytest.mark.parametrize(("owner", "name", "at"), [
-    (Run, "write_history", 1), (face_record, "write_json", 0), (face_record, "save_state", 1),
-    (face_record, "save_tensors", 1), (TorchLearner, "begin", 1),
+    (Run, "write_history", 1), (Run, "write_metrics", 1), (torch_trainer, "save_torch_checkpoint", 0),
+    (torch_trainer, "save_tensors", 1), (TorchLearner, "begin_stage", 1),
 ])  # fmt: skip
 def test_stopped_between_the_files_of_an_epoch(people, small, tmp_path, unbroken, owner, name, at):
     assert_the_same(broken(people, small(*RICH), tmp_path / "run", owner, name, at), unbroken(*RICH))
@@ -202,5 +201,5 @@ def test_killed_at_twenty_random_moments(people, small, tmp_path, monkeypatch):
 
 def test_a_trainer_without_interruption_gives_the_same_twice(people, small, tmp_path, unbroken):
     run = train_torch(small(*RICH), people, tmp_path / "run", options=ALONE)
-    assert face_session.SAVE_SECONDS > 60
+    assert torch_session.SAVE_SECONDS > 60
     assert_the_same(run, unbroken(*RICH))
