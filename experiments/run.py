@@ -190,16 +190,14 @@ class Run:
         if path is None:
             raise FacesError(f"{self.folder}: no epoch is done; {self._resume}")
         try:
-            frame = pd.read_csv(path, float_precision="round_trip")
+            texts = pd.read_csv(path, dtype=str, keep_default_na=False)
         except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
             raise FacesError(f"{path}: cannot be read as CSV ({error}); was the file edited?") from error
-        if "epoch" not in frame or frame.empty:
+        if "epoch" not in texts or texts.empty:
             raise FacesError(f"{path}: expected a column `epoch`, and a row for each; was the file edited?")
-        for name, column in frame.items():
-            if not pd.api.types.is_numeric_dtype(column):
-                text = next(value for value in column if isinstance(value, str))
-                raise FacesError(f"{path}: {text!r} in the column {name} is not a number; was the file edited?")
-            if name in FRACTIONS and not column.dropna().between(0, 1).all():
+        frame = pd.DataFrame({name: _parse_column(path, str(name), list(texts[name])) for name in texts})
+        for name in frame.columns.intersection(FRACTIONS):
+            if not frame[name].dropna().between(0, 1).all():
                 raise FacesError(f"{path}: the column {name} has values outside of 0 to 1; was the file edited?")
         return frame
 
@@ -240,6 +238,21 @@ class Run:
         """Add a line to log.txt, with the time."""
         with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}\n")
+
+
+def _parse_column(path: Path, name: str, texts: list[str]) -> "pd.Series":
+    """Return a column of history.csv as whole numbers, or as numbers that are NaN where the cell is empty."""
+    import pandas as pd
+
+    if all(text.isascii() and text.isdigit() and len(text) < 19 for text in texts):
+        return pd.Series([int(text) for text in texts])
+    values = []
+    for text in texts:
+        try:
+            values.append(float(text or "nan"))  # pandas' own parser may be off by the last digit
+        except ValueError:
+            raise FacesError(f"{path}: {text!r} in the column {name} is not a number; was the file edited?") from None
+    return pd.Series(values)
 
 
 def _environment(recipe: Recipe, data: Path) -> dict[str, Any]:

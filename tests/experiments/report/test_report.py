@@ -150,7 +150,7 @@ def test_recipes_that_differ_in_much_show_no_single_difference(bare, altered, wr
 def test_runs_of_other_pictures_are_told(bare, altered, write, read):
     other = altered(bare, "other", {"batch_size": 8})
     environment = other / "environment.json"
-    environment.write_text(environment.read_text().replace(read_json(environment)["pictures"], "others"))
+    environment.write_text(environment.read_text().replace(read_json(environment)["images"], "others"))
     assert "did not all learn from the same images" in read(write(bare, other))
 
 

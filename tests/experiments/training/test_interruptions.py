@@ -57,7 +57,7 @@ def test_ctrl_c_leaves_a_usable_run_and_says_how_to_go_on(people, tiny, recipe_f
     assert "Traceback" not in stderr
     done = len(rows(Run(out)))
     assert 2 <= done < EPOCHS
-    assert "the same command with --resume goes on from there" in stdout.splitlines()[-1]
+    assert "continue with the same command and --resume" in stdout.splitlines()[-1]
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
     assert TrainedModel.open(out).classes == ["anna", "ben", "chloe", "dan"]
     run = train_mytorch(tiny(*SETTINGS), people, out, resume=True)
