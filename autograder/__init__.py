@@ -1,4 +1,4 @@
-"""Grades anyone's own layers against the handout's contract, and says what is wrong with them.
+"""Grades any implementation of the handout's layers and explains its errors.
 
-The process that grades never imports a submission: see `autograder.sandbox` for where the two meet.
+The grading process never imports a submission; `autograder.sandbox` runs it elsewhere.
 """

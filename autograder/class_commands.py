@@ -55,7 +55,7 @@ def grade_all(
     assignment: Annotated[str, typer.Option(help="The assignment's name in Canvas.")] = "",
     moodle: Annotated[Path | None, typer.Option(help="Moodle's grading worksheet, to fill in as moodle.csv.")] = None,
 ) -> None:
-    """Grade a class: CSV files, and a page with the distribution of marks and the most common hints."""
+    """Grade a class, to CSV files and a page."""
     from autograder.classroom import grade_all as run
     from autograder.grading import Options
     from autograder.policy import Policy, load, read_times
@@ -97,7 +97,7 @@ def similarity(
         float, typer.Option(min=0, max=1, help="What more than this part of the class has does not count.")
     ] = 0.5,
 ) -> None:
-    """Find hand-ins that share code: a list of pairs, and each pair side by side."""
+    """Find hand-ins that share code."""
     from autograder.classroom import submissions
     from autograder.render import gradebook, similarity_page
     from autograder.similarity import blocks, compare
@@ -132,7 +132,7 @@ def leaderboard(
     rubric: RubricOption = "default",
     seed: SeedOption = None,
 ) -> None:
-    """Rank a class by how well their CNNs learn within a time budget, and how fast they compute."""
+    """Rank a class by accuracy and speed."""
     import secrets
 
     from autograder.classroom import submissions

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="autograder",
-    help="Grade anyone's own layers against the handout's contract, and say what is wrong with them.",
+    help="Grade any implementation of the handout's layers and explain its errors.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -31,7 +31,7 @@ app = typer.Typer(
 
 @app.callback()
 def _commands() -> None:
-    """Grade anyone's own layers against the handout's contract, and say what is wrong with them."""
+    """Grade any implementation of the handout's layers and explain its errors."""
 
 
 class Format(enum.StrEnum):
@@ -121,7 +121,7 @@ def handout(
         list[str] | None, typer.Option(help="Whose visible tests go in; may be given several times. Both of ours.")
     ] = None,
 ) -> None:
-    """Write the students' copy: signatures and docstrings, no solutions."""
+    """Write the students' copy, without solutions."""
     from autograder.handout import write
 
     try:
@@ -140,7 +140,7 @@ app.command("similarity", epilog=class_commands.SIMILARITY)(class_commands.simil
 def bundle_gradescope(
     out: Annotated[Path, typer.Argument(help="The zip to write.")], rubric: RubricOption = "default"
 ) -> None:
-    """Pack the grader as the zip that Gradescope builds an image of."""
+    """Pack the grader for Gradescope."""
     from autograder import bundles
 
     rules = bundles.with_seed(load_rubric(rubric))
@@ -155,7 +155,7 @@ def bundle_gradescope(
 def bundle_autolab(
     out: Annotated[Path, typer.Argument(help="The folder to write into.")], rubric: RubricOption = "default"
 ) -> None:
-    """Pack the grader as Autolab's autograde.tar and autograde-Makefile."""
+    """Pack the grader for Autolab."""
     from autograder import bundles
 
     rules = bundles.with_seed(load_rubric(rubric))
@@ -175,7 +175,7 @@ def bundle_prairielearn(
     rubric: RubricOption = "default",
     image: Annotated[str, typer.Option(help="The name of the Docker image.")] = "your-course/autograder",
 ) -> None:
-    """Pack the grader as a PrairieLearn question with an external grader."""
+    """Pack the grader as a PrairieLearn question."""
     from autograder import bundles
 
     rules = bundles.with_seed(load_rubric(rubric))

@@ -8,7 +8,10 @@ import typer
 
 from experiments.errors import FacesError
 
-GRADER = ("grade", "grade-all", "handout", "bundle-gradescope", "bundle-autolab")
+GRADER = (
+    "grade", "rubrics", "handout", "grade-all", "leaderboard", "similarity", "bundle-gradescope", "bundle-autolab",
+    "bundle-prairielearn",
+)  # fmt: skip
 
 
 def leaves(group: Any, name: str = "faces") -> list[tuple[str, Any]]:

@@ -4,8 +4,10 @@ import csv
 import json
 import os
 import struct
+import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -346,6 +348,27 @@ def test_a_table_of_known_answers_earns_nothing(tmp_path: Path, one: Rubric) -> 
     again = grade(answers, one)
     assert again.tests[0].output == spied.tests[0].output
     assert grade(answers, one, Options(seed=4)).tests[0].output != spied.tests[0].output
+
+
+def test_a_class_whose_grading_is_killed_is_resumed(tmp_path: Path, one: Rubric) -> None:
+    folder, out = tmp_path / "class", tmp_path / "out"
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"s{number}.py").write_text(f"{GOOD}# {number}\n")
+    command = [sys.executable, "-m", "autograder", "grade-all", str(folder), "--out", str(out), "--jobs", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    rubric = ["--rubric", str(tmp_path / "rubric.yaml")]
+    process = subprocess.Popen([*command, *rubric], env=environment, stdout=subprocess.DEVNULL)
+    while process.poll() is None and not list(out.glob("reports/*.json")):
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    done = len(list(out.glob("reports/*.json")))
+    assert 1 <= done < 6
+    assert not (out / "marks.csv").exists()
+    entries = _grade_all(folder, out, one)
+    assert [entry.mark for entry in entries] == [one.full] * 6
+    assert sum(entry.kept for entry in entries) == done
 
 
 def _grade_all(*arguments: Any, **options: Any) -> list[Entry]:
