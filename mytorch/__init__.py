@@ -1,7 +1,7 @@
-"""mytorch: convolutional networks written by hand, forward and backward, on NumPy and CuPy.
+"""mytorch: convolutional networks from scratch, forward and backward, on NumPy and CuPy.
 
-PyTorch's names and meanings wherever it has them. There is no tape: every layer has a `forward` that keeps what its
-`backward` needs, and a `backward` that returns the gradient at its input and adds its parameters' to their `grad`.
+Names and meanings are PyTorch's. There is no autograd: every layer has a `forward` that saves what its `backward`
+needs, and a `backward` that returns the gradient at its input and adds the gradients of its parameters to their `grad`.
 """
 
 from mytorch import data, nn, optim

@@ -1,10 +1,9 @@
-"""Layers: parameters, and what forward keeps for backward; thin over `mytorch.ops`. PyTorch's names and meanings.
+"""Layers and losses, thin wrappers of `mytorch.ops`. Names and meanings are PyTorch's.
 
-Precision is never mixed without a word. A network computes in float32 or float64, that of its parameters (`.to`): an
-input, or a gradient at an output, of another type is a TypeError that says how to convert it, and so is an array on
-another device. A layer without parameters computes in its input's type. Outputs and gradients have the type of what
-they belong to. Targets are data: losses convert them to the predictions' type. Sums over many terms, such as batch
-statistics, are added up in float64 and rounded once.
+Precisions are never mixed silently. A network computes in the dtype of its parameters, float32 or float64 (see
+`Module.to`). An input, or a gradient at an output, of another dtype or on another device raises a TypeError that says
+how to convert it. A layer without parameters computes in the dtype of its input. Losses convert targets to the dtype of
+the predictions. Sums over many terms, such as batch statistics, are computed in float64 and rounded once.
 """
 
 from mytorch.nn.activation import GELU, Identity, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Tanh

@@ -1,4 +1,4 @@
-"""Activation layers: the same function at every element."""
+"""Activation layers: one function applied to every element."""
 
 from typing import Literal
 
@@ -33,7 +33,7 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """x where it is positive, negative_slope * x elsewhere. As torch.nn.LeakyReLU."""
+    """x if it is positive, otherwise negative_slope * x. As torch.nn.LeakyReLU."""
 
     def __init__(self, negative_slope: float = 0.01):
         self.negative_slope = negative_slope
@@ -50,14 +50,14 @@ class LeakyReLU(Module):
         return ops.leaky_relu_grad(grad, x, self.negative_slope)
 
     def extra_repr(self) -> str:
-        """As PyTorch prints it."""
+        """Return the arguments as PyTorch prints them."""
         return f"negative_slope={self.negative_slope}"
 
 
 class PReLU(Module):
-    """x where it is positive, a learned slope times x elsewhere (He et al., arXiv 1502.01852). As torch.nn.PReLU.
+    """x if it is positive, otherwise a learned slope times x (He et al., arXiv 1502.01852). As torch.nn.PReLU.
 
-    weight: (num_parameters,), one slope for all, x being of any shape, or one for each channel of (N, C, *).
+    weight: (num_parameters,), either 1 for inputs of any shape, or one slope per channel of (N, C, *).
     """
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: type | np.dtype | str = np.float32):
@@ -83,7 +83,7 @@ class PReLU(Module):
         return ops.prelu_grad(grad, x, self.weight.data)
 
     def extra_repr(self) -> str:
-        """As PyTorch prints it."""
+        """Return the arguments as PyTorch prints them."""
         return f"num_parameters={self.num_parameters}"
 
 
@@ -123,18 +123,18 @@ class SiLU(Module):
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
         check_input(self, x, "(*)")
-        y, kept = ops.silu_with_saved(x) if is_grad_enabled() else (ops.silu(x), x)
-        self.save_for_backward(kept, output=y)
+        y, saved = ops.silu_with_saved(x) if is_grad_enabled() else (ops.silu(x), x)
+        self.save_for_backward(saved, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (kept,) = self.saved(grad)
-        return ops.silu_grad(grad, kept)
+        (saved,) = self.saved(grad)
+        return ops.silu_grad(grad, saved)
 
 
 class GELU(Module):
-    """x times the normal distribution's share below x, or the approximation of it by tanh. As torch.nn.GELU."""
+    """x times the standard normal distribution function, or its approximation by tanh. As torch.nn.GELU."""
 
     def __init__(self, approximate: Literal["none", "tanh"] = "none"):
         if approximate not in ("none", "tanh"):
@@ -145,24 +145,24 @@ class GELU(Module):
         """Any shape, to the same."""
         check_input(self, x, "(*)")
         if self.approximate == "tanh":
-            y, kept = ops.gelu_tanh(x), x
+            y, saved = ops.gelu_tanh(x), x
         else:
-            y, kept = ops.gelu_with_saved(x) if is_grad_enabled() else (ops.gelu(x), x)
-        self.save_for_backward(kept, output=y)
+            y, saved = ops.gelu_with_saved(x) if is_grad_enabled() else (ops.gelu(x), x)
+        self.save_for_backward(saved, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (kept,) = self.saved(grad)
-        return ops.gelu_grad(grad, kept) if self.approximate == "none" else ops.gelu_tanh_grad(grad, kept)
+        (saved,) = self.saved(grad)
+        return ops.gelu_grad(grad, saved) if self.approximate == "none" else ops.gelu_tanh_grad(grad, saved)
 
     def extra_repr(self) -> str:
-        """As PyTorch prints it."""
+        """Return the arguments as PyTorch prints them."""
         return f"approximate={self.approximate!r}"
 
 
 class Identity(Module):
-    """x itself. As torch.nn.Identity: it stands where a layer may be left out."""
+    """x itself, as a placeholder for an optional layer. As torch.nn.Identity."""
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""

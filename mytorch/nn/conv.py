@@ -13,7 +13,7 @@ from mytorch.ops import conv as ops
 
 
 class _ConvNd(Module):
-    """What convolutions and transposed convolutions share: kernels, and where they stand.
+    """Base of convolutions and transposed convolutions: the parameters, and the geometry of the windows.
 
     A subclass sets `axes`, the number of spatial axes, and `shape`, that of its input.
     """
@@ -51,7 +51,7 @@ class _ConvNd(Module):
         self.bias = Parameter(init.default_bias(shape, dtype, out_channels)) if bias else None
 
     def extra_repr(self) -> str:
-        """As PyTorch prints it, shortened."""
+        """Return the arguments, shortened, as PyTorch prints them."""
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
         text += f", padding={self.padding}" if any(self.padding) else ""
         text += f", dilation={self.dilation}" if max(self.dilation) > 1 else ""
@@ -60,7 +60,7 @@ class _ConvNd(Module):
 
 
 class _Conv(_ConvNd):
-    """Correlation with learned kernels, with zero padding, over any number of spatial axes."""
+    """Correlation with learned kernels and zero padding, over any number of spatial axes."""
 
     def forward(self, x: Array) -> Array:
         """(N, in, *size) -> (N, out, *output size)."""
@@ -71,7 +71,10 @@ class _Conv(_ConvNd):
         return y
 
     def backward(self, grad: Array) -> Array:
-        """The way back, to None without `needs_input_grad`; accumulates weight.grad and bias.grad."""
+        """(N, out, *output size) -> (N, in, *size); accumulates weight.grad and bias.grad.
+
+        Returns None if `needs_input_grad` is False.
+        """
         (x,) = self.saved(grad)
         geometry = (self.stride, self.padding, self.dilation, self.groups)
         self.weight.accumulate(ops.conv_weight_grad(grad, x, self.kernel_size, *geometry))

@@ -12,9 +12,9 @@ from mytorch.ops import conv_transpose as ops
 
 
 class _ConvTranspose(_ConvNd):
-    """What a convolution does to gradients, done to inputs: each pixel becomes a kernel's copy, and copies add up.
+    """The gradient of a convolution as a layer: each pixel is multiplied by the kernel, and overlaps are added up.
 
-    An axis of length L grows to (L - 1) stride - 2 padding + dilation (kernel - 1) + 1 + output_padding.
+    An axis of length L becomes (L - 1) stride - 2 padding + dilation (kernel - 1) + 1 + output_padding long.
     """
 
     transposed: ClassVar[bool] = True
@@ -36,8 +36,8 @@ class _ConvTranspose(_ConvNd):
         self.output_padding = to_tuple(output_padding, self.axes, "output_padding")
         if any(o >= max(s, d) for o, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True)):
             raise ValueError(
-                f"output_padding={output_padding} with stride={stride} and dilation={dilation}: expected less than "
-                "the stride or the dilation; it only chooses among the lengths that a stride makes one of"
+                f"output_padding={output_padding} with stride={stride} and dilation={dilation}: expected less than the "
+                "stride or the dilation; it selects one of the sizes that a convolution with this stride maps to one"
             )
 
     def forward(self, x: Array) -> Array:
@@ -51,7 +51,10 @@ class _ConvTranspose(_ConvNd):
         return y
 
     def backward(self, grad: Array) -> Array:
-        """The way back, to None without `needs_input_grad`; accumulates weight.grad and bias.grad."""
+        """(N, out, *output size) -> (N, in, *size); accumulates weight.grad and bias.grad.
+
+        Returns None if `needs_input_grad` is False.
+        """
         (x,) = self.saved(grad)
         geometry = (self.stride, self.padding, self.dilation, self.groups)
         self.weight.accumulate(ops.conv_transpose_weight_grad(grad, x, self.kernel_size, *geometry))
@@ -62,7 +65,7 @@ class _ConvTranspose(_ConvNd):
         return ops.conv_transpose_input_grad(grad, self.weight.data, x.shape[2:], *geometry)
 
     def extra_repr(self) -> str:
-        """As PyTorch prints it, shortened."""
+        """Return the arguments, shortened, as PyTorch prints them."""
         text = super().extra_repr()
         return text + (f", output_padding={self.output_padding}" if any(self.output_padding) else "")
 

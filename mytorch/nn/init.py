@@ -1,4 +1,4 @@
-"""PyTorch's default initial values."""
+"""Initial values of parameters: PyTorch's defaults."""
 
 from math import prod, sqrt
 
@@ -9,21 +9,21 @@ from mytorch.random import default_generator
 
 
 def default_weight(shape: tuple[int, ...], dtype: type | np.dtype | str) -> Array:
-    """BandedMatrix (out, in, *kernel) of Conv and Linear: uniform within 1 / sqrt(fan in).
+    """Return weights (out, in, *kernel) of Conv and Linear: uniform within 1 / sqrt(fan in).
 
-    That is Kaiming's uniform (He et al., arXiv 1502.01852) with a = sqrt(5), which PyTorch chose.
+    PyTorch computes them as kaiming_uniform_ with a=sqrt(5) (He et al., arXiv 1502.01852).
     """
     return uniform(shape, 1 / sqrt(prod(shape[1:])), dtype)
 
 
 def default_bias(shape: tuple[int, ...], dtype: type | np.dtype | str, features: int | None = None) -> Array:
-    """The bias of a layer whose weight has this shape: uniform within 1 / sqrt(fan in) too.
+    """Return the bias of a layer whose weight has this shape: uniform within 1 / sqrt(fan in) too.
 
-    It has as many `features` as the weight's first axis is long, where that is not given.
+    features: its length, by default the first axis of the weight.
     """
     return uniform((features or shape[0],), 1 / sqrt(prod(shape[1:])), dtype)
 
 
 def uniform(shape: tuple[int, ...], bound: float, dtype: type | np.dtype | str) -> Array:
-    """Values between -bound and bound, each as likely as the other."""
+    """Return values drawn uniformly from -bound to bound."""
     return default_generator().uniform(-bound, bound, shape).astype(dtype)

@@ -1,4 +1,4 @@
-"""Layers on features: Linear and Flatten."""
+"""Layers for feature vectors: Linear and Flatten."""
 
 from math import prod
 
@@ -31,7 +31,7 @@ class Linear(Module):
         return y
 
     def backward(self, grad: Array) -> Array:
-        """(*, out) -> (*, in), or None without `needs_input_grad`; accumulates weight.grad and bias.grad."""
+        """(*, out) -> (*, in); accumulates weight.grad and bias.grad. Returns None if `needs_input_grad` is False."""
         (x,) = self.saved(grad)
         self.weight.accumulate(ops.linear_weight_grad(grad, x))
         if self.bias is not None:
@@ -41,7 +41,7 @@ class Linear(Module):
         return ops.linear_input_grad(grad, self.weight.data)
 
     def extra_repr(self) -> str:
-        """As PyTorch prints it."""
+        """Return the arguments."""
         return f"{self.in_features}, {self.out_features}" + (", bias=False" if self.bias is None else "")
 
 

@@ -11,7 +11,7 @@ from mytorch.ops import pool as ops
 
 
 class _Pool(Module):
-    """What the pooling layers share: a window, its stride (the window's own size by default) and padding.
+    """Base of the pooling layers: kernel_size, stride (by default the kernel size) and padding.
 
     A subclass sets `axes`, the number of spatial axes, and `shape`, that of its input.
     """
@@ -26,16 +26,16 @@ class _Pool(Module):
         if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
             raise ValueError(
                 f"padding={padding} is more than half of kernel_size={kernel_size}: "
-                "some windows would see nothing but padding; use less padding"
+                "some windows would contain nothing but padding; use less padding"
             )
 
     def extra_repr(self) -> str:
-        """As PyTorch prints it."""
+        """Return the arguments as PyTorch prints them."""
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class _MaxPool(_Pool):
-    """Largest value of each window."""
+    """Maximum of each window."""
 
     def forward(self, x: Array) -> Array:
         """(N, C, *size) -> (N, C, *output size)."""
@@ -45,25 +45,25 @@ class _MaxPool(_Pool):
         return y
 
     def backward(self, grad: Array) -> Array:
-        """The way back."""
+        """(N, C, *output size) -> (N, C, *size)."""
         x, y = self.saved(grad)
         return ops.max_pool_grad(grad, x, y, self.kernel_size, self.stride, self.padding)
 
 
 class MaxPool1d(_MaxPool):
-    """Largest value of each window: (N, C, L) -> (N, C, OL). As torch.nn.MaxPool1d."""
+    """Maximum of each window: (N, C, L) -> (N, C, OL). As torch.nn.MaxPool1d."""
 
     axes, shape = 1, "(N, C, L)"
 
 
 class MaxPool2d(_MaxPool):
-    """Largest value of each window: (N, C, H, W) -> (N, C, OH, OW). As torch.nn.MaxPool2d."""
+    """Maximum of each window: (N, C, H, W) -> (N, C, OH, OW). As torch.nn.MaxPool2d."""
 
     axes, shape = 2, "(N, C, H, W)"
 
 
 class _AvgPool(_Pool):
-    """Mean of each window, padded zeros included."""
+    """Mean of each window, including padded zeros."""
 
     def forward(self, x: Array) -> Array:
         """(N, C, *size) -> (N, C, *output size)."""
@@ -73,19 +73,19 @@ class _AvgPool(_Pool):
         return y
 
     def backward(self, grad: Array) -> Array:
-        """The way back."""
+        """(N, C, *output size) -> (N, C, *size)."""
         (size,) = self.saved(grad)
         return ops.avg_pool_grad(grad, size, self.kernel_size, self.stride, self.padding)
 
 
 class AvgPool1d(_AvgPool):
-    """Mean of each window, padded zeros included: (N, C, L) -> (N, C, OL). As torch.nn.AvgPool1d."""
+    """Mean of each window, including padded zeros: (N, C, L) -> (N, C, OL). As torch.nn.AvgPool1d."""
 
     axes, shape = 1, "(N, C, L)"
 
 
 class AvgPool2d(_AvgPool):
-    """Mean of each window, padded zeros included: (N, C, H, W) -> (N, C, OH, OW). As torch.nn.AvgPool2d."""
+    """Mean of each window, including padded zeros: (N, C, H, W) -> (N, C, OH, OW). As torch.nn.AvgPool2d."""
 
     axes, shape = 2, "(N, C, H, W)"
 

@@ -1,4 +1,4 @@
-"""Layers that change how many positions there are: interpolation, zeros between, and picking every k-th."""
+"""Layers that change the number of positions: interpolation, zero insertion, and subsampling."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
@@ -11,15 +11,17 @@ from mytorch.ops import resample as ops
 
 Mode = Literal["nearest", "linear", "bilinear"]
 AXES = {"nearest": (1, 2), "linear": (1,), "bilinear": (2,)}
+"""The numbers of spatial axes that each mode accepts."""
 SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)"}
 
 
 class Upsample(Module):
     """Interpolation to another size, larger or smaller. As torch.nn.Upsample.
 
-    size: of the output, or else scale_factor: outputs an input; one number for all axes, or one each. mode: "nearest"
-    repeats, for (N, C, L) and (N, C, H, W); "linear" and "bilinear" mix neighbors, for the one and the other.
-    align_corners: the corner pixels' centers keep their places (True), or the corners' outer edges do (False).
+    size: of the output. scale_factor: outputs per input, instead of a size. Both are one number for all axes, or one
+    each. mode: "nearest" copies the nearest pixel, of (N, C, L) and (N, C, H, W); "linear" interpolates (N, C, L),
+    "bilinear" (N, C, H, W). align_corners: the centers of the corner pixels coincide (True), or their outer edges
+    do (False).
     """
 
     def __init__(
@@ -34,10 +36,11 @@ class Upsample(Module):
         if mode not in AXES:
             raise ValueError(f"mode={mode!r}: expected one of {sorted(AXES)}")
         if mode == "nearest" and align_corners is not None:
-            raise ValueError(f"align_corners={align_corners} with mode='nearest': it is for linear and bilinear alone")
+            raise ValueError(f"align_corners={align_corners} with mode='nearest': use it with linear and bilinear only")
         self.mode, self.align_corners = mode, align_corners
-        self.size = None if size is None else to_tuple(size, *_count(size), "size", minimum=1)
-        self.scale_factor = None if scale_factor is None else _factors(scale_factor)
+        count = len(size) if isinstance(size, Sequence) else 1
+        self.size = None if size is None else to_tuple(size, count, "size", minimum=1)
+        self.scale_factor = None if scale_factor is None else _check_factors(scale_factor)
 
     def forward(self, x: Array) -> Array:
         """(N, C, *size) -> (N, C, *output size)."""
@@ -49,12 +52,12 @@ class Upsample(Module):
         return y
 
     def backward(self, grad: Array) -> Array:
-        """The way back."""
+        """(N, C, *output size) -> (N, C, *size)."""
         size, tables = self.saved(grad)
         return (ops.nearest_grad if self.mode == "nearest" else ops.linear_grad)(grad, size, *tables)
 
     def _tables(self, size: Size) -> list[tuple]:
-        """For each axis, the tables of its outputs."""
+        """Return, for each axis, the tables that say which inputs each output uses."""
         given = self.size or self.scale_factor or ()
         if len(given) not in (1, len(size)):
             raise ValueError(
@@ -63,38 +66,37 @@ class Upsample(Module):
             )
         given = given * len(size) if len(given) == 1 else given
         tables: list[tuple] = []
-        for have, want in zip(size, given, strict=True):
-            out, scale = (int(want), None) if self.size else (ops.scaled_size(have, want), want)
-            if not have or out < 1:
+        for n, size_or_factor in zip(size, given, strict=True):
+            if self.size:
+                out, scale = int(size_or_factor), None
+            else:
+                out, scale = ops.scaled_size(n, size_or_factor), size_or_factor
+            if not n or out < 1:
                 raise ValueError(
-                    f"Upsample of an axis of {have} by {want} leaves nothing: give a larger input or factor"
+                    f"Upsample of an axis of {n} by {size_or_factor} leaves nothing: give a larger input or factor"
                 )
             if self.mode == "nearest":
-                tables.append((ops.nearest_indices(have, out, scale, even=len(size) > 1),))
+                tables.append((ops.nearest_indices(n, out, scale, even=len(size) > 1),))
             else:
-                tables.append(ops.linear_neighbors(have, out, scale, bool(self.align_corners)))
+                tables.append(ops.linear_neighbors(n, out, scale, bool(self.align_corners)))
         return tables
 
     def extra_repr(self) -> str:
-        """As PyTorch prints it."""
+        """Return the arguments as PyTorch prints them."""
         what = f"size={self.size}" if self.size else f"scale_factor={self.scale_factor}"
         corners = "" if self.align_corners is None else f", align_corners={self.align_corners}"
         return f"{what}, mode={self.mode!r}{corners}"
 
 
-def _count(size: int | Size) -> tuple[int]:
-    return (len(size) if isinstance(size, Sequence) else 1,)
-
-
-def _factors(scale_factor: float | Sequence[float]) -> tuple[float, ...]:
+def _check_factors(scale_factor: float | Sequence[float]) -> tuple[float, ...]:
     factors = tuple(scale_factor) if isinstance(scale_factor, Sequence) else (scale_factor,)
     if not factors or not all(isinstance(factor, int | float) and factor > 0 for factor in factors):
         raise ValueError(f"scale_factor={scale_factor!r}: give numbers above 0, one for all axes or one for each")
     return tuple(map(float, factors))
 
 
-class _Spaced(Module):
-    """What inserting zeros and picking share: a whole factor for each axis."""
+class _IntegerFactor(Module):
+    """Base of zero insertion and subsampling: an integer factor for each axis."""
 
     axes: ClassVar[int]
     shape: ClassVar[str]
@@ -103,11 +105,11 @@ class _Spaced(Module):
         self.factor = to_tuple(factor, self.axes, "factor", minimum=1)
 
     def extra_repr(self) -> str:
-        """The argument."""
+        """Return the argument."""
         return f"factor={self.factor}"
 
 
-class _ZeroUpsample(_Spaced):
+class _ZeroUpsample(_IntegerFactor):
     def forward(self, x: Array) -> Array:
         """(N, C, *size) -> (N, C, *(factor (size - 1) + 1))."""
         size = check_input(self, x, self.shape).shape[2:]
@@ -117,30 +119,30 @@ class _ZeroUpsample(_Spaced):
         return y
 
     def backward(self, grad: Array) -> Array:
-        """The way back: zeros' gradients go nowhere."""
+        """(N, C, *(factor (size - 1) + 1)) -> (N, C, *size). The gradients of the zeros are dropped."""
         (size,) = self.saved(grad)
         return ops.subsample(grad, self.factor, size)
 
 
 class ZeroUpsample1d(_ZeroUpsample):
-    """Zeros between neighbors, factor - 1 of them, none after the last: (N, C, L) -> (N, C, factor (L - 1) + 1).
+    """Insert factor - 1 zeros between neighbors, none after the last: (N, C, L) -> (N, C, factor (L - 1) + 1).
 
-    The handout's Upsample1d. With a convolution behind it, it makes a transposed convolution.
+    It is the handout's Upsample1d. Followed by a convolution, it is a transposed convolution.
     """
 
     axes, shape = 1, "(N, C, L)"
 
 
 class ZeroUpsample2d(_ZeroUpsample):
-    """Zeros between neighboring rows and columns, factor - 1 of them, none after the last.
+    """Insert factor - 1 rows and columns of zeros between neighbors, none after the last.
 
-    The handout's Upsample2d.
+    It is the handout's Upsample2d.
     """
 
     axes, shape = 2, "(N, C, H, W)"
 
 
-class _Downsample(_Spaced):
+class _Downsample(_IntegerFactor):
     def forward(self, x: Array) -> Array:
         """(N, C, *size) -> (N, C, *ceil(size / factor))."""
         size = check_input(self, x, self.shape).shape[2:]
@@ -149,21 +151,22 @@ class _Downsample(_Spaced):
         return y
 
     def backward(self, grad: Array) -> Array:
-        """The way back: what was left out gets zeros."""
+        """(N, C, *ceil(size / factor)) -> (N, C, *size). Positions that were left out get zeros."""
         (size,) = self.saved(grad)
         return ops.insert_zeros(grad, self.factor, size)
 
 
 class Downsample1d(_Downsample):
-    """Every factor-th position, from the first: (N, C, L) -> (N, C, ceil(L / factor)). The handout's Downsample1d.
+    """Keep every factor-th position, from the first: (N, C, L) -> (N, C, ceil(L / factor)).
 
-    Behind a convolution of stride 1, it makes one of stride `factor`. On the CPU the output is a view of the input.
+    It is the handout's Downsample1d. After a convolution with stride 1, it makes one with stride `factor`. On the CPU
+    the output is a view of the input.
     """
 
     axes, shape = 1, "(N, C, L)"
 
 
 class Downsample2d(_Downsample):
-    """Every factor-th row and column, from the first. The handout's Downsample2d. On the CPU a view of the input."""
+    """Keep every factor-th row and column, from the first. It is the handout's Downsample2d. On the CPU it is a view."""
 
     axes, shape = 2, "(N, C, H, W)"

@@ -10,13 +10,13 @@ from mytorch.ops import softmax as ops
 
 
 class _AlongAxis(Module):
-    """What they share: the axis `dim`, which is turned to the end and back."""
+    """Base of the softmax layers: they work along the axis `dim`, which is moved to the end and back."""
 
     def __init__(self, dim: int = -1):
         self.dim = int(dim)
 
-    def turned(self, x: Array) -> Array:
-        """`x` with the axis `dim` last, looked over."""
+    def _move_axis_last(self, x: Array) -> Array:
+        """Check `x`, and return it with the axis `dim` last."""
         check_input(self, x, "(*)")
         if not -x.ndim <= self.dim < x.ndim:
             raise ValueError(
@@ -28,38 +28,38 @@ class _AlongAxis(Module):
         return np.moveaxis(x, self.dim, -1)
 
     def extra_repr(self) -> str:
-        """As PyTorch prints it."""
+        """Return the arguments as PyTorch prints them."""
         return f"dim={self.dim}"
 
 
 class Softmax(_AlongAxis):
-    """exp(x), divided by its sum along `dim`. As torch.nn.Softmax."""
+    """exp(x) / sum(exp(x)) along `dim`. As torch.nn.Softmax."""
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
-        y = np.moveaxis(ops.softmax(self.turned(x)), -1, self.dim)
+        y = np.moveaxis(ops.softmax(self._move_axis_last(x)), -1, self.dim)
         self.save_for_backward(y, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
         (y,) = self.saved(grad)
-        back = ops.softmax_grad(np.moveaxis(grad, self.dim, -1), np.moveaxis(y, self.dim, -1))
-        return np.moveaxis(back, -1, self.dim)
+        grad_x = ops.softmax_grad(np.moveaxis(grad, self.dim, -1), np.moveaxis(y, self.dim, -1))
+        return np.moveaxis(grad_x, -1, self.dim)
 
 
 class LogSoftmax(_AlongAxis):
-    """Logarithm of the softmax along `dim`. As torch.nn.LogSoftmax."""
+    """The logarithm of the softmax along `dim`. As torch.nn.LogSoftmax."""
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
-        turned = self.turned(x)
-        result, kept = ops.log_softmax_with_saved(turned) if is_grad_enabled() else (ops.log_softmax(turned), turned)
+        moved = self._move_axis_last(x)
+        result, saved = ops.log_softmax_with_saved(moved) if is_grad_enabled() else (ops.log_softmax(moved), moved)
         y = np.moveaxis(result, -1, self.dim)
-        self.save_for_backward(kept, output=y)
+        self.save_for_backward(saved, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Any shape, to the same."""
-        (kept,) = self.saved(grad)
-        return np.moveaxis(ops.log_softmax_grad(np.moveaxis(grad, self.dim, -1), kept), -1, self.dim)
+        (saved,) = self.saved(grad)
+        return np.moveaxis(ops.log_softmax_grad(np.moveaxis(grad, self.dim, -1), saved), -1, self.dim)

@@ -1,1 +1,1 @@
-"""The arithmetic: pure functions on arrays, each forward beside its gradients, one family a file."""
+"""The operations: pure functions on arrays, each forward next to its gradients, one family per file."""

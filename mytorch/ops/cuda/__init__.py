@@ -1,5 +1,5 @@
-"""The same arithmetic on an NVIDIA GPU: CUDA sources (*.cu), and functions like `mytorch.ops`' that launch them.
+"""The same operations on an NVIDIA GPU: CUDA sources (*.cu), and the Python functions that launch them.
 
-Each module here stands for the one of its name in `mytorch.ops`, whose functions hand their arrays over
-(`cuda_implementation`) where these are CuPy's. Matrix products are cuBLAS's, through CuPy.
+Each module corresponds to the one of the same name in `mytorch.ops`, whose functions call it for CuPy arrays (see
+`mytorch.device.cuda_implementation`). Matrix products are computed by cuBLAS, through CuPy.
 """

@@ -1,19 +1,19 @@
-"""Batch normalization on the GPU: each pass over memory is one kernel. See `mytorch.ops.batch_norm`."""
+"""Batch normalization on the GPU: one kernel per pass over memory. See `mytorch.ops.batch_norm`."""
 
 from mytorch.device import Array, get_array_module
 from mytorch.geometry import empty_channels_last, to_channels_last, to_matrix
 from mytorch.ops.cuda.activation import relu_grad
 from mytorch.ops.cuda.layout import contiguous
 from mytorch.ops.cuda.loader import launch
-from mytorch.ops.cuda.reduce import fold, partial_sums
+from mytorch.ops.cuda.reduce import combine_chunks, sum_chunks
 
 
 def moments(x: Array) -> tuple[Array, Array]:
     """As mytorch.ops.batch_norm.moments, in one pass."""
     rows, xp = to_matrix(to_channels_last(x)), get_array_module(x)
     mean, var = (xp.empty(x.shape[1], x.dtype) for _ in range(2))
-    partial = partial_sums("batch_norm", "moment_sums", x, rows.shape, rows, sums=2)
-    fold("batch_norm", "fold_moments", x, partial, rows, mean, var, len(rows))
+    partial = sum_chunks("batch_norm", "moment_sums", x, rows.shape, rows, sums=2)
+    combine_chunks("batch_norm", "fold_moments", x, partial, rows, mean, var, len(rows))
     return mean, var
 
 
@@ -43,15 +43,15 @@ def batch_norm_grad(
     """As mytorch.ops.batch_norm.batch_norm_grad: one pass for ReLU, one for all sums, one for the gradient at x."""
     grad = grad if y is None else relu_grad(grad, y)
     grad, x, xp = to_channels_last(grad), to_channels_last(x), get_array_module(x)
-    mean, var, weight = contiguous(mean), contiguous(var), xp.ones_like(mean) if weight is None else contiguous(weight)
+    mean, var = contiguous(mean), contiguous(var)
+    weight = xp.ones_like(mean) if weight is None else contiguous(weight)
     rows = to_matrix(grad)
-    partial = partial_sums("batch_norm", "gradient_sums", x, rows.shape, rows, to_matrix(x), mean, sums=2)
-    grad_weight, grad_bias, *through = (xp.empty_like(mean) for _ in range(4))
-    fold(
-        "batch_norm", "fold_gradients", x, partial, var, grad_weight, grad_bias, *through,
-        float(eps), int(batch_statistics), len(rows),
-    )  # fmt: skip
+    partial = sum_chunks("batch_norm", "gradient_sums", x, rows.shape, rows, to_matrix(x), mean, sums=2)
+    grad_weight, grad_bias, *through_statistics = (xp.empty_like(mean) for _ in range(4))
+    numbers = (float(eps), int(batch_statistics), len(rows))
+    outputs = (grad_weight, grad_bias, *through_statistics)
+    combine_chunks("batch_norm", "fold_gradients", x, partial, var, *outputs, *numbers)
     grad_x = empty_channels_last(x.shape, x)
-    arrays = (grad, x, grad_x, mean, var, weight, *through)
+    arrays = (grad, x, grad_x, mean, var, weight, *through_statistics)
     launch("batch_norm", "batch_norm_grad", x, *arrays, float(eps), x.size, x.shape[1], count=x.size)
     return grad_x, grad_weight, grad_bias

@@ -1,15 +1,15 @@
-"""Depthwise convolution on the GPU: a thread an output, no windows made. Names as in `mytorch.ops.conv`."""
+"""Depthwise convolution on the GPU: one thread per output, no windows. Names as in `mytorch.ops.conv`."""
 
 from math import prod
 
 from mytorch.device import Array, get_array_module
 from mytorch.geometry import Size, empty_channels_last, output_size, to_channels_last
 from mytorch.ops.cuda.loader import launch, window
-from mytorch.ops.cuda.reduce import fold, partial_sums
+from mytorch.ops.cuda.reduce import combine_chunks, sum_chunks
 
 
 def depthwise_conv(x: Array, weight: Array, stride: Size, padding: Size, dilation: Size) -> Array:
-    """Correlation of each channel with its kernel, (C, 1, *kernel). Returns y, without a bias."""
+    """Return the correlation of each channel with its kernel, (C, 1, *kernel), without a bias."""
     x, kernel = to_channels_last(x), weight.shape[2:]
     out = tuple(map(output_size, x.shape[2:], kernel, stride, padding, dilation))
     y = empty_channels_last((*x.shape[:2], *out), x)
@@ -21,7 +21,7 @@ def depthwise_conv(x: Array, weight: Array, stride: Size, padding: Size, dilatio
 def depthwise_conv_input_grad(
     grad: Array, weight: Array, size: Size, stride: Size, padding: Size, dilation: Size
 ) -> Array:
-    """Gradient at the input, (N, C, *size)."""
+    """Return the gradient at the input, (N, C, *size)."""
     grad = to_channels_last(grad)
     grad_x = empty_channels_last((*grad.shape[:2], *size), grad)
     geometry = window(tuple(size), grad.shape[2:], weight.shape[2:], stride, padding, dilation)
@@ -33,17 +33,17 @@ def depthwise_conv_input_grad(
 def depthwise_conv_weight_grad(
     grad: Array, x: Array, kernel: Size, stride: Size, padding: Size, dilation: Size
 ) -> Array:
-    """Gradient at the weight, (C, 1, *kernel)."""
+    """Return the gradient at the weight, (C, 1, *kernel)."""
     grad, x, xp = to_channels_last(grad), to_channels_last(x), get_array_module(x)
     channels, taps = x.shape[1], prod(kernel)
     geometry = window(x.shape[2:], grad.shape[2:], tuple(kernel), stride, padding, dilation)
     shape = (len(grad) * prod(grad.shape[2:]), taps * channels)
-    partial = partial_sums("depthwise", "depthwise_conv_weight_sums", x, shape, grad, x, geometry, channels)
+    partial = sum_chunks("depthwise", "depthwise_conv_weight_sums", x, shape, grad, x, geometry, channels)
     by_tap = xp.empty((taps, channels), x.dtype)
-    fold("depthwise", "fold_weight_sums", x, partial, by_tap)
+    combine_chunks("depthwise", "fold_weight_sums", x, partial, by_tap)
     return xp.ascontiguousarray(by_tap.T).reshape(channels, 1, *kernel)
 
 
 def _by_tap(weight: Array) -> Array:
-    """(C, 1, *kernel) as (K, C)."""
+    """Return (C, 1, *kernel) as (K, C)."""
     return get_array_module(weight).ascontiguousarray(weight.reshape(len(weight), -1).T)

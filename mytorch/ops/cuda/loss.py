@@ -1,23 +1,23 @@
-"""Cross entropy on the GPU, a block of threads a row. See `mytorch.ops.loss`."""
+"""Cross entropy on the GPU, one block of threads per row. See `mytorch.ops.loss`."""
 
 from mytorch.device import Array, get_array_module
 from mytorch.ops.cuda.layout import contiguous, to_dtype
 from mytorch.ops.cuda.loader import launch
-from mytorch.ops.cuda.softmax import row_threads
+from mytorch.ops.cuda.softmax import threads_per_row
 
 
 def cross_entropy_with_saved(logits: Array, target: Array, label_smoothing: float = 0.0) -> tuple[Array, Array]:
-    """The cross entropy of each row, and what cross_entropy_grad takes."""
+    """Return the cross entropy of each row, and the logits for the gradient."""
     return cross_entropy(logits, target, label_smoothing), logits
 
 
 def cross_entropy(logits: Array, target: Array, label_smoothing: float = 0.0) -> Array:
-    """As mytorch.ops.loss.cross_entropy. target: class indices (N,), or soft targets (N, C)."""
+    """As mytorch.ops.loss.cross_entropy."""
     logits, (rows, columns) = contiguous(logits), logits.shape
     losses = get_array_module(logits).empty(rows, logits.dtype)
     kernel, target = _kernel_for(target, logits)
     arguments = (logits, target, losses, float(label_smoothing), rows, columns)
-    launch("softmax", kernel, logits, *arguments, count=rows, blocks=True, threads=row_threads(columns))
+    launch("softmax", kernel, logits, *arguments, count=rows, count_blocks=True, threads=threads_per_row(columns))
     return losses
 
 
@@ -27,11 +27,13 @@ def cross_entropy_grad(saved: Array, target: Array, label_smoothing: float = 0.0
     grad = get_array_module(logits).empty_like(logits)
     kernel, target = _kernel_for(target, logits)
     arguments = (logits, target, grad, float(label_smoothing), float(scale), rows, columns)
-    launch("softmax", f"{kernel}_grad", logits, *arguments, count=rows, blocks=True, threads=row_threads(columns))
+    threads = threads_per_row(columns)
+    launch("softmax", f"{kernel}_grad", logits, *arguments, count=rows, count_blocks=True, threads=threads)
     return grad
 
 
 def _kernel_for(target: Array, logits: Array) -> tuple[str, Array]:
+    """Return the kernel for class indices (N,) or soft targets (N, C), and the target in the type that it expects."""
     if target.ndim == 1:
         return "cross_entropy_classes", contiguous(to_dtype(target, "int64"))
     return "cross_entropy_soft", contiguous(to_dtype(target, logits.dtype))

@@ -7,11 +7,11 @@ from mytorch.ops.cuda.loader import launch, window
 
 def max_pool(x: Array, kernel: Size, stride: Size, padding: Size) -> Array:
     """As mytorch.ops.pool.max_pool."""
-    return _pooled("max_pool", x, kernel, stride, padding)
+    return _pool("max_pool", x, kernel, stride, padding)
 
 
 def max_pool_grad(grad: Array, x: Array, y: Array, kernel: Size, stride: Size, padding: Size) -> Array:
-    """As mytorch.ops.pool.max_pool_grad. `y` is not needed: who won is found again, as an array of whole numbers."""
+    """As mytorch.ops.pool.max_pool_grad. `y` is not used: the winners are computed again, as an array of integers."""
     x, grad = to_channels_last(x), to_channels_last(grad)
     n, channels, *size = x.shape
     winner = empty_channels_last(grad.shape, get_array_module(x).empty(0, "i"))
@@ -24,7 +24,7 @@ def max_pool_grad(grad: Array, x: Array, y: Array, kernel: Size, stride: Size, p
 
 def avg_pool(x: Array, kernel: Size, stride: Size, padding: Size) -> Array:
     """As mytorch.ops.pool.avg_pool."""
-    return _pooled("avg_pool", x, kernel, stride, padding)
+    return _pool("avg_pool", x, kernel, stride, padding)
 
 
 def avg_pool_grad(grad: Array, size: Size, kernel: Size, stride: Size, padding: Size) -> Array:
@@ -37,7 +37,7 @@ def avg_pool_grad(grad: Array, size: Size, kernel: Size, stride: Size, padding: 
     return grad_x
 
 
-def _pooled(name: str, x: Array, kernel: Size, stride: Size, padding: Size) -> Array:
+def _pool(name: str, x: Array, kernel: Size, stride: Size, padding: Size) -> Array:
     x = to_channels_last(x)
     n, channels, *size = x.shape
     out = tuple(map(output_size, size, kernel, stride, padding))

@@ -1,7 +1,7 @@
-"""TF32 on request: matrix products on the GPU's tensor cores, several times faster and of 10 bits instead of 23.
+"""TF32: matrix products on the GPU's tensor cores, several times faster and with 10 bits of precision instead of 23.
 
-Ampere and later (2020) can round the factors of a float32 product to TF32 and add up in float32: a relative error of
-about 1e-3 where float32 has 1e-6. Off unless asked for, as PyTorch's `torch.backends.cuda.matmul.allow_tf32` is.
+Ampere GPUs (2020) and later can round the factors of a float32 product to TF32 and sum in float32. The relative error
+is about 1e-3, where float32 has 1e-6. It is off by default, as torch.backends.cuda.matmul.allow_tf32 is.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ _allowed = False
 
 
 def allow_tf32(allowed: bool) -> None:
-    """Whether cuBLAS may round the factors of this process's float32 products. Our own kernels never do."""
+    """Allow or forbid cuBLAS to use TF32 for this process's float32 products. Our own kernels never do."""
     from cupy._core import _routines_linalg as products
 
     global _allowed
@@ -19,5 +19,5 @@ def allow_tf32(allowed: bool) -> None:
 
 
 def tf32_allowed() -> bool:
-    """Whether `allow_tf32` said so last; convolutions choose their way by it."""
+    """Return True if TF32 is allowed. Convolutions choose their method by it."""
     return _allowed

@@ -14,7 +14,7 @@ FLOATS = st.sampled_from([np.float64, np.float32])
 def chunk(request):
     """How many elements a block adds up: one row at least."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reduce, "CHUNK", request.param)
+        patch.setattr(reduce, "MIN_CHUNK_ELEMENTS", request.param)
         yield
 
 
@@ -79,7 +79,7 @@ def test_batch_norm_and_its_gradients_are_those_of_numpy(
 @pytest.mark.kernels("moment_sums", "fold_moments")
 def test_sums_are_the_same_to_the_last_bit_whatever_the_number_of_blocks_and_the_order_of_threads(launcher):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reduce, "CHUNK", 50)
+        patch.setattr(reduce, "MIN_CHUNK_ELEMENTS", 50)
         for dtype in (np.float64, np.float32):
             x = np.random.default_rng(0).standard_normal((20, 5, 3, 4)).astype(dtype)
             results = []

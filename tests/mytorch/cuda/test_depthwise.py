@@ -30,7 +30,7 @@ def test_depthwise_convolution_and_its_gradients_are_pytorchs(axes, grid, array,
     tensors = [torch.tensor(a.astype(float), requires_grad=True) for a in (x, weight, bias)]
     expected = getattr(torch.nn.functional, f"conv{axes}d")(*tensors, *geometry)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reduce, "CHUNK", data.draw(st.sampled_from([1, 100, 1 << 12])))
+        patch.setattr(reduce, "MIN_CHUNK_ELEMENTS", data.draw(st.sampled_from([1, 100, 1 << 12])))
         y = cuda.conv(x, weight, bias, *geometry)
         same("output", y, expected, dtype)
         grad = array(data, y.shape, dtype, stream=3)

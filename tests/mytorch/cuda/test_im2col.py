@@ -35,7 +35,7 @@ def test_convolution_and_its_gradients_are_pytorchs(axes, grid, array, same, dat
     tensors = [torch.tensor(a.astype(float), requires_grad=True) for a in (x, weight, bias)]
     expected = getattr(torch.nn.functional, f"conv{axes}d")(*tensors, *geometry, groups)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuda, "BLOCK", block)
+        patch.setattr(cuda, "MAX_COLUMN_ELEMENTS", block)
         y = cuda.conv(x, weight, bias, *geometry, groups)
         same("output", y, expected, dtype)
         grad = array(data, y.shape, dtype, stream=3)

@@ -43,7 +43,7 @@ def test_tiled_convolution_and_its_gradients_are_pytorchs(
     tensors = [None if a is None else torch.tensor(a.astype(float), requires_grad=True) for a in (x, weight, bias)]
     expected = torch.nn.functional.conv2d(*tensors, padding=padding)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuda, "BLOCK", block)
+        patch.setattr(cuda, "MAX_TRANSFORMED_ELEMENTS", block)
         y = cuda.winograd_conv(x, weight, bias, padding)
         close("output", y, expected.detach().numpy(), dtype)
         grad = array(data, y.shape, dtype, stream=3)

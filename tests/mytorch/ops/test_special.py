@@ -3,7 +3,7 @@ from math import erf as exact
 import numpy as np
 import pytest
 
-from mytorch.ops.special import BLOCK, erf
+from mytorch.ops.special import BLOCK_ELEMENTS, erf
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 4e-16), (np.float32, 2e-7)])
@@ -26,7 +26,7 @@ def test_erf_at_the_ends_and_of_nan():
 
 @pytest.mark.parametrize("turn", [lambda x: x, lambda x: x.T, lambda x: x[:, ::2], lambda x: x[::-1]])
 def test_erf_takes_any_layout_and_any_size(turn):
-    x = turn(np.random.default_rng(0).standard_normal((3, BLOCK)))
+    x = turn(np.random.default_rng(0).standard_normal((3, BLOCK_ELEMENTS)))
     kept = x.copy()
     np.testing.assert_allclose(erf(x)[..., :9], [[exact(v) for v in row[:9]] for row in x], atol=4e-16)
     np.testing.assert_array_equal(x, kept)
