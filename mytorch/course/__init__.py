@@ -1,8 +1,8 @@
-"""A course's from-scratch CNN assignment, solved to be read: every layer beside its formula, in NumPy alone.
+"""A readable solution of a course's from-scratch CNN assignment: every layer next to its formula, in NumPy alone.
 
-A layer maps A to Z in `forward`, keeps what it needs, and in `backward` turns dLdZ (the loss's gradient at its output)
-into dLdA (at its input), setting its parameters' gradients on the way. Arrays are (N, C, W) or (N, C, H, W), and a
-layer answers in the floating type it is given.
+`forward` maps A to Z and saves what `backward` needs. `backward` maps dLdZ (the gradient of the loss at the output) to
+dLdA (at the input) and sets the gradients of the parameters. Arrays are (N, C, W) or (N, C, H, W). A layer computes in
+the floating-point type of its input.
 """
 
 from mytorch.course.activation import GELU, Identity, ReLU, Sigmoid, Softmax, Swish, Tanh

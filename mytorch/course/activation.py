@@ -1,7 +1,7 @@
 """Activations: elementwise functions of Z, and softmax, which is a function of each row.
 
-Elementwise, backward is dLdZ = dLdA · dA/dZ; the classes below differ only in A and in dA/dZ. Without dLdA, as in old
-forms of the assignment, backward returns dA/dZ.
+For elementwise functions, backward is dLdZ = dLdA · dA/dZ; the classes differ only in A and in dA/dZ. Without dLdA, as
+in old versions of the assignment, backward returns dA/dZ.
 """
 
 import math
@@ -10,12 +10,12 @@ import numpy as np
 
 from mytorch.course.layer import Array, Layer
 
-# Python's erf is correct to the last bit or two, and NumPy has none; a call an element is slow but hides nothing.
+# NumPy has no erf. Python's is accurate to the last bit or two; one call per element is slow but easy to read.
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
 def _sigmoid(Z: Array) -> Array:
-    """1 / (1 + exp(-Z)) as exp(-log(1 + exp(-Z))), which neither overflows nor loses digits at either end."""
+    """1 / (1 + exp(-Z)) as exp(-log(1 + exp(-Z))), which neither overflows nor loses precision at either end."""
     return np.exp(-np.logaddexp(0, -Z))
 
 
@@ -23,7 +23,7 @@ class Identity(Layer):
     """A = Z; dA/dZ = 1."""
 
     def forward(self, Z: Array) -> Array:
-        """Z of any shape -> A, the same."""
+        """Z of any shape -> A = Z."""
         self.A = self.check(Z)
         return self.A
 
@@ -69,7 +69,7 @@ class ReLU(Layer):
         return self.A
 
     def backward(self, dLdA: Array | None = None) -> Array:
-        """dLdA -> dLdZ, which is dLdA where the unit was on."""
+        """dLdA -> dLdZ = dLdA where A > 0, else 0."""
         A = self.saved("A")
         return np.where(A > 0, self.gradient(dLdA, A.shape), 0)
 
@@ -77,7 +77,7 @@ class ReLU(Layer):
 class GELU(Layer):
     """A = Z Φ(Z), Φ(z) = (1 + erf(z / √2)) / 2 the normal distribution; dA/dZ = Φ(Z) + Z exp(-Z² / 2) / √(2π).
 
-    Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016; by erf, not by its tanh approximation.
+    Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016; with erf, not with the tanh approximation.
     """
 
     def forward(self, Z: Array) -> Array:
@@ -94,7 +94,7 @@ class GELU(Layer):
 
 
 class Swish(Layer):
-    """A = Z σ(β Z), β one learned number, at first 1; with S = σ(β Z), so that S' = S (1 - S):
+    """A = Z σ(β Z), β is one learned number, initially 1; with S = σ(β Z), so that S' = S (1 - S):
 
     dA/dZ   = S + β Z S'
     dLdbeta = Σ dLdA · Z² S'
@@ -120,12 +120,12 @@ class Swish(Layer):
         return gradient * (S + self._beta() * Z * S * (1 - S))
 
     def _beta(self) -> float:
-        """β as a Python number, which leaves float32 arrays float32; whoever replaces it may use an array of one."""
+        """Return β as a Python number, so that float32 arrays stay float32. It may be an array of one number."""
         return float(np.asarray(self.beta).item())
 
 
 class Softmax(Layer):
-    """Each row as probabilities.
+    """The softmax of each row.
 
     forward:  Z (N, C) -> A (N, C)
         A[n, c] = exp(Z[n, c]) / Σ_k exp(Z[n, k])

@@ -1,4 +1,4 @@
-"""Batch normalization: each channel to mean 0 and variance 1 over the batch, then a learned scale and shift.
+"""Batch normalization: normalize each channel to mean 0 and variance 1 over the batch, then scale and shift it.
 
 Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training", 2015. With m values of each channel in a
 batch, M and V their mean and (biased) variance, and ε = 1e-8:
@@ -6,30 +6,30 @@ batch, M and V their mean and (biased) variance, and ε = 1e-8:
     forward, training:    NZ = (Z - M) / √(V + ε)        BZ = BW · NZ + Bb
                           M = 1/m Σ Z                     running_M = α running_M + (1 - α) M
                           V = 1/m Σ (Z - M)²              running_V = α running_V + (1 - α) V
-    forward, evaluating:  the same with running_M and running_V for M and V, which stay as they are
+    forward, evaluating:  the same with running_M and running_V instead of M and V; they do not change
     backward:             dLdBW = Σ dLdBZ · NZ
                           dLdBb = Σ dLdBZ
                           dLdNZ = dLdBZ · BW
                           dLdZ  = (dLdNZ - 1/m Σ dLdNZ - NZ · 1/m Σ dLdNZ · NZ) / √(V + ε)
 
-The two means in dLdZ are what reaches Z by way of M and of V. PyTorch differs in two ways: its ε is 1e-5, and its
-running variance takes the unbiased estimate, V m / (m - 1), in steps of `momentum` = 1 - α.
+The two means in dLdZ are the gradients through M and V. PyTorch differs in two ways: its ε is 1e-5, and its running
+variance uses the unbiased estimate, V m / (m - 1), with `momentum` = 1 - α.
 """
 
 import numpy as np
 
-from mytorch.course.layer import Array, Layer, whole
+from mytorch.course.layer import Array, Layer, as_int
 
 
 class _BatchNorm(Layer):
-    """What the two share; `layout` names the input's axes, and all but C are averaged over."""
+    """Base of both. `layout` names the input's axes; the statistics are over all axes except C."""
 
     layout: str
 
     def __init__(self, num_features: int, alpha: float = 0.9) -> None:
         if not 0 <= alpha <= 1:
-            raise ValueError(f"alpha is the share of the running mean that stays, from 0 to 1, got {alpha}")
-        self.num_features = whole("num_features", num_features)
+            raise ValueError(f"alpha is the weight of the old running mean, from 0 to 1, got {alpha}")
+        self.num_features = as_int("num_features", num_features)
         self.alpha = alpha
         self.eps = 1e-8
         axes = self.layout.split()
@@ -40,10 +40,10 @@ class _BatchNorm(Layer):
         self.running_M, self.running_V = np.zeros(shape), np.ones(shape)
 
     def forward(self, Z: Array, eval: bool = False) -> Array:
-        """Z -> BZ of the same shape, by the batch's statistics, or where `eval` by the running ones."""
+        """Z -> BZ of the same shape, with the batch's statistics, or with the running ones if `eval`."""
         Z = self.check(Z, self.layout, C=self.num_features)
         BW, Bb = self.BW.astype(Z.dtype), self.Bb.astype(Z.dtype)
-        if eval:  # keeps nothing: a backward that is still to come belongs to the last training forward
+        if eval:  # saves nothing: a later backward belongs to the last training forward
             M, V = self.running_M.astype(Z.dtype), self.running_V.astype(Z.dtype)
             return BW * (Z - M) / np.sqrt(V + self.eps) + Bb
 

@@ -1,9 +1,9 @@
-"""Convolution over one axis: stride 1 first, then every stride and padding from it."""
+"""Convolution over one axis: stride 1 first, then any stride and padding based on it."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from mytorch.course.layer import Array, InitFn, Layer, initial_bias, initial_weight, whole
+from mytorch.course.layer import Array, InitFn, Layer, as_int, initial_bias, initial_weight
 from mytorch.course.resampling import Downsample1d
 
 
@@ -17,7 +17,7 @@ class Conv1d_stride1(Layer):
         dLdW[o, c, k] = Σ_n Σ_w dLdZ[n, o, w] A[n, c, w + k]
         dLdb[o]       = Σ_n Σ_w dLdZ[n, o, w]
 
-    dLdA is a convolution again: dLdZ padded with K - 1 zeros on both sides, correlated with W turned end to end.
+    dLdA is a convolution too: dLdZ padded with K - 1 zeros on both sides, correlated with the flipped W.
     """
 
     def __init__(
@@ -28,9 +28,9 @@ class Conv1d_stride1(Layer):
         weight_init_fn: InitFn | None = None,
         bias_init_fn: InitFn | None = None,
     ) -> None:
-        self.in_channels = whole("in_channels", in_channels)
-        self.out_channels = whole("out_channels", out_channels)
-        self.kernel_size = whole("kernel_size", kernel_size)
+        self.in_channels = as_int("in_channels", in_channels)
+        self.out_channels = as_int("out_channels", out_channels)
+        self.kernel_size = as_int("kernel_size", kernel_size)
         self.W = initial_weight(weight_init_fn, self.out_channels, self.in_channels, self.kernel_size)
         self.b = initial_bias(bias_init_fn, self.out_channels)
         self.dLdW = np.zeros_like(self.W)
@@ -58,12 +58,12 @@ class Conv1d_stride1(Layer):
 
 
 class Conv1d(Layer):
-    """Convolution with any stride and padding: pad with zeros, convolve with stride 1, keep every stride-th.
+    """Convolution with any stride and padding: pad with zeros, convolve with stride 1, keep every stride-th output.
 
     forward:  A (N, C_in, W_in) -> Z (N, C_out, W_out), W_out = (W_in + 2 padding - K) // stride + 1
         Z = downsample(conv_stride1(pad(A)))
     backward: dLdZ, as Z -> dLdA, as A
-        the same three steps' gradients in reverse; padding's gradient cuts off what was added
+        the same three steps' gradients in reverse; the gradient of padding removes what was added
 
     The parameters and their gradients are those of `conv1d_stride1`.
     """
@@ -80,8 +80,8 @@ class Conv1d(Layer):
     ) -> None:
         if callable(padding):  # without padding, the initializers come fifth and sixth
             weight_init_fn, bias_init_fn, padding = padding, weight_init_fn, 0
-        self.stride = whole("stride", stride)
-        self.padding = whole("padding", padding, minimum=0)
+        self.stride = as_int("stride", stride)
+        self.padding = as_int("padding", padding, minimum=0)
         self.conv1d_stride1 = Conv1d_stride1(in_channels, out_channels, kernel_size, weight_init_fn, bias_init_fn)
         self.downsample1d = Downsample1d(self.stride)
 

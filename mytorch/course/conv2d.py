@@ -1,9 +1,9 @@
-"""Convolution over two axes: stride 1 first, then every stride and padding from it."""
+"""Convolution over two axes: stride 1 first, then any stride and padding based on it."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from mytorch.course.layer import Array, InitFn, Layer, initial_bias, initial_weight, whole
+from mytorch.course.layer import Array, InitFn, Layer, as_int, initial_bias, initial_weight
 from mytorch.course.resampling import Downsample2d
 
 
@@ -17,7 +17,7 @@ class Conv2d_stride1(Layer):
         dLdW[o, c, i, j] = Σ_n Σ_h Σ_w dLdZ[n, o, h, w] A[n, c, h + i, w + j]
         dLdb[o]          = Σ_n Σ_h Σ_w dLdZ[n, o, h, w]
 
-    dLdA is a convolution again: dLdZ padded with K - 1 zeros on all sides, correlated with W turned by 180 degrees.
+    dLdA is a convolution too: dLdZ padded with K - 1 zeros on all sides, correlated with W rotated by 180 degrees.
     """
 
     def __init__(
@@ -28,9 +28,9 @@ class Conv2d_stride1(Layer):
         weight_init_fn: InitFn | None = None,
         bias_init_fn: InitFn | None = None,
     ) -> None:
-        self.in_channels = whole("in_channels", in_channels)
-        self.out_channels = whole("out_channels", out_channels)
-        K = self.kernel_size = whole("kernel_size", kernel_size)
+        self.in_channels = as_int("in_channels", in_channels)
+        self.out_channels = as_int("out_channels", out_channels)
+        K = self.kernel_size = as_int("kernel_size", kernel_size)
         self.W = initial_weight(weight_init_fn, self.out_channels, self.in_channels, K, K)
         self.b = initial_bias(bias_init_fn, self.out_channels)
         self.dLdW = np.zeros_like(self.W)
@@ -60,12 +60,12 @@ class Conv2d_stride1(Layer):
 
 
 class Conv2d(Layer):
-    """Convolution with any stride and padding: pad with zeros, convolve with stride 1, keep every stride-th.
+    """Convolution with any stride and padding: pad with zeros, convolve with stride 1, keep every stride-th output.
 
     forward:  A (N, C_in, H_in, W_in) -> Z (N, C_out, H_out, W_out), H_out = (H_in + 2 padding - K) // stride + 1
         Z = downsample(conv_stride1(pad(A)))
     backward: dLdZ, as Z -> dLdA, as A
-        the same three steps' gradients in reverse; padding's gradient cuts off what was added
+        the same three steps' gradients in reverse; the gradient of padding removes what was added
 
     The parameters and their gradients are those of `conv2d_stride1`.
     """
@@ -82,8 +82,8 @@ class Conv2d(Layer):
     ) -> None:
         if callable(padding):  # without padding, the initializers come fifth and sixth
             weight_init_fn, bias_init_fn, padding = padding, weight_init_fn, 0
-        self.stride = whole("stride", stride)
-        self.padding = whole("padding", padding, minimum=0)
+        self.stride = as_int("stride", stride)
+        self.padding = as_int("padding", padding, minimum=0)
         self.conv2d_stride1 = Conv2d_stride1(in_channels, out_channels, kernel_size, weight_init_fn, bias_init_fn)
         self.downsample2d = Downsample2d(self.stride)
 

@@ -1,7 +1,7 @@
-"""Dropout: in training, each unit or channel is silent with probability p.
+"""Dropout: in training, set each unit or channel to zero with probability p.
 
-Srivastava and others, "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014; inverted, so that what
-stays is scaled up by 1 / (1 - p) in training and nothing needs scaling afterwards.
+Srivastava and others, "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014; inverted: what
+remains is scaled up by 1 / (1 - p) in training, so evaluation needs no scaling.
 """
 
 import numpy as np
@@ -10,13 +10,13 @@ from mytorch.course.layer import Array, Layer
 
 
 class Dropout(Layer):
-    """Silence single units.
+    """Drop single units.
 
     forward, training:   A = Z · mask / (1 - p)      mask ~ Bernoulli(1 - p), of Z's shape
     forward, evaluating: A = Z
     backward:            dLdZ = dLdA · mask / (1 - p)
 
-    A training forward draws once from NumPy's global generator: `np.random.binomial(1, 1 - p, shape)`.
+    A training forward calls once, with NumPy's global generator: `np.random.binomial(1, 1 - p, shape)`.
     """
 
     def __init__(self, p: float = 0.5) -> None:
@@ -25,13 +25,13 @@ class Dropout(Layer):
         self.p = float(p)
 
     def mask_shape(self, Z: Array) -> tuple[int, ...]:
-        """One draw for each unit."""
+        """Return the shape of the mask: one number per unit."""
         return Z.shape
 
     def forward(self, Z: Array, eval: bool = False) -> Array:
-        """Z -> A of the same shape; where `eval`, Z itself."""
+        """Z -> A of the same shape; Z itself if `eval`."""
         Z = self.check(Z)
-        if eval:  # keeps nothing: a backward that is still to come belongs to the last training forward
+        if eval:  # saves nothing: a later backward belongs to the last training forward
             return Z
         self.Z_shape = Z.shape
         self.mask = np.random.binomial(1, 1 - self.p, self.mask_shape(Z)).astype(Z.dtype)
@@ -43,12 +43,12 @@ class Dropout(Layer):
 
 
 class Dropout2d(Dropout):
-    """Silence whole channels of Z (N, C, H, W): as Dropout, with a mask of shape (N, C, 1, 1).
+    """Drop whole channels of Z (N, C, H, W): as Dropout, with a mask of shape (N, C, 1, 1).
 
-    Neighboring pixels of a feature map say much the same, so dropping single pixels would drop little.
+    Neighboring pixels of a feature map are highly correlated, so dropping single pixels has little effect.
     """
 
     def mask_shape(self, Z: Array) -> tuple[int, ...]:
-        """One draw for each channel of each sample."""
+        """Return the shape of the mask: one number per channel of each sample."""
         self.check(Z, "N C H W")
         return (*Z.shape[:2], 1, 1)

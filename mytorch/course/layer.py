@@ -1,6 +1,6 @@
-"""What every layer of the course shares: how it is called, how its arrays are checked, how its parameters begin.
+"""The base of all layers of the course: how a layer is called, how arrays are checked, how parameters are initialized.
 
-The checks live here so that the other files hold little but mathematics.
+The checks are here so that the other files contain little but mathematics.
 """
 
 import operator
@@ -17,21 +17,22 @@ InitFn = Callable[..., Array]
 class Layer:
     """A function with a gradient: `layer(A)` is `layer.forward(A)`, and `layer.backward(dLdZ)` returns dLdA.
 
-    forward keeps as attributes what backward will need; backward sets (never adds to) the parameters' gradients.
+    forward saves what backward needs in attributes. backward sets the gradients of the parameters; it does not add to
+    them.
     """
 
     forward: Callable[..., Any]
     backward: Callable[..., Array]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The same as forward."""
+        """Return `forward(...)`."""
         return self.forward(*args, **kwargs)
 
     def check(self, X: Any, axes: str = "", fits: int = 1, **sizes: int) -> Array:
-        """X as an array of floats whose axes have these names: `check(A, "N C W", C=3)` is an (N, 3, W) array.
+        """Return X as an array of floats with these axes: `check(A, "N C W", C=3)` returns an (N, 3, W) array.
 
-        Each axis after the second must hold a window of `fits`. Without `axes` any shape will do.
-        Raises TypeError where X does not hold real numbers, ValueError where its shape is another.
+        Each axis after the second must be at least as long as a window of `fits`. Without `axes`, any shape is valid.
+        Raises TypeError if X does not contain real numbers, ValueError if its shape is not the expected one.
         """
         name = type(self).__name__
         array = np.asarray(X)
@@ -46,24 +47,24 @@ class Layer:
         if array.ndim != len(wanted):
             raise ValueError(
                 f"{name} expected {len(wanted)} axes, {layout}, got {array.ndim}, {array.shape}: "
-                "reshape the input; one sample alone is a batch of one, A[None]"
+                "reshape the input; a single sample is a batch of one, A[None]"
             )
         if any(isinstance(want, int) and want != size for want, size in zip(wanted, array.shape, strict=True)):
             raise ValueError(
                 f"{name} expected {layout}, got {array.shape}: "
-                "give it an array of that shape, or build the layer for the sizes at hand"
+                "give it an array of that shape, or build the layer for the sizes you have"
             )
         if any(size < fits for size in array.shape[2:]):
             raise ValueError(
                 f"{name}: a window of {fits} does not fit an input of {array.shape}, {layout}: "
-                "use a smaller kernel or a larger input, padded with zeros if need be"
+                "use a smaller kernel, or a larger input, for example padded with zeros"
             )
         return array
 
     def gradient(self, dLdZ: Any, shape: tuple[int, ...]) -> Array:
-        """The gradient given to backward, as an array of floats; ValueError unless it has the forward's shape.
+        """Return the gradient given to backward as an array of floats. Raises ValueError if its shape is not forward's.
 
-        None stands for ones: backward then returns the derivative itself.
+        None means ones: backward then returns the derivative itself.
         """
         array = np.ones(shape) if dLdZ is None else self.check(dLdZ)
         if array.shape != shape:
@@ -74,7 +75,7 @@ class Layer:
         return array
 
     def saved(self, name: str) -> Any:
-        """What forward left in the attribute `name`; RuntimeError where there has been no forward yet."""
+        """Return what forward saved in the attribute `name`. Raises RuntimeError if there was no forward yet."""
         if not hasattr(self, name):
             raise RuntimeError(
                 f"{type(self).__name__}.backward was called before a training forward: "
@@ -83,8 +84,8 @@ class Layer:
         return getattr(self, name)
 
 
-def whole(name: str, value: Any, minimum: int = 1) -> int:
-    """`value` as an int; TypeError where it is not a whole number, ValueError where it is below `least`."""
+def as_int(name: str, value: Any, minimum: int = 1) -> int:
+    """Return `value` as an int. Raises TypeError if it is not a whole number, ValueError if it is below `minimum`."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -95,21 +96,21 @@ def whole(name: str, value: Any, minimum: int = 1) -> int:
 
 
 def initial_weight(init_fn: InitFn | None, *sizes: int) -> Array:
-    """`init_fn(*sizes)`, or standard normal draws from NumPy's global generator where there is no `init_fn`."""
+    """Return `init_fn(*sizes)`, or standard normal numbers from NumPy's global generator if `init_fn` is None."""
     if init_fn is None:
         return np.random.normal(size=sizes)
     return _of_shape(init_fn(*sizes), sizes)
 
 
 def initial_bias(init_fn: InitFn | None, size: int) -> Array:
-    """`init_fn(size)`, or zeros where there is no `init_fn`."""
+    """Return `init_fn(size)`, or zeros if `init_fn` is None."""
     if init_fn is None:
         return np.zeros(size)
     return _of_shape(init_fn(size), (size,))
 
 
 def _of_shape(values: Any, shape: tuple[int, ...]) -> Array:
-    """What an initializer returned, as floats of `shape`; it may add or drop axes of length one, no more."""
+    """Return what an initializer returned, as floats of `shape`. Only axes of length one may be added or missing."""
     array = np.asarray(values)
     if [n for n in array.shape if n != 1] != [n for n in shape if n != 1]:
         raise ValueError(f"the initializer was called with {shape} and returned {array.shape}: return that shape")

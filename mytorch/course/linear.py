@@ -1,15 +1,15 @@
-"""What turns the feature maps of a convolution into logits: flattening, and a fully connected layer."""
+"""From the feature maps of a convolution to logits: flattening, and a fully connected layer."""
 
 import numpy as np
 
-from mytorch.course.layer import Array, InitFn, Layer, initial_bias, initial_weight, whole
+from mytorch.course.layer import Array, InitFn, Layer, as_int, initial_bias, initial_weight
 
 
 class Flatten(Layer):
-    """Each sample's values in one row, in C order: channel by channel.
+    """Put each sample's values into one row, in C order: channel by channel.
 
     forward:  A (N, C, W) -> Z (N, C W), or A (N, C, H, W) -> Z (N, C H W), or any trailing axes
-    backward: dLdZ, as Z -> dLdA, as A: the same values, put back into A's shape
+    backward: dLdZ, as Z -> dLdA, as A: the same values in A's shape
     """
 
     def forward(self, A: Array) -> Array:
@@ -50,8 +50,8 @@ class Linear(Layer):
         debug: bool = False,
     ) -> None:
         self.debug = debug
-        self.in_features = whole("in_features", in_features)
-        self.out_features = whole("out_features", out_features)
+        self.in_features = as_int("in_features", in_features)
+        self.out_features = as_int("out_features", out_features)
         zeros = np.zeros((self.out_features, self.in_features))
         self.W = initial_weight(weight_init_fn, *zeros.shape) if weight_init_fn else zeros
         self.b = initial_bias(bias_init_fn, self.out_features)[:, None]

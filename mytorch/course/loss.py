@@ -1,4 +1,4 @@
-"""Losses: what a batch of answers costs, and the gradient with which backpropagation starts."""
+"""Losses, and the gradients that backpropagation starts from."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ class MSELoss(Layer):
     """
 
     def forward(self, A: Array, Y: Array) -> np.floating[Any]:
-        """Answers A and targets Y, both (N, C) -> the loss, one number."""
+        """Outputs A and targets Y, both (N, C) -> the loss, one number."""
         A = self.check(A)
         self.difference = A - _labels_like(self, Y, A)
         return np.mean(self.difference**2)
@@ -34,8 +34,8 @@ class CrossEntropyLoss(Layer):
         L = -1 / N Σ_n Σ_c Y[n, c] log P[n, c]
     backward: dLdA (N, C) = (P - Y) / N
 
-    log P is computed as A - log Σ exp A, with each row's largest logit subtracted first: taking the logarithm of a
-    softmax that has underflowed to zero would give minus infinity.
+    log P is computed as A - log Σ exp A, with each row's largest logit subtracted first: the logarithm of a softmax
+    that has underflowed to zero would be minus infinity.
     """
 
     def forward(self, A: Array, Y: Array) -> np.floating[Any]:
@@ -54,11 +54,11 @@ class CrossEntropyLoss(Layer):
 
 
 def _labels_like(loss: Layer, Y: Array, A: Array) -> Array:
-    """Y in A's dtype; ValueError where it has another shape, as class numbers would."""
+    """Return Y in A's dtype. Raises ValueError if it has another shape, as class indices would."""
     Y = loss.check(Y)
     if Y.shape != A.shape:
         raise ValueError(
-            f"{type(loss).__name__} expected labels of the answers' shape, {A.shape}, got {Y.shape}: "
-            "turn class numbers into one-hot rows, np.eye(C)[numbers]"
+            f"{type(loss).__name__} expected labels in the shape of the outputs, {A.shape}, got {Y.shape}: "
+            "convert class indices to one-hot rows with np.eye(C)[indices]"
         )
     return Y.astype(A.dtype, copy=False)

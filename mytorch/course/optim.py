@@ -1,8 +1,8 @@
-"""Optimizers: how the gradients of a step move the parameters.
+"""Optimizers: they update the parameters from their gradients.
 
-Each steps W and b of every layer in `model.layers` that has `W`. A Conv1d or Conv2d keeps its parameters in an inner
-layer, so list that one: `model.layers = [conv.conv2d_stride1, linear]`. Every step puts new arrays in the parameters'
-place and never writes into the old ones, which someone else may hold.
+Each updates W and b of every layer in `model.layers` that has `W`. A Conv1d or Conv2d has its parameters in an inner
+layer, so list that one: `model.layers = [conv.conv2d_stride1, linear]`. Every step replaces the arrays of the
+parameters and does not write into the old ones, which other code may hold.
 """
 
 from typing import Any
@@ -20,14 +20,14 @@ class _Optimizer:
         layers = [layer for layer in model.layers if hasattr(layer, "W")]
         if not layers:
             raise ValueError(
-                "no layer in model.layers has W: list the layers that hold parameters, "
+                "no layer in model.layers has W: list the layers that have parameters, "
                 "which for a Conv2d is its inner conv2d_stride1"
             )
         self.l = layers
         self.parameters = [(layer, name) for layer in layers for name in ("W", "b") if hasattr(layer, name)]
 
     def zeros(self) -> list[Array]:
-        """An array of zeros for each parameter, of its shape."""
+        """Return an array of zeros for each parameter, in its shape."""
         return [np.zeros_like(getattr(layer, name)) for layer, name in self.parameters]
 
 
@@ -44,7 +44,7 @@ class SGD(_Optimizer):
         self.v = self.zeros()
 
     def step(self) -> None:
-        """Move every parameter by its gradient."""
+        """Update every parameter."""
         for i, (layer, name) in enumerate(self.parameters):
             W, dLdW = getattr(layer, name), getattr(layer, f"dLd{name}")
             self.v[i] = self.momentum * self.v[i] + dLdW
@@ -58,7 +58,7 @@ class Adam(_Optimizer):
     v = β₂ v + (1 - β₂) dLdW²          v̂ = v / (1 - β₂ᵗ)
     W = W - lr m̂ / (√v̂ + ε)
 
-    m and v start at zero, and so are too small at first; the divisions make up for it.
+    m and v start at zero, so they are too small at first; the divisions correct that.
     Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015.
     """
 
@@ -69,7 +69,7 @@ class Adam(_Optimizer):
         self.m, self.v = self.zeros(), self.zeros()
 
     def step(self) -> None:
-        """Move every parameter by its gradient, and count the step."""
+        """Update every parameter, and count the step."""
         self.t += 1
         for i, (layer, name) in enumerate(self.parameters):
             W, dLdW = self.decayed(getattr(layer, name)), getattr(layer, f"dLd{name}")
@@ -80,7 +80,7 @@ class Adam(_Optimizer):
             setattr(layer, name, W - self.lr * m_hat / (np.sqrt(v_hat) + self.eps))
 
     def decayed(self, W: Array) -> Array:
-        """The parameter before the step: Adam leaves it as it is."""
+        """Return the parameter before the step. Adam does not change it."""
         return W
 
 
@@ -105,5 +105,5 @@ class AdamW(Adam):
         self.weight_decay = weight_decay
 
     def decayed(self, W: Array) -> Array:
-        """The parameter before the step, shrunk by lr λ."""
+        """Return the parameter before the step, shrunk by lr λ."""
         return W - self.lr * self.weight_decay * W

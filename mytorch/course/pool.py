@@ -1,25 +1,25 @@
-"""Pooling over K by K windows: stride 1 first, then every stride from it."""
+"""Pooling over K by K windows: stride 1 first, then any stride based on it."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from mytorch.course.layer import Array, Layer, whole
+from mytorch.course.layer import Array, Layer, as_int
 from mytorch.course.resampling import Downsample2d
 
 
 class MaxPool2d_stride1(Layer):
-    """The largest value of each K by K window; no padding.
+    """The maximum of each K by K window; no padding.
 
     forward:  A (N, C, H_in, W_in) -> Z (N, C, H_out, W_out), H_out = H_in - K + 1, W_out = W_in - K + 1
         Z[n, c, h, w] = max over i, j of A[n, c, h + i, w + j]
     backward: dLdZ, as Z -> dLdA, as A
-        dLdA[n, c, u, v] = Σ dLdZ[n, c, h, w] over the windows (h, w) whose largest value stood at (u, v)
+        dLdA[n, c, u, v] = Σ dLdZ[n, c, h, w] over the windows (h, w) whose maximum is at (u, v)
 
-    Of equal values the first wins, row by row, and takes the whole gradient.
+    If several values are equal, the first one (row by row) wins and gets the whole gradient.
     """
 
     def __init__(self, kernel: int) -> None:
-        self.kernel = whole("kernel", kernel)
+        self.kernel = as_int("kernel", kernel)
 
     def forward(self, A: Array) -> Array:
         """A (N, C, H_in, W_in) -> Z (N, C, H_in - K + 1, W_in - K + 1)."""
@@ -53,7 +53,7 @@ class MeanPool2d_stride1(Layer):
     """
 
     def __init__(self, kernel: int) -> None:
-        self.kernel = whole("kernel", kernel)
+        self.kernel = as_int("kernel", kernel)
 
     def forward(self, A: Array) -> Array:
         """A (N, C, H_in, W_in) -> Z (N, C, H_in - K + 1, W_in - K + 1)."""
@@ -75,7 +75,7 @@ class MeanPool2d_stride1(Layer):
 
 
 class MaxPool2d(Layer):
-    """Max pooling with any stride: pool with stride 1, keep every stride-th.
+    """Max pooling with any stride: pool with stride 1, keep every stride-th output.
 
     forward:  A (N, C, H_in, W_in) -> Z (N, C, H_out, W_out), H_out = (H_in - K) // stride + 1
         Z = downsample(maxpool_stride1(A))
@@ -97,7 +97,7 @@ class MaxPool2d(Layer):
 
 
 class MeanPool2d(Layer):
-    """Mean pooling with any stride: pool with stride 1, keep every stride-th.
+    """Mean pooling with any stride: pool with stride 1, keep every stride-th output.
 
     forward:  A (N, C, H_in, W_in) -> Z (N, C, H_out, W_out), H_out = (H_in - K) // stride + 1
         Z = downsample(meanpool_stride1(A))

@@ -1,11 +1,11 @@
 """Upsampling and downsampling: the two halves of a stride.
 
-They are each other's gradient: one spreads samples out with zeros between them, the other picks them up again.
+Each is the gradient of the other: one inserts zeros between samples, the other removes them.
 """
 
 import numpy as np
 
-from mytorch.course.layer import Array, Layer, whole
+from mytorch.course.layer import Array, Layer, as_int
 
 
 class Upsample1d(Layer):
@@ -18,7 +18,7 @@ class Upsample1d(Layer):
     """
 
     def __init__(self, upsampling_factor: int) -> None:
-        self.upsampling_factor = whole("upsampling_factor", upsampling_factor)
+        self.upsampling_factor = as_int("upsampling_factor", upsampling_factor)
 
     def forward(self, A: Array) -> Array:
         """A (N, C, W) -> Z (N, C, k (W - 1) + 1)."""
@@ -44,11 +44,11 @@ class Downsample1d(Layer):
     backward: dLdZ, as Z -> dLdA (N, C, W)
         dLdA[n, c, k w] = dLdZ[n, c, w], zero elsewhere
 
-    Inputs of different widths give the same output width, so backward needs the one that forward saw.
+    Inputs of different widths can give the same output width, so backward needs the input shape of forward.
     """
 
     def __init__(self, downsampling_factor: int) -> None:
-        self.downsampling_factor = whole("downsampling_factor", downsampling_factor)
+        self.downsampling_factor = as_int("downsampling_factor", downsampling_factor)
 
     def forward(self, A: Array) -> Array:
         """A (N, C, W) -> Z (N, C, ceil(W / k))."""
@@ -75,7 +75,7 @@ class Upsample2d(Layer):
     """
 
     def __init__(self, upsampling_factor: int) -> None:
-        self.upsampling_factor = whole("upsampling_factor", upsampling_factor)
+        self.upsampling_factor = as_int("upsampling_factor", upsampling_factor)
 
     def forward(self, A: Array) -> Array:
         """A (N, C, H, W) -> Z (N, C, k (H - 1) + 1, k (W - 1) + 1)."""
@@ -104,7 +104,7 @@ class Downsample2d(Layer):
     """
 
     def __init__(self, downsampling_factor: int) -> None:
-        self.downsampling_factor = whole("downsampling_factor", downsampling_factor)
+        self.downsampling_factor = as_int("downsampling_factor", downsampling_factor)
 
     def forward(self, A: Array) -> Array:
         """A (N, C, H, W) -> Z (N, C, ceil(H / k), ceil(W / k))."""

@@ -1,4 +1,4 @@
-"""A residual block: what a few layers add to their own input.
+"""A residual block: a few layers whose output is added to their input.
 
 He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", 2016.
 """
@@ -27,7 +27,7 @@ class ConvBlock(Layer):
 
 
 class ResBlock(Layer):
-    """Two convolutions with batch normalization, and a shortcut past both.
+    """Two convolutions with batch normalization, and a shortcut around both.
 
               ┌─ first (filter_size, stride, padding) ── ReLU ── second (1 x 1) ─┐
         A ────┤                                                                  + ── ReLU ── Z
@@ -35,20 +35,20 @@ class ResBlock(Layer):
 
     forward:  A (N, C_in, H_in, W_in) -> Z (N, C_out, H_out, W_out), sizes as Conv2d's
         Z    = relu(second(relu(first(A))) + shortcut(A))
-    backward: dLdZ, as Z -> dLdA, as A: the sum hands its gradient dLdS to both ways, and A collects from both
+    backward: dLdZ, as Z -> dLdA, as A: the sum passes its gradient dLdS to both paths, and dLdA is the sum of both
         dLdS = final_activation.backward(dLdZ)
         dLdA = first.backward(relu.backward(second.backward(dLdS))) + shortcut.backward(dLdS)
 
-    Where the first block changes nothing about its input's shape (stride 1, padding 0, 1 x 1, as many channels) the
-    shortcut is the identity; else it is a block of the first's form. `eval` reaches the batch normalizations only: a
-    backward belongs to the latest forward, so run it before an evaluating forward, not after.
+    The shortcut is the identity if the first block keeps the shape (stride 1, padding 0, 1 x 1, equal channels);
+    otherwise it is a block like the first. `eval` affects only the batch normalizations. A backward belongs to the
+    latest forward, so call it before an evaluating forward, not after.
     """
 
     def __init__(
         self, in_channels: int, out_channels: int, filter_size: int, stride: int = 3, padding: int = 1
     ) -> None:
         form = (in_channels, out_channels, filter_size, stride, padding)
-        # The order in which these are built is the order in which their weights are drawn.
+        # The weights are drawn in the order in which the blocks are built.
         self.first = ConvBlock(*form)
         self.activation = ReLU()
         self.second = ConvBlock(out_channels, out_channels, 1, 1, 0)

@@ -1,7 +1,7 @@
-"""Transposed convolution as the course has it: spread the input out with zeros, then convolve with stride 1.
+"""Transposed convolution as the course defines it: insert zeros into the input, then convolve with stride 1.
 
-PyTorch's ConvTranspose is the gradient of a strided convolution, which turns W by 180 degrees, swaps its first two axes
-and pads by K - 1; this one does none of that, so the two agree only after W and the input are prepared accordingly.
+PyTorch's ConvTranspose is the gradient of a strided convolution, which rotates W by 180 degrees, swaps its first two
+axes and pads by K - 1. This one does none of that, so the two agree only if W and the input are prepared accordingly.
 """
 
 from mytorch.course.conv1d import Conv1d_stride1

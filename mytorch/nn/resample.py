@@ -167,6 +167,6 @@ class Downsample1d(_Downsample):
 
 
 class Downsample2d(_Downsample):
-    """Keep every factor-th row and column, from the first. It is the handout's Downsample2d. On the CPU it is a view."""
+    """Keep every factor-th row and column, from the first. It is the handout's Downsample2d, on the CPU a view."""
 
     axes, shape = 2, "(N, C, H, W)"

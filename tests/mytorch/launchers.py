@@ -149,7 +149,7 @@ class Host(Launcher):
 def check(value: object, type_: str, kind: str) -> None:
     """Another type of number than the parameter's, or gaps in an array's memory, are an AssertionError."""
     what = type_.removeprefix("const ").removesuffix("*")
-    dtype = {"real": kind, "whole": "q", "double": "d", "int": "i", "bool": "?", "Axes": "V12", "Window": "V72"}[what]
+    dtype = {"real": kind, "index_t": "q", "double": "d", "int": "i", "bool": "?", "Axes": "V12", "Window": "V72"}[what]
     if type_.endswith("*"):
         assert isinstance(value, np.ndarray), f"{value!r} for {type_}"
         assert value.dtype == np.dtype(dtype), f"an array of {value.dtype} for {type_}"

@@ -101,7 +101,7 @@ def prelu_slope_grad(grad: Array, x: Array, slopes: int) -> Array:
     grad_slope = get_array_module(x).empty(slopes, x.dtype)
     shape = (x.size // slopes, slopes)
     partial = sum_chunks("batch_norm", "prelu_slope_sums", x, shape, match_layout(x, grad), x)
-    combine_chunks("batch_norm", "fold_sums", x, partial, grad_slope)
+    combine_chunks("batch_norm", "combine_sums", x, partial, grad_slope)
     return grad_slope
 
 

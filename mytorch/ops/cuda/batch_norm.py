@@ -13,7 +13,7 @@ def moments(x: Array) -> tuple[Array, Array]:
     rows, xp = to_matrix(to_channels_last(x)), get_array_module(x)
     mean, var = (xp.empty(x.shape[1], x.dtype) for _ in range(2))
     partial = sum_chunks("batch_norm", "moment_sums", x, rows.shape, rows, sums=2)
-    combine_chunks("batch_norm", "fold_moments", x, partial, rows, mean, var, len(rows))
+    combine_chunks("batch_norm", "combine_moments", x, partial, rows, mean, var, len(rows))
     return mean, var
 
 
@@ -50,7 +50,7 @@ def batch_norm_grad(
     grad_weight, grad_bias, *through_statistics = (xp.empty_like(mean) for _ in range(4))
     numbers = (float(eps), int(batch_statistics), len(rows))
     outputs = (grad_weight, grad_bias, *through_statistics)
-    combine_chunks("batch_norm", "fold_gradients", x, partial, var, *outputs, *numbers)
+    combine_chunks("batch_norm", "combine_gradients", x, partial, var, *outputs, *numbers)
     grad_x = empty_channels_last(x.shape, x)
     arrays = (grad, x, grad_x, mean, var, weight, *through_statistics)
     launch("batch_norm", "batch_norm_grad", x, *arrays, float(eps), x.size, x.shape[1], count=x.size)

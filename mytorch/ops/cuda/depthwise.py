@@ -40,7 +40,7 @@ def depthwise_conv_weight_grad(
     shape = (len(grad) * prod(grad.shape[2:]), taps * channels)
     partial = sum_chunks("depthwise", "depthwise_conv_weight_sums", x, shape, grad, x, geometry, channels)
     by_tap = xp.empty((taps, channels), x.dtype)
-    combine_chunks("depthwise", "fold_weight_sums", x, partial, by_tap)
+    combine_chunks("depthwise", "combine_weight_sums", x, partial, by_tap)
     return xp.ascontiguousarray(by_tap.T).reshape(channels, 1, *kernel)
 
 

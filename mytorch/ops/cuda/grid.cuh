@@ -1,73 +1,75 @@
-// What every source here shares. REAL, float or double, comes from the compiler's command line.
+// Shared by all sources. REAL, float or double, is defined on the compiler's command line.
 //
-// Arrays are dense, memory channels last: x (N, C, *size) lies as (N, *size, C), so that consecutive threads, which take
-// consecutive elements, read consecutive channels. There are always three spatial axes; those that an array lacks come
-// first and are 1 long.
+// Arrays are dense and channels last: x (N, C, *size) is stored as (N, *size, C), so consecutive threads, which process
+// consecutive elements, read consecutive channels. There are always three spatial axes; missing ones come first and
+// have length 1.
 //
-// Deterministic: no atomics. Every output element is written by one thread, which gathers its terms in a fixed order;
-// sums over a block go up a tree of fixed shape.
+// Results are deterministic: there are no atomics. Every output element is written by one thread, which gathers its
+// terms in a fixed order, and sums over a block use a tree of fixed shape.
 
 using real = REAL;
-using whole = long long;  // counts and offsets: arrays may have more elements than int does
+using index_t = long long;  // counts and offsets: arrays may have more than 2^31 elements
 
-// Threads of a block at most; where a block adds up, their number is a power of two.
-#define MOST_THREADS 256
+// Threads of a block. If a block computes a sum, their number is a power of two.
+#define MAX_THREADS 256
 
-#ifndef INFINITY  // NVRTC comes without the header that says so
+#ifndef INFINITY  // NVRTC has no header that defines it
 #define INFINITY __int_as_float(0x7f800000)
 #endif
 
-// A loop over `count` elements that works for any grid: thread t of T takes elements t, t + T, t + 2T, ...
-#define EACH(i, count)                                                                          \
-    for (whole i = blockIdx.x * (whole)blockDim.x + threadIdx.x; i < (count);                   \
-         i += gridDim.x * (whole)blockDim.x)
+// A loop over `count` elements for any grid: thread t of T processes elements t, t + T, t + 2T, ...
+#define GRID_STRIDE_LOOP(i, count)                                                                  \
+    for (index_t i = blockIdx.x * (index_t)blockDim.x + threadIdx.x; i < (count);                   \
+         i += gridDim.x * (index_t)blockDim.x)
 
-// A loop over `count` pieces of work for a whole block each, whose threads meet at barriers inside.
-#define EACH_BLOCK(b, count) for (whole b = blockIdx.x; b < (count); b += gridDim.x)
+// A loop over `count` work items, each for a whole block, whose threads synchronize inside.
+#define BLOCK_STRIDE_LOOP(b, count) for (index_t b = blockIdx.x; b < (count); b += gridDim.x)
 
-// offset % length; offset becomes offset / length. In 32 bits where both fit, which a GPU divides several times faster.
-__device__ inline whole take(whole* offset, whole length) {
+// Return offset % length and set offset to offset / length. If both fit into 32 bits, the division is several times
+// faster.
+__device__ inline index_t pop_index(index_t* offset, index_t length) {
     if (((*offset | length) >> 32) == 0) {
         const unsigned int small = (unsigned int)*offset, by = (unsigned int)length;
         *offset = small / by;
         return small % by;
     }
-    const whole rest = *offset % length;
+    const index_t rest = *offset % length;
     *offset /= length;
     return rest;
 }
 
-// Three numbers, one a spatial axis.
+// Three numbers, one per spatial axis.
 struct Axes {
     int at[3];
     __device__ int operator[](int axis) const { return at[axis]; }
-    __device__ whole count() const { return (whole)at[0] * at[1] * at[2]; }
+    __device__ index_t count() const { return (index_t)at[0] * at[1] * at[2]; }
 };
 
-// Where windows stand. Along each axis, element k of window o lies at o * stride - padding + k * dilation.
+// The geometry of windows. Along each axis, element k of window o is at o * stride - padding + k * dilation.
 struct Window {
     Axes size, out, kernel, stride, padding, dilation;
 };
 
-// An element of a channels-last array, taken apart: offset = ((n * size0 + at0) * size1 + at1) * size2 + at2) * C + c.
+// The indices of an element of a channels-last array: offset = ((n * size0 + at0) * size1 + at1) * size2 + at2) * C +
+// c.
 struct Element {
-    whole n, c;
+    index_t n, c;
     int at[3];
 
-    __device__ Element(whole offset, const Axes& size, whole channels) {
-        c = take(&offset, channels);
-        for (int axis = 2; axis >= 0; axis--) at[axis] = (int)take(&offset, size[axis]);
+    __device__ Element(index_t offset, const Axes& size, index_t channels) {
+        c = pop_index(&offset, channels);
+        for (int axis = 2; axis >= 0; axis--) at[axis] = (int)pop_index(&offset, size[axis]);
         n = offset;
     }
 };
 
 // The offset of position `at` of image n, channel c: the inverse of Element.
-__device__ inline whole offset_of(whole n, const int* at, whole c, const Axes& size, whole channels) {
+__device__ inline index_t offset_of(index_t n, const int* at, index_t c, const Axes& size, index_t channels) {
     for (int axis = 0; axis < 3; axis++) n = n * size[axis] + at[axis];
     return n * channels + c;
 }
 
-// Number k of a grid of this size, in C order, as one number an axis.
+// The index along each axis of element k, in C order, of an array of this size.
 __device__ inline void unravel(int k, const Axes& size, int* at) {
     for (int axis = 2; axis >= 0; axis--) {
         at[axis] = k % size[axis];
@@ -75,8 +77,8 @@ __device__ inline void unravel(int k, const Axes& size, int* at) {
     }
 }
 
-// What element `tap` of the window at `out` sees: false where that is padding.
-__device__ inline bool seen(const Window& w, const int* out, const int* tap, int* at) {
+// Set `at` to the input position of element `tap` of the window at `out`. Return false if it is in the padding.
+__device__ inline bool input_position(const Window& w, const int* out, const int* tap, int* at) {
     for (int axis = 0; axis < 3; axis++) {
         at[axis] = out[axis] * w.stride[axis] - w.padding[axis] + tap[axis] * w.dilation[axis];
         if (at[axis] < 0 || at[axis] >= w.size[axis]) return false;
@@ -84,8 +86,8 @@ __device__ inline bool seen(const Window& w, const int* out, const int* tap, int
     return true;
 }
 
-// The inverse: which window sees position `at` with its element `tap`; false where none does.
-__device__ inline bool seer(const Window& w, const int* at, const int* tap, int* out) {
+// The inverse: set `out` to the window whose element `tap` is at position `at`. Return false if there is none.
+__device__ inline bool output_position(const Window& w, const int* at, const int* tap, int* out) {
     for (int axis = 0; axis < 3; axis++) {
         const int start = at[axis] + w.padding[axis] - tap[axis] * w.dilation[axis];
         if (start < 0 || start % w.stride[axis]) return false;

@@ -59,7 +59,7 @@ def launch(
 ) -> None:
     """Run `kernel` of `source` on the device of `like`, compiled for its floating-point type.
 
-    arguments: dense arrays; integers (`whole` in the kernel), other numbers (`real`), and structures (`axes`,
+    arguments: dense arrays; integers (`index_t` in the kernel), other numbers (`real`), and structures (`axes`,
     `window`). count: how many threads have work, or how many blocks with count_blocks=True. With 0 nothing runs.
     """
     if not count:

@@ -20,7 +20,7 @@ def column_sums(matrix: Array) -> Array:
     matrix = get_array_module(matrix).ascontiguousarray(matrix)
     sums = get_array_module(matrix).empty(matrix.shape[1], matrix.dtype)
     partial = sum_chunks("batch_norm", "row_sums", matrix, matrix.shape, matrix)
-    combine_chunks("batch_norm", "fold_sums", matrix, partial, sums)
+    combine_chunks("batch_norm", "combine_sums", matrix, partial, sums)
     return sums
 
 

@@ -64,8 +64,8 @@ def winograd_conv_weight_grad(grad: Array, x: Array, padding: Size) -> Array:
         launch("winograd", "gradient_transform", x, *arguments, count=gradients[0].size)
         sums += xp.matmul(_transform_inputs(x[images], tiles, padding, transposed=True), gradients)
     weight_grad = xp.empty((filters, channels, *KERNEL), x.dtype)
-    arguments = (sums, weight_grad, filters, channels)
-    launch("winograd", "kernel_gradient_transform", x, *arguments, count=channels * filters)
+    kernel = "kernel_gradient_transform"
+    launch("winograd", kernel, x, sums, weight_grad, filters, channels, count=channels * filters)
     return weight_grad
 
 

@@ -18,7 +18,7 @@ def chunk(request):
         yield
 
 
-@pytest.mark.kernels("row_sums", "fold_sums")
+@pytest.mark.kernels("row_sums", "combine_sums")
 @settings(max_examples=60)
 @given(data=st.data(), dtype=FLOATS, rows=st.integers(0, 70), channels=st.integers(1, 40))
 def test_sums_of_columns_are_exact_for_any_grid(chunk, grid, array, same, data, dtype, rows, channels):
@@ -27,7 +27,7 @@ def test_sums_of_columns_are_exact_for_any_grid(chunk, grid, array, same, data, 
     same("sums", reduce.column_sums(matrix), matrix.sum(0, dtype=float), dtype)
 
 
-@pytest.mark.kernels("moment_sums", "fold_moments")
+@pytest.mark.kernels("moment_sums", "combine_moments")
 @settings(max_examples=60)
 @given(
     data=st.data(),
@@ -45,7 +45,7 @@ def test_moments_are_those_of_numpy_far_from_zero_too(chunk, grid, array, same, 
     same("variance", var, expected[1], dtype)
 
 
-@pytest.mark.kernels("batch_norm", "batch_norm_grad", "gradient_sums", "fold_gradients", "relu_grad")
+@pytest.mark.kernels("batch_norm", "batch_norm_grad", "gradient_sums", "combine_gradients", "relu_grad")
 @settings(max_examples=100)
 @given(
     data=st.data(),
@@ -76,7 +76,7 @@ def test_batch_norm_and_its_gradients_are_those_of_numpy(
         same(f"gradient at {what}", one, other, dtype)
 
 
-@pytest.mark.kernels("moment_sums", "fold_moments")
+@pytest.mark.kernels("moment_sums", "combine_moments")
 def test_sums_are_the_same_to_the_last_bit_whatever_the_number_of_blocks_and_the_order_of_threads(launcher):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reduce, "MIN_CHUNK_ELEMENTS", 50)

@@ -11,7 +11,7 @@ FLOATS = st.sampled_from([np.float64, np.float32])
 
 
 @pytest.mark.kernels(
-    "depthwise_conv", "depthwise_conv_input_grad", "depthwise_conv_weight_sums", "fold_weight_sums", "add_bias"
+    "depthwise_conv", "depthwise_conv_input_grad", "depthwise_conv_weight_sums", "combine_weight_sums", "add_bias"
 )
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @settings(max_examples=60)

@@ -54,7 +54,7 @@ def test_nan_stays_nan_and_large_values_do_not_overflow():
             np.testing.assert_allclose(getattr(cuda, name)(x, *further), expected, rtol=1e-6, err_msg=name)
 
 
-@pytest.mark.kernels("prelu", "prelu_grad", "prelu_slope_sums", "fold_sums")
+@pytest.mark.kernels("prelu", "prelu_grad", "prelu_slope_sums", "combine_sums")
 @settings(max_examples=60)
 @given(
     data=st.data(),

@@ -98,7 +98,7 @@ def test_sequential_of_something_else_than_layers_is_refused(layer):
 def test_residual_whose_ways_differ_in_shape_is_refused():
     layer = nn.Residual(nn.Conv2d(3, 3, 3))
     with pytest.raises(
-        ValueError, match=r"the body gives \(1, 3, 3, 3\) and the shortcut \(1, 3, 5, 5\): give a shortcut"
+        ValueError, match=r"the body returns \(1, 3, 3, 3\) and the shortcut \(1, 3, 5, 5\): give a shortcut"
     ):
         layer(np.zeros((1, 3, 5, 5), "f"))
 
