@@ -1,6 +1,6 @@
 """Every layer and loss of mytorch against PyTorch and against differences: `python -m tests.gradients`.
 
-Prints a table, writes it to results/gradcheck, and ends with status 1 where a figure exceeds its limit.
+Prints a table, writes it to results/gradcheck, and exits with status 1 if an error exceeds its limit.
 """
 
 import argparse
@@ -23,7 +23,7 @@ LIMITS = {"float64": 1e-10, "float32": 1e-4, "differences": 1e-5}
 
 
 def measure(name: str, seed: int, draws: int) -> dict[str, Any]:
-    """The largest error of each kind over `draws` configurations: of the output, the input's gradient, the weights'."""
+    """Return the largest error of each kind over `draws` configurations: of the output, and of the gradients."""
     worst: dict[str, dict[str, float]] = {kind: {} for kind in LIMITS}
     for index in range(draws):
         draw = np.random.default_rng((seed, crc32(name.encode()), index))
@@ -41,7 +41,7 @@ def measure(name: str, seed: int, draws: int) -> dict[str, Any]:
 
 
 def short_of(row: dict[str, Any]) -> list[str]:
-    """The figures of a row that exceed their limits."""
+    """Return the errors of a row that exceed their limits."""
     return [
         f"{row['layer']}: {part} {error:.1e} in {kind}, limit {LIMITS[kind]:.0e}"
         for kind in LIMITS
@@ -51,7 +51,7 @@ def short_of(row: dict[str, Any]) -> list[str]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows in Markdown."""
+    """Return the rows as a Markdown table."""
     columns = [("float64", part) for part in ("output", "input", "parameters")]
     columns += [("float32", part) for part in ("output", "input", "parameters")]
     columns += [("differences", part) for part in ("input", "parameters")]

@@ -13,14 +13,14 @@ Draw = np.random.Generator
 
 @dataclass(frozen=True)
 class Case:
-    """A layer, its input in float64, and what else its forward takes, such as a loss's target."""
+    """A layer, its input in float64, and other arguments of its forward, such as a loss's target."""
 
     layer: Any
     x: np.ndarray
     others: tuple[np.ndarray, ...] = ()
     training: bool = True
     random: bool = field(default=False)
-    """True where forward draws at random, so that PyTorch can only be asked for a fixed draw."""
+    """True if forward is random, so that PyTorch can only be compared for a fixed mask."""
 
 
 CASES: dict[str, Callable[[Draw], Case]] = {}
@@ -30,7 +30,7 @@ NOT_A_LAYER = {"Module", "Parameter"}
 
 
 def case(*names: str) -> Callable:
-    """Decorator: this function draws the cases of the layers of these names, whose name it is given."""
+    """Decorate a function that draws the cases of the layers of these names. It gets the name."""
 
     def register(function: Callable[[Draw, str], Case]) -> Callable[[Draw, str], Case]:
         for name in names:
@@ -41,22 +41,22 @@ def case(*names: str) -> Callable:
 
 
 def forgotten() -> set[str]:
-    """Layers of mytorch.nn without a case."""
+    """Return the layers of mytorch.nn without a case."""
     return set(nn.__all__) - NOT_A_LAYER - set(CASES)
 
 
 def flip(draw: Draw, chance: float = 0.5) -> bool:
-    """True with this chance."""
+    """Return True with this probability."""
     return bool(draw.random() < chance)
 
 
 def whole(draw: Draw, low: int, high: int, count: int) -> tuple[int, ...]:
-    """Whole numbers from low to high, both included."""
+    """Return integers from low to high, both included."""
     return tuple(int(n) for n in draw.integers(low, high + 1, count))
 
 
 def values(draw: Draw, *shape: int) -> np.ndarray:
-    """Normal values, in one of several memory layouts."""
+    """Return normal values, in one of several memory layouts."""
     x = draw.standard_normal(shape)
     layout = draw.integers(4)
     if layout == 1 and len(shape) > 1:
@@ -69,9 +69,9 @@ def values(draw: Draw, *shape: int) -> np.ndarray:
 
 
 def apart(x: np.ndarray) -> np.ndarray:
-    """`x` with its values moved apart from one another and from zero, their order kept.
+    """Return `x` with its values moved away from each other and from zero, in the same order.
 
-    A difference across a kink, such as a tie of max pooling, is no derivative; ties have tests of their own.
+    A difference across a kink, such as a tie in max pooling, is not a derivative; other tests cover ties.
     """
     ranks = x.ravel().argsort().argsort().reshape(x.shape)
     y = x.copy(order="K")
@@ -80,7 +80,7 @@ def apart(x: np.ndarray) -> np.ndarray:
 
 
 def shaken(layer: Any, draw: Draw) -> Any:
-    """`layer` in float64, its weights and statistics other than the first ones, which are too easily right."""
+    """Return `layer` in float64, with weights and statistics other than the initial ones, which would hide mistakes."""
     layer.to(float)
     for name, array in layer.state_dict().items():
         if array.dtype.kind == "f":
@@ -91,7 +91,7 @@ def shaken(layer: Any, draw: Draw) -> Any:
 
 
 def spatial(draw: Draw, kernel: tuple, dilation: tuple, padding: tuple) -> tuple[int, ...]:
-    """A size into which the window fits, and a little more."""
+    """Return a size into which the window fits, plus a few positions."""
     reach = (d * (k - 1) + 1 - 2 * p for k, d, p in zip(kernel, dilation, padding, strict=True))
     return tuple(max(1, r) + int(draw.integers(6)) for r in reach)
 
@@ -253,7 +253,7 @@ def _container(draw: Draw, name: str) -> Case:
 
 @case("Conv2d by Winograd")
 def _quick_convolution(draw: Draw, name: str) -> Case:
-    """Shapes that go Winograd's way in float32."""
+    """Shapes that use Winograd convolution in float32."""
     channels, kernel = whole(draw, 24, 40, 2), tuple(int(k) for k in draw.choice([3, 5], 2))
     padding, (n,) = whole(draw, 0, 2, 2), whole(draw, 2, 4, 1)
     layer = nn.Conv2d(*channels, kernel, padding=padding, bias=flip(draw, 0.7))

@@ -1,4 +1,4 @@
-"""How far a layer is from PyTorch, and its backward from the derivative of its forward."""
+"""The distance of a layer from PyTorch, and of its backward from the derivative of its forward."""
 
 from copy import deepcopy
 from typing import Any
@@ -12,14 +12,14 @@ from mytorch.random import seeded
 from tests.gradients.cases import Case
 
 SMALL = {np.float64: 1e-3, np.float32: 1e-2}
-"""Gradients below this are compared with it: a bias before a normalization has none but rounding."""
+"""Smaller gradients are compared with this: that of a bias before a normalization is only rounding."""
 
 
 def against_pytorch(case: Case, dtype: type, seed: int) -> dict[str, float]:
-    """Relative error of the output, of the gradient at the input ("input") and at each parameter.
+    """Return the relative error of the output, of the gradient at the input ("input") and at each parameter.
 
     The largest |ours - theirs| / the largest |theirs|, over all elements of an array. PyTorch computes in float64 from
-    the same numbers: its own float32 is up to 5e-4 from that where a gradient nearly cancels, and would hide ours.
+    the same numbers: its own float32 is up to 5e-4 off where a gradient nearly cancels, which would hide our errors.
     """
     layer = deepcopy(case.layer).to(dtype).train(case.training)
     x = _laid_out(case.x, dtype)
@@ -51,23 +51,23 @@ def against_pytorch(case: Case, dtype: type, seed: int) -> dict[str, float]:
 
 
 def against_differences(case: Case, seed: int) -> dict[str, float]:
-    """Relative error of each gradient against central differences.
+    """Return the relative error of each gradient against central differences.
 
-    Their own error is of order step^2 over the square of the scale on which the layer bends, which is sqrt(eps) = 3e-3
-    where a normalization sees nearly equal values: hence a step a thousand times smaller.
+    Their own error is of order step^2 over the square of the scale on which the layer is curved. That is sqrt(eps) =
+    3e-3 for a normalization of nearly equal values, so the step is a thousand times smaller.
     """
     layer = deepcopy(case.layer).train(case.training)
     return gradcheck(layer, case.x, *case.others, step=3e-6, tolerance=np.inf, directions=1, seed=seed)
 
 
 def _exact(array: np.ndarray) -> torch.Tensor:
-    """An array for PyTorch to compute with: in float64 if it is floating."""
+    """Return an array for PyTorch, in float64 if it is floating."""
     tensor = torch.tensor(np.ascontiguousarray(array))
     return tensor.double() if tensor.is_floating_point() else tensor
 
 
 def _laid_out(x: np.ndarray, dtype: type) -> np.ndarray:
-    """`x` in `dtype`, its memory in the same order where NumPy keeps it."""
+    """Return `x` in `dtype`, in the same memory order if NumPy keeps it."""
     return x if x.dtype == dtype else x.astype(dtype)
 
 

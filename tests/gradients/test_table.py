@@ -1,4 +1,4 @@
-"""The table of `make gradcheck`: it holds every layer, finds a mistake, and is written whole."""
+"""The table of `make gradcheck`: it has every layer, finds a mistake, and is written completely."""
 
 import json
 
@@ -42,7 +42,7 @@ def test_nan_is_no_pass():
     assert short_of(row) == ["ReLU: output nan in float64, limit 1e-10"]
 
 
-def test_the_record_says_what_made_it(tmp_path, capsys):
+def test_the_record_names_its_command_and_versions(tmp_path, capsys):
     assert main(["--out", str(tmp_path / "new"), "--layers", "Linear", "--draws", "2", "--seed", "5"]) == 0
     record = json.loads((tmp_path / "new" / "table.json").read_text(encoding="utf-8"))
     assert (record["seed"], record["draws"], set(record["versions"])) == (5, 2, {"python", "numpy", "torch", "machine"})

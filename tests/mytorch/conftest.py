@@ -1,4 +1,4 @@
-"""What the library's tests share: arrays in any layout of memory, and PyTorch as the oracle of a layer."""
+"""Shared by the library's tests: arrays in any memory layout, and PyTorch as the oracle of a layer."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from .launchers import GPU, every_op_on, launcher_for
 
 ON_BOTH_BACKENDS = ("nn", "ops", "optim")
-"""The folders whose tests a GPU runs too: whatever they compute on NumPy arrays, its kernels compute once more."""
+"""The folders whose tests are repeated with the GPU's kernels, where there is a GPU."""
 
 TOLERANCE = {np.float64: 1e-10, np.float32: 1e-4}
 """Largest |ours - theirs| / largest |theirs|, over all elements of an array."""
@@ -59,11 +59,11 @@ def _agree(
     theirs.to(_as_tensor(np.zeros(0, dtype)).dtype)
     ours.load_state_dict({name: value.numpy() for name, value in theirs.state_dict().items()})
     x = _array(data, shape, dtype, whole)
-    kept_x, tensor = x.copy(), _as_tensor(x, requires_grad=True)
+    x_before, tensor = x.copy(), _as_tensor(x, requires_grad=True)
     y, expected = ours(x), theirs(tensor)
     _close("output", y, expected)
     grad = _array(data, y.shape, dtype, stream=1)  # as x, it would lie where batch norm's gradient vanishes
-    kept_grad, kept_y = grad.copy(), y.copy()
+    grad_before, y_before = grad.copy(), y.copy()
     grad_x = ours.backward(grad)
     expected.backward(_as_tensor(grad))
     _close("gradient at the input", grad_x, tensor.grad)
@@ -74,9 +74,9 @@ def _agree(
     for name, value in ours.state_dict().items():
         if name in buffers:
             _close(name, value, buffers[name])
-    assert np.array_equal(x, kept_x), "the input was modified"
-    assert np.array_equal(grad, kept_grad), "the gradient at the output was modified"
-    assert np.array_equal(y, kept_y), "the output was modified by backward"
+    assert np.array_equal(x, x_before), "the input was modified"
+    assert np.array_equal(grad, grad_before), "the gradient at the output was modified"
+    assert np.array_equal(y, y_before), "the output was modified by backward"
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +101,7 @@ def close() -> Callable[..., None]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Where there is a GPU, every test of these folders is run on either backend."""
+    """Run every test of these folders on both backends if there is a GPU."""
     if GPU and Path(metafunc.definition.path).parent.name in ON_BOTH_BACKENDS:
         metafunc.fixturenames.append("backend")
         metafunc.parametrize("backend", ["numpy", *GPU], indirect=True, scope="session")
@@ -109,7 +109,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What computes: NumPy, or the GPU's kernels, to which the arrays go for each operation."""
+    """The backend: NumPy, or the GPU's kernels, which get the arrays for each operation."""
     if request.param == "numpy":
         yield
         return
@@ -119,7 +119,7 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def threads():
-    """Two threads to an operation, whatever the machine has."""
+    """Two threads per operation on any machine."""
     from mytorch.threads import num_threads
 
     with num_threads(2):

@@ -1,6 +1,6 @@
 """Launchers that run CUDA kernels on NumPy arrays: on the host, compiled by the C++ compiler, or on a GPU and back.
 
-Either checks the arguments against the kernel's parameters first: a GPU would misread them without a word.
+Both check the arguments against the kernel's parameters first; a GPU would misread them silently.
 """
 
 import ctypes
@@ -37,7 +37,7 @@ except RuntimeError as error:
     NO_GPU = str(error)
 
 GPU = [] if NO_GPU else [pytest.param("cuda", marks=pytest.mark.gpu)]
-"""What tests are run with on a GPU as well, where there is one; else `test_device.py` says once why not."""
+"""The parameter of tests that run on a GPU too, if there is one; otherwise `test_device.py` says once why not."""
 
 HOST_AND_GPU = ["host", *GPU]
 
@@ -46,12 +46,12 @@ extern "C" bool run_{name}(void** a, unsigned blocks, unsigned threads, bool bac
     return host::grid(blocks, threads, backwards, [&] {{ {name}({arguments}); }});
 }}
 """
-"""As the driver launches a kernel: by an array of pointers to its arguments."""
+"""A kernel gets its arguments as the driver passes them: by an array of pointers."""
 
 
 @cache
 def signatures_of(source: str) -> dict[str, list[str]]:
-    """The type of each parameter of each kernel of a source, such as "const real*"."""
+    """Return the type of each parameter of each kernel of a source, such as "const real*"."""
     found = {}
     for name, parameters in KERNEL.findall(source_text(source)):
         types = [" ".join(parameter.split()[:-1]) for parameter in parameters.split(",")]
@@ -62,16 +62,16 @@ def signatures_of(source: str) -> dict[str, list[str]]:
 
 
 def compiler() -> str | None:
-    """The C++ compiler, where there is one."""
+    """Return the C++ compiler, or None."""
     return shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
 
 
 @dataclass
 class Launcher:
-    """What both share: see `set_host_launcher`. What has been launched is in `launched`.
+    """Base of both launchers, see `set_host_launcher`. The kernels that were launched are in `launched`.
 
-    blocks and threads: the largest grid and block; small ones make the kernels' loops loop. backwards: the order in
-    which the host gives the threads their turns.
+    blocks and threads: the largest grid and block; small ones make the kernels loop. backwards: the order in which the
+    host runs the threads.
     """
 
     blocks: int = 4
@@ -95,7 +95,7 @@ class Launcher:
 
 @dataclass
 class Gpu(Launcher):
-    """Arrays go to the GPU for the launch and come back."""
+    """Copy the arrays to the GPU for the launch, and back."""
 
     def run(self, source: str, kernel: str, kind: str, blocks: int, threads: int, arguments: tuple) -> None:
         types = signatures_of(source)[kernel]
@@ -111,7 +111,7 @@ class Gpu(Launcher):
 
 @dataclass
 class Host(Launcher):
-    """The very same sources, compiled for the host against a header that plays the grid."""
+    """The same sources, compiled for the host with a header that emulates the grid."""
 
     folder: Path = Path()
     includes: tuple[Path, ...] = (Path(__file__).parent, FOLDER)
@@ -130,7 +130,7 @@ class Host(Launcher):
         assert met, f"{kernel}: some threads ended while others waited at a barrier"
 
     def library(self, source: str, kind: str) -> ctypes.CDLL:
-        """The source as a shared library, compiled when it is first asked for."""
+        """Return the source as a shared library, compiled at its first use."""
         if (source, kind) not in self.libraries:
             calls = []
             for name, types in signatures_of(source).items():
@@ -147,7 +147,7 @@ class Host(Launcher):
 
 
 def check(value: object, type_: str, kind: str) -> None:
-    """Another type of number than the parameter's, or gaps in an array's memory, are an AssertionError."""
+    """Raise AssertionError if a value does not have the parameter's type, or an array is not dense."""
     what = type_.removeprefix("const ").removesuffix("*")
     dtype = {"real": kind, "index_t": "q", "double": "d", "int": "i", "bool": "?", "Axes": "V12", "Window": "V72"}[what]
     if type_.endswith("*"):
@@ -165,7 +165,7 @@ def check(value: object, type_: str, kind: str) -> None:
 
 
 def dense(array: np.ndarray) -> bool:
-    """Whether the elements fill one stretch of memory."""
+    """Return True if the elements fill one stretch of memory."""
     order = [] if not array.size else sorted((s, n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1)
     expected = array.itemsize
     for stride, length in order:
@@ -176,12 +176,12 @@ def dense(array: np.ndarray) -> bool:
 
 
 def memory(array: np.ndarray) -> np.ndarray:
-    """The elements of a dense array as they follow one another in memory: a view."""
+    """Return the elements of a dense array in memory order: a view."""
     return np.lib.stride_tricks.as_strided(array, (array.size,), (array.itemsize,))
 
 
 def launcher_for(name: str, folders: pytest.TempPathFactory) -> Launcher:
-    """The launcher called "host", which compiles into a new folder, or "cuda"; skips without a compiler."""
+    """Return the launcher "host", which compiles into a new folder, or "cuda". Skips the test without a compiler."""
     if name == "host":
         if compiler() is None:
             pytest.skip("no C++ compiler, which runs the kernels here: install g++ or clang++")
@@ -191,7 +191,7 @@ def launcher_for(name: str, folders: pytest.TempPathFactory) -> Launcher:
 
 @contextmanager
 def every_op_on(launcher: Launcher) -> Iterator[None]:
-    """Inside, what `mytorch.ops` would hand to the GPU goes there for NumPy arrays too, by way of `launcher`."""
+    """Inside the `with` block, ops with a GPU implementation use it for NumPy arrays too, through `launcher`."""
     before = set_host_launcher(launcher)
     with pytest.MonkeyPatch.context() as patch:
         for path in FOLDER.parent.glob("*.py"):

@@ -19,7 +19,7 @@ STATE = {
 }
 
 
-def test_what_is_saved_is_loaded_notes_included(tmp_path):
+def test_what_is_saved_is_loaded_with_its_metadata(tmp_path):
     mytorch.save(STATE, tmp_path / "a.safetensors", {"recipe": "tiny"})
     loaded, notes = mytorch.load(tmp_path / "a.safetensors")
     assert notes == {"recipe": "tiny"}

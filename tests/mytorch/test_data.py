@@ -33,7 +33,7 @@ def test_items_come_in_order_and_all_of_them():
 
 
 def test_reading_and_computing_overlap():
-    """The next batch is read while one is computed on: without that, this would wait in vain."""
+    """The next batch is read while one is computed on; otherwise this would wait forever."""
     reading = [threading.Event() for _ in range(6)]
 
     class Watched:
@@ -48,7 +48,7 @@ def test_reading_and_computing_overlap():
         assert number == 4 or reading[number + 1].wait(30)
 
 
-def test_no_more_is_made_beforehand_than_asked_for():
+def test_no_more_is_prefetched_than_the_buffer_holds():
     made = []
     items = prefetch((made.append(n) or n for n in range(50)), 2)
     assert next(items) == 0
@@ -72,7 +72,7 @@ def test_an_exception_in_the_thread_is_raised_after_what_came_before_it():
     assert seen == [1, 2]
 
 
-def test_a_loop_left_early_leaves_no_thread_and_closes_what_it_read_from():
+def test_a_loop_left_early_stops_the_thread_and_closes_its_source():
     closed = []
 
     def endless():

@@ -1,4 +1,4 @@
-"""What is said where there is no GPU to use: each cause by its name, with its remedy. CuPy is played here."""
+"""Errors if there is no usable GPU: each names its cause and its remedy. CuPy is replaced by a fake."""
 
 import sys
 from types import ModuleType, SimpleNamespace
@@ -18,7 +18,7 @@ class CUDARuntimeError(RuntimeError):
 
 
 def cupy(driver, runtime=13020, devices=1):
-    """A CuPy whose probes answer so; an exception as the number of devices is raised."""
+    """A fake CuPy with these versions. If `devices` is an exception, counting the devices raises it."""
 
     def count():
         if isinstance(devices, Exception):
@@ -54,13 +54,13 @@ CASES = {
 
 @pytest.fixture(params=CASES)
 def without(request, monkeypatch):
-    """Why there is no GPU here; what must be said."""
+    """The reason why there is no GPU; yields the expected message."""
     module, message = CASES[request.param]
     monkeypatch.setitem(sys.modules, "cupy", module)
     return message
 
 
-def test_network_that_cannot_go_to_the_gpu_says_why_and_stays_as_it_was(without):
+def test_network_that_cannot_go_to_the_gpu_says_why_and_is_not_changed(without):
     network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     before = {name: value.copy() for name, value in network.state_dict().items()}
     with pytest.raises(RuntimeError, match=without):
@@ -85,7 +85,7 @@ def test_driver_newer_than_cupy_is_fine(monkeypatch):
         require_cuda()
 
 
-def test_cpu_is_always_there():
+def test_cpu_is_always_available():
     x = np.zeros(3)
     assert mytorch.to_device(x, "cpu") is x
     assert device_of(x) == "cpu"
@@ -101,7 +101,7 @@ def test_unknown_device_is_refused():
         nn.Linear(3, 2).to("gpu")
 
 
-def test_a_pass_before_the_move_cannot_be_gone_back_over():
+def test_backward_of_a_forward_before_the_move_is_refused():
     layer = nn.Linear(3, 2)
     y = layer(np.zeros((1, 3), "f"))
     with pytest.raises(RuntimeError, match="call forward first"):

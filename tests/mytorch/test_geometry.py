@@ -31,7 +31,7 @@ def test_padding_is_numpys_in_memory_channels_last(array, size, data, value):
 
 
 @given(size=SIZES, data=st.data())
-def test_flat_is_a_view_of_memory_channels_last(array, size, data):
+def test_matrix_is_a_view_of_channels_last_memory(array, size, data):
     x = geometry.to_channels_last(array(data, (2, 3, *size)))
     assert np.shares_memory(geometry.to_matrix(x), x)
     np.testing.assert_array_equal(geometry.to_matrix(x)[:, 1].reshape(2, *size), x[:, 1])

@@ -88,7 +88,7 @@ def test_network_and_loss_pass():
 
 
 class Handout:
-    """A student's linear layer with the handout's names, which remembers its input and shows its gradient too."""
+    """A student's linear layer with the handout's names, which saves its input and its gradient."""
 
     def __init__(self, mistake=0.0, dtype=float):
         self.W = np.random.default_rng(2).standard_normal((2, 5)).astype(dtype)
@@ -136,7 +136,7 @@ def test_all_but_float64_is_refused(layer, inputs, came):
         mytorch.gradcheck(layer, *inputs)
 
 
-def test_layer_input_and_randomness_are_left_as_they_were():
+def test_layer_input_and_generators_are_restored():
     layer = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Dropout()).to(float)
     before = {name: value.copy() for name, value in layer.state_dict().items()}
     x = X.copy()

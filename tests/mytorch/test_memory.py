@@ -16,7 +16,7 @@ def _nothing_waits():
     memory.set_cache_limit(1 << 30)
 
 
-def test_memory_serves_again_once_the_array_is_gone():
+def test_memory_is_reused_once_the_array_is_gone():
     first = memory.empty((LARGE,), np.float32)
     place = first.ctypes.data
     del first
@@ -49,7 +49,7 @@ def test_arrays_that_are_held_are_never_written_to(steps):
 
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0, 5), (7,), (3, LARGE, 2)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, bool])
-def test_an_array_is_as_asked(shape, dtype):
+def test_arrays_have_the_requested_shape_and_dtype(shape, dtype):
     array = memory.empty(shape, dtype)
     assert array.shape == shape
     assert array.dtype == dtype
@@ -57,11 +57,11 @@ def test_an_array_is_as_asked(shape, dtype):
     assert array.flags.writeable
 
 
-def test_large_arrays_begin_at_a_line_of_the_cache():
+def test_large_arrays_are_aligned_to_cache_lines():
     assert all(memory.empty((LARGE + i,), np.float32).ctypes.data % memory.CACHE_LINE_BYTES == 0 for i in range(20))
 
 
-def test_the_reserve_bounds_what_waits_and_the_oldest_size_goes_first():
+def test_the_limit_bounds_the_cache_and_the_oldest_size_is_freed_first():
     sizes = [LARGE * (2**i) for i in range(4)]
     for size in sizes:
         memory.empty((size,), np.float32)
@@ -73,7 +73,7 @@ def test_the_reserve_bounds_what_waits_and_the_oldest_size_goes_first():
     assert memory.cached_bytes() == 0
 
 
-def test_a_negative_reserve_is_refused():
+def test_a_negative_cache_limit_is_refused():
     with pytest.raises(ValueError, match=r"set_cache_limit\(-1\)"):
         memory.set_cache_limit(-1)
 
@@ -96,7 +96,7 @@ def test_threads_share_it():
     assert not wrong
 
 
-def test_zeros_are_zeros_in_memory_that_served_before():
+def test_zeros_are_zeros_in_reused_memory():
     memory.empty((LARGE,), np.float32)[...] = 7
     assert not memory.zeros((LARGE,), np.float32).any()
 

@@ -7,7 +7,7 @@ import mytorch
 from mytorch.modes import is_grad_enabled
 
 
-def test_no_grad_ends_with_its_block_even_by_an_error():
+def test_no_grad_ends_with_its_block_after_an_error_too():
     def fail():
         with mytorch.no_grad():
             with mytorch.no_grad():
@@ -20,7 +20,7 @@ def test_no_grad_ends_with_its_block_even_by_an_error():
     assert is_grad_enabled()
 
 
-def test_no_grad_holds_for_its_own_thread_alone():
+def test_no_grad_applies_to_its_own_thread_only():
     seen = []
     with mytorch.no_grad():
         thread = Thread(target=lambda: seen.append(is_grad_enabled()))
@@ -29,7 +29,7 @@ def test_no_grad_holds_for_its_own_thread_alone():
     assert seen == [True]
 
 
-def test_no_grad_does_for_functions_too():
+def test_no_grad_is_a_decorator_too():
     @mytorch.no_grad()
     def evaluate():
         return is_grad_enabled()

@@ -62,7 +62,7 @@ def test_flops_of_a_layer_by_hand():
         assert mytorch.summary(layer, shape).flops == expected, text
 
 
-def test_network_is_left_as_it_was():
+def test_network_is_not_changed():
     ours = network()
     ours[1].eval()
     before = {name: value.copy() for name, value in ours.state_dict().items()}
@@ -74,7 +74,7 @@ def test_network_is_left_as_it_was():
         np.testing.assert_array_equal(value, before[name])
 
 
-def test_network_is_left_as_it_was_by_an_input_that_does_not_fit():
+def test_network_is_not_changed_by_an_input_that_does_not_fit():
     ours = network()
     with pytest.raises(ValueError, match=r"Conv2d got an input of shape \(1, 4, 17, 20\)"):
         mytorch.summary(ours, (4, 17, 20))
@@ -82,7 +82,7 @@ def test_network_is_left_as_it_was_by_an_input_that_does_not_fit():
     assert ours.training
 
 
-def test_table_reads():
+def test_table_has_names_shapes_and_totals():
     text = str(mytorch.summary(small_resnet(5, (4, 8, 8), 1), (3, 32, 32)))
     lines = text.splitlines()
     assert lines[0].split() == ["layer", "kind", "output", "parameters", "FLOPs"]

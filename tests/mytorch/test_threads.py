@@ -15,7 +15,7 @@ from mytorch import threads as ours
 
 
 def blas_threads():
-    """Of the libraries that were there at the first product; SciPy may have come with its own since."""
+    """The thread counts of the libraries that were loaded at the first product; SciPy may have loaded its own since."""
     return [library["num_threads"] for library in ours.blas_libraries()]
 
 
@@ -28,7 +28,7 @@ def test_every_item_is_worked_on_once(count, each, number):
 
 
 @given(items=st.lists(st.integers(), max_size=30), number=st.integers(1, 4))
-def test_runs_are_neighbours_in_order_one_a_thread(items, number):
+def test_runs_are_neighbors_in_order_one_per_thread(items, number):
     with ours.num_threads(number):
         runs = ours.parallel_map(items, list)
     assert [item for run in runs for item in run] == items
@@ -37,10 +37,10 @@ def test_runs_are_neighbours_in_order_one_a_thread(items, number):
 
 def test_threads_work_at_once(threads):
     meeting = threading.Barrier(2, timeout=10)
-    ours.parallel_map([0, 1], lambda run: meeting.wait())  # one alone would wait in vain
+    ours.parallel_map([0, 1], lambda run: meeting.wait())  # one thread alone would wait forever
 
 
-def test_inside_of_a_thread_there_are_no_more(threads):
+def test_threads_are_not_nested(threads):
     assert ours.parallel_map([0, 1], lambda run: len(ours.parallel_map([0, 1, 2], list))) == [1, 1]
 
 
@@ -67,14 +67,14 @@ def test_products_run_on_one_thread_inside_and_as_before_afterwards(threads):
 
 
 @pytest.mark.parametrize(("items", "number"), [([0], 2), ([0, 1], 1)])
-def test_so_do_those_of_a_single_run(items, number):
+def test_products_of_a_single_run_use_one_thread_too(items, number):
     with threadpool_limits(2, user_api="blas"), ours.num_threads(number):
         (inside,) = ours.parallel_map(items, lambda run: blas_threads())
         assert set(inside) == {1}
         assert set(blas_threads()) == {2}
 
 
-def test_the_blas_is_put_back_when_several_users_come_and_go_in_any_order():
+def test_the_blas_threads_are_restored_for_overlapping_users():
     with threadpool_limits(2, user_api="blas"):
         before = blas_threads()
         first, second = ours.single_threaded_blas(), ours.single_threaded_blas()
@@ -105,7 +105,7 @@ def test_several_users_threads_get_their_own_results(threads):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_the_buffer_is_small_inside_and_the_callers_own_again_afterwards(count):
+def test_the_ufunc_buffer_is_small_inside_and_restored_afterwards(count):
     before = np.setbufsize(4096)
     try:
         with ours.num_threads(count):
@@ -124,7 +124,7 @@ def test_less_than_one_thread_is_refused(count):
 
 
 @pytest.mark.parametrize(("variable", "expected"), [("3", "3"), ("3,2", "3")])
-def test_the_usual_variable_is_heeded(variable, expected):
+def test_omp_num_threads_is_used(variable, expected):
     program = "from mytorch.threads import get_num_threads; print(get_num_threads())"
     done = subprocess.run(
         [sys.executable, "-c", program], env={"OMP_NUM_THREADS": variable}, capture_output=True, text=True, check=True

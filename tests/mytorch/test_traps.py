@@ -1,4 +1,4 @@
-"""Traps that other libraries and courses fell into, each by its name. More stand with the layers."""
+"""Mistakes that other libraries and courses have made. More are tested with the layers."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Activations, the linear layer and the losses equal PyTorch's, and hold where exp would overflow."""
+"""Activations, the linear layer and the losses equal PyTorch's, and do not overflow where exp would."""
 
 import numpy as np
 import pytest
@@ -36,14 +36,14 @@ def test_activations_are_pytorchs(name, N, C, scale, seed):
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_extreme_inputs_give_finite_answers_without_a_warning(name):
+def test_extreme_inputs_give_finite_outputs_without_a_warning(name):
     Z = np.array([[-1e3, -800.0, -40.0, 0.0, 40.0, 800.0, 1e3]])
     layer = getattr(course, name)()
     assert np.isfinite(layer(Z)).all()
     assert np.isfinite(layer.backward(np.ones_like(Z))).all()
 
 
-def test_sigmoid_keeps_its_digits_far_below_zero():
+def test_sigmoid_is_precise_far_below_zero():
     np.testing.assert_allclose(course.Sigmoid()(np.array([-300.0])), np.exp(-300.0), rtol=1e-12)
 
 

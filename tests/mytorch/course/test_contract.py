@@ -1,4 +1,4 @@
-"""The handout's contract, as a stranger's runner sees it: constructor calls, attributes, shapes, dtypes, draws."""
+"""The handout's contract, as an external grader checks it: constructor calls, attributes, shapes, dtypes, draws."""
 
 from operator import attrgetter
 from types import SimpleNamespace
@@ -82,7 +82,7 @@ def test_shapes_are_the_contracts(name, arguments, attributes, before, after):
 
 @layers
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_answers_come_in_the_inputs_dtype(name, arguments, attributes, before, after, dtype):
+def test_outputs_have_the_inputs_dtype(name, arguments, attributes, before, after, dtype):
     layer = getattr(course, name)(*arguments)  # its parameters are float64
     x = np.random.default_rng(0).standard_normal(before).astype(dtype)
     assert layer(x).dtype == dtype

@@ -13,7 +13,7 @@ drawn = settings(max_examples=60, deadline=None)
 
 
 def agree(layer, holder, expected, shape, seed):
-    """Compare a layer, whose parameters `holder` holds, with expected(x, W, b) in torch."""
+    """Compare a layer with expected(x, W, b) in torch. `holder` is the layer that has the parameters."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(shape)
     holder.W, holder.b = rng.standard_normal(holder.W.shape), rng.standard_normal(holder.b.shape)  # from outside
@@ -50,7 +50,7 @@ def test_conv2d(N, C, out, K, stride, padding, down, across, seed):
 
 @drawn
 @given(st.integers(1, 3), small, small, small, small, st.integers(0, 5), st.integers(0, 5), small)
-def test_transposed_is_pytorchs_with_its_weight_turned_swapped_and_padded(N, C, out, K, factor, down, across, seed):
+def test_transposed_is_pytorchs_with_its_weight_rotated_swapped_and_padded(N, C, out, K, factor, down, across, seed):
     layer = course.ConvTranspose2d(C, out, K, factor)
     agree(
         layer,

@@ -65,7 +65,7 @@ def test_defaults_are_pytorchs_where_it_has_them():
     follow(lambda m: course.AdamW(m, 0.01), lambda p: torch.optim.AdamW(p, 0.01))
 
 
-def test_a_step_writes_into_nobodys_arrays():
+def test_a_step_does_not_write_into_old_arrays():
     layer = course.Linear(2, 3)
     layer.W = given = np.ones((3, 2))
     layer.dLdW = np.ones((3, 2))

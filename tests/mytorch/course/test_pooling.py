@@ -1,4 +1,4 @@
-"""Pooling and resampling: PyTorch's answers, ties to the first, and the input's size restored."""
+"""Pooling and resampling: PyTorch's results, ties to the first, and the input's size restored."""
 
 import numpy as np
 import torch
@@ -71,7 +71,7 @@ def test_downsampling_restores_trailing_zeros_for_every_width():
 @drawn
 @given(st.integers(1, 5), st.integers(1, 7), st.integers(1, 7), st.integers(0, 99))
 def test_each_gradient_is_the_adjoint_of_its_forward(k, H, W, seed):
-    """<forward(x), y> = <x, backward(y)> for every x and y, which a linear map's gradient and nothing else fulfils."""
+    """<forward(x), y> = <x, backward(y)> for every x and y, which only the gradient of a linear map fulfills."""
     rng = np.random.default_rng(seed)
     for layer, size in [
         (course.Upsample1d(k), (W,)),

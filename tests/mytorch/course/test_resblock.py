@@ -55,7 +55,7 @@ def test_forward_and_gradient_are_those_of_the_block_rebuilt_by_hand(N, C, out, 
     np.testing.assert_allclose(block.backward(gradient), tx.grad, rtol=0, atol=1e-8 * scale)
 
 
-def test_stride_three_and_padding_one_unless_told():
+def test_stride_three_and_padding_one_by_default():
     assert course.ResBlock(2, 4, 3)(np.ones((2, 2, 9, 6))).shape == (2, 4, 3, 2)
 
 

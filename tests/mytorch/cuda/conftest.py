@@ -1,4 +1,4 @@
-"""Kernels launched on NumPy arrays, and what they give held against what is expected."""
+"""Kernels launched on NumPy arrays, and comparisons of their results."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from mytorch.ops.cuda.loader import set_host_launcher
 from ..launchers import HOST_AND_GPU, Launcher, launcher_for, signatures_of
 
 TOLERANCE = {np.float64: 1e-12, np.float32: 2e-6}
-"""Largest |ours - expected| / largest |expected|; what is expected is computed in float64."""
+"""Largest |ours - expected| / largest |expected|; the expected values are computed in float64."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,7 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test with the mark `kernels` is run on the host, and on a GPU where there is one."""
+    """Run a test with the mark `kernels` on the host, and on a GPU if there is one."""
     if metafunc.definition.get_closest_marker("kernels"):
         metafunc.fixturenames.append("launcher")
         metafunc.parametrize("launcher", HOST_AND_GPU, indirect=True, scope="session")
@@ -28,13 +28,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def launcher(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Launcher:
-    """Who runs the kernels."""
+    """The function that runs the kernels."""
     return launcher_for(request.param, tmp_path_factory)
 
 
 @pytest.fixture(autouse=True)
 def launches(request: pytest.FixtureRequest) -> Iterator[None]:
-    """For a test with the mark `kernels`: launches go to the launcher, and at the end each of them was launched."""
+    """For a test with the mark `kernels`: use the launcher, and check at the end that each kernel was launched."""
     mark = request.node.get_closest_marker("kernels")
     if mark is None:
         yield
@@ -50,7 +50,7 @@ def launches(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def grid(launcher: Launcher) -> Callable[[st.DataObject], None]:
-    """grid(data): draw a grid, mostly smaller than the data, and the order in which its threads have their turns."""
+    """grid(data): draw a grid, mostly smaller than the data, and the order in which its threads run."""
 
     def draw(data: st.DataObject) -> None:
         launcher.blocks = data.draw(st.integers(1, 5), label="blocks")

@@ -1,7 +1,8 @@
-"""A stand-in for CuPy on machines without a GPU: its manners, on the host's memory, with the kernels run on the host.
+"""A stand-in for CuPy on machines without a GPU: its behavior, in the host's memory, with the kernels run on the
+host.
 
-What it is strict about is what code written for NumPy gets wrong: an array of NumPy never mixes with one of CuPy, in no
-arithmetic, in no assignment, by no silent conversion; reductions give arrays of no axes instead of numbers.
+It is strict where code written for NumPy is often wrong: NumPy and CuPy arrays never mix, neither in arithmetic nor in
+assignments nor by silent conversion, and reductions return arrays without axes instead of numbers.
 """
 
 import operator
@@ -17,7 +18,7 @@ class CUDARuntimeError(RuntimeError):
 
 
 def unwrapped(value: Any) -> Any:
-    """What NumPy computes with; TypeError for NumPy's own arrays, which CuPy refuses."""
+    """Return what NumPy computes with. Raises TypeError for NumPy arrays, which CuPy refuses."""
     if isinstance(value, ndarray):
         return value.memory
     if isinstance(value, np.ndarray):
@@ -30,7 +31,7 @@ def unwrapped(value: Any) -> Any:
 
 
 def wrapped(value: Any) -> Any:
-    """NumPy's results as the stand-in's: numbers as arrays of no axes."""
+    """Return NumPy's results as the stand-in's: numbers become arrays without axes."""
     if isinstance(value, np.ndarray | np.generic):
         return ndarray(np.asarray(value))
     return type(value)(map(wrapped, value)) if isinstance(value, tuple | list) else value
@@ -97,7 +98,7 @@ ndarray.__module__ = "cupy"
 
 
 def module(run: Callable[[str, str, str, int, int, tuple], None]) -> ModuleType:
-    """A module to stand for cupy. run: the launcher, as loader.Launcher, but with the whole text as the source."""
+    """Return a replacement for the module cupy. run: as loader.Launcher, but with the text of the source."""
     cupy = ModuleType("cupy")
 
     def lookup(name: str) -> Any:

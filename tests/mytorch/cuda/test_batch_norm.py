@@ -12,7 +12,7 @@ FLOATS = st.sampled_from([np.float64, np.float32])
 
 @pytest.fixture(scope="module", params=[1, 40, 1 << 15])
 def chunk(request):
-    """How many elements a block adds up: one row at least."""
+    """How many elements a block sums; at least one row."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reduce, "MIN_CHUNK_ELEMENTS", request.param)
         yield
@@ -77,7 +77,7 @@ def test_batch_norm_and_its_gradients_are_those_of_numpy(
 
 
 @pytest.mark.kernels("moment_sums", "combine_moments")
-def test_sums_are_the_same_to_the_last_bit_whatever_the_number_of_blocks_and_the_order_of_threads(launcher):
+def test_sums_are_bitwise_equal_for_any_number_of_blocks_and_order_of_threads(launcher):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reduce, "MIN_CHUNK_ELEMENTS", 50)
         for dtype in (np.float64, np.float32):

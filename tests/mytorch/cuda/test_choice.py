@@ -1,4 +1,4 @@
-"""Which way a convolution takes on the GPU, and that a network's numbers are the same by whichever."""
+"""Which method a convolution uses on the GPU, and that all methods give the same numbers."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def launcher(request, tmp_path_factory):
 
 @pytest.fixture
 def ran(launcher):
-    """ran(x, weight, *geometry): y, and the names of the kernels that made it."""
+    """ran(x, weight, *geometry): y, and the names of the kernels that computed it."""
 
     def run(x, weight, *geometry):
         launcher.launched.clear()
@@ -56,7 +56,7 @@ def drawn(filters, channels, kernel, dtype=np.float32, groups=1):
         (drawn(16, 16, 1), ((2, 2), (0, 0), *UNIT[2:]), {"im2col_by_fours"}),
     ],
 )
-def test_a_convolution_takes_the_way_that_suits_it(ran, arrays, geometry, kernels):
+def test_convolution_chooses_the_method_for_its_shape(ran, arrays, geometry, kernels):
     y, launched = ran(*arrays, *geometry)
     assert launched == kernels
     expected = torch.nn.functional.conv2d(*(torch.tensor(a.astype(float)) for a in arrays), None, *geometry).numpy()
@@ -64,7 +64,7 @@ def test_a_convolution_takes_the_way_that_suits_it(ran, arrays, geometry, kernel
     assert np.abs(y - expected).max() < 1e-5 * np.abs(expected).max()
 
 
-def test_memory_that_begins_in_the_middle_of_four_channels_is_read_one_by_one(ran):
+def test_unaligned_memory_is_read_one_channel_at_a_time(ran):
     x, weight = drawn(4, 8, 3)
     memory = np.zeros(x.size + 8, np.float32)
     start = next(n for n in range(8) if memory[n:].ctypes.data % 16 == 4)
@@ -75,7 +75,7 @@ def test_memory_that_begins_in_the_middle_of_four_channels_is_read_one_by_one(ra
     np.testing.assert_array_equal(y, ran(x, weight, *UNIT)[0])
 
 
-def test_winograds_way_can_be_forbidden(ran):
+def test_winograd_can_be_forbidden(ran):
     modes.allow_winograd(False)
     try:
         assert ran(*drawn(16, 16, 3), *UNIT)[1] == {"im2col_by_fours"}
@@ -83,7 +83,7 @@ def test_winograds_way_can_be_forbidden(ran):
         modes.allow_winograd(True)
 
 
-def test_winograds_way_is_not_taken_with_the_few_bits_of_tf32(ran, monkeypatch):
+def test_winograd_is_not_used_with_tf32(ran, monkeypatch):
     monkeypatch.setattr(precision, "_allowed", True)
     assert ran(*drawn(16, 16, 3), *UNIT)[1] == {"im2col_by_fours"}
 

@@ -11,11 +11,11 @@ nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="no cuda-bindings, whi
 SOURCES = sorted(path.stem for path in FOLDER.glob("*.cu"))
 ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_100"]
 CUPYS = ["-ftz=true"]
-"""What CuPy adds to the options."""
+"""The options that CuPy adds."""
 
 
 def compiled(text: str, *flags: str) -> str:
-    """PTX, having been assembled for the architecture too; raises AssertionError with the compiler's words."""
+    """Return the PTX, after assembling it too. Raises AssertionError with the compiler's message."""
     _, program = nvrtc.nvrtcCreateProgram(text.encode(), b"kernel.cu", 0, [], [])
     arguments = [flag.encode() for flag in flags]
     (result,) = nvrtc.nvrtcCompileProgram(program, len(arguments), arguments)

@@ -36,7 +36,7 @@ def backward(function, x, grad):
 def test_activations_and_their_gradients_are_pytorchs(grid, array, same, data, dtype, shape, scale):
     grid(data)
     x, grad = array(data, shape, dtype) * dtype(scale), array(data, shape, dtype, stream=1)
-    x.flat[0] = grad.flat[0] = 1  # errors are relative to the largest value, which so is never a tiny one
+    x.flat[0] = grad.flat[0] = 1  # errors are relative to the largest value, so it must not be tiny
     for name, (theirs, needed, further) in FUNCTIONS.items():
         expected, expected_grad = backward(theirs, x, grad)
         y = getattr(cuda, name)(x, *further)

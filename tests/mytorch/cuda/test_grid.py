@@ -1,4 +1,4 @@
-"""Offsets beyond what 32 bits hold, which no test's array is large enough for."""
+"""Offsets beyond 32 bits, which would need arrays too large for the other tests."""
 
 import ctypes
 import subprocess
@@ -41,7 +41,7 @@ def take(tmp_path_factory):
 @given(
     offset=st.integers(0, 2**62) | st.integers(2**32 - 3, 2**32 + 3), length=st.integers(1, 2**40) | st.integers(1, 9)
 )
-def test_offsets_are_taken_apart_whatever_their_size(take, offset, length):
+def test_offsets_of_any_size_are_split(take, offset, length):
     left = ctypes.c_longlong()
     assert take(offset, length, ctypes.byref(left)) == offset % length
     assert left.value == offset // length

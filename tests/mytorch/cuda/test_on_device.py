@@ -1,4 +1,4 @@
-"""Networks on "cuda", played by the stand-in for CuPy: the same numbers, each result on the side it came from."""
+"""Networks on "cuda", with the stand-in for CuPy: the same numbers, and every result stays on its device."""
 
 import sys
 
@@ -21,7 +21,7 @@ IMAGES, CLASSES = RNG.standard_normal((6, 3, 9, 8)), RNG.integers(0, 5, 6)
 
 @pytest.fixture(scope="module", autouse=True, params=HOST_AND_GPU)
 def cuda(request, tmp_path_factory):
-    """A GPU, where there is one; and the stand-in in CuPy's place, with the kernels on the host."""
+    """A GPU if there is one, and the stand-in instead of CuPy, with the kernels on the host."""
     launcher = launcher_for(request.param, tmp_path_factory)
     if request.param == "cuda":
         yield
@@ -39,7 +39,7 @@ def cuda(request, tmp_path_factory):
 
 
 def forget():
-    """What was compiled, by CuPy or by the stand-in."""
+    """The kernels that CuPy or the stand-in compiled."""
     loader._module.cache_clear()
     loader._function.cache_clear()
 
@@ -143,7 +143,7 @@ def test_training_on_the_gpu_is_that_on_the_cpu_dropout_included(name):
         np.testing.assert_allclose(to_device(ours, "cpu"), theirs, rtol=1e-9, atol=1e-12, err_msg=key)
 
 
-def test_results_are_on_the_side_they_came_from():
+def test_results_stay_on_their_device():
     for device in ("cpu", "cuda", "cpu"):
         model = network().to(device)
         y = model(to_device(IMAGES, device))
@@ -153,7 +153,7 @@ def test_results_are_on_the_side_they_came_from():
         assert {device_of(array) for array in model.state_dict().values()} == {device}
 
 
-def test_weights_are_saved_and_loaded_from_either_side(tmp_path):
+def test_weights_are_saved_and_loaded_from_either_device(tmp_path):
     model, optimizer, _ = trained("cuda", OPTIMIZERS["Adam"])
     mytorch.save(model.state_dict(), tmp_path / "weights.safetensors")
     arrays, _ = mytorch.load(tmp_path / "weights.safetensors")
@@ -179,20 +179,20 @@ def test_weights_are_saved_and_loaded_from_either_side(tmp_path):
 @pytest.mark.parametrize(
     "layer", [lambda: nn.Conv2d(3, 2, 3), lambda: nn.BatchNorm2d(3, affine=False), lambda: nn.Linear(8, 2)]
 )
-def test_input_on_the_other_side_than_the_parameters_is_refused(layer, device, message):
+def test_input_on_another_device_than_the_parameters_is_refused(layer, device, message):
     x = to_device(IMAGES, "cpu" if device == "cuda" else "cuda")
     with pytest.raises(TypeError, match=message):
         layer().to(float).to(device)(x)
 
 
-def test_gradient_on_the_other_side_than_the_output_is_refused():
+def test_gradient_on_another_device_than_the_output_is_refused():
     layer = nn.ReLU()
     y = layer(to_device(IMAGES, "cuda"))
     with pytest.raises(TypeError, match=r"NumPy array \(cpu\) as the gradient and gave a CuPy array \(cuda\)"):
         layer.backward(np.ones(y.shape))
 
 
-def test_target_on_the_other_side_than_the_logits_is_refused():
+def test_target_on_another_device_than_the_logits_is_refused():
     logits = np.zeros((6, 5))
     with pytest.raises(TypeError, match=r"a CuPy array \(cuda\) as its logits and a NumPy array \(cpu\) as its target"):
         nn.CrossEntropyLoss()(to_device(logits, "cuda"), CLASSES)

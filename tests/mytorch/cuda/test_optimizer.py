@@ -9,13 +9,13 @@ from mytorch.ops.cuda import optimizer as cuda
 FLOATS = st.sampled_from([np.float64, np.float32])
 DECAY = st.sampled_from([0.0, 0.125])
 LR = st.sampled_from([0.5, 0.0625])
-"""Settings that float32 has too: what is tested here is the arithmetic, not the rounding of 0.1."""
+"""Settings that float32 represents exactly: the test is about the arithmetic, not the rounding of 0.1."""
 
 
 def steps(data, array, shape, dtype, theirs, step, count=4):
     """The weights after each step by the same gradients, ours and theirs; before the first as well.
 
-    All of them, as a weight that comes near zero is as exact as the ones before it were large.
+    All steps are compared, because the error of a weight that comes near zero depends on its earlier values.
     """
     weight = array(data, shape, dtype).copy()
     tensor = torch.tensor(weight.astype(float), requires_grad=True)

@@ -20,7 +20,7 @@ def windows(draw, axes):
 
 
 def with_extremes(x, data):
-    """`x` with some values that are not numbers, or infinite, or all of them minus infinity."""
+    """`x` with some values NaN or infinite, or with all values minus infinity."""
     special = data.draw(st.sampled_from([None, np.nan, np.inf, -np.inf]))
     if special is not None:
         share = data.draw(st.sampled_from([0.1, 1.0]))

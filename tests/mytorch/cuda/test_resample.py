@@ -45,7 +45,7 @@ def test_linear_is_that_of_numpy(axes, grid, array, same, data, dtype, batch, ch
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @settings(max_examples=60)
 @given(data=st.data(), dtype=FLOATS, batch=st.integers(1, 2), channels=st.integers(1, 3))
-def test_zeros_between_and_picking_are_slices(axes, grid, array, same, data, dtype, batch, channels):
+def test_zero_insertion_and_subsampling_are_slices(axes, grid, array, same, data, dtype, batch, channels):
     grid(data)
     size, factor = sizes(data, axes), sizes(data, axes, high=3)
     wide = tuple((n - 1) * f + 1 + data.draw(st.integers(0, 3)) for n, f in zip(size, factor, strict=True))

@@ -1,4 +1,4 @@
-"""What holds of the sources as such."""
+"""Rules for the CUDA sources."""
 
 import ast
 import importlib
@@ -14,7 +14,7 @@ SOURCES = sorted(path.stem for path in FOLDER.glob("*.cu"))
 
 
 def named_by_tests():
-    """The kernels that tests in this folder name in their mark `kernels`; each such test fails unless it runs them."""
+    """Yield the kernels in the marks `kernels` of this folder. A test with a mark fails unless it runs its kernels."""
     for path in sorted(Path(__file__).parent.glob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.kernels":
@@ -49,7 +49,7 @@ TWINS = sorted({path.stem for path in FOLDER.glob("[!_]*.py") if (FOLDER.parent 
 
 
 @pytest.mark.parametrize("name", TWINS)
-def test_every_function_of_the_gpu_stands_for_the_one_of_its_name(name):
+def test_every_gpu_function_replaces_the_one_of_its_name(name):
     here, there = (importlib.import_module(f"mytorch.ops.{package}{name}") for package in ("cuda.", ""))
     public = {
         key: value

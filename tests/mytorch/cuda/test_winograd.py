@@ -1,4 +1,4 @@
-"""Winograd's way: PyTorch's convolution but for rounding, in any grid, and its rounding in float32."""
+"""Winograd convolution: PyTorch's except for rounding, in any grid, and its rounding in float32."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from mytorch.ops.cuda import winograd as cuda
 
 FLOATS = st.sampled_from([np.float64, np.float32])
 ROUNDING = {np.float64: 1e-12, np.float32: 1e-4}
-"""Largest |ours - exact| / largest |exact|: float64's is that of every kernel, float32's what Winograd may lose."""
+"""Largest |ours - exact| / largest |exact|: for float64 that of every kernel, for float32 what Winograd may lose."""
 
 
 def close(what, ours, exact, dtype):
@@ -33,7 +33,7 @@ def close(what, ours, exact, dtype):
     size=st.tuples(st.integers(3, 11), st.integers(3, 11)), padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
     biased=st.booleans(), block=st.sampled_from([1, 1 << 27]),
 )  # fmt: skip
-def test_tiled_convolution_and_its_gradients_are_pytorchs(
+def test_winograd_convolution_and_its_gradients_are_pytorchs(
     grid, array, data, dtype, batch, channels, filters, size, padding, biased, block
 ):
     grid(data)

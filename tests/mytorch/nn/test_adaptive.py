@@ -58,7 +58,7 @@ def test_a_window_with_nan_is_nan_and_the_others_are_as_without():
     assert np.isnan(y[0, 0, 1, 2])
     assert np.array_equal(y.flat[:-1], whole.flat[:-1])
     changed = np.argwhere(layer.backward(grad) != spread)
-    assert (changed[:, 2:] >= (2, 4)).all()  # nobody wins in the last window, from row 2 and column 4 on
+    assert (changed[:, 2:] >= (2, 4)).all()  # no pixel wins in the last window, from row 2 and column 4 on
 
 
 @pytest.mark.parametrize("name", ["AdaptiveAvgPool2d", "AdaptiveMaxPool2d"])

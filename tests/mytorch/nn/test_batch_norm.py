@@ -12,7 +12,7 @@ FLOATS = st.sampled_from([np.float64, np.float32])
 
 
 def trained(channels, rank, **options):
-    """The same layer here and in PyTorch, with weights and running statistics that are not the first ones."""
+    """The same layer here and in PyTorch, with weights and running statistics that differ from the initial ones."""
     name = "BatchNorm2d" if rank == 4 else "BatchNorm1d"
     theirs = getattr(torch.nn, name)(channels, **options, dtype=torch.float64)
     for value in theirs.state_dict().values():
@@ -53,7 +53,7 @@ def test_running_statistics_are_pytorchs_after_many_batches(close, momentum):
     assert ours.num_batches_tracked == 10
 
 
-def test_statistics_do_not_move_in_evaluation_and_are_not_shared_with_what_is_kept():
+def test_statistics_do_not_move_in_evaluation_and_are_not_shared_with_what_is_saved():
     layer = nn.BatchNorm2d(3, dtype=float)
     x = np.random.default_rng(0).standard_normal((4, 3, 2, 2))
     layer(x)
@@ -75,7 +75,7 @@ def test_evaluation_gradient_is_that_of_the_statistics_its_forward_saw():
     assert np.array_equal(layer.eval().backward(np.ones_like(x)), expected)
 
 
-def test_variance_of_values_far_from_zero_keeps_its_digits():
+def test_variance_of_values_far_from_zero_is_precise():
     x = (1e4 + np.random.default_rng(0).standard_normal((64, 2, 16, 16))).astype("f")
     layer = nn.BatchNorm2d(2)
     y = layer(x)

@@ -36,7 +36,7 @@ def block(library, residual, channels, out, stride):
     stride=st.integers(1, 2),
     size=st.tuples(st.integers(4, 8), st.integers(4, 8)),
 )
-def test_residual_blocks_are_pytorchs_on_both_ways(agree, data, channels, out, stride, size):
+def test_residual_blocks_are_pytorchs_on_both_paths(agree, data, channels, out, stride, size):
     arguments = (channels, out, stride)
     ours, theirs = block(nn, nn.Residual, *arguments), block(torch.nn, TorchResidual, *arguments)
     agree(data, ours, theirs, (4, channels, *size))
@@ -95,7 +95,7 @@ def test_sequential_of_something_else_than_layers_is_refused(layer):
         nn.Sequential(nn.ReLU(), layer)
 
 
-def test_residual_whose_ways_differ_in_shape_is_refused():
+def test_residual_whose_paths_differ_in_shape_is_refused():
     layer = nn.Residual(nn.Conv2d(3, 3, 3))
     with pytest.raises(
         ValueError, match=r"the body returns \(1, 3, 3, 3\) and the shortcut \(1, 3, 5, 5\): give a shortcut"
@@ -103,7 +103,7 @@ def test_residual_whose_ways_differ_in_shape_is_refused():
         layer(np.zeros((1, 3, 5, 5), "f"))
 
 
-def test_layer_in_two_places_is_refused_and_not_wrong():
+def test_layer_used_in_two_places_is_refused():
     relu = nn.ReLU()
     network = nn.Sequential(relu, nn.Linear(3, 3), relu).to(float)
     y = network(np.ones((2, 3)))

@@ -14,7 +14,7 @@ def pairs(low, high):
 
 
 def fitting(kernel, dilation, padding, extra):
-    """The input size at which the window fits, with `extra` positions more."""
+    """Return the input size at which the window fits, plus `extra` positions."""
     reach = (d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
     return tuple(max(1, r - 2 * p) + e for r, p, e in zip(reach, padding, extra, strict=True))
 
@@ -63,7 +63,7 @@ def test_convolution_of_sequences_is_pytorchs(
     agree(data, nn.Conv1d(*arguments), torch.nn.Conv1d(*arguments), shape, dtype)
 
 
-def test_depthwise_tap_by_tap_is_what_the_matrix_product_gives(monkeypatch, threads):
+def test_depthwise_convolution_equals_the_matrix_product(monkeypatch, threads):
     from mytorch.ops import conv, depthwise
 
     rng = np.random.default_rng(0)

@@ -11,7 +11,7 @@ FLOATS = st.sampled_from([np.float64, np.float32])
 
 @st.composite
 def transposed(draw):
-    """Arguments of a transposed convolution and a size that leaves something of its output."""
+    """Arguments of a transposed convolution and a size for which its output is not empty."""
     axes = draw(st.integers(1, 2))
 
     def some(low, high):
@@ -45,7 +45,7 @@ def test_transposed_convolution_is_the_convolutions_input_gradient():
     np.testing.assert_allclose(transposed(grad), convolution.backward(grad), rtol=1e-12)
 
 
-def test_zeros_between_and_a_stride_of_one_make_a_transposed_convolution():
+def test_zero_insertion_and_a_convolution_make_a_transposed_convolution():
     transposed = nn.ConvTranspose1d(2, 3, 4, stride=3, bias=False, dtype=float)
     convolution = nn.Conv1d(2, 3, 4, padding=3, bias=False, dtype=float)
     convolution.weight.data[...] = transposed.weight.data.transpose(1, 0, 2)[:, :, ::-1]

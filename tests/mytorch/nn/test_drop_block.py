@@ -26,7 +26,7 @@ def test_the_same_starts_drop_the_same_blocks_as_torchvisions(seed, size, half, 
 
 
 @pytest.mark.parametrize(("p", "block"), [(0.1, 3), (0.3, 1), (0.2, 7), (0.1, 4)])
-def test_dropped_share_is_torchvisions(p, block):
+def test_dropped_fraction_is_torchvisions(p, block):
     mytorch.manual_seed(0)
     torch.manual_seed(0)
     shape = (40, 30, 13, 16)

@@ -11,7 +11,7 @@ def x():
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.8])
-def test_dropped_share_is_p_and_the_mean_stays(x, p):
+def test_dropped_fraction_is_p_and_the_mean_stays(x, p):
     mytorch.manual_seed(0)
     y = nn.Dropout(p)(x)
     assert abs((y == 0).mean() - p) < 5 * np.sqrt(p * (1 - p) / x.size)

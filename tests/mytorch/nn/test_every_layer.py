@@ -1,4 +1,4 @@
-"""What holds of every layer, whatever it computes."""
+"""Rules that every layer must follow."""
 
 import numpy as np
 import pytest
@@ -179,7 +179,7 @@ def test_second_backward_after_one_forward_is_refused(layer):
         layer.backward(y)
 
 
-def test_forward_inside_no_grad_keeps_nothing(layer):
+def test_forward_inside_no_grad_saves_nothing(layer):
     with mytorch.no_grad():
         y = layer(IMAGES)
     assert not any(module.__dict__.get("_kept") for _, module in layer.named_modules())
@@ -187,7 +187,7 @@ def test_forward_inside_no_grad_keeps_nothing(layer):
         layer.backward(y)
 
 
-def test_backward_frees_what_forward_kept(layer):
+def test_backward_frees_what_forward_saved(layer):
     run(layer)
     assert not any(module.__dict__.get("_kept") for _, module in layer.named_modules())
 
@@ -195,7 +195,7 @@ def test_backward_frees_what_forward_kept(layer):
 def test_gradient_of_another_shape_is_refused(layer):
     y = layer(IMAGES)
     with pytest.raises(ValueError, match=rf"gradient of shape .*: expected \({len(y)}, .*, that of its output"):
-        layer.backward(np.ones((1, *y.shape[1:])))  # would broadcast without a word
+        layer.backward(np.ones((1, *y.shape[1:])))  # would broadcast silently
 
 
 def test_gradient_of_another_dtype_is_refused(layer):

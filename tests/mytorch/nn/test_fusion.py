@@ -1,4 +1,4 @@
-"""Layers that a Sequential computes together give what they give one by one."""
+"""Layers that a Sequential computes together give the same results as one by one."""
 
 import copy
 
@@ -23,7 +23,7 @@ NETWORKS = {
 
 
 def one_by_one(layers, x, grad):
-    """Output and gradient, each layer's forward and backward called alone."""
+    """Output and gradient, with each layer's forward and backward called separately."""
     for layer in layers:
         x = layer(x)
     for layer in reversed(layers):
@@ -40,7 +40,7 @@ def one_by_one(layers, x, grad):
     training=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_together_is_one_by_one_on_ties_too(name, batch, size, window, dtype, training, seed):
+def test_fused_layers_equal_single_layers_on_ties_too(name, batch, size, window, dtype, training, seed):
     rng = np.random.default_rng(seed)
     network = nn.Sequential(*NETWORKS[name](window)).to(dtype).train(training)
     for parameter in network.parameters():
@@ -60,11 +60,11 @@ def test_together_is_one_by_one_on_ties_too(name, batch, size, window, dtype, tr
 
 
 @pytest.mark.parametrize("layer", [nn.BatchNorm1d(3), nn.BatchNorm2d(3), nn.Residual(nn.ReLU())])
-def test_a_layer_that_can_takes_relu_along(layer):
+def test_layers_that_can_are_fused_with_relu(layer):
     assert [step.forward for step in fuse([layer, nn.ReLU()])] == [layer.forward_relu]
 
 
-def test_pooling_leaves_relu_less_to_do():
+def test_pooling_goes_before_relu():
     relu, pool = nn.ReLU(), nn.MaxPool2d(2)
     assert [step.forward for step in fuse([relu, pool])] == [pool, relu]
 
@@ -75,11 +75,11 @@ class Doubled(nn.BatchNorm2d):
 
 
 @pytest.mark.parametrize("layers", [[Doubled(3), nn.ReLU()], [nn.BatchNorm2d(3), type("Other", (nn.ReLU,), {})()]])
-def test_a_subclass_does_what_it_says(layers):
+def test_a_subclass_is_not_fused(layers):
     assert [step.forward for step in fuse(layers)] == layers
 
 
-def test_a_watched_layer_is_called():
+def test_a_layer_with_a_replaced_forward_is_called():
     network, seen = nn.Sequential(nn.BatchNorm2d(3), nn.ReLU()), []
     forward = network[1].forward
     network[1].forward = lambda x: seen.append(x.shape) or forward(x)

@@ -38,7 +38,7 @@ def test_pytorchs_own_first_values_pass_the_same_bounds(build, fan_in):
     assert theirs.bias.abs().max().item() <= (1 + 1e-6) / sqrt(fan_in)
 
 
-def test_seed_reproduces_and_the_stream_goes_on():
+def test_seed_reproduces_and_the_generator_advances():
     mytorch.manual_seed(1)
     first, second = nn.Linear(3, 4), nn.Linear(3, 4)
     mytorch.manual_seed(1)

@@ -1,4 +1,4 @@
-"""Large inputs are computed in parts, by several threads: what small ones in the other tests never see."""
+"""Large inputs are computed in chunks, by several threads; the small inputs of other tests are not."""
 
 import numpy as np
 import pytest

@@ -51,7 +51,7 @@ def test_group_norm_is_pytorchs(agree, data, dtype, batch, groups, each, size, l
     agree(data, ours, theirs, (batch, groups * each, *size, length), dtype)
 
 
-def test_float32_statistics_over_a_quarter_of_a_million_values_keep_their_digits():
+def test_float32_statistics_over_a_quarter_of_a_million_values_are_precise():
     x = (np.random.default_rng(0).standard_normal((1, 4, 256, 256)) + 100).astype("f")
     exact = torch.nn.functional.group_norm(torch.tensor(x, dtype=torch.float64), 1).numpy()
     assert abs(nn.GroupNorm(1, 4)(x) - exact).max() < 2e-5  # float32 has a spacing of 8e-6 at 100

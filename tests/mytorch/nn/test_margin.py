@@ -11,7 +11,7 @@ FLOATS = st.sampled_from([np.float64, np.float32])
 
 
 def arc(cosine, m):
-    """The formula as printed: by the angle itself, with the authors' easy way out beyond pi."""
+    """The formula as printed, by the angle itself, with the authors' continuation beyond pi."""
     theta = torch.arccos(cosine)
     return torch.where(theta + m < torch.pi, torch.cos(theta + m), cosine - m * np.sin(m))
 

@@ -78,7 +78,7 @@ def test_memory_stays_channels_last(mode):
 
 @pytest.mark.parametrize("axes", [1, 2])
 @given(data=st.data(), factor=st.integers(1, 4))
-def test_zero_insertion_and_picking_are_the_handouts(array, axes, data, factor):
+def test_zero_insertion_and_subsampling_are_the_handouts(array, axes, data, factor):
     shape = data.draw(st.tuples(*[st.integers(1, 6)] * (2 + axes)))
     x = array(data, shape)
     for ours, theirs in [("ZeroUpsample", "Upsample"), ("Downsample", "Downsample")]:

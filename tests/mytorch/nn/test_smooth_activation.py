@@ -23,7 +23,7 @@ def test_activation_is_pytorchs(agree, data, dtype, shape, kind):
 
 
 @pytest.mark.parametrize(("name", "arguments"), KINDS)
-def test_activation_far_out_neither_overflows_nor_forgets_its_limits(name, arguments):
+def test_activation_of_large_inputs_neither_overflows_nor_loses_its_limits(name, arguments):
     x = np.array([-1e4, -800.0, -40.0, 40.0, 800.0, 1e4])
     ours, theirs = getattr(nn, name)(*arguments), getattr(torch.nn, name)()
     tensor = torch.tensor(x, requires_grad=True)
@@ -70,7 +70,7 @@ def test_softmax_of_large_logits_and_minus_infinities_is_pytorchs():
 
 
 @pytest.mark.parametrize("name", ["Softmax", "LogSoftmax"])
-def test_axis_that_is_not_there_is_refused(name):
+def test_axis_that_does_not_exist_is_refused(name):
     with pytest.raises(ValueError, match=rf"{name} got .* no axis 2: build it with dim from -2 to 1"):
         getattr(nn, name)(2)(np.zeros((2, 3)))
     with pytest.raises(ValueError, match="axis 1 has no elements"):

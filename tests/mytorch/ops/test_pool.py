@@ -46,5 +46,5 @@ def test_of_windows_that_tile_the_image_the_first_winner_has_the_gradient(array,
     expected.backward(torch.tensor(np.ascontiguousarray(grad)))
     ours, theirs = ops.max_pool_grad(grad, x, y, kernel, kernel, (0,) * axes), tensor.grad.numpy()
     if np.isnan(x).any():
-        ours, theirs = ours[1], theirs[1]  # nobody wins against NaN
+        ours, theirs = ours[1], theirs[1]  # no pixel wins against NaN
     np.testing.assert_array_equal(ours, theirs)

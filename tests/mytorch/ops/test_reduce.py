@@ -15,14 +15,14 @@ def relative_error(ours, exact):
 
 
 @given(data=st.data(), rows=st.integers(0, 40), columns=st.integers(1, 5), block=st.integers(1, 12))
-def test_columns_are_summed_whatever_the_block(array, data, rows, columns, block):
+def test_columns_are_summed_for_any_block_size(array, data, rows, columns, block):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reduce, "SUM_BLOCK", block)
         matrix = array(data, (rows, columns))
         np.testing.assert_allclose(reduce.column_sums(matrix), matrix.sum(0), rtol=1e-12, atol=1e-12)
 
 
-def test_float32_sums_over_a_quarter_of_a_million_positions_keep_their_digits():
+def test_float32_sums_over_a_quarter_of_a_million_positions_are_precise():
     exact = BATCH.sum((0, 2, 3), dtype=float)
     rows = np.moveaxis(BATCH, 1, -1).reshape(-1, 32)
     assert relative_error(conv.conv_bias_grad(BATCH), exact) < 2e-7

@@ -9,8 +9,8 @@ KNOWN = [(kernel, stride) for kernel, stride in toom_cook.TILE_OUTPUTS if kernel
 
 
 @given(st.integers(2, len(toom_cook.POINTS)))
-def test_the_rows_interpolate(count):
-    """They are Lagrange's polynomials but for a factor: with it, 1 at a point of their own, zero at the others."""
+def test_basis_polynomials_interpolate(count):
+    """They are Lagrange's polynomials up to a factor: with it, 1 at their own point and 0 at all others."""
     points = toom_cook.POINTS[:count]
     rows, scale = toom_cook.lagrange_basis(points)
     values = np.vander(np.array(points, float), count + 1, increasing=True) @ rows.T
@@ -42,7 +42,7 @@ def test_a_tile_is_the_gradient_at_the_input(kernel, stride, padding):
 
 
 @pytest.mark.parametrize(("kernel", "stride", "size"), [(3, 1, 8), (5, 1, 8), (3, 2, 8), (4, 2, 8)])
-def test_the_share_is_of_the_definitions_products(kernel, stride, size):
+def test_multiplication_ratio_is_relative_to_direct_convolution(kernel, stride, size):
     axis = toom_cook.forward_transform(kernel, stride, 0)
     outputs, products = axis.outputs.shape
     assert toom_cook.multiplication_ratio((kernel,), (stride,), (size,)) == products * (size / outputs) / (
@@ -51,6 +51,6 @@ def test_the_share_is_of_the_definitions_products(kernel, stride, size):
     assert toom_cook.multiplication_ratio((kernel, kernel), (stride, stride), (size, 1)) > products / (kernel * outputs)
 
 
-def test_without_an_algorithm_all_products_are_left():
+def test_multiplication_ratio_without_an_algorithm_is_one():
     assert toom_cook.multiplication_ratio((3, 7), (1, 1), (8, 8)) == 1
     assert toom_cook.multiplication_ratio((1, 1), (1, 1), (8, 8)) == 1

@@ -13,13 +13,13 @@ ALONG = ((1, 1), (1, 1))
 
 
 def pixels(shape, seed):
-    """Numbers (N, C, H, W), memory channels last."""
+    """Random numbers (N, C, H, W), channels last."""
     n, c, *size = shape
     return np.moveaxis(np.random.default_rng(seed).standard_normal((n, *size, c), "f"), -1, 1)
 
 
 LIMIT = {3: 2e-5, 5: 5e-5}
-"""Of the largest error, by the longest side of a kernel: half of what the gradient table allows, or less."""
+"""The largest error, by the longest side of a kernel: at most half of what the gradient table allows."""
 
 
 def worst(ours, exact, likely=0.0):
@@ -35,7 +35,7 @@ def worst(ours, exact, likely=0.0):
     padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
     tiles=st.sampled_from([1, 3, 128]),
 )
-def test_it_is_the_convolution_and_its_gradients(batch, channels, kernel, size, padding, tiles):
+def test_winograd_is_the_convolution_and_its_gradients(batch, channels, kernel, size, padding, tiles):
     x, weight = pixels((batch, channels[0], *size), 0), pixels((channels[1], channels[0], *kernel), 1)
     bias = np.random.default_rng(2).standard_normal(channels[1]).astype("f")
     exact = [array.astype(float) for array in (x, weight, bias)]
@@ -59,7 +59,7 @@ def test_it_is_the_convolution_and_its_gradients(batch, channels, kernel, size, 
 
 @pytest.fixture
 def called(monkeypatch):
-    """The names of Winograd's functions that were called."""
+    """The names of the functions of winograd.py that were called."""
     names = []
     for name in ("winograd_conv", "winograd_conv_input_grad", "winograd_conv_weight_grad"):
         function = getattr(winograd, name)
@@ -73,23 +73,23 @@ def step(dtype, **arguments):
     layer.backward(np.ones_like(y))
 
 
-def test_a_float32_layer_goes_winograds_way_three_times(called):
+def test_float32_layer_uses_winograd_for_forward_and_both_gradients(called):
     step(np.float32)
     assert called == ["winograd_conv", "winograd_conv_weight_grad", "winograd_conv_input_grad"]
 
 
 @pytest.mark.parametrize("arguments", [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"kernel_size": 1}])
-def test_other_geometries_do_not(called, arguments):
+def test_other_geometries_do_not_use_winograd(called, arguments):
     step(np.float32, **arguments)
     assert called == []
 
 
-def test_float64_never_does(called):
+def test_float64_never_uses_winograd(called):
     step(np.float64)
     assert called == []
 
 
-def test_it_can_be_forbidden(called):
+def test_winograd_can_be_forbidden(called):
     allow_winograd(False)
     try:
         step(np.float32)
@@ -98,7 +98,7 @@ def test_it_can_be_forbidden(called):
     assert called == []
 
 
-def test_a_large_batch_costs_no_more_digits():
+def test_a_large_batch_is_as_precise():
     x, weight = pixels((16, 32, 16, 16), 0), pixels((32, 32, 3, 3), 1)
     exact = conv.conv(x.astype(float), weight.astype(float), None, (1, 1), (1, 1), (1, 1))
     assert worst(winograd.winograd_conv(x, weight, None, (1, 1)), exact) < 2e-5
@@ -106,7 +106,7 @@ def test_a_large_batch_costs_no_more_digits():
 
 @st.composite
 def strided(draw):
-    """Kernel, stride and padding of one or two axes, and a size with at least one window, perhaps an unseen rest."""
+    """Kernel, stride and padding of one or two axes, and a size with at least one window."""
     axes = draw(st.integers(1, 2))
     along = st.sampled_from([(3, 1), (5, 1), (3, 2), (4, 2)])
     kernel, stride = zip(*(draw(along) for _ in range(axes)), strict=True)
@@ -121,7 +121,7 @@ def strided(draw):
     threads=st.integers(1, 3),
     turned=st.booleans(),
 )
-def test_with_a_stride_and_of_sequences_it_is_the_convolution_and_its_gradients(
+def test_winograd_with_a_stride_and_of_sequences_is_the_convolution_and_its_gradients(
     geometry, batch, channels, threads, turned
 ):
     kernel, stride, padding, size = geometry
@@ -151,7 +151,7 @@ def test_with_a_stride_and_of_sequences_it_is_the_convolution_and_its_gradients(
         (lambda: nn.ConvTranspose2d(64, 64, 4, 2, 1), (4, 64, 16, 16)),
     ],
 )
-def test_wide_layers_with_a_stride_and_of_sequences_go_its_way(called, layer, shape):
+def test_wide_layers_with_a_stride_and_of_sequences_use_winograd(called, layer, shape):
     built = layer()
     y = built(np.ones(shape, "f"))
     built.backward(np.ones_like(y))
@@ -161,7 +161,7 @@ def test_wide_layers_with_a_stride_and_of_sequences_go_its_way(called, layer, sh
 @pytest.mark.parametrize(
     "arguments", [{"kernel_size": 5}, {"dilation": 2}, {"groups": 2}, {"stride": 3}, {"kernel_size": 1, "padding": 0}]
 )
-def test_other_transposed_convolutions_do_not(called, arguments):
+def test_other_transposed_convolutions_do_not_use_winograd(called, arguments):
     layer = nn.ConvTranspose2d(64, 64, **{"kernel_size": 4, "stride": 2, "padding": 1, **arguments})
     layer.backward(np.ones_like(layer(np.ones((4, 64, 16, 16), "f"))))
     assert called == []
@@ -170,7 +170,7 @@ def test_other_transposed_convolutions_do_not(called, arguments):
 @pytest.mark.parametrize(
     "layer", [lambda: nn.ConvTranspose1d(64, 64, 4, 2, 1), lambda: nn.Conv1d(64, 32, 5), lambda: nn.Conv1d(64, 64, 3)]
 )
-def test_sequences_where_little_is_saved_do_not(called, layer):
+def test_sequences_that_save_little_do_not_use_winograd(called, layer):
     built = layer()
     built.backward(np.ones_like(built(np.ones((10, 64, 120), "f"))))
     assert called == []

@@ -20,7 +20,7 @@ def _twins(dtype: type = np.float64) -> tuple[list, list]:
 
 
 def _steps(ours: list, theirs: list, count: int, seed: int = 1) -> Iterator[int]:
-    """Give both the same gradients, step by step; the second parameter has none at every third step."""
+    """Give both the same gradients, step by step. The second parameter has none at every third step."""
     rng = np.random.default_rng(seed)
     for index in range(count):
         for number, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
@@ -44,8 +44,8 @@ def steps() -> Callable[..., Iterator[int]]:
 
 
 @pytest.fixture(scope="session")
-def goes_on() -> Callable[..., None]:
-    """goes_on(build): an optimizer saved after 7 steps and loaded into a new one takes the same steps thereafter."""
+def continues() -> Callable[..., None]:
+    """continues(build): an optimizer saved after 7 steps and loaded into a new one continues with the same steps."""
 
     def check(build: Callable) -> None:
         parameters, unused = _twins()

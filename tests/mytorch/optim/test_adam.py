@@ -39,8 +39,8 @@ def test_defaults_are_pytorchs(twins, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_saved_state_goes_on_to_the_same_numbers(goes_on, name):
-    goes_on(lambda parameters: getattr(optim, name)(parameters, lr=0.1, weight_decay=0.1))
+def test_saved_state_continues_with_the_same_numbers(continues, name):
+    continues(lambda parameters: getattr(optim, name)(parameters, lr=0.1, weight_decay=0.1))
 
 
 def test_one_overflowing_gradient_of_infinity_spoils_no_other_element(twins):

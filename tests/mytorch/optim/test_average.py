@@ -49,7 +49,7 @@ def test_counts_of_batches_are_copied_and_not_averaged():
     assert average.averages["1.num_batches_tracked"] == 8
 
 
-def test_averages_are_lent_and_taken_back_whatever_happens():
+def test_averages_are_used_in_the_block_and_own_weights_restored_after_an_error():
     ours = network()
     average = EMA(ours, 0.5)
     average.update()
@@ -69,7 +69,7 @@ def test_averages_are_lent_and_taken_back_whatever_happens():
         np.testing.assert_array_equal(value, own[name])
 
 
-def test_resumed_average_goes_on_through_a_file(tmp_path):
+def test_resumed_average_continues_through_a_file(tmp_path):
     ours = network()
     average = EMA(ours, 0.9)
     average.update()

@@ -23,7 +23,7 @@ def rates(optimizer):
 
 
 def agree_over(steps, build):
-    """`build(library's schedules, optimizer)` gives the same rates at first and after every step."""
+    """`build(library's schedules, optimizer)` gives the same rates at the start and after every step."""
     ours, theirs = optimizers()
     schedule, expected = build(optim, ours), build(torch.optim.lr_scheduler, theirs)
     for _ in range(steps):
@@ -111,7 +111,7 @@ SCHEDULES = [
 
 
 @pytest.mark.parametrize("build", SCHEDULES)
-def test_saved_schedule_goes_on_to_the_same_rates(build):
+def test_saved_schedule_continues_with_the_same_rates(build):
     def step(schedule):
         schedule.step(1.0) if isinstance(schedule, optim.ReduceLROnPlateau) else schedule.step()
 

@@ -65,7 +65,7 @@ def test_two_optimizers_loaded_from_one_state_share_nothing(twins, steps, build)
     assert first.param_groups[0]["lr"] != 7
 
 
-def test_zero_grad_forgets_and_a_parameter_without_gradient_stays(twins, steps):
+def test_zero_grad_clears_gradients_and_a_parameter_without_gradient_stays(twins, steps):
     ours, theirs = twins()
     optimizer = optim.AdamW(ours)
     for _ in steps(ours, theirs, 1):

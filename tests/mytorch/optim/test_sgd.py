@@ -25,8 +25,8 @@ def test_thirty_steps_are_pytorchs(twins, steps, close, options):
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_saved_state_goes_on_to_the_same_numbers(goes_on, momentum):
-    goes_on(lambda parameters: optim.SGD(parameters, lr=0.1, momentum=momentum, weight_decay=0.01))
+def test_saved_state_continues_with_the_same_numbers(continues, momentum):
+    continues(lambda parameters: optim.SGD(parameters, lr=0.1, momentum=momentum, weight_decay=0.01))
 
 
 def test_nesterov_without_momentum_is_refused(twins):
