@@ -101,7 +101,7 @@ def _distinct(module: nn.Module) -> list[nn.Module]:
 @contextmanager
 def _evaluation_mode(network: nn.Module) -> Iterator[None]:
     """Set evaluation mode inside the `with` block, and restore each module's mode afterwards."""
-    modes = [(module, module.training) for _, module in network.named_modules()]
+    modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
         yield

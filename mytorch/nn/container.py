@@ -33,7 +33,7 @@ class Sequential(Module):
         return grad
 
     def __iter__(self) -> Iterator[Module]:
-        return (layer for _, layer in self.named_children())
+        return self.children()
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -155,11 +155,19 @@ class Module:
         """Yield the name and module of every attribute that is a module."""
         return ((name, value) for name, value in vars(self).items() if isinstance(value, Module))
 
+    def children(self) -> Iterator["Module"]:
+        """Yield every attribute that is a module."""
+        return (child for _, child in self.named_children())
+
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
         """Yield this module and all modules below it, with dotted names."""
         yield prefix, self
         for name, child in self.named_children():
             yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def modules(self) -> Iterator["Module"]:
+        """Yield this module and all modules below it."""
+        return (module for _, module in self.named_modules())
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield all parameters with dotted names, in PyTorch's order."""
@@ -222,7 +230,7 @@ class Module:
 
     def train(self, mode: bool = True) -> Self:
         """Set training mode for this module and all below it."""
-        for _, module in self.named_modules():
+        for module in self.modules():
             module.training = mode
         return self
 
@@ -242,7 +250,7 @@ class Module:
         older one holds the old arrays. Raises RuntimeError if there is no usable GPU.
         """
         convert = _converter(target)
-        for _, module in self.named_modules():
+        for module in self.modules():
             module.__dict__.pop("_saved", None)
             for value in vars(module).values():
                 if isinstance(value, Parameter):

@@ -227,7 +227,7 @@ class GroupNorm(Module):
         return grad.reshape(x.shape).astype(x.dtype, copy=False)
 
     def _has_large_groups(self, x: Array) -> bool:
-        """Return True for NumPy images with so many values per group that the fast method is as precise."""
+        """Return True for NumPy images with enough values per group for the fast method to be as precise."""
         large = x.ndim > 2 and x[:1].size // self.num_groups >= MIN_FLOAT32_VALUES
         return large and x.size > 0 and not is_cuda(x)
 

@@ -20,10 +20,10 @@ from mytorch.ops.pool import max_pool, max_pool_grad
 from mytorch.threads import parallel_for
 
 MIN_RUN_ELEMENTS = 1024
-"""If a position has at least so many elements behind it, the axis is not copied to the front."""
+"""If a position has at least this many elements behind it, the axis is not copied to the front."""
 
 BYTES_DIVISOR = 4
-"""Images are split into chunks as if they were so many times smaller.
+"""Images are split into chunks as if they were smaller by this factor.
 
 The work on a chunk is hundreds of NumPy calls. If these are short, threads wait for each other's Python for longer than
 the cache saves.

@@ -152,6 +152,6 @@ def _as_line(vector: Array, repeats: int) -> Array:
 
 
 def _line_chunks(rows: Array, repeats: int, arrays: int) -> list[slice]:
-    """Return chunks of whole lines, for work that touches so many arrays of this shape."""
+    """Return chunks of whole lines, for work that touches `arrays` arrays of this shape."""
     lines = chunks(len(rows) // repeats, arrays * repeats * rows[:1].nbytes)
     return [slice(chunk.start * repeats, chunk.stop * repeats) for chunk in lines]

@@ -16,7 +16,7 @@ from mytorch.geometry import empty_like, to_nhwc
 from mytorch.threads import chunks, parallel_map
 
 MAX_SINGLE_BLOCK = 1 << 17
-"""Arrays of up to so many elements are one block, without threads."""
+"""Arrays with at most this many elements are one block, without threads."""
 
 ARRAYS_PER_FORMULA = 8
 """How many arrays, temporaries included, a formula is assumed to touch. It decides the size of the blocks."""

@@ -16,7 +16,7 @@ from mytorch.ops.cuda import softmax as cuda
 from mytorch.threads import parallel_for
 
 BYTES_MULTIPLIER = 4
-"""Rows are split into chunks as if they were so many times larger, because each of several steps reads them again."""
+"""Rows are split into chunks as if they were larger by this factor, because each of several steps reads them again."""
 
 
 def _rowwise(function: Callable[..., None]) -> Callable[..., Array]:

@@ -95,7 +95,7 @@ def input_grad_transform(kernel: int, stride: int, padding: int) -> AxisTransfor
 
 @cache
 def toom_cook(outputs: int, taps: int) -> tuple[Array, Array, Array]:
-    """Return B^T (P, inputs), G (P, taps) and A^T (outputs, P) for so many outputs of a kernel of `taps` elements."""
+    """Return B^T (P, inputs), G (P, taps) and A^T (outputs, P) for `outputs` outputs of a kernel of `taps` elements."""
     if taps == 1:
         return np.eye(outputs), np.ones((outputs, 1)), np.eye(outputs)
     count = outputs + taps - 1

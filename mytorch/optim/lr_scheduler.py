@@ -24,6 +24,10 @@ class _LRScheduler:
         self.step_count += 1
         self._apply()
 
+    def get_last_lr(self) -> list[float]:
+        """Return the current learning rate of each group."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
     def _apply(self) -> None:
         for group, lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
             group["lr"] = lr * self.factor(self.step_count)

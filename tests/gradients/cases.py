@@ -50,7 +50,7 @@ def flip(draw: Draw, chance: float = 0.5) -> bool:
     return bool(draw.random() < chance)
 
 
-def whole(draw: Draw, low: int, high: int, count: int) -> tuple[int, ...]:
+def integers(draw: Draw, low: int, high: int, count: int) -> tuple[int, ...]:
     """Return integers from low to high, both included."""
     return tuple(int(n) for n in draw.integers(low, high + 1, count))
 
@@ -68,7 +68,7 @@ def values(draw: Draw, *shape: int) -> np.ndarray:
     return x
 
 
-def apart(x: np.ndarray) -> np.ndarray:
+def separated(x: np.ndarray) -> np.ndarray:
     """Return `x` with its values moved away from each other and from zero, in the same order.
 
     A difference across a kink, such as a tie in max pooling, is not a derivative; other tests cover ties.
@@ -79,7 +79,7 @@ def apart(x: np.ndarray) -> np.ndarray:
     return y
 
 
-def shaken(layer: Any, draw: Draw) -> Any:
+def perturbed(layer: Any, draw: Draw) -> Any:
     """Return `layer` in float64, with weights and statistics other than the initial ones, which would hide mistakes."""
     layer.to(float)
     for name, array in layer.state_dict().items():
@@ -99,8 +99,8 @@ def spatial(draw: Draw, kernel: tuple, dilation: tuple, padding: tuple) -> tuple
 @case("Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d")
 def _convolution(draw: Draw, name: str) -> Case:
     axes = int(name[-2])
-    kernel, stride, dilation = whole(draw, 1, 4, axes), whole(draw, 1, 3, axes), whole(draw, 1, 3, axes)
-    (groups,), channels = whole(draw, 1, 3, 1), whole(draw, 1, 3, 2)
+    kernel, stride, dilation = integers(draw, 1, 4, axes), integers(draw, 1, 3, axes), integers(draw, 1, 3, axes)
+    (groups,), channels = integers(draw, 1, 3, 1), integers(draw, 1, 3, 2)
     depthwise = flip(draw, 0.2)
     arguments: dict[str, Any] = {
         "in_channels": groups * (1 if depthwise else channels[0]),
@@ -112,33 +112,37 @@ def _convolution(draw: Draw, name: str) -> Case:
         "bias": flip(draw, 0.7),
     }
     if name.startswith("ConvTranspose"):
-        size = whole(draw, 1, 6, axes)
+        size = integers(draw, 1, 6, axes)
         grown = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(size, stride, dilation, kernel, strict=True)]
         arguments["padding"] = tuple(int(draw.integers(min(3, (length + 1) // 2))) for length in grown)
         arguments["output_padding"] = tuple(
             int(draw.integers(max(s, d))) for s, d in zip(stride, dilation, strict=True)
         )
     else:
-        arguments["padding"] = whole(draw, 0, 3, axes)
+        arguments["padding"] = integers(draw, 0, 3, axes)
         size = spatial(draw, kernel, dilation, arguments["padding"])
     layer = getattr(nn, name)(**arguments)
-    return Case(shaken(layer, draw), values(draw, *whole(draw, 1, 3, 1), arguments["in_channels"], *size))
+    return Case(perturbed(layer, draw), values(draw, *integers(draw, 1, 3, 1), arguments["in_channels"], *size))
 
 
 @case("MaxPool1d", "MaxPool2d", "AvgPool1d", "AvgPool2d")
 def _pooling(draw: Draw, name: str) -> Case:
     axes = int(name[-2])
-    kernel = whole(draw, 1, 5, axes)
+    kernel = integers(draw, 1, 5, axes)
     padding = tuple(int(draw.integers(k // 2 + 1)) for k in kernel)
-    layer = getattr(nn, name)(kernel, None if flip(draw, 0.3) else whole(draw, 1, 5, axes), padding)
-    return Case(layer, apart(values(draw, *whole(draw, 1, 3, 2), *spatial(draw, kernel, (1,) * axes, (0,) * axes))))
+    layer = getattr(nn, name)(kernel, None if flip(draw, 0.3) else integers(draw, 1, 5, axes), padding)
+    return Case(
+        layer, separated(values(draw, *integers(draw, 1, 3, 2), *spatial(draw, kernel, (1,) * axes, (0,) * axes)))
+    )
 
 
 @case("AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "GlobalAvgPool2d")
 def _adaptive(draw: Draw, name: str) -> Case:
     axes = int(name[-2])
-    arguments = [] if name.startswith("Global") else [whole(draw, 1, 9, axes)]
-    return Case(getattr(nn, name)(*arguments), apart(values(draw, *whole(draw, 1, 3, 2), *whole(draw, 1, 9, axes))))
+    arguments = [] if name.startswith("Global") else [integers(draw, 1, 9, axes)]
+    return Case(
+        getattr(nn, name)(*arguments), separated(values(draw, *integers(draw, 1, 3, 2), *integers(draw, 1, 9, axes)))
+    )
 
 
 @case("Upsample")
@@ -146,27 +150,27 @@ def _upsample(draw: Draw, name: str) -> Case:
     mode = str(draw.choice(["nearest", "linear", "bilinear"]))
     axes = {"linear": 1, "bilinear": 2}.get(mode, int(draw.integers(1, 3)))
     corners = None if mode == "nearest" else flip(draw)
-    size = whole(draw, 1, 7, axes)
+    size = integers(draw, 1, 7, axes)
     if flip(draw):
-        layer = nn.Upsample(whole(draw, 1, 15, axes), None, mode, corners)
+        layer = nn.Upsample(integers(draw, 1, 15, axes), None, mode, corners)
     else:
         factors = tuple(float(f) for f in np.round(draw.uniform(1 / min(size), 3, axes), 2) + 0.01)
         if mode == "nearest" and axes == 1 and int(size[0] * factors[0]) in (size[0], 2 * size[0]):
             factors = (float(size[0] * factors[0] // size[0]),)  # else PyTorch's gradient is not that of its forward
         layer = nn.Upsample(None, factors, mode, corners)
-    return Case(layer, values(draw, *whole(draw, 1, 3, 2), *size))
+    return Case(layer, values(draw, *integers(draw, 1, 3, 2), *size))
 
 
 @case("ZeroUpsample1d", "ZeroUpsample2d", "Downsample1d", "Downsample2d")
 def _spaced(draw: Draw, name: str) -> Case:
     axes = int(name[-2])
-    layer = getattr(nn, name)(whole(draw, 1, 4, axes))
-    return Case(layer, values(draw, *whole(draw, 1, 3, 2), *whole(draw, 1, 9, axes)))
+    layer = getattr(nn, name)(integers(draw, 1, 4, axes))
+    return Case(layer, values(draw, *integers(draw, 1, 3, 2), *integers(draw, 1, 9, axes)))
 
 
 @case("ReLU", "LeakyReLU", "PReLU", "Sigmoid", "Tanh", "GELU", "SiLU", "Identity")
 def _activation(draw: Draw, name: str) -> Case:
-    shape = whole(draw, 1, 5, int(draw.integers(2, 5)))
+    shape = integers(draw, 1, 5, int(draw.integers(2, 5)))
     arguments: dict[str, Any] = {}
     if name == "LeakyReLU":
         arguments["negative_slope"] = float(draw.uniform(0, 1))
@@ -176,41 +180,41 @@ def _activation(draw: Draw, name: str) -> Case:
         arguments["approximate"] = str(draw.choice(["none", "tanh"]))
     layer = getattr(nn, name)(**arguments).to(float)
     x = values(draw, *shape)
-    return Case(shaken(layer, draw) if name == "PReLU" else layer, apart(x) if "LU" in name else 2 * x)
+    return Case(perturbed(layer, draw) if name == "PReLU" else layer, separated(x) if "LU" in name else 2 * x)
 
 
 @case("Softmax", "LogSoftmax")
 def _softmax(draw: Draw, name: str) -> Case:
-    shape = whole(draw, 1, 6, int(draw.integers(1, 5)))
+    shape = integers(draw, 1, 6, int(draw.integers(1, 5)))
     dim = int(draw.integers(-len(shape), len(shape)))
     return Case(getattr(nn, name)(dim), 3 * values(draw, *(n + (i == dim % len(shape)) for i, n in enumerate(shape))))
 
 
 @case("BatchNorm1d", "BatchNorm2d")
 def _batch_norm(draw: Draw, name: str) -> Case:
-    size = whole(draw, 1, 5, 2 if name == "BatchNorm2d" else int(draw.integers(2)))
-    (channels,) = whole(draw, 1, 4, 1)
+    size = integers(draw, 1, 5, 2 if name == "BatchNorm2d" else int(draw.integers(2)))
+    (channels,) = integers(draw, 1, 4, 1)
     momentum = None if flip(draw, 0.3) else float(draw.uniform(0, 1))
     layer = getattr(nn, name)(channels, float(draw.choice([1e-5, 1e-3, 0.1])), momentum, flip(draw, 0.7))
     training = flip(draw)
-    return Case(shaken(layer, draw), values(draw, *whole(draw, 5, 9, 1), channels, *size), training=training)
+    return Case(perturbed(layer, draw), values(draw, *integers(draw, 5, 9, 1), channels, *size), training=training)
 
 
 @case("LayerNorm")
 def _layer_norm(draw: Draw, name: str) -> Case:
-    shape = (*whole(draw, 1, 5, int(draw.integers(4))), *whole(draw, 2, 9, 1))
+    shape = (*integers(draw, 1, 5, int(draw.integers(4))), *integers(draw, 2, 9, 1))
     last = shape[-int(draw.integers(1, len(shape) + 1)) :]
     affine = flip(draw, 0.7)
     layer = nn.LayerNorm(last, float(draw.choice([1e-5, 1e-3, 0.1])), affine, bias=flip(draw))
-    return Case(shaken(layer, draw), values(draw, *shape))
+    return Case(perturbed(layer, draw), values(draw, *shape))
 
 
 @case("GroupNorm")
 def _group_norm(draw: Draw, name: str) -> Case:
-    groups, each = whole(draw, 1, 3, 2)
-    size = (*whole(draw, 1, 5, int(draw.integers(2))), *whole(draw, 2, 9, 1))
+    groups, each = integers(draw, 1, 3, 2)
+    size = (*integers(draw, 1, 5, int(draw.integers(2))), *integers(draw, 2, 9, 1))
     layer = nn.GroupNorm(groups, groups * each, float(draw.choice([1e-5, 1e-3, 0.1])), flip(draw, 0.7))
-    return Case(shaken(layer, draw), values(draw, *whole(draw, 1, 3, 1), groups * each, *size))
+    return Case(perturbed(layer, draw), values(draw, *integers(draw, 1, 3, 1), groups * each, *size))
 
 
 @case("Dropout", "Dropout2d", "DropBlock2d")
@@ -218,59 +222,59 @@ def _dropout(draw: Draw, name: str) -> Case:
     p = float(draw.choice([0, 0.1, 0.5, 0.9]))
     layer = nn.DropBlock2d(p, int(draw.integers(1, 6))) if name == "DropBlock2d" else getattr(nn, name)(p)
     return Case(
-        layer, values(draw, *whole(draw, 1, 3, 2), *whole(draw, 1, 7, 2)), training=flip(draw, 0.8), random=True
+        layer, values(draw, *integers(draw, 1, 3, 2), *integers(draw, 1, 7, 2)), training=flip(draw, 0.8), random=True
     )
 
 
 @case("Linear")
 def _linear(draw: Draw, name: str) -> Case:
-    lead, (inputs, outputs) = whole(draw, 1, 4, int(draw.integers(1, 4))), whole(draw, 1, 9, 2)
-    return Case(shaken(nn.Linear(inputs, outputs, flip(draw, 0.7)), draw), values(draw, *lead, inputs))
+    lead, (inputs, outputs) = integers(draw, 1, 4, int(draw.integers(1, 4))), integers(draw, 1, 9, 2)
+    return Case(perturbed(nn.Linear(inputs, outputs, flip(draw, 0.7)), draw), values(draw, *lead, inputs))
 
 
 @case("Flatten")
 def _flatten(draw: Draw, name: str) -> Case:
-    return Case(nn.Flatten(), values(draw, *whole(draw, 1, 5, int(draw.integers(2, 5)))))
+    return Case(nn.Flatten(), values(draw, *integers(draw, 1, 5, int(draw.integers(2, 5)))))
 
 
 @case("SqueezeExcitation")
 def _squeeze(draw: Draw, name: str) -> Case:
-    channels, squeezed = whole(draw, 1, 5, 2)
+    channels, squeezed = integers(draw, 1, 5, 2)
     layer = nn.SqueezeExcitation(channels, squeezed, nn.SiLU if flip(draw) else nn.Tanh)
-    return Case(shaken(layer, draw), values(draw, *whole(draw, 1, 3, 1), channels, *whole(draw, 1, 6, 2)))
+    return Case(perturbed(layer, draw), values(draw, *integers(draw, 1, 3, 1), channels, *integers(draw, 1, 6, 2)))
 
 
 @case("Sequential", "Residual")
 def _container(draw: Draw, name: str) -> Case:
-    (channels,) = whole(draw, 1, 5, 1)
+    (channels,) = integers(draw, 1, 5, 1)
     path = [nn.Conv2d(channels, channels, 3, padding=1), nn.GELU(), nn.GroupNorm(1, channels)]
     if name == "Sequential":
         layer: Any = nn.Sequential(*path, nn.Flatten())
     else:
         layer = nn.Residual(nn.Sequential(*path), nn.Conv2d(channels, channels, 1) if flip(draw) else None)
-    return Case(shaken(layer, draw), values(draw, *whole(draw, 1, 3, 1), channels, *whole(draw, 2, 7, 2)))
+    return Case(perturbed(layer, draw), values(draw, *integers(draw, 1, 3, 1), channels, *integers(draw, 2, 7, 2)))
 
 
 @case("Conv2d by Winograd")
 def _quick_convolution(draw: Draw, name: str) -> Case:
     """Shapes that use Winograd convolution in float32."""
-    channels, kernel = whole(draw, 24, 40, 2), tuple(int(k) for k in draw.choice([3, 5], 2))
-    padding, (n,) = whole(draw, 0, 2, 2), whole(draw, 2, 4, 1)
+    channels, kernel = integers(draw, 24, 40, 2), tuple(int(k) for k in draw.choice([3, 5], 2))
+    padding, (n,) = integers(draw, 0, 2, 2), integers(draw, 2, 4, 1)
     layer = nn.Conv2d(*channels, kernel, padding=padding, bias=flip(draw, 0.7))
-    return Case(shaken(layer, draw), values(draw, n, channels[0], *whole(draw, 24, 30, 2)))
+    return Case(perturbed(layer, draw), values(draw, n, channels[0], *integers(draw, 24, 30, 2)))
 
 
 @case("ArcFace", "CosFace")
 def _margin(draw: Draw, name: str) -> Case:
-    (features,), (n, classes) = whole(draw, 2, 16, 1), whole(draw, 1, 7, 2)
+    (features,), (n, classes) = integers(draw, 2, 16, 1), integers(draw, 1, 7, 2)
     highest = 1.5 if name == "ArcFace" else 1.0
     layer = getattr(nn, name)(features, classes, float(draw.uniform(1, 64)), float(draw.uniform(0, highest)))
-    return Case(shaken(layer, draw), values(draw, n, features), (draw.integers(0, classes, n),))
+    return Case(perturbed(layer, draw), values(draw, n, features), (draw.integers(0, classes, n),))
 
 
 @case("CrossEntropyLoss", "NLLLoss")
 def _classification(draw: Draw, name: str) -> Case:
-    n, classes = whole(draw, 1, 7, 2)
+    n, classes = integers(draw, 1, 7, 2)
     reduction = str(draw.choice(["mean", "sum"]))
     target: np.ndarray = draw.integers(0, classes, n)
     if name == "NLLLoss":
@@ -284,8 +288,8 @@ def _classification(draw: Draw, name: str) -> Case:
 
 @case("MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss")
 def _elementwise(draw: Draw, name: str) -> Case:
-    shape = whole(draw, 1, 5, int(draw.integers(1, 4)))
+    shape = integers(draw, 1, 5, int(draw.integers(1, 4)))
     options = {"beta": float(draw.choice([0, 0.5678, 1.2345, 2.3456]))} if name == "SmoothL1Loss" else {}
     layer = getattr(nn, name)(reduction=str(draw.choice(["mean", "sum"])), **options)
     x, target = values(draw, *shape), values(draw, *shape)
-    return Case(layer, x, (draw.random(shape) if name == "BCEWithLogitsLoss" else x - apart(target),))
+    return Case(layer, x, (draw.random(shape) if name == "BCEWithLogitsLoss" else x - separated(target),))

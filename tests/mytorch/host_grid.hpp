@@ -1,8 +1,8 @@
-// Plays the grid of a GPU on the host, so that the C++ compiler takes the very sources that NVRTC does.
+// Emulates the grid of a GPU on the host, so that the C++ compiler can compile the same sources as NVRTC.
 //
-// Blocks run one after the other. The threads of a block are fibres that run in turns: each goes on until a barrier or its
-// end, then the next one has its turn. A turn's order is the caller's, forwards or backwards, and shared memory begins as
-// NaN: a missing barrier shows as a wrong number in one of the orders.
+// Blocks run one after another. The threads of a block are fibers: each runs until a barrier or its end, then the next one
+// runs. The caller chooses their order, forwards or backwards, and shared memory starts as NaN. So a missing barrier gives
+// a wrong number in one of the orders.
 #include <ucontext.h>
 
 #include <cmath>

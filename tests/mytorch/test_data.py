@@ -114,6 +114,14 @@ def test_order_is_decided_by_seed_and_epoch():
     assert all(label == 10 * image for image, label in zip(sum(images, ()), sum(labels, ()), strict=True))
 
 
+def test_every_iteration_is_the_next_epoch():
+    loader = DataLoader(ArrayDataset(np.arange(20)), 6, shuffle=True, seed=1)
+    first, second = ([tuple(batch) for (batch,) in loader] for _ in range(2))
+    assert first != second
+    loader.set_epoch(1)
+    assert [tuple(batch) for (batch,) in loader] == second
+
+
 @pytest.mark.parametrize(("drop_last", "lengths"), [(False, [4, 4, 2]), (True, [4, 4])])
 def test_last_batch_is_kept_or_left_out(drop_last, lengths):
     loader = DataLoader(ArrayDataset(np.arange(10)), 4, drop_last=drop_last)

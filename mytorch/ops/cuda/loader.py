@@ -13,7 +13,7 @@ from mytorch.device import Array, is_cuda
 
 FOLDER = Path(__file__).parent
 TYPES = {"f": "float", "d": "double"}
-"""The C++ type that REAL stands for in a source, by the character of the arrays' dtype."""
+"""The C++ type that REAL is defined as in a source, by the character of the arrays' dtype."""
 
 THREADS_PER_BLOCK = 256
 

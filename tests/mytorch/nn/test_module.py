@@ -44,6 +44,17 @@ def test_state_has_pytorchs_names_shapes_types_and_order():
     assert [name for name, _ in ours.named_parameters()] == parameters
 
 
+def test_modules_children_and_buffers_have_pytorchs_names_and_order():
+    ours, theirs = network(), twin()
+    for name in ("modules", "children"):
+        kinds = [
+            type(module).__name__.replace("GlobalAvgPool2d", "AdaptiveAvgPool2d") for module in getattr(ours, name)()
+        ]
+        assert kinds == [type(module).__name__ for module in getattr(theirs, name)()]
+    assert [name for name, _ in ours.named_buffers()] == [name for name, _ in theirs.named_buffers()]
+    assert all(a is b for (_, a), b in zip(ours.named_buffers(), ours.buffers(), strict=True))
+
+
 def test_state_is_loaded_by_copy():
     ours = network()
     state = {name: value + 1 for name, value in ours.state_dict().items()}

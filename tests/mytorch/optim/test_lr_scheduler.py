@@ -28,6 +28,7 @@ def agree_over(steps, build):
     schedule, expected = build(optim, ours), build(torch.optim.lr_scheduler, theirs)
     for _ in range(steps):
         assert rates(ours) == pytest.approx(rates(theirs), rel=1e-12)
+        assert schedule.get_last_lr() == rates(ours)
         theirs.step()  # PyTorch warns of a schedule that steps before its optimizer
         schedule.step(), expected.step()
     assert rates(ours) == pytest.approx(rates(theirs), rel=1e-12)
