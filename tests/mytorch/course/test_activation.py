@@ -127,5 +127,5 @@ def test_losses_say_what_is_wrong(name):
     loss = getattr(course, name)()
     with pytest.raises(RuntimeError, match="call forward first"):
         loss.backward()
-    with pytest.raises(ValueError, match=r"labels of the answers' shape, \(2, 3\), got \(2,\)"):
+    with pytest.raises(ValueError, match=r"labels in the shape of the outputs, \(2, 3\), got \(2,\)"):
         loss(np.zeros((2, 3)), np.array([0, 1]))

@@ -188,7 +188,9 @@ def test_input_on_another_device_than_the_parameters_is_refused(layer, device, m
 def test_gradient_on_another_device_than_the_output_is_refused():
     layer = nn.ReLU()
     y = layer(to_device(IMAGES, "cuda"))
-    with pytest.raises(TypeError, match=r"NumPy array \(cpu\) as the gradient and gave a CuPy array \(cuda\)"):
+    with pytest.raises(
+        TypeError, match=r"NumPy array \(cpu\) as the gradient, but its output was a CuPy array \(cuda\)"
+    ):
         layer.backward(np.ones(y.shape))
 
 
@@ -213,5 +215,5 @@ def test_dtype_changes_on_the_gpu_too():
 
 
 def test_kernel_on_a_numpy_array_is_refused_outside_of_tests():
-    with pytest.raises(TypeError, match=r"the CUDA kernel relu got a NumPy array: expected CuPy's; move it with"):
+    with pytest.raises(TypeError, match=r"the CUDA kernel relu got a NumPy array: expected a CuPy array; move it with"):
         loader.launch("elementwise", "relu", IMAGES, IMAGES, IMAGES, IMAGES.size, count=IMAGES.size)
