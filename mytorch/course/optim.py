@@ -105,5 +105,5 @@ class AdamW(Adam):
         self.weight_decay = weight_decay
 
     def decayed(self, W: Array) -> Array:
-        """Return the parameter before the step, shrunk by lr λ."""
+        """Return the parameter, shrunk by lr λ."""
         return W - self.lr * self.weight_decay * W

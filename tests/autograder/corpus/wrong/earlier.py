@@ -133,7 +133,7 @@ MISTAKES = [
     M(
         "adamw: decay in the gradient",
         "AdamW",
-        '"""Return the parameter before the step, shrunk by lr λ."""\n        return W - self.lr * self.weight_decay * W',
+        '"""Return the parameter, shrunk by lr λ."""\n        return W - self.lr * self.weight_decay * W',
         "return W\n\n"
         "    def step(self):\n"
         "        for layer, name in self.parameters:\n"
