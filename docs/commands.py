@@ -8,10 +8,12 @@ import typer
 
 from experiments.errors import FacesError
 
-GRADER = (
-    "grade", "rubrics", "handout", "grade-all", "leaderboard", "similarity", "bundle-gradescope", "bundle-autolab",
-    "bundle-prairielearn",
-)  # fmt: skip
+
+def grader_commands() -> list[str]:
+    """Return the names of all commands of the autograder."""
+    from autograder.cli import app
+
+    return list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def leaves(group: Any, name: str = "faces") -> list[tuple[str, Any]]:
@@ -47,7 +49,7 @@ def grader_reference() -> str:
     """Return what `python -m autograder COMMAND --help` prints, for each of its commands."""
     return "\n\n".join(
         f"## python -m autograder {word} {{ #autograder-{word} }}\n\n```text\n{_grader_help(word)}\n```"
-        for word in GRADER
+        for word in grader_commands()
     )
 
 

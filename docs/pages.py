@@ -18,7 +18,10 @@ PAGE_OF = {
     "ARCHITECTURE.md": "architecture.md",
     "CONTRIBUTING.md": "contributing.md",
     "README.md": "index.md",
+    "experiments/recipes": "reference/recipes.md",
+    "notebooks": "lessons/index.md",
     "results/README.md": "results/index.md",
+    "results/gradcheck/table.md": "reference/errors.md",
 }
 """Files of the project that are shown on a page of the site, for the links between them."""
 LINK = re.compile(r"(\]\()([^)#:]+)((?:#[^)]*)?\))")
@@ -77,25 +80,38 @@ class Page:
 
     def result(self, path: str, alt: str) -> str:
         """Return an image of the project's results as Markdown."""
-        target = self.out / "drawings" / path.removeprefix("results/").replace("/", "-")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / path, target)
-        return f"![{alt}]({self._from_here('drawings/' + target.name)}){{ .plot }}"
+        return f"![{alt}]({self._from_here(self._copied(path))}){{ .plot }}"
 
     def include(self, name: str) -> str:
-        """Return a file of the project without its title; its links lead to the pages that show those files."""
-        text = (ROOT / name).read_text(encoding="utf-8").split("\n", 1)[1]
-        return LINK.sub(lambda link: link[1] + self._from_here(self._page_of(name, link[2])) + link[3], text)
+        """Return a file of the project without its title, with links that lead to pages and files of the site."""
+        return self.linked(name).split("\n", 1)[1]
 
-    def _page_of(self, name: str, target: str) -> str:
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+    def linked(self, name: str) -> str:
+        """Return a file of the project with links that lead to pages of the site, or to copies of files."""
+        text = (ROOT / name).read_text(encoding="utf-8")
+        return LINK.sub(lambda link: link[1] + self._from_here(self._target(name, link[2])) + link[3], text)
+
+    def _target(self, name: str, link: str) -> str:
+        """Return the path on the site of what `link` in the project's file `name` leads to."""
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(name), link))
         if path.startswith("docs/pages/") and path.endswith(".md"):
             return path.removeprefix("docs/pages/")
         if path.startswith("notebooks/") and path.endswith(".ipynb"):
             return path.replace("notebooks/", "lessons/").removesuffix(".ipynb") + ".md"
-        if path not in PAGE_OF:
-            raise FacesError(f"{name} links to {target}, which has no page here: add it to PAGE_OF in docs/pages.py")
-        return PAGE_OF[path]
+        if path in PAGE_OF:
+            return PAGE_OF[path]
+        if path.startswith("results/") and (ROOT / path).is_dir():
+            return f"results/{path.split('/')[1]}.md"
+        if (ROOT / path).is_file():
+            return self._copied(path)
+        raise FacesError(f"{name} links to {link}, which is neither a page nor a file: see docs/pages.py")
+
+    def _copied(self, path: str) -> str:
+        """Copy a file of the project next to the pages, and return its path there."""
+        target = self.out / "files" / path.replace("/", "-")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, target)
+        return f"files/{target.name}"
 
     def _from_here(self, path: str) -> str:
         return posixpath.relpath(path, posixpath.dirname(self.name) or ".")
@@ -104,3 +120,16 @@ class Page:
 def names() -> list[str]:
     """Return every page by its path below pages/."""
     return sorted(path.relative_to(PAGES).as_posix() for path in PAGES.rglob("*.md"))
+
+
+def result_names() -> list[str]:
+    """Return the page of each folder of results that has a README, by its path below the site's pages."""
+    return sorted(f"results/{path.parent.name}.md" for path in (ROOT / "results").glob("*/README.md"))
+
+
+def write_results(out: Path) -> None:
+    """Write the README of each folder of results as a page under `out`."""
+    for name in result_names():
+        target = out / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(Page(name, out).linked(f"{name.removesuffix('.md')}/README.md"), encoding="utf-8")

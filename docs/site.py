@@ -52,23 +52,23 @@ def build(out: Path) -> Path:
 
 def write_pages(out: Path) -> None:
     """Write what Zensical reads to `out`: settings, pages with their drawings and tables, style and script."""
-    from docs import lessons
-    from docs.pages import PAGES, Page, names
+    from docs import lessons, pages
 
     for folder in ("pages", "site", ".cache"):
         shutil.rmtree(out / folder, ignore_errors=True)
     (out / "pages").mkdir(parents=True)
-    in_menu, written = set(menu(settings()["nav"])), {*names(), *lessons.lesson_names()}
+    in_menu, written = set(menu(settings()["nav"])), {*pages.names(), *lessons.lesson_names(), *pages.result_names()}
     if in_menu != written:
         raise FacesError(
             f"{HERE / 'zensical.toml'}: nav names {sorted(in_menu - written)}, which do not exist, and "
             f"leaves out {sorted(written - in_menu)}"
         )
-    for name in names():
-        Page(name, out / "pages").write()
+    for name in pages.names():
+        pages.Page(name, out / "pages").write()
     lessons.write_lessons(out / "pages")
+    pages.write_results(out / "pages")
     for asset in ASSETS:
-        shutil.copy(PAGES / asset, out / "pages")
+        shutil.copy(pages.PAGES / asset, out / "pages")
     text = (HERE / "zensical.toml").read_text(encoding="utf-8")
     if address := repository():
         text = text.replace("[project]\n", f"[project]\nrepo_url = {json.dumps(address)}\n", 1)
