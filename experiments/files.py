@@ -155,15 +155,28 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[s
     columns: needed where there may be no rows. A text that a spreadsheet would take for a formula gets an apostrophe,
     which `read_csv` removes; exact: it does not, for files whose reader expects every cell as it is (a submission).
     """
+    names = list(columns or rows[0])
+    with atomic_write(path) as temporary:
+        temporary.write_text(_csv_text(rows, names, exact), encoding="utf-8", newline="")
+
+
+def append_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Append rows to a file of `write_csv` and flush them to the disk: a kill can cut off the last of them."""
+    with path.open("a", newline="", encoding="utf-8") as file:
+        file.write(_csv_text(rows, columns, exact=False, header=False))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _csv_text(rows: Sequence[Mapping[str, Any]], names: Sequence[str], exact: bool, header: bool = True) -> str:
     import pandas as pd
 
-    names = list(columns or rows[0])
     cells = [[row[name] if exact else neutralize(row[name]) for name in names] for row in rows]
     table = pd.DataFrame(cells, columns=names, dtype=object)  # as objects, a missing number leaves others integers
     # The csv module leaves a lone carriage return unquoted, and readers take it for the end of a line.
     quoting = csv.QUOTE_NONNUMERIC if any("\r" in str(cell) for row in cells for cell in row) else csv.QUOTE_MINIMAL
-    with atomic_write(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8", quoting=quoting)
+    text: str = table.to_csv(index=False, header=header, lineterminator="\n", quoting=quoting)
+    return text
 
 
 def read_csv(path: Path, remedy: str, columns: Sequence[str] | None = None) -> "pd.DataFrame":

@@ -157,6 +157,9 @@ def align(
     missing: Annotated[
         Missing, typer.Option(help="Without a face: crop where the folder's faces usually are, or skip the image.")
     ] = "crop",
+    min_score: Annotated[
+        float, typer.Option("--min-score", min=0, max=1, help="Faces with a lower detection score count as not found.")
+    ] = 0.0,
     form: Annotated[
         Format, typer.Option("--format", help="Keep each file name (JPEG as JPEG, others as PNG), or store all as one.")
     ] = "same",
@@ -168,8 +171,9 @@ def align(
 
     Run again to resume.
 
-    OUT/aligned.csv lists what was found in each image; OUT/failures.csv lists the images without a face and those that
-    cannot be read. Exit status 1 if any cannot be read.
+    OUT/aligned.csv lists what was found in each image, with scores; OUT/lowest_scores.pdf shows the lowest scores,
+    which may be no faces; OUT/failures.csv lists the images without a face and those that cannot be read. Exit status 1
+    if any cannot be read.
 
     Example: `faces align competition competition112 --size 112`
     """
@@ -182,7 +186,7 @@ def align(
     wider = (0.3 if crop == "margin" else 0.0) if margin is None else margin
     settings = AlignSettings(
         size=size, crop=crop, margin=wider, choice=choice,
-        missing=missing, format=form, quality=quality,
+        missing=missing, min_score=min_score, format=form, quality=quality,
     )  # fmt: skip
     started = monotonic()
     with track("aligning", 1, "images") as advance:
@@ -198,6 +202,9 @@ def align(
             say(f"  {count:,} {what}: {target / 'failures.csv'}")
     if several := sum(record.faces > 1 for record in done.records):
         say(f"  {several:,} with several faces, of which the {choice} one was taken")
+    if lowest := done.lowest:
+        sheet = target / "lowest_scores.pdf"
+        say(f"  lowest score {lowest[0].score:.3f}: look at {sheet}; --min-score leaves out faces below a score")
     if done.before:
         say(f"  {done.before:,} had been aligned by an earlier run")
     if fresh:

@@ -48,13 +48,13 @@ def existing_folder(directory: str | os.PathLike[str]) -> Path:
 
 def require_utf8(path: Path) -> None:
     """Raise FacesError for a name that is not UTF-8: no table, recipe or run can hold it."""
-    try:
-        os.fspath(path).encode()
-    except UnicodeEncodeError:
-        shown = os.fsencode(path.name or path)
-        raise FacesError(
-            f"{path.parent}: the name {shown!r} is not UTF-8, so no table can hold it: rename it"
-        ) from None
+    for part in path.parts:
+        try:
+            part.encode()
+        except UnicodeEncodeError:
+            raise FacesError(
+                f"{path}: the name {os.fsencode(part)!r} is not UTF-8, so no table can hold it: rename it"
+            ) from None
 
 
 def folders_in(folder: Path) -> tuple[Path, ...]:

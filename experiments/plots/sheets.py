@@ -71,6 +71,16 @@ def write_sheet(tiles: Sequence[Tile], path: Path, title: str) -> None:
     write_plot(_sheet(len(tiles), COLUMNS, (1.7 * COLUMNS, 2.05 * rows), title, draw), path, dpi=100)
 
 
+def write_captioned_sheet(images: Sequence[np.ndarray], captions: Sequence[str], path: Path, title: str) -> None:
+    """Draw images (H, W, 3) uint8 with captions in rows and save them in the format of the file's suffix."""
+    rows = max(1, ceil(len(images) / COLUMNS))
+
+    def draw(axis: Axes, number: int) -> None:
+        _draw_tile(axis, images[number], captions[number], UNKNOWN, fontsize=8)
+
+    write_plot(_sheet(len(images), COLUMNS, (1.7 * COLUMNS, 2.05 * rows), title, draw), path, dpi=100)
+
+
 def write_pair_sheet(tiles: Sequence[PairTile], path: Path, title: str, columns: int = PAIR_COLUMNS) -> None:
     """Draw the pairs in rows and save them as PNG."""
     columns = max(1, min(columns, len(tiles)))

@@ -41,10 +41,10 @@ def new_plot(columns: int, width: float = 5.0, height: float = 3.6) -> tuple[Fig
 
 
 def write_plot(drawing: Figure, path: Path, dpi: int = 150) -> None:
-    """Save a figure as PNG, whole or not at all."""
+    """Save a figure as PNG, or in the format of another suffix, whole or not at all."""
     with atomic_write(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name in a script that the font lacks
-        drawing.savefig(temporary, format="png", dpi=dpi)
+        drawing.savefig(temporary, format=path.suffix.removeprefix(".") or "png", dpi=dpi)
 
 
 def legend_below(axis: Axes, columns: int = 3) -> Legend:

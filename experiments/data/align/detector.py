@@ -30,12 +30,14 @@ class Face:
         return float(np.sqrt(np.prod(np.maximum(self.box[2:] - self.box[:2], 0))))
 
 
-def choose_face(faces: Sequence[Face], width: int, height: int, rule: Choice = "central") -> Face | None:
+def choose_face(
+    faces: Sequence[Face], width: int, height: int, rule: Choice = "central", min_score: float = 0.0
+) -> Face | None:
     """Return the main face of an image, or None where there is none.
 
     "central": the largest side minus the distance between the box's center and the image's center, in pixels, so that
     a larger face at the edge does not win over the face in the middle. "largest": the largest box. "score": the highest
-    score.
+    score. Faces with a score below `min_score` are ignored.
     """
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
 
@@ -45,7 +47,7 @@ def choose_face(faces: Sequence[Face], width: int, height: int, rule: Choice = "
         off = np.linalg.norm((face.box[:2] + face.box[2:]) / 2 - middle) if rule == "central" else 0.0
         return face.side - float(off)
 
-    return max(faces, key=rank, default=None)
+    return max((face for face in faces if face.score >= min_score), key=rank, default=None)
 
 
 PYRAMID_FACTOR = 0.709

@@ -1,35 +1,39 @@
-"""What was found in each image, kept in a table that grows with the job, so that a stopped one goes on.
+"""What `faces align` has to do and what it found: the images of a folder, and a table that grows with the job."""
 
-What `faces align` has to do: every image below a folder, the name each is stored under, the tables beside them.
-"""
-
-import csv
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
+from io import StringIO
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from experiments.data.align.detector import Face
-from experiments.data.align.settings import Format
-from experiments.data.folders import files_under, is_image
+from experiments.data.align.settings import AlignSettings, Format
+from experiments.data.folders import entries_under, files_under, is_image, is_usable, require_utf8
 from experiments.errors import FacesError
-from experiments.files import write_csv
+from experiments.files import Record, append_csv, restore, write_csv
 from mytorch.files import atomic_write
 
-TABLE, FAILURES, SETTINGS = "aligned.csv", "failures.csv", "align.json"
+TABLE, FAILURES, SETTINGS, LOWEST = "aligned.csv", "failures.csv", "align.json", "lowest_scores.pdf"
 _POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 _NUMBERS = ("left", "top", "right", "bottom", *(f"{name}_{axis}" for name in _POINTS for axis in "xy"))
 
 
-@dataclass(frozen=True)
-class Record:
-    """One image. path, output: relative to the two folders, output empty where nothing was written.
+class AlignJob(Record):
+    """align.json: the folder of the original images, and the settings of the job."""
 
-    width, height: of the image in pixels. faces: how many were found. how: "face", or "usual place" (no face, cut
-    where the folder's faces are), "skipped", "unreadable"; why: what stood in the way. score, box and landmarks: of
-    the face that was chosen.
+    source: str
+    settings: AlignSettings
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """What was found in one image. path, output: relative to the two folders; output is empty where nothing was stored.
+
+    width, height: of the image in pixels. faces: how many were found. how: "face", "usual place" (no face: cropped
+    where the folder's faces are), "skipped" or "unreadable". why: the reason, except for "face". score, box and
+    landmarks: of the chosen face, also where its score was too low.
     """
 
     path: str
@@ -44,25 +48,25 @@ class Record:
     landmarks: tuple[float, ...] = ()
 
     @classmethod
-    def of_face(cls, path: str, output: str, width: int, height: int, faces: int, face: Face) -> "Record":
-        """A image in which a face was found and chosen."""
+    def of_face(cls, path: str, output: str, width: int, height: int, faces: int, face: Face) -> "ImageRecord":
+        """Record an image in which a face was found and chosen."""
         box, points = (tuple(round(float(x), 2) for x in array.ravel()) for array in (face.box, face.landmarks))
         return cls(path, output, width, height, faces, "face", "", round(face.score, 5), box, points)
 
     @property
     def points(self) -> np.ndarray:
-        """The landmarks, (5, 2)."""
+        """The landmarks as an array (5, 2)."""
         return np.array(self.landmarks).reshape(5, 2)
 
     def row(self) -> dict[str, object]:
-        """The record as a row of the table."""
+        """Return the record as a row of the table."""
         plain = {name: value for name, value in asdict(self).items() if name not in ("box", "landmarks")}
         numbers = (*self.box, *self.landmarks) or ("",) * len(_NUMBERS)
         return {**plain, "score": "" if self.score is None else self.score, **dict(zip(_NUMBERS, numbers, strict=True))}
 
     @classmethod
-    def of_row(cls, row: dict[str, str]) -> "Record":
-        """A row of the table as a record. Raises ValueError, KeyError or TypeError for anything else."""
+    def of_row(cls, row: dict[str, str]) -> "ImageRecord":
+        """Parse a row of the table. Raises ValueError, KeyError or TypeError for anything else."""
         if row["how"] == "face" and not row["score"]:
             raise ValueError("a face without a score")
         record = cls(
@@ -74,48 +78,64 @@ class Record:
         return replace(record, score=float(row["score"]), box=numbers[:4], landmarks=numbers[4:])
 
 
-COLUMNS = (*(field.name for field in fields(Record) if field.name not in ("box", "landmarks")), *_NUMBERS)
+COLUMNS = (*(field.name for field in fields(ImageRecord) if field.name not in ("box", "landmarks")), *_NUMBERS)
 
 
-class Table:
-    """The table of a job: records are added a chunk at a time, each chunk flushed, and at the end it is put in order.
+class RecordTable:
+    """The table of a job: records are appended as they come, and sorted at the end.
 
-    A line that a kill cut off is left out when the table is read, and its image done again.
+    A line that a kill cut off is dropped when the table is read, and its image is aligned again.
     """
 
     def __init__(self, folder: Path):
         self.path = folder / TABLE
         self.failures = folder / FAILURES
 
-    def read(self) -> dict[str, Record]:
-        """The records by path; empty where there is no table yet. Writes it anew without a line that was cut off."""
+    def read(self) -> dict[str, ImageRecord]:
+        """Return the records by path, and rewrite the table without damaged lines. Empty where there is no table."""
         if not self.path.is_file():
             return {}
         records = {}
-        with self.path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            for row in csv.DictReader((line.replace("\0", "") for line in file if line.endswith("\n")), restval=""):
-                try:
-                    record = Record.of_row(row)
-                except (ValueError, KeyError, TypeError):
-                    continue
-                records[record.path] = record
+        for row in _whole_rows(self.path.read_bytes()):
+            try:
+                record = ImageRecord.of_row(row)
+            except (ValueError, KeyError, TypeError):
+                continue
+            records[record.path] = record
         self.write(records.values())
         return records
 
-    def add(self, records: Iterable[Record]) -> None:
-        """Add records at the end, and see them written."""
+    def add(self, records: Iterable[ImageRecord]) -> None:
+        """Append records to the file."""
         if not self.path.is_file():
             self.write(())
-        with self.path.open("a", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            csv.DictWriter(file, COLUMNS, lineterminator="\n").writerows(record.row() for record in records)
+        append_csv(self.path, [record.row() for record in records], COLUMNS)
 
-    def write(self, records: Iterable[Record]) -> None:
-        """The whole table, whole or not at all."""
+    def write(self, records: Iterable[ImageRecord]) -> None:
+        """Write all records, completely or not at all."""
         write_csv(self.path, [record.row() for record in records], COLUMNS)
 
-    def write_failures(self, records: Iterable[Record]) -> None:
-        """Beside the table, those images in which no face was found or that could not be read."""
+    def write_failures(self, records: Iterable[ImageRecord]) -> None:
+        """Write the records of images without a face and of those that cannot be read to a table of their own."""
         write_csv(self.failures, [record.row() for record in records if record.how != "face"], COLUMNS)
+
+
+def _whole_rows(content: bytes) -> list[dict[str, str]]:
+    """Parse a table up to the last whole line."""
+    import pandas as pd
+
+    lines = content.decode("utf-8", "replace").replace("\0", "").splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines.pop()
+    while lines:
+        try:
+            table = pd.read_csv(StringIO("".join(lines)), dtype=str, keep_default_na=False, on_bad_lines="skip")
+        except ValueError:  # a quoted cell that is not closed: its line was cut off behind a line break in the cell
+            lines.pop()
+            continue
+        rows: list[dict[str, str]] = table.fillna("").map(restore).to_dict("records")
+        return rows
+    return []
 
 
 _TABLES = frozenset({".csv", ".txt", ".json"})
@@ -123,15 +143,19 @@ _JPEG = frozenset({".jpg", ".jpeg"})
 
 
 def list_images(source: Path, form: Format) -> dict[str, str]:
-    """Every image below `source`, in natural order, and the name it is stored under, both relative.
+    """Return every image below `source`, in natural order, and the name it is stored under, both relative.
 
-    Raises FacesError where there is none, or where two would be stored under one name.
+    Raises FacesError where there is none, where two would be stored under one name, for names that are not UTF-8, and
+    for links that lead out of the folder.
     """
     outputs: dict[str, str] = {}
     taken: dict[str, str] = {}
-    for path in _relative(source):
-        if not is_image(Path(path)):
+    for entry in entries_under(source):
+        require_utf8(entry.relative_to(source))
+        if not is_image(entry):
             continue
+        is_usable(entry, source)
+        path = entry.relative_to(source).as_posix()
         output = _stored_as(path, form)
         if output in taken:
             raise FacesError(
@@ -144,22 +168,13 @@ def list_images(source: Path, form: Format) -> dict[str, str]:
 
 
 def copy_tables(source: Path, target: Path, reserved: Iterable[str]) -> None:
-    """Copy the tables of a data set (the sample, lists of pairs), all but names that the job itself uses."""
-    for path in _relative(source):
-        if Path(path).suffix.lower() in _TABLES and path not in reserved:
+    """Copy the tables of a data set (the sample, lists of pairs), except names that the job itself uses."""
+    for file in files_under(source):
+        path = file.relative_to(source).as_posix()
+        if file.suffix.lower() in _TABLES and path not in reserved:
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(target / path) as temporary:
-                shutil.copyfile(source / path, temporary)
-
-
-def _relative(source: Path) -> Iterator[str]:
-    for path in files_under(source):
-        name = path.relative_to(source).as_posix()
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            raise FacesError(f"{source}: the name {name!r} is not UTF-8, so no table can hold it: rename it") from None
-        yield name
+                shutil.copyfile(file, temporary)
 
 
 def _stored_as(path: str, form: Format) -> str:

@@ -29,6 +29,7 @@ class AlignSettings:
     margin: float = 0.0
     choice: Choice = "central"
     missing: Missing = "crop"
+    min_score: float = 0.0
     format: Format = "same"
     quality: int = 98
 
@@ -36,7 +37,7 @@ class AlignSettings:
         for name, allowed in (("crop", Crop), ("choice", Choice), ("missing", Missing), ("format", Format)):
             if getattr(self, name) not in get_args(allowed):
                 raise FacesError(f"{name} is {getattr(self, name)!r}, expected one of: {', '.join(get_args(allowed))}")
-        for name, low, high in (("size", 8, 4096), ("margin", 0, 4), ("quality", 1, 100)):
+        for name, low, high in (("size", 8, 4096), ("margin", 0, 4), ("min_score", 0, 1), ("quality", 1, 100)):
             if not low <= getattr(self, name) <= high:
                 raise FacesError(f"{name} is {getattr(self, name)}, expected {low} to {high}")
 

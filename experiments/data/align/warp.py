@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from experiments.data.align.detector import Detector, Face, choose_face
-from experiments.data.align.records import Record
+from experiments.data.align.records import ImageRecord
 from experiments.data.align.settings import AlignSettings
 from experiments.data.images import ImageError, read_image
 from mytorch.files import atomic_write
@@ -124,7 +124,7 @@ def _end_with_parent() -> None:
 
 def align_images(
     source: Path, target: Path, settings: AlignSettings, device: str, jobs: Sequence[tuple[str, str]]
-) -> list[Record]:
+) -> list[ImageRecord]:
     """Align images, given as paths relative to `source` and to `target`; return a record of each.
 
     Images without a face are skipped here: `crop_usual_place` stores them when the usual place of faces is known.
@@ -134,18 +134,27 @@ def align_images(
         records += unreadable
         for (path, output), image, faces in zip(names, images, _detector(device)(images), strict=True):
             height, width = image.shape[:2]
-            face = choose_face(faces, width, height, settings.choice)
+            face = choose_face(faces, width, height, settings.choice, settings.min_score)
             if face is None:
-                records.append(Record(path, "", width, height, 0, "skipped", "no face found"))
+                records.append(without_face(path, width, height, faces))
             else:
                 save_image(align_face(image, face, settings), target / output, settings.quality)
-                records.append(Record.of_face(path, output, width, height, len(faces), face))
+                records.append(ImageRecord.of_face(path, output, width, height, len(faces), face))
     return records
 
 
+def without_face(path: str, width: int, height: int, faces: Sequence[Face]) -> ImageRecord:
+    """Record an image without a face, or whose faces all have too low a score."""
+    if not faces:
+        return ImageRecord(path, "", width, height, 0, "skipped", "no face found")
+    best = max(faces, key=lambda face: face.score)
+    record = ImageRecord.of_face(path, "", width, height, len(faces), best)
+    return replace(record, how="skipped", why=f"the score of the best face, {best.score:.3f}, is below --min-score")
+
+
 def crop_usual_place(
-    source: Path, target: Path, output: str, record: Record, face: Face, settings: AlignSettings
-) -> Record:
+    source: Path, target: Path, output: str, record: ImageRecord, face: Face, settings: AlignSettings
+) -> ImageRecord:
     """Crop an image as if `face` had been found in it; return its record."""
     try:
         image = read_image(source / record.path)
@@ -179,7 +188,7 @@ def _detector(device: str) -> Detector:
 
 def _read(
     source: Path, jobs: Sequence[tuple[str, str]]
-) -> Iterator[tuple[list[tuple[str, str]], list[np.ndarray], list[Record]]]:
+) -> Iterator[tuple[list[tuple[str, str]], list[np.ndarray], list[ImageRecord]]]:
     """Read groups of images that fit into memory: their paths, the images, and records of unreadable files."""
     left = iter(jobs)
     while first := list(islice(left, 1)):
@@ -189,7 +198,7 @@ def _read(
             try:
                 image = read_image(source / path)
             except ImageError as error:
-                unreadable.append(Record(path, "", 0, 0, 0, "unreadable", str(error)))
+                unreadable.append(ImageRecord(path, "", 0, 0, 0, "unreadable", str(error)))
             else:
                 names.append((path, output))
                 images.append(image)

@@ -2,6 +2,7 @@
 
 import csv
 import filecmp
+import os
 import time
 from pathlib import Path
 
@@ -9,12 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.data.align import warp
+from experiments.data.align.detector import Face, choose_face
 from experiments.data.align.job import align_folder, usual_face
-from experiments.data.align.records import Record
+from experiments.data.align.records import ImageRecord
 from experiments.data.align.settings import AlignSettings
 from experiments.data.align.warp import template
 from experiments.data.images import read_image
+from experiments.data.sources import find_images
 from experiments.errors import FacesError
+from experiments.files import read_csv
 
 
 def images(folder: Path) -> set[str]:
@@ -93,8 +98,7 @@ def test_killed_and_run_again_it_ends_as_if_never_stopped(photographs, tmp_path,
         time.sleep(0.02)
     process.kill()
     process.communicate()
-    for torn in (tmp_path / "out").rglob(".*"):
-        torn.unlink()  # what was being written when the kill came
+    (tmp_path / "out" / "train" / ".1.jpg.0123abcd.jpg").write_bytes(b"half")  # as a kill can leave it
     done = align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
     assert done.before > 0
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
@@ -142,7 +146,7 @@ def test_other_formats_become_png_unless_told(tmp_path):
 @pytest.mark.parametrize("target", ["in", "in/out", "."])
 def test_folders_within_one_another_are_refused(tmp_path, target):
     source = blank(tmp_path / "in", "a/1.jpg")
-    with pytest.raises(FacesError, match="lie in one another"):
+    with pytest.raises(FacesError, match="are inside one another"):
         align_folder(source, tmp_path / target, AlignSettings())
 
 
@@ -176,12 +180,143 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path):
 
 
 def test_the_usual_place_is_the_median_of_the_same_folder():
-    def record(path: str, by: float) -> Record:
-        return Record(path, path, 160, 160, 1, "face", "", 0.9, (by, by, by + 50, by + 60), tuple(by + np.arange(10.0)))
+    def record(path: str, by: float) -> ImageRecord:
+        return ImageRecord(
+            path, path, 160, 160, 1, "face", "", 0.9, (by, by, by + 50, by + 60), tuple(by + np.arange(10.0))
+        )
 
-    missing = Record("train/x.jpg", "", 320, 320, 0, "skipped")
+    missing = ImageRecord("train/x.jpg", "", 320, 320, 0, "skipped")
     known = [record(f"train/{n}.jpg", by) for n, by in enumerate((10, 12, 90))] + [record("test/1.jpg", 70)]
     face = usual_face(missing, known)
     np.testing.assert_allclose((face.landmarks + 0.5) / 2 - 0.5, np.arange(10.0).reshape(5, 2) + 12)
     np.testing.assert_allclose((face.box + 0.5) / 2 - 0.5, (12, 12, 62, 72))
     np.testing.assert_allclose(usual_face(missing, []).landmarks, template(320))
+
+
+# Scores
+
+
+@pytest.fixture
+def scored(monkeypatch):
+    """A detector that finds a face in the middle of every image, with the score that its first pixel says."""
+
+    class Scored:
+        def __init__(self, device):
+            pass
+
+        def __call__(self, images):
+            return [[self.face(image)] for image in images]
+
+        def face(self, image):
+            height, width = image.shape[:2]
+            landmarks = template(min(height, width))
+            return Face(np.array([0.0, 0, width - 1, height - 1]), float(image[0, 0, 0]) / 255, landmarks)
+
+    warp._detector.cache_clear()
+    monkeypatch.setattr(warp, "Detector", Scored)
+    yield
+    warp._detector.cache_clear()
+
+
+def shades(folder: Path, values: list[int]) -> Path:
+    """Images a/0.png, a/1.png ... of one gray each."""
+    (folder / "a").mkdir(parents=True)
+    for number, value in enumerate(values):
+        Image.new("L", (40, 40), value).save(folder / "a" / f"{number}.png")
+    return folder
+
+
+@pytest.mark.parametrize("missing", ["skip", "crop"])
+def test_faces_below_the_least_score_are_not_faces_and_say_so(scored, tmp_path, missing):
+    source = shades(tmp_path / "in", [255, 51, 204, 203])
+    done = align_folder(source, tmp_path / "out", AlignSettings(size=32, min_score=0.8, missing=missing), workers=1)
+    hows = ["face", "skipped", "face", "skipped"] if missing == "skip" else ["face", "usual place"] * 2
+    assert [record.how for record in done.records] == hows
+    assert [record.score for record in done.records] == [1.0, 0.2, 0.8, pytest.approx(0.79608)]
+    assert done.records[1].why == "the score of the best face, 0.200, is below --min-score"
+    stored = {path.name for path in (tmp_path / "out" / "a").iterdir()}
+    assert stored == ({"0.png", "2.png"} if missing == "skip" else {"0.png", "1.png", "2.png", "3.png"})
+    table = read_csv(tmp_path / "out" / "aligned.csv", "").set_index("path")
+    assert table["score"].astype(float).round(2).tolist() == [1.0, 0.2, 0.8, 0.8]
+
+
+def test_the_sheet_shows_the_lowest_scores_and_no_other_command_takes_it_for_an_image(scored, tmp_path, command):
+    source = shades(tmp_path / "in", [250 - 3 * number for number in range(30)])
+    result = command("align", source / "a", tmp_path / "out", "--size", 32, "--workers", 1)
+    assert "lowest score 0.639: look at" in result.out
+    done = align_folder(source / "a", tmp_path / "out", AlignSettings(size=32), workers=1)
+    assert [record.path for record in done.lowest] == [f"{number}.png" for number in range(29, 5, -1)]
+    assert (tmp_path / "out" / "lowest_scores.pdf").read_bytes().startswith(b"%PDF")
+    assert len(find_images(tmp_path / "out")) == 30
+
+
+def test_a_face_below_the_least_score_never_wins():
+    faces = [
+        Face(np.array([0.0, 0, 50, 50]), 0.5, np.zeros((5, 2))),
+        Face(np.array([5.0, 5, 9, 9]), 0.9, np.zeros((5, 2))),
+    ]
+    for rule in ("central", "largest", "score"):
+        assert choose_face(faces, 60, 60, rule, 0.9) is faces[1]
+        assert choose_face(faces, 60, 60, rule, 0.91) is None
+
+
+# Other writers, and what is left behind
+
+
+def test_two_jobs_of_one_folder_do_the_work_once(tmp_path, start):
+    source = blank(tmp_path / "in", *(f"a/{number}.jpg" for number in range(4)))
+    jobs = [start(["align", source, tmp_path / "out", "--workers", 1]) for _ in range(2)]
+    ended = [(process.communicate(), process.returncode) for process in jobs]
+    assert [status for _, status in ended] == [0, 0], ended
+    assert images(tmp_path / "out") == images(source)
+    assert len(read_csv(tmp_path / "out" / "aligned.csv", "")) == 4
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "out"}
+
+
+def test_what_a_killed_job_left_is_removed_and_nothing_else(tmp_path):
+    source = blank(tmp_path / "in", "a/1.jpg")
+    align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+    for name in (".1.jpg.0123abcd.jpg", ".keep", ".1.jpg.0123abcz.jpg"):
+        (tmp_path / "out" / "a" / name).touch()
+    align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+    hidden = {path.name for path in (tmp_path / "out" / "a").glob(".*")}
+    assert hidden == {".keep", ".1.jpg.0123abcz.jpg"}
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "{", '{"settings": 3, "source": "x"}', "null"])
+def test_settings_of_another_shape_are_refused(tmp_path, content):
+    source = blank(tmp_path / "in", "a/1.jpg")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "align.json").write_text(content)
+    with pytest.raises(FacesError, match=r"align\.json: .*choose another folder, or remove this one"):
+        align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+
+
+# What is no image
+
+
+def test_a_pipe_is_listed_as_unreadable_and_not_waited_for(tmp_path):
+    source = blank(tmp_path / "in", "a/1.jpg")
+    os.mkfifo(source / "a" / "2.jpg")
+    os.mkfifo(source / "table.csv")
+    done = align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+    assert [record.how for record in done.records] == ["usual place", "unreadable"]
+    assert "is a FIFO, expected an image file" in done.records[1].why
+    assert not (tmp_path / "out" / "table.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["a/2.jpg", "table.csv"])
+def test_a_link_out_of_the_folder_is_refused(tmp_path, name):
+    source = blank(tmp_path / "in", "a/1.jpg")
+    (tmp_path / "secret").write_text("secret")
+    (source / name).symlink_to(tmp_path / "secret")
+    with pytest.raises(FacesError, match=f"{name}: is a link that leads out of"):
+        align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+    assert not any("secret" in path.read_text(errors="replace") for path in (tmp_path / "out").rglob("*.csv"))
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path):
+    source = blank(tmp_path / "in", "a/1.jpg")
+    (source / "a").rename(os.fsdecode(os.fsencode(source) + b"/Jos\xe9"))
+    with pytest.raises(FacesError, match=r"b'Jos\\xe9' is not UTF-8"):
+        align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
