@@ -103,6 +103,11 @@ class Report(_Data):
         return sum(test.points for test in self.tests if test.extra)
 
     @property
+    def unwritten(self) -> list[str]:
+        """The tests whose class is not written yet."""
+        return [test.name for test in self.tests if test.status == "unwritten"]
+
+    @property
     def is_full(self) -> bool:
         """Whether the mark is the full mark; extra credit does not matter."""
         return all(test.earned >= test.points for test in self.tests if not test.extra)

@@ -7,7 +7,19 @@ from rich.text import Text
 from autograder.result import PartResult, Report, TestResult
 from autograder.sandbox.host import PROTECTIONS
 
-_MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "missing": ("–", "yellow"), "crashed": ("✗", "red")}
+_MARKS = {
+    "passed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "crashed": ("✗", "red"),
+    "missing": ("–", "yellow"),
+    "unwritten": ("–", "yellow"),
+}
+    "passed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "missing": ("–", "yellow"),
+    "unwritten": ("–", "yellow"),
+    "crashed": ("✗", "red"),
+}
 
 
 def render(report: Report, verbose: bool = False) -> RenderableType:
@@ -15,6 +27,8 @@ def render(report: Report, verbose: bool = False) -> RenderableType:
     lines: list[RenderableType] = [Text(f"{report.rubric}: {report.submission}", style="bold")]
     section = ""
     for test in report.tests:
+        if test.status == "unwritten" and not verbose:
+            continue  # listed together at the end
         if test.section != section:
             section = test.section
             lines.append(Text(f"\n{section}", style="bold"))
@@ -22,6 +36,8 @@ def render(report: Report, verbose: bool = False) -> RenderableType:
         line = Text.assemble((sign, style), f" {test.name:<28}", f"{number(test.earned):>5} / {number(test.points)}")
         lines += [line, *_body(test, verbose)]
     lines.append(Text(f"\n{summary(report)}", style="bold green" if report.is_full else "bold"))
+    if report.unwritten:
+        lines.append(Text(f"Not written yet: {', '.join(report.unwritten)}", style="yellow"))
     if report.missing:
         lines.append(Text(f"Not found: {', '.join(report.missing)}", style="yellow"))
     if verbose:

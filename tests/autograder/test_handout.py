@@ -13,6 +13,7 @@ from autograder.contract import CLASSES, FILES
 from autograder.grading import grade
 from autograder.handout import write
 from autograder.reference import MODELS, sources
+from autograder.render import table
 from autograder.rubric import Rubric
 
 
@@ -77,6 +78,7 @@ def test_as_cut_it_scores_zero_and_says_why(copy: Path, default: Rubric, earlier
         report = grade(copy, rubric)
         assert (report.mark, report.extra, report.missing) == (0, 0, [])
         assert {test.status for test in report.tests} == {"unwritten"}
+        assert table.text(report).count("Not written yet") == 1
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Correct submissions of every style get full marks, and so does the reference, quickly and always the same."""
 
+import ast
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from autograder import reference
 from autograder.grading import Options, grade
 from autograder.render import autolab, gradescope
 from autograder.result import Report
-from autograder.rubric import Rubric
+from autograder.rubric import Rubric, load, names
 
 # Which of their own files the styles with other arithmetic have to be graded on.
 _OWN = {
@@ -41,6 +42,37 @@ def test_style(style: Callable[[Path], None], tmp_path: Path, default: Rubric, e
         if rubric is default:
             for own in _OWN.get(style.__name__, ()):
                 assert any(note.startswith(own) for note in report.notes)
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_reference_earns_everything_under_every_rubric(name: str, tmp_path: Path) -> None:
+    rubric = load(name)
+    reference.copy(tmp_path, rubric.dialect)
+    report = grade(tmp_path, rubric)
+    assert _failures(report) == []
+    assert (report.mark, report.extra) == (100, report.extra_full)
+
+
+@pytest.mark.parametrize("todo", ["print('todo')", "self.done = False\nreturn None", "return np.array(None)"])
+@pytest.mark.parametrize("name", ["default", "cmu-f25", "hw1p1", "bonus"])
+def test_an_empty_implementation_earns_nothing(name: str, todo: str, tmp_path: Path) -> None:
+    """Constructors, zero_grads and the like are given; forward, backward and step are still to be written."""
+    rubric = load(name)
+    reference.copy(tmp_path, rubric.dialect)
+    for path in tmp_path.rglob("*.py"):
+        path.write_text(_emptied(path.read_text(), todo))
+    report = grade(tmp_path, rubric)
+    earned = {test.name: test.earned for test in report.tests if test.earned}
+    assert earned == {}
+
+
+def _emptied(text: str, todo: str) -> str:
+    """A module with these statements for the bodies of its layers' methods."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name in ("forward", "backward", "step", "init_weights"):
+            node.body = ast.parse(todo).body
+    return ast.unparse(tree)
 
 
 def test_reference_earns_everything_in_a_minute(tmp_path: Path, default: Rubric, earlier: Rubric) -> None:
