@@ -5,9 +5,12 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from autograder.checks import FAMILIES
-from autograder.checks.case import Case
+from autograder.checks.case import Case, Expectation
 from autograder.contract import FILES
+from autograder.hints.catalogue import SENTENCES
 from autograder.playground import playground
 from autograder.reference import sources
 from autograder.rubric import Rubric
@@ -15,6 +18,7 @@ from autograder.stubs import cut
 
 _MODELS = {"models/mlp.py": "mlp.py", "models/cnn.py": "course_cnn.py", "models/scanning_mlp.py": "scanning_mlp.py"}
 _VISIBLE_SEED = 1  # not a rubric's: the numbers that students see are not those that grade
+_LARGEST_WITH_HINTS = 150
 _LARGEST = 4000  # elements of a visible case's input
 
 
@@ -93,11 +97,16 @@ def _tests(out: Path, rubrics: tuple[Rubric, ...]) -> None:
         "autograder.students/run.py": out / "tests" / "run.py",
         "autograder.sandbox/steps.py": support / "steps.py",
         "autograder/wire.py": support / "wire.py",
+        "autograder.hints/catalogue.py": support / "catalogue.py",
+        "autograder.hints/errors.py": support / "errors.py",
     }.items():
         package, name = source.split("/")
         target.parent.mkdir(exist_ok=True)
         text = (
-            sources(package)[name].replace("autograder.sandbox", "support").replace("from autograder", "from support")
+            sources(package)[name]
+            .replace("autograder.sandbox", "support")
+            .replace("autograder.hints", "support")
+            .replace("from autograder", "from support")
         )
         target.write_text(text, encoding="utf-8")
     (support / "__init__.py").write_text('"""What run.py needs."""\n', encoding="utf-8")
@@ -118,10 +127,32 @@ def _plain(case: Case) -> dict[str, Any]:
             for array in case.script.arrays
         ],
         "expected": {
-            out: {"what": e.what, "values": e.value.ravel().tolist(), "shape": e.value.shape}
+            out: {
+                "what": e.what,
+                "values": e.value.ravel().tolist(),
+                "shape": e.value.shape,
+                "mistakes": _mistakes(e) if case.size <= _LARGEST_WITH_HINTS else [],
+            }
             for out, e in case.expected.items()
         },
+        "aspect": case.aspect,
     }
+
+
+def _mistakes(expectation: Expectation) -> list[dict[str, Any]]:
+    """What known mistakes give, and their hints."""
+    found = []
+    for key, guess in expectation.guesses.items():
+        try:
+            array = np.asarray(guess())
+        except (ValueError, IndexError, RuntimeError, ZeroDivisionError):  # this size leaves no room for the mistake
+            continue
+        if array.size and not (
+            array.shape == expectation.value.shape and np.allclose(array, expectation.value, rtol=1e-9, atol=1e-12)
+        ):
+            hint = SENTENCES[key.strip()].format(what=expectation.what)
+            found.append({"values": array.ravel().tolist(), "shape": array.shape, "hint": hint})
+    return found
 
 
 def _module(file: str) -> str:

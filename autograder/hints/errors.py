@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-
-from autograder.compare import Verdict
+from typing import Any
 
 _BY_TYPE: Mapping[str, str] = MappingProxyType(
     {
@@ -30,7 +29,11 @@ _PATTERNS: tuple[tuple[str, str, str], ...] = (
     ("TypeError", r"positional argument|unexpected keyword|required .*argument|takes \d+ ", "signature"),
     ("TypeError", r"'NoneType'", "is_none"),
     ("TypeError", r"object is not callable|not callable", "not_callable"),
-    ("TypeError", r"cannot be interpreted as an integer|slice indices must be integers", "float_as_size"),
+    (
+        "TypeError",
+        r"interpreted as an integer|indices must be integers|expected a sequence of integers",
+        "float_as_size",
+    ),
     (
         "TypeError",
         r"only int.* scalar arrays|only integer scalar arrays|only length-1 arrays|only 0-dimensional",
@@ -60,9 +63,11 @@ _PATTERNS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def of_error(verdict: Verdict) -> Iterable[str]:
-    """The keys of the causes of an exception, the most specific first; none if its cause is not known."""
-    error = verdict.error or {}
+def causes(error: Mapping[str, Any], aspect: str = "") -> Iterable[str]:
+    """The keys of the causes of an exception, the most specific first; none if its cause is not known.
+
+    error: its type, message, the line of code that raised it and the step of the script. aspect: the case's.
+    """
     kind, text, code, step = (str(error.get(key, "")) for key in ("type", "message", "code", "step"))
     if kind in ("UFuncTypeError", "_UFuncOutputCastingError", "UFuncOutputCastingError"):
         yield "integer_array"
@@ -77,7 +82,7 @@ def of_error(verdict: Verdict) -> Iterable[str]:
         yield "forbidden_name" if _FORBIDDEN.search(text) else "name_missing"
         return
     if kind == "AttributeError" and "object has no attribute" in text and "NoneType" not in text:
-        if verdict.case.aspect == "several_layers" and ("'W'" in text or "dLd" in text or "'b'" in text):
+        if aspect == "several_layers" and ("'W'" in text or "dLd" in text or "'b'" in text):
             yield "layer_without_W"
             return
         own = not step.startswith("reading") and code
@@ -88,7 +93,7 @@ def of_error(verdict: Verdict) -> Iterable[str]:
         else:
             yield "attribute_not_set" if own else "attribute_missing"
         return
-    if kind in ("ValueError", "IndexError") and _MINUS_SLICE.search(code) and verdict.case.name.find("padding") < 0:
+    if kind in ("ValueError", "IndexError") and _MINUS_SLICE.search(code):
         yield "minus_zero_slice"
         return
     if kind in _BY_TYPE:

@@ -9,7 +9,7 @@ import numpy as np
 from autograder.checks.case import DEPTHS, NON_SQUARE, SHAPE
 from autograder.compare import Verdict, close
 from autograder.hints.catalogue import SENTENCES
-from autograder.hints.errors import of_error
+from autograder.hints.errors import causes
 from autograder.rubric import Tolerance
 from autograder.wire import Array
 
@@ -138,7 +138,7 @@ def _keys(verdict: Verdict, part: str) -> Iterable[str]:
 
 def _of_exception(verdict: Verdict, part: str) -> Iterable[str]:
     """The cause of an exception. Where only a special use fails, that use is the cause, not the line that noticed."""
-    keys = list(of_error(verdict))
+    keys = list(causes(verdict.error or {}, verdict.case.aspect))
     if keys and keys[0] not in _SYMPTOMS:
         yield from keys
     elif part == NON_SQUARE:

@@ -14,12 +14,6 @@ _MARKS = {
     "missing": ("–", "yellow"),
     "unwritten": ("–", "yellow"),
 }
-    "passed": ("✓", "green"),
-    "failed": ("✗", "red"),
-    "missing": ("–", "yellow"),
-    "unwritten": ("–", "yellow"),
-    "crashed": ("✗", "red"),
-}
 
 
 def render(report: Report, verbose: bool = False) -> RenderableType:

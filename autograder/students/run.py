@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from autograder.hints.catalogue import SENTENCES
+from autograder.hints.errors import causes
 from autograder.sandbox.steps import Case
 
 HERE = Path(__file__).resolve().parent
@@ -53,13 +55,13 @@ def run(name: str, file: Path) -> bool:
 
 
 def _problem(number: int, case: dict[str, Any], classes: dict[str, Any]) -> str:
-    """What is wrong with one case, or nothing."""
+    """What is wrong with one case and a hint, or "" if nothing is."""
     results: dict[str, Any] = {}
-    errors = []
+    errors: dict[str, dict[str, Any]] = {}
 
     def keep(header: dict[str, Any], arrays: list[Any]) -> None:
-        if header["kind"] == "error":
-            errors.append(f"{header['step']} raised {header['type']}: {header['message']} {header['where']}")
+        if header["kind"] in ("error", "missing"):
+            errors[header["out"] if header["kind"] == "missing" else ""] = header
         else:
             results[header["out"]] = arrays[0] if arrays else None
 
@@ -68,17 +70,38 @@ def _problem(number: int, case: dict[str, Any], classes: dict[str, Any]) -> str:
     for out, expected in case["expected"].items():
         right = np.array(expected["values"], dtype=float).reshape(expected["shape"])
         if out not in results:
-            return errors[0] if errors else f"{expected['what']} never came"
+            error = errors.get(out) or errors.get("")
+            return _exception(error, case["aspect"]) if error else f"{expected['what']} never came"
         got = results[out]
         if got is None:
             return f"{expected['what']} is not an array of numbers"
         if got.shape != right.shape:
-            return f"{expected['what']} has shape {got.shape}, expected {right.shape}"
+            return f"{expected['what']} has shape {got.shape}, expected {right.shape}{_hint(got, expected)}"
         if not np.allclose(got, right, rtol=_CLOSE, atol=_CLOSE):
             worst = np.unravel_index(np.nanargmax(np.abs(got - right)), got.shape) if np.isfinite(got).all() else ()
             place = f"{list(map(int, worst))}: {got[worst]}, expected {right[worst]}" if worst else "not finite"
-            return f"{expected['what']} is wrong; the worst element is {place}"
+            return f"{expected['what']} is wrong; the worst element is {place}{_hint(got, expected)}"
     return ""
+
+
+def _hint(got: Any, expected: dict[str, Any]) -> str:
+    """The hint of the mistake that gives exactly this result, on a line of its own."""
+    for mistake in expected["mistakes"]:
+        values = np.array(mistake["values"], dtype=float).reshape(mistake["shape"])
+        if got.shape == values.shape and np.allclose(got, values, rtol=_CLOSE, atol=_CLOSE * np.abs(values).max()):
+            return f"\nHint: {mistake['hint']}"
+    return ""
+
+
+def _exception(error: dict[str, Any], aspect: str) -> str:
+    """An exception with the line that raised it and its usual cause."""
+    file, _, line = error["where"].rpartition(":")
+    code = ""
+    if file:
+        code = (HERE.parent / file).read_text(encoding="utf-8").splitlines()[int(line) - 1].strip()
+    text = f"{error['step']} raised {error['type']}: {error['message']} ({error['where']}): {code}"
+    key = next(iter(causes({**error, "code": code}, aspect)), "")
+    return f"{text}\nHint: {SENTENCES[key].format(what='the result')}" if key else text
 
 
 def _indented(text: str) -> str:

@@ -1,6 +1,7 @@
 """The students' copy: complete, runnable, worth nothing, and without a line of the solution."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -114,7 +115,30 @@ def test_its_own_tests_fail_with_a_word(copy: Path) -> None:
     assert done.returncode == 1
     assert "✗ Conv1d" in done.stdout
     assert "NotImplementedError" in done.stdout
+    assert "Hint: This is not written yet." in done.stdout
     assert _python(copy, "tests/run.py", "Conv9d").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        (
+            "Z = np.zeros((*A.shape[:2], self.k * A.shape[2]))\n        Z[:, :, :: self.k] = A\n        return Z",
+            "after the last",
+        ),
+        ("return np.repeat(A, self.k, 2)", "Values are repeated"),
+        ("return A[:, :, : self.width]", "never set"),
+        ("return np.zeros(A.shape[2] / 2)", "use // instead of /"),
+    ],
+)
+def test_its_own_tests_give_hints(body: str, hint: str, copy: Path, tmp_path: Path) -> None:
+    shutil.copytree(copy, tmp_path / "mine")
+    (tmp_path / "mine" / "mytorch" / "nn" / "resampling.py").write_text(
+        f"import numpy as np\n\nclass Upsample1d:\n    def __init__(self, k): self.k = k\n"
+        f"    def forward(self, A):\n        {body}\n    def backward(self, dLdZ): return dLdZ\n"
+    )
+    done = _python(tmp_path / "mine", "tests/run.py", "Upsample1d")
+    assert hint in done.stdout.partition("Hint: ")[2]
 
 
 def test_a_students_work_is_not_written_over(copy: Path, default: Rubric) -> None:
