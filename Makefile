@@ -28,7 +28,7 @@ bench: $(USE) ## mytorch against PyTorch, timed: some minutes on an idle machine
 grade: $(USE) ## grade our own solution of the course's assignment; for another: .venv/bin/python -m autograder grade FOLDER
 	$(BIN)/python -m autograder grade --reference
 
-notebooks: $(DEV) ## the lessons, run from top to bottom and stored with their pictures
+notebooks: $(DEV) ## the lessons, run from top to bottom and stored with their outputs
 	OMP_NUM_THREADS=1 $(BIN)/python -m notebooks.execute
 
 docs: $(DEV) ## the documentation site, built without a network into docs/build/site

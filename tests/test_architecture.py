@@ -1,4 +1,4 @@
-"""The house's rules: who may import whom, and that `import mytorch` needs NumPy alone."""
+"""Import rules: which packages may import which, and that `import mytorch` needs NumPy alone."""
 
 import ast
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("mytorch", "models", "experiments", "autograder")
+PACKAGES = ("mytorch", "models", "experiments", "autograder")
 
 MAY_IMPORT = {
     "mytorch": {"mytorch"},
@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "experiments": {"experiments", "models", "mytorch"},
     "autograder": {"autograder", "models", "mytorch"},
 }
-"""Which rooms a room's files may import."""
+"""Which packages the files of a package may import."""
 
 FLOORS = [
     "device memory threads geometry modes random files version",
@@ -43,14 +43,14 @@ EXPERIMENTS_FLOORS = [
 """Inside experiments: a file or folder imports from its own floor and those before it, also inside functions."""
 
 LAZY_IN_MYTORCH = {"cupy", "safetensors", "threadpoolctl"}
-"""What mytorch imports inside functions alone, beside NumPy and the standard library."""
+"""What mytorch imports inside functions alone, apart from NumPy and the standard library."""
 
 
 def modules(root: Path) -> dict[str, Path]:
-    """Every module of the rooms under `root`, by its dotted name; a package by its own."""
+    """Every module of the packages under `root`, by its dotted name; a package by its own."""
     found = {}
-    for room in ROOMS:
-        for path in sorted((root / room).rglob("*.py")):
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
             parts = path.relative_to(root).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
@@ -81,7 +81,7 @@ def imports(name: str, path: Path, known: dict[str, Path]) -> Iterator[tuple[str
 
 
 def floor(name: str) -> int:
-    """The floor of a module of mytorch; the package itself stands on the roof."""
+    """The floor of a module of mytorch; the package itself is above all floors."""
     return next((index for index, names in enumerate(FLOORS) if part(name) in names.split()), len(FLOORS))
 
 
@@ -122,14 +122,14 @@ def violations(root: Path) -> list[str]:
     """Every import that breaks a rule, in words."""
     known, wrong = modules(root), experiments_violations(root)
     for name, path in known.items():
-        room = name.partition(".")[0]
+        package = name.partition(".")[0]
         for target, top in imports(name, path, known):
             other = target.partition(".")[0]
-            if other in ROOMS and other not in MAY_IMPORT[room]:
-                wrong.append(f"{name} imports {target}: {room} may import {sorted(MAY_IMPORT[room])} alone")
-            if room == other == "mytorch" and floor(target) > floor(name):
-                wrong.append(f"{name} imports {target}, which stands above it")
-            if room == "mytorch" and other not in {"mytorch", "numpy", *sys.stdlib_module_names}:
+            if other in PACKAGES and other not in MAY_IMPORT[package]:
+                wrong.append(f"{name} imports {target}: {package} may import {sorted(MAY_IMPORT[package])} alone")
+            if package == other == "mytorch" and floor(target) > floor(name):
+                wrong.append(f"{name} imports {target}, which is on a higher floor")
+            if package == "mytorch" and other not in {"mytorch", "numpy", *sys.stdlib_module_names}:
                 if other not in LAZY_IN_MYTORCH:
                     wrong.append(f"{name} imports {target}: mytorch needs NumPy alone")
                 elif top:
@@ -174,10 +174,14 @@ def test_no_modules_import_one_another_in_a_circle():
         ("mytorch/ops/conv.py", "import torch", "mytorch.ops.conv imports torch: mytorch needs NumPy alone"),
         ("mytorch/ops/conv.py", "def f():\n    import torch.nn", "imports torch.nn: mytorch needs NumPy alone"),
         ("mytorch/ops/conv.py", "import cupy", "imports cupy at its top"),
-        ("mytorch/ops/conv.py", "from mytorch.nn.conv import Conv2d", "imports mytorch.nn.conv, which stands above it"),
-        ("mytorch/ops/conv.py", "from .. import nn", "imports mytorch.nn, which stands above it"),
-        ("mytorch/nn/conv.py", "from mytorch.optim import SGD", "mytorch.nn.conv imports mytorch.optim, which stands"),
-        ("mytorch/geometry.py", "from mytorch.ops import conv", "imports mytorch.ops.conv, which stands above it"),
+        (
+            "mytorch/ops/conv.py",
+            "from mytorch.nn.conv import Conv2d",
+            "imports mytorch.nn.conv, which is on a higher floor",
+        ),
+        ("mytorch/ops/conv.py", "from .. import nn", "imports mytorch.nn, which is on a higher floor"),
+        ("mytorch/nn/conv.py", "from mytorch.optim import SGD", "mytorch.nn.conv imports mytorch.optim, which is on"),
+        ("mytorch/geometry.py", "from mytorch.ops import conv", "imports mytorch.ops.conv, which is on a higher floor"),
         ("mytorch/nn/conv.py", "def f():\n    import models", "mytorch may import ['mytorch'] alone"),
         ("models/a.py", "from experiments import recipe", "models may import ['models', 'mytorch'] alone"),
         ("experiments/a.py", "import autograder.checks", "experiments.a imports autograder.checks"),

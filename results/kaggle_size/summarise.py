@@ -13,17 +13,17 @@ LIMIT = 6 * 1024
 
 ABOUT = """# A competition of Kaggle's size
 
-`results/kaggle_size/measure` makes everything here, this page too: {people:,} drawn people with 20 pictures of 64 px
-each, {test:,} test pictures, from the drawing to the checked submission. Seed 0; one epoch of
-[a small network](recipe.yaml) from nothing, so that accuracy is no aim: {top1:.2%} top-1 and {top5:.2%} top-5 of
-{validated:,} pictures that validate, {right:.2%} of the submission right; chance is {chance:.3%}.
+`results/kaggle_size/measure` makes everything here, including this page: {people:,} synthetic people with 20 images of
+64 px each, {test:,} test images, from the drawing to the checked submission. Seed 0; one epoch of
+[a small network](recipe.yaml) without pretraining, so accuracy is not the aim: {top1:.2%} top-1 and {top5:.2%} top-5 of
+{validated:,} validation images, {right:.2%} of the submission right; chance is {chance:.3%}.
 
-| step | seconds | pictures | pictures/s | memory, MiB | largest process, MiB |
+| step | seconds | images | images/s | memory, MiB | largest process, MiB |
 | --- | --- | --- | --- | --- | --- |
 {rows}
 
-Memory is the most that all processes of a step held together, sampled twice a second: anonymous and shared pages,
-without the page cache; a page that two processes share counts twice. The limit is {limit:,} MiB: {verdict}. Seconds are
+Memory is the maximum of all processes of a step together, sampled twice a second: anonymous and shared pages, without
+the page cache; a page that two processes share counts twice. The limit is {limit:,} MiB: {verdict}. Seconds are
 of a machine that had other work to do, so they are an upper bound. {machine}.
 """
 
@@ -33,8 +33,8 @@ def main(runs: Path, out: Path) -> None:
     steps = json.loads((runs / "steps.json").read_text())
     evaluated = json.loads((runs / "run" / "evaluation" / "evaluation.json").read_text())
     parts = json.loads((runs / "packed" / "pack.json").read_text())["parts"]
-    train, test, people = parts["train"]["pictures"], parts["test"]["pictures"], len(parts["train"]["people"])
-    pictures = {
+    train, test, people = parts["train"]["images"], parts["test"]["images"], len(parts["train"]["people"])
+    images = {
         "draw": train + test,
         "pack": train + test,
         "train": train - evaluated["images"],
@@ -42,7 +42,7 @@ def main(runs: Path, out: Path) -> None:
         "submit": test,
         "check": test,
     }
-    rows = [row(name, step, pictures[name]) for name, step in steps.items()]
+    rows = [row(name, step, images[name]) for name, step in steps.items()]
     with (out / "steps.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
@@ -65,13 +65,13 @@ def main(runs: Path, out: Path) -> None:
     print(text)
 
 
-def row(name: str, step: dict[str, Any], pictures: int) -> dict[str, Any]:
+def row(name: str, step: dict[str, Any], images: int) -> dict[str, Any]:
     """A line of the table."""
     return {
         "step": name,
         "seconds": round(step["seconds"]),
-        "pictures": pictures,
-        "pictures_per_second": round(pictures / step["seconds"]),
+        "images": images,
+        "pictures_per_second": round(images / step["seconds"]),
         "memory_mib": round(step["peak_mib"]),
         "largest_process_mib": round(step["largest_process_mib"]),
     }

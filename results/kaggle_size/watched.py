@@ -2,7 +2,7 @@
 
 A step that STEPS.json has as done is skipped. Seconds of a step that was stopped and begun again are summed. Memory is
 what all processes of the command hold together, sampled twice a second: anonymous pages and shared memory, which is
-what remains resident when the page cache is left out (pictures that are mapped from a file are page cache). A page
+what remains resident when the page cache is left out (images that are mapped from a file are page cache). A page
 that two processes share counts twice, so the truth is at most what is noted. Linux only, for /proc.
 """
 
@@ -63,7 +63,7 @@ def family(root: int) -> list[int]:
 
 
 def memory(pid: int) -> float:
-    """MiB that a process holds beside the page cache; 0 for one that has ended."""
+    """MiB that a process holds without the page cache; 0 after it has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:

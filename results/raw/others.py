@@ -12,14 +12,14 @@ from experiments.inference.embedder import normalize_embeddings, open_embedder
 
 SAME = 0.5
 """Templates so alike are taken for one person's: far above look-alikes, so that these stay among the strangers."""
-PICTURES = 3
+IMAGES_PER_PERSON = 3
 
 
 def main(net: Path, gallery: Path, people: Path, out: Path) -> None:
-    """A link a person into `out`, and how many were left out beside it, as OUT.json."""
+    """Write one link per person to `out`, and how many were left out to OUT.json."""
     embedder = open_embedder(net)
     templates = read_gallery(gallery, embedder.fingerprint).templates()
-    folders = [(folder, images_in(folder)[:PICTURES]) for folder in folders_in(people)]
+    folders = [(folder, images_in(folder)[:IMAGES_PER_PERSON]) for folder in folders_in(people)]
     vectors = embedder.embed_files([path for _, paths in folders for path in paths], flip=False)
     ends = np.cumsum([len(paths) for _, paths in folders])[:-1]
     means = normalize_embeddings(np.stack([part.sum(0) for part in np.split(vectors, ends)]))

@@ -1,4 +1,4 @@
-"""Writes README.md from what `measure` put beside it."""
+"""Write README.md from what `measure` wrote next to it."""
 
 import json
 from pathlib import Path
@@ -9,20 +9,20 @@ ROWS = {"pairs": "FAR of pairs, LFW's, by the number of people", "searches": "se
 TEXT = """# From photographs to names
 
 `results/raw/measure PHOTOGRAPHS STRANGERS LFW WEIGHTS` makes everything here: {images} photographs of {people}
-people, faces found and aligned, a gallery of template means, and every photograph asked after with itself left out
-("named rightly"), and again with its person out of the gallery ("strangers named"). At most {far:.0%} of strangers
+people, faces found and aligned, a gallery of template means, and every photograph identified with itself left out
+("named correctly"), and again with its person out of the gallery ("strangers named"). At most {far:.0%} of strangers
 should be named. Of the {probes} photographs {rank1:.1%} have the right person first. In brackets 95 % intervals,
-drawing people again; with {people} people they are wide.
+from resampling people; with {people} people they are wide.
 
-| threshold calibrated by | similarity | named rightly | strangers named |
+| threshold calibrated by | similarity | named correctly | strangers named |
 | --- | --- | --- | --- |
 {rows}
 
 Both thresholds were found without these people: the first on LFW's 6,000 pairs, the second on a competition's train/
-folder, of galleries of as many people as here, drawn by lot. {left_out} of the folder's {folders} people are on the
-photographs, too (`others.py` finds them by their faces), and were left out of it. Why the first names too many: one
+folder, of random galleries with as many people as here. {left_out} of the folder's {folders} people are also on the
+photographs (`others.py` finds them by their faces), and were left out of it. Why the first names too many: one
 person resembles two others to the network (their templates have a cosine of a third), these photographs are of one
-kind and LFW's pairs of another, and a template, the mean of several pictures, is nearer to a look-alike than a picture.
+kind and LFW's pairs of another, and a template, the mean of several images, is nearer to a look-alike than an image.
 The strangers still named are of two people who look alike to the network, one taken for the other: with so few people
 one such pair is most of the rate, and the interval holds the {far:.0%} that was asked for. `cmc.png` and `open_set.png`
 do not depend on the threshold.

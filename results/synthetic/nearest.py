@@ -1,4 +1,4 @@
-"""The nearest neighbour on pixels beside a trained run, on the same pictures: python nearest.py FACES RUN."""
+"""The nearest neighbor on pixels and a trained run, on the same images: python nearest.py FACES RUN."""
 
 import json
 import sys
@@ -11,12 +11,12 @@ from experiments.run import Run
 
 
 def main(faces: str, folder: str) -> None:
-    """Write nearest.json: top-1 of the nearest training picture by Euclidean distance, and of the run's last epoch."""
+    """Write nearest.json: top-1 of the nearest training image by Euclidean distance, and of the run's last epoch."""
     run = Run.open(folder)
     train, validation = read_split(faces, run.recipe())
     cnn = json.loads(run.metrics_file.read_text())["top1"]
     result = {"cnn_top1": cnn}
-    for name, pixels in {"colour": lambda images: images, "grey": lambda images: images.mean(-1)}.items():
+    for name, pixels in {"color": lambda images: images, "grey": lambda images: images.mean(-1)}.items():
         known, probes = (pixels(part.images.astype(np.float32)).reshape(len(part), -1) for part in (train, validation))
         distance = (known**2).sum(1) - 2 * probes @ known.T
         nearest = train.labels[distance.argmin(1)]

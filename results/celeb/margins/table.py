@@ -25,10 +25,10 @@ STEPS = ("ce", "arcface")
 TEXT = """# CE, then ArcFace, and what each regulariser brings
 
 `results/celeb/margins/measure ALIGNED COMPETITION WEIGHTS` makes everything here; `table.py` writes README.md and
-cells.csv from the runs' own files. {done} of {all} cells are done; the same command goes on with the others.
+cells.csv from the runs' own files. {done} of {all} cells are done; run the same command again for the others.
 
 EER on val_pairs.txt, 3,000 pairs of 20 people who are in no training, image and mirror image. In brackets 95 %
-intervals, drawing people again 1,000 times. Differences are in points, over the same draws of people in both runs, so
+intervals, from resampling people 1,000 times. Differences are in points, over the same draws of people in both runs, so
 they are surer than their ends; where an interval holds 0 these pairs show no difference.
 
 {tables}
@@ -36,7 +36,7 @@ they are surer than their ends; where an interval holds 0 these pairs show no di
 
 One seed, 0. CE has a linear head; ArcFace (scale 32, margin 0.3) begins with the class means. Both have an
 embedding of 512 numbers, flips, crops of at least 0.8 of the area, AdamW along one cycle, averaged weights (0.99) and
-bfloat16; of each person's pictures a tenth validates, and its EER chooses the epoch. Regularisers are in both steps,
+bfloat16; of each person's images a tenth validates, and its EER chooses the epoch. Regularisers are in both steps,
 but for MixUp and CutMix, which a margin does not go with. Seconds are of one thread on a machine of two processors with
 much other work, so they do not compare.
 """
@@ -68,17 +68,17 @@ def main(runs: Path, out: Path) -> None:
 
 def _figures(folder: Path) -> dict[str, Any]:
     """What one run's files say."""
-    judged = json.loads((folder / "verification" / "verification.json").read_text())
+    evaluated = json.loads((folder / "verification" / "verification.json").read_text())
     metrics = json.loads((folder / "metrics.json").read_text())
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
     with (folder / "history.csv").open(newline="") as file:
         chosen = min(csv.DictReader(file), key=lambda row: float(row["eer"]))
     return {
-        "eer": judged["eer"],
-        "eer_low": judged["intervals"]["eer"][0],
-        "eer_high": judged["intervals"]["eer"][1],
-        "auc": judged["auc"],
-        "tar_at_far_0.1": judged["tar_at_far"]["0.1"],
+        "eer": evaluated["eer"],
+        "eer_low": evaluated["intervals"]["eer"][0],
+        "eer_high": evaluated["intervals"]["eer"][1],
+        "auc": evaluated["auc"],
+        "tar_at_far_0.1": evaluated["tar_at_far"]["0.1"],
         "validation_eer": chosen["eer"],
         "validation_top1": chosen["top1"],
         "epochs": recipe["epochs"],

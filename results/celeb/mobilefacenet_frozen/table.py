@@ -9,9 +9,9 @@ ROWS = {
     "plain": ("val_pairs.txt, 3,000", "image alone"),
     "flip": ("the same", "and mirror image"),
     "zoom": ("the same", "and their middles, enlarged 1.1 times"),
-    "zoom-whitened": ("the same", "and whitened by 2,000 pictures of train/"),
+    "zoom-whitened": ("the same", "and whitened by 2,000 images of train/"),
 }
-HEAD = ["| pairs | pictures | EER | AUC | accuracy over 10 folds |", "| --- | --- | --- | --- | --- |"]
+HEAD = ["| pairs | images | EER | AUC | accuracy over 10 folds |", "| --- | --- | --- | --- | --- |"]
 
 
 def main() -> None:
@@ -22,14 +22,14 @@ def main() -> None:
     (HERE / "README.md").write_text("\n".join(lines) + "\n")
 
 
-def _row(name: str, pairs: str, pictures: str) -> str:
+def _row(name: str, pairs: str, images: str) -> str:
     found = json.loads((HERE / name / "verification.json").read_text())
     low, high = found["intervals"]["eer"]
     eer = f"{found['eer']:.2%} ({100 * low:.2f} to {100 * high:.2f})".replace("%", " %")
     folds = ""
     if "lfw_accuracy" in found:
         folds = f"{100 * found['lfw_accuracy']:.2f} %, standard deviation {100 * found['lfw_std']:.2f}"
-    return f"| {pairs} (`{name}/`) | {pictures} | {eer} | {found['auc']:.4f} | {folds} |"
+    return f"| {pairs} (`{name}/`) | {images} | {eer} | {found['auc']:.4f} | {folds} |"
 
 
 if __name__ == "__main__":
