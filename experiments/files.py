@@ -224,19 +224,18 @@ def read_user_csv(path: Path) -> "pd.DataFrame":
     if not path.is_file():
         raise FacesError(f"{path}: no such file; expected a CSV file")
     try:
-        # Without a header: pandas would take more values than titles for an index.
-        rows = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except pd.errors.EmptyDataError:
-        raise FacesError(f"{path}: is empty; expected a CSV file with titles in its first row") from None
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise FacesError(f"{path}: cannot be read as CSV in UTF-8 ({str(error).strip()}): get it again") from error
-    if rows.isna().to_numpy().any():
-        number = int(rows.isna().any(axis=1).to_numpy().argmax())
-        given = ",".join(rows.iloc[number].dropna())
-        raise FacesError(f"{path}: a row with {rows.iloc[number].count()} values, {given}; expected {rows.shape[1]}")
-    frame = rows.iloc[1:].reset_index(drop=True)
-    frame.columns = rows.iloc[0].str.strip()
-    return frame
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            # Not by pandas: it reads a row that is cut short as one with an empty cell.
+            rows = [row for row in csv.reader(file, strict=True) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FacesError(f"{path}: cannot be read as CSV in UTF-8 ({error}): get it again") from error
+    if not rows:
+        raise FacesError(f"{path}: is empty; expected a CSV file with titles in its first row")
+    titles = rows[0]
+    if odd := next((row for row in rows if len(row) != len(titles)), None):
+        values = f"{len(odd)} value{'s' * (len(odd) != 1)}"
+        raise FacesError(f"{path}: a row with {values}, {','.join(odd)}; expected {len(titles)}, {','.join(titles)}")
+    return pd.DataFrame(rows[1:], columns=titles, dtype=str)
 
 
 class Stored(BaseModel):

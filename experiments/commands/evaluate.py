@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -129,6 +129,8 @@ def submit(
         Path | None,
         typer.Option("--check", metavar="FILE", help="Only check an existing file; exit status 1 if wrong."),
     ] = None,
+    run: Annotated[Path | None, typer.Option("--run", help="With --check: a run that knows the labels.")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="With --check: training data with the labels.")] = None,
 ) -> None:
     """Predict the test images and write the competition's file.
 
@@ -139,7 +141,9 @@ def submit(
     Example: `faces submit runs/first --test faces50/test --sample faces50/sample_submission.csv --tta flip`
     """
     if check:
-        _check(check, sample)
+        _check(check, sample, run or (runs[0] if runs else None), data, labels.value if labels else None)
+    if run or data:
+        raise typer.BadParameter("goes with --check", param_hint="--run" if run else "--data")
     if not runs or not test:
         raise typer.BadParameter(f"Missing {'--test' if runs else 'RUN'}, or --check FILE to check an existing file")
     from experiments.submission.submit import submit as write_submission
@@ -147,16 +151,22 @@ def submit(
     write_submission(runs, test, sample, out, tta.value, labels.value if labels else None, upload, device, balance)
 
 
-def _check(file: Path, sample: Path) -> NoReturn:
+def _check(
+    file: Path, sample: Path, run: Path | None, data: Path | None, labels: Literal["name", "index"] | None
+) -> NoReturn:
     """Print what is wrong with a submission, and exit: with status 1 if anything is."""
     from experiments.progress import say
-    from experiments.submission.format import check_submission
+    from experiments.submission.format import check_submission, known_people
 
-    wrong = check_submission(file, sample)
+    people = known_people(run, data)
+    wrong = check_submission(file, sample, people, labels)
     for problem in wrong:
         say(f"{file}: {problem}")
     if not wrong:
-        say(f"{file}: valid; every id of {sample} once, in its order")
+        checked = f", with labels of {len(people)} people" if people else ""
+        say(f"{file}: valid; every id of {sample} once, in its order{checked}")
+        if not people:
+            say("note: whether its labels exist was not checked: give --run RUN or --data DIR")
         say_next("kaggle", "competitions", "submit", "-c", "COMPETITION", "-f", file, "-m", file.stem)
     raise typer.Exit(1 if wrong else 0)
 

@@ -206,7 +206,7 @@ def read_attributes(path: Path, pairs: Pairs) -> dict[str, list[str]]:
             f"{path}: no row names an image or person of {pairs.file}: its first column holds "
             f"{', '.join(map(repr, keys[:3])) or 'nothing'}"
         )
-    titles = frame.columns[1:]
+    titles = [title.strip() for title in frame.columns[1:]]
     return {title: [row[n] if row else "" for row in found] for n, title in enumerate(titles)}
 
 

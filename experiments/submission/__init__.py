@@ -1,1 +1,1 @@
-"""What a run leaves for people: plots, sheets of faces, submissions."""
+"""A competition's files: submissions written, checked and compared, and pseudo-labels made from them."""

@@ -1,13 +1,8 @@
-"""Unlabelled pictures that trained runs are sure of, in folders by person, to train on as well.
+"""Pseudo-labels: unlabeled images sorted by person where runs are confident, or where submissions agree, to train on.
 
-Trained anew with them, a network learns from pictures like those it will be asked about (Lee, "Pseudo-Label", 2013).
-
-Submissions side by side: how often they name the same person, and the pictures on which enough of them do.
-
-Where a competition keeps its answers back, how often a file agrees with one that is known to be good is the nearest
-thing to its score. And what several files name alike is mostly right, so that a network may learn from it.
-
-Unlabelled pictures sorted into folders by person, beside a table of all of them.
+Trained again with them, a network learns from images like those that it will be tested on (Lee, "Pseudo-Label", 2013).
+Where a competition withholds its answers, how often a submission agrees with one that is known to be good is the best
+available estimate of its score.
 """
 
 import os
@@ -20,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.data.preparation import read_preparation, write_preparation
 from experiments.data.sources import find_images, packed_part
 from experiments.errors import FacesError
 from experiments.files import new_folder, refuse_existing, write_csv
@@ -28,39 +24,10 @@ from experiments.inference.predict import PathLike, Views, folder_per_run, open_
 from experiments.metrics.classification import confidence
 from experiments.progress import say
 from experiments.submission.format import Sample, match_ids, read_sample
+from experiments.submission.submit import require_preparations
 
-
-def refuse_pack(folder: str | os.PathLike[str]) -> None:
-    """Raise FacesError where the pictures of a folder are a pack's, and so no files that could be sorted."""
-    if packed_part(folder):
-        raise FacesError(f"{folder}: of a pack, which holds no files to take: give the folder it was packed from")
-
-
-def sort_by_person(
-    target: Path, pictures: Sequence[Path], rows: Sequence[Mapping[str, Any]], table: str, people: int
-) -> int:
-    """Make `target`, whole or not at all: a folder a person of the pictures taken, and `table` of all pictures.
-
-    The number taken is returned. rows: one a picture, with its `person` and whether it is `taken`. people: how many
-    there are, to be told. Files are linked where the disk allows, else copied.
-    """
-    taken = [(path, row["person"]) for path, row in zip(pictures, rows, strict=True) if row["taken"]]
-    with new_folder(target) as folder:
-        for path, person in taken:
-            (folder / person).mkdir(exist_ok=True)
-            _link(path, folder / person / path.name)
-        write_csv(folder / table, rows, exact=True)
-    named = len({person for _, person in taken})
-    say(f"{target}: {len(taken)} of {len(pictures)} pictures, of {named} of {people} people")
-    say(f"to train on them, too: --set data.further={target}")
-    return len(taken)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or one without links
-        shutil.copyfile(source, target)
+SAVED_LABELS = "pseudo_labels.csv"
+SAVED_VOTES = "agreement.csv"
 
 
 def pseudo_label(
@@ -72,13 +39,15 @@ def pseudo_label(
     device: str | None = None,
     balance: str | None = None,
 ) -> int:
-    """Make a folder of the pictures of `test` that the runs are sure of, a folder a person, whole or not at all.
+    """Make a folder of the images of `test` that the runs are confident about, one folder per person.
 
-    test: a folder for all runs, or one for each, of the same pictures aligned in another way; those of the first are
-    taken. Sure is a mean probability of `least`. pseudo_labels.csv names for every picture its likeliest person, the
-    probability, and whether it was taken. balance: each person is named as often as all others ("even"), or as has
-    pictures in a folder. The number taken is returned. Raises FacesError where `test` is of a pack, `out` is in use,
-    `least` is reached for fewer than two people, and where the folders hold other pictures.
+    test: a folder for all runs, or one for each, of the same images aligned in another way; those of the first are
+    taken. An image is taken from a mean probability of `least` on. pseudo_labels.csv holds for every image the most
+    likely person, the probability, and whether it was taken. balance: each person is named as often as all others
+    ("even"), or as often as there are images in a folder. Returns the number taken.
+
+    Raises FacesError, making nothing, where `test` is of a pack, `out` is in use, `least` is reached for fewer than two
+    people, the folders hold different images, and where images are prepared otherwise than those of a run.
     """
     folders = folder_per_run(len(runs), test, "--test")
     for folder in folders:
@@ -88,54 +57,89 @@ def pseudo_label(
     target = Path(out)
     refuse_existing(target, "remove it")
     trained = open_ensemble(runs, device)
+    require_preparations(trained, folders)
     files = [find_images(folder) for folder in folders]
-    _require_same(files, folders)
-    shares = read_class_frequencies(balance, trained[0].classes) if balance else None
-    found = balance_chunks(predict_files(trained, files, views), shares)
-    parts = [(logits.argmax(1), confidence(logits)) for logits in found]
-    people, sure = (np.concatenate(part) for part in zip(*parts, strict=True))
-    taken = sure >= least
+    _require_same_images(files, folders)
+    frequencies = read_class_frequencies(balance, trained[0].classes) if balance else None
+    found = balance_chunks(predict_files(trained, files, views), frequencies)
+    chunks = [(logits.argmax(1), confidence(logits)) for logits in found]
+    people, probabilities = (np.concatenate(values) for values in zip(*chunks, strict=True))
+    taken = probabilities >= least
     if len(set(people[taken])) < 2:
         raise FacesError(
-            f"{folders[0]}: {int(taken.sum())} pictures reach a probability of {least:g}, the surest has "
-            f"{sure.max():.2f}: expected pictures of two people or more; lower --min-probability"
+            f"{folders[0]}: {int(taken.sum())} images reach a probability of {least:g}, the highest is "
+            f"{probabilities.max():.2f}: expected images of two people or more; lower --min-probability"
         )
-    names, pictures = trained[0].classes, files[0]
+    names, images = trained[0].classes, files[0]
     rows = [
-        {"picture": path.name, "person": names[k], "probability": f"{share:.4f}", "taken": int(chosen)}
-        for path, k, share, chosen in zip(pictures, people, sure, taken, strict=True)
+        {"image": path.name, "person": names[label], "probability": f"{probability:.4f}", "taken": int(chosen)}
+        for path, label, probability, chosen in zip(images, people, probabilities, taken, strict=True)
     ]
-    return sort_by_person(target, pictures, rows, "pseudo_labels.csv", len(names))
+    return sort_by_person(target, images, rows, SAVED_LABELS, len(names))
 
 
-def _require_same(files: Sequence[Sequence[Path]], folders: Sequence[PathLike]) -> None:
+def refuse_pack(folder: str | os.PathLike[str]) -> None:
+    """Raise FacesError where the images of a folder are a pack's, and so not files that could be sorted."""
+    if packed_part(folder):
+        raise FacesError(f"{folder}: of a pack, which holds no files to take: give the folder it was packed from")
+
+
+def _require_same_images(files: Sequence[Sequence[Path]], folders: Sequence[PathLike]) -> None:
     first = {path.name for path in files[0]}
     for some, folder in zip(files[1:], folders[1:], strict=True):
         if other := first ^ {path.name for path in some}:
             raise FacesError(
-                f"{folder}: other pictures than {folders[0]}, such as {min(other)}, which one of them lacks: expected "
-                "the same pictures, aligned in another way"
+                f"{folder}: other images than {folders[0]}, such as {min(other)}, which one of them lacks: expected "
+                "the same images, aligned in another way"
             )
 
 
-File = str | os.PathLike[str]
+def sort_by_person(
+    target: Path, images: Sequence[Path], rows: Sequence[Mapping[str, Any]], table: str, people: int
+) -> int:
+    """Make `target`, completely or not at all: one folder per person of the images taken, and `table` of all images.
+
+    rows: one per image, with its `person` and whether it is `taken`. people: how many there are, to print. Files are
+    linked where the disk allows, else copied; the record of how they were prepared is kept. Returns the number taken.
+    """
+    taken = [(path, row["person"]) for path, row in zip(images, rows, strict=True) if row["taken"]]
+    preparation = read_preparation(images[0].parent)
+    with new_folder(target) as folder:
+        for path, person in taken:
+            (folder / person).mkdir(exist_ok=True)
+            _link(path, folder / person / path.name)
+        write_csv(folder / table, rows, exact=True)
+        if preparation.aligned:
+            write_preparation(folder, preparation)
+    named = len({person for _, person in taken})
+    say(f"{target}: {len(taken)} of {len(images)} images, of {named} of {people} people")
+    say(f"to train on them, too: --set data.further={target}")
+    return len(taken)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(source, target)
 
 
 def compare_submissions(
-    submissions: Sequence[File], test: File | None = None, out: File | None = None, least: int | None = None
+    submissions: Sequence[PathLike], test: PathLike | None = None, out: PathLike | None = None, least: int | None = None
 ) -> dict[tuple[int, int], float]:
-    """Say how often each two submissions name the same person, and return it: a share by the places of the two.
+    """Print how often each two submissions name the same person; return that fraction by the places of the two.
 
-    With a folder `test` and a new folder `out`, the pictures that `least` of them (all of them unless told) name alike,
-    and more than name anybody else, go into folders by person; agreement.csv tells of each the person and the votes.
-    Raises FacesError for fewer than two files, files of different ids, a `least` that cannot be, labels that are no
-    names of folders, pictures that `test` lacks, a `test` of a pack, and where `out` is in use or fewer than two people
-    are agreed on.
+    With a folder `test` and a new folder `out`, the images that `least` of them (all by default) label alike, and more
+    than label anybody else, are sorted by person; agreement.csv holds each image's person and votes.
+
+    Raises FacesError for fewer than two files, files of different ids, an impossible `least`, labels that are not names
+    of folders, images that `test` lacks, a `test` of a pack, and where `out` is in use or fewer than two people are
+    agreed on.
     """
     if len(submissions) < 2:
         raise FacesError(f"{submissions[0] if submissions else 'no submission'}: expected two submissions or more")
     if (test is None) != (out is None):
-        raise FacesError("--test and --out go together: the pictures, and the folder to sort them into")
+        raise FacesError("--test and --out go together: the images, and the folder to sort them into")
     least = len(submissions) if least is None else least
     if not 1 <= least <= len(submissions):
         raise FacesError(f"--min-votes {least} of {len(submissions)} submissions: expected 1 to {len(submissions)}")
@@ -143,24 +147,24 @@ def compare_submissions(
         refuse_pack(test)
         refuse_existing(Path(out), "remove it")
     files = [read_sample(path) for path in submissions]
-    name_probes = [_answers(file, files[0]) for file in files]
-    shares = {
-        (a, b): sum(map(str.__eq__, name_probes[a], name_probes[b])) / len(name_probes[0])
+    answers = [_labels_in_order(file, files[0]) for file in files]
+    fractions = {
+        (a, b): sum(map(str.__eq__, answers[a], answers[b])) / len(answers[0])
         for a, b in combinations(range(len(files)), 2)
     }
-    for (a, b), share in shares.items():
-        say(f"{share:6.1%}  {files[a].path}  {files[b].path}")
-    votes = [_most_named(named) for named in zip(*name_probes, strict=True)]
+    for (a, b), fraction in fractions.items():
+        say(f"{fraction:6.1%}  {files[a].path}  {files[b].path}")
+    votes = [_majority(labels) for labels in zip(*answers, strict=True)]
     for count in range(len(files), 1, -1):
         alike = sum(number >= count for _, number in votes)
-        say(f"{alike} of {len(votes)} pictures: {count}{' or more' if count < len(files) else ''} name the same person")
+        say(f"{alike} of {len(votes)} images: {count}{' or more' if count < len(files) else ''} name the same person")
     if test is not None and out is not None:
         people = len({label for file in files for label in file.labels})
-        _sort(files[0], votes, least, people, test, Path(out))
-    return shares
+        _sort_by_votes(files[0], votes, least, people, test, Path(out))
+    return fractions
 
 
-def _answers(file: Sample, first: Sample) -> list[str]:
+def _labels_in_order(file: Sample, first: Sample) -> list[str]:
     """A submission's labels in the order of the first one's ids."""
     if other := set(file.ids) ^ set(first.ids):
         raise FacesError(f"{file.path}: other ids than {first.path}, such as {min(other)}, which one of them lacks")
@@ -168,24 +172,26 @@ def _answers(file: Sample, first: Sample) -> list[str]:
     return [label[name] for name in first.ids]
 
 
-def _most_named(named: Sequence[str]) -> tuple[str, int]:
-    """Who is named most often, and how often; nobody ("", 0) where two people are named equally often."""
-    (person, most), *others = Counter(named).most_common(2)
+def _majority(labels: Sequence[str]) -> tuple[str, int]:
+    """The most common label, and how often it occurs; none ("", 0) where two are equally common."""
+    (person, most), *others = Counter(labels).most_common(2)
     return ("", 0) if others and others[0][1] == most else (person, most)
 
 
-def _sort(form: Sample, votes: Sequence[tuple[str, int]], least: int, people: int, test: File, out: Path) -> None:
-    """The pictures on which `least` agree into folders. people: how many the submissions name together."""
-    pictures = find_images(test)
-    places, _ = match_ids(form, [path.name for path in pictures], str(test))
+def _sort_by_votes(
+    form: Sample, votes: Sequence[tuple[str, int]], least: int, people: int, test: PathLike, out: Path
+) -> None:
+    """Sort the images on which `least` agree. people: how many the submissions name together."""
+    images = find_images(test)
+    places, _ = match_ids(form, [path.name for path in images], str(test))
     chosen = {person for person, number in votes if number >= least}
     for person in chosen:
-        if not person or person in (".", "..") or Path(person).name != person:
-            raise FacesError(f"{form.path}: the label {person!r} is no name of a folder: expected people's folders")
+        if not person or person in (".", "..") or Path(person).name != person or "\0" in person:
+            raise FacesError(f"{form.path}: the label {person!r} is not a folder's name: expected people's folders")
     if len(chosen) < 2:
         raise FacesError(f"--min-votes {least}: fewer than two people are named alike so often; lower it")
     rows = [
-        {"picture": pictures[place].name, "person": person, "votes": number, "taken": int(number >= least)}
+        {"image": images[place].name, "person": person, "votes": number, "taken": int(number >= least)}
         for place, (person, number) in zip(places, votes, strict=True)
     ]
-    sort_by_person(out, [pictures[place] for place in places], rows, "agreement.csv", people)
+    sort_by_person(out, [images[place] for place in places], rows, SAVED_VOTES, people)

@@ -19,7 +19,7 @@ NAMED = {
 
 @pytest.fixture
 def folder(own_people, tmp_path):
-    """Six pictures, 0.png to 5.png, in a flat folder."""
+    """Six images, 0.png to 5.png, in a flat folder."""
     pictures = tmp_path / "test"
     pictures.mkdir()
     for number, path in enumerate(sorted(own_people.glob("*/*"))[:6]):
@@ -29,7 +29,7 @@ def folder(own_people, tmp_path):
 
 @pytest.fixture
 def files(folder, tmp_path):
-    """Submissions about those pictures, the second in another order."""
+    """Submissions about those images, the second in another order."""
     names = sorted(path.name for path in folder.iterdir())
     paths = []
     for title, labels in NAMED.items():
@@ -40,11 +40,11 @@ def files(folder, tmp_path):
     return paths
 
 
-def test_shares_count_the_pictures_that_two_name_alike(files):
+def test_agreement_counts_the_images_that_two_label_alike(files):
     assert compare_submissions(files) == {(0, 1): 4 / 6, (0, 2): 3 / 6, (1, 2): 4 / 6}
 
 
-def test_pictures_that_enough_name_alike_lie_below_their_person(files, folder, tmp_path):
+def test_images_that_enough_label_alike_are_sorted_by_person(files, folder, tmp_path):
     compare_submissions(files, folder, tmp_path / "all")
     assert {(p.parent.name, p.stem) for p in (tmp_path / "all").glob("*/*")} == {
         ("anna", "0"),
@@ -57,24 +57,24 @@ def test_pictures_that_enough_name_alike_lie_below_their_person(files, folder, t
         ("anna", "0"), ("anna", "1"), ("ben", "2"), ("carl", "4"), ("anna", "5"),
     }  # fmt: skip
     with (tmp_path / "two" / "agreement.csv").open(newline="") as file:
-        rows = {row.pop("picture").partition(".")[0]: tuple(row.values()) for row in csv.DictReader(file)}
+        rows = {row.pop("image").partition(".")[0]: tuple(row.values()) for row in csv.DictReader(file)}
     assert rows["0"] == ("anna", "3", "1")
     assert rows["1"] == ("anna", "2", "1")
     assert rows["3"] == ("", "0", "0"), "three people, one vote each: nobody"
 
 
-def test_a_tie_is_nobodys_even_where_one_vote_would_do(files, folder, tmp_path):
+def test_a_tie_decides_nothing_even_where_one_vote_would_do(files, folder, tmp_path):
     compare_submissions(files[:2], folder, tmp_path / "one", least=1)
     assert {p.stem for p in (tmp_path / "one").glob("*/*")} == {"0", "1", "2", "4"}
 
 
-def test_the_command_tells_the_shares(files, folder, tmp_path):
+def test_the_command_prints_the_agreement(files, folder, tmp_path):
     out = tmp_path / "more"
     arguments = ["pseudo-label", *map(str, files), "--min-votes", "2", "--test", str(folder), "--out", str(out)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     output = result.output.replace("\n", " ")
-    for told in ("66.7%", "50.0%", "3 of 6 pictures: 3 name", "5 of 6 pictures: 2 or more name", "of 3 of 3 people"):
+    for told in ("66.7%", "50.0%", "3 of 6 images: 3 name", "5 of 6 images: 2 or more name", "of 3 of 3 people"):
         assert told in output
 
 
@@ -101,7 +101,7 @@ def test_other_ids_are_refused(files):
         compare_submissions(files)
 
 
-def test_pictures_that_are_not_there_are_refused(files, folder, tmp_path):
+def test_images_that_are_missing_are_refused(files, folder, tmp_path):
     next(folder.glob("3.*")).unlink()
     with pytest.raises(FacesError, match="lacks"):
         compare_submissions(files, folder, tmp_path / "out", least=2)
@@ -111,12 +111,12 @@ def test_pictures_that_are_not_there_are_refused(files, folder, tmp_path):
 def test_a_label_never_leads_out_of_the_folder(files, folder, tmp_path, label):
     for path in files:
         path.write_text(path.read_text().replace("anna", label))
-    with pytest.raises(FacesError, match="no name of a folder"):
+    with pytest.raises(FacesError, match="not a folder's name"):
         compare_submissions(files, folder, tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["people", "test"]
 
 
-def test_pictures_of_a_pack_are_no_files_to_sort(files, own_people, tmp_path):
+def test_images_of_a_pack_are_not_files_to_sort(files, own_people, tmp_path):
     contest = tmp_path / "contest"
     shutil.copytree(own_people, contest / "train")
     shutil.copytree(tmp_path / "test", contest / "test")
@@ -125,7 +125,7 @@ def test_pictures_of_a_pack_are_no_files_to_sort(files, own_people, tmp_path):
         compare_submissions(files, tmp_path / "pack" / "test", tmp_path / "out")
 
 
-def test_nobody_agreed_on_is_said(files, folder, tmp_path):
+def test_fewer_than_two_people_agreed_on_is_an_error(files, folder, tmp_path):
     files[0].write_text(files[0].read_text().replace("ben", "zoe").replace("carl", "zoe"))
     with pytest.raises(FacesError, match="fewer than two people"):
         compare_submissions(files, folder, tmp_path / "out")

@@ -1,6 +1,9 @@
 import csv
+import json
 import shlex
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,20 +11,23 @@ import torch
 from PIL import Image, ImageOps
 
 from experiments.data.dataset import read_images
+from experiments.data.preparation import AS_THEY_ARE, Preparation, write_preparation
 from experiments.errors import FacesError
 from experiments.inference.class_balance import balance_logits
 from experiments.inference.model import TrainedModel
 from experiments.run import Run
 from experiments.submission.format import check_submission, read_sample
-from experiments.submission.submit import submit
+from experiments.submission.submit import most_likely, submit
+from mytorch import load, save
 
+ALIGNED = Preparation(detector="mtcnn", template="five-point", size=112, margin=0)
 ORDER = ["10.png", "1.png", "3.png", "2.png"]
 TRUTH = {"1.png": "anna", "2.png": "ben", "3.png": "chloe", "10.png": "dan"}
 
 
 @pytest.fixture
 def test(people, tmp_path):
-    """A flat folder with a picture of each person."""
+    """A flat folder with an image of each person."""
     folder = tmp_path / "test"
     folder.mkdir()
     for name, person in TRUTH.items():
@@ -72,17 +78,17 @@ def test_a_sample_from_a_spreadsheet_is_read(trained_once, test, tmp_path):
 
 
 def refused(trained_once, test, sample, out) -> str:
-    before = out.read_text() if out.is_file() else None
+    before = out.read_bytes() if out.is_file() else None
     with pytest.raises(FacesError) as error:
         submit([trained_once.folder], test, sample, out)
-    assert (out.read_text() if out.is_file() else None) == before
+    assert (out.read_bytes() if out.is_file() else None) == before
     return str(error.value)
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("", "columns (none); expected image_name,label, id,label or ID,Label"),
+        ("", "is empty; expected a CSV file"),
         ("image,label\n1.png,a\n", "columns image,label; expected image_name,label, id,label or ID,Label"),
         ("label,image_name\na,1.png\n", "columns label,image_name; expected image_name,label, id,label or ID,Label"),
         (
@@ -91,10 +97,10 @@ def refused(trained_once, test, sample, out) -> str:
         ),
         ("1.png,a\n", "columns 1.png,a; expected image_name,label, id,label or ID,Label"),
         ("image_name,label\n", "names no images"),
-        ("image_name,label\n1.png,a\n2.png,a\n1.png,b\n", "1.png stands there more than once"),
-        ("image_name,label\n1.png,a\n2.png\n", "a row with 1 values, 2.png; expected image_name,label"),
-        ("image_name,label\n1.png,a,b\n", "a row with 3 values, 1.png,a,b; expected image_name,label"),
-        ('image_name,label\n"1.png,a\n', "not a CSV file in UTF-8"),
+        ("image_name,label\n1.png,a\n2.png,a\n1.png,b\n", "1.png occurs more than once"),
+        ("image_name,label\n1.png,a\n2.png\n", "a row with 1 value, 2.png; expected 2, image_name,label"),
+        ("image_name,label\n1.png,a,b\n", "a row with 3 values, 1.png,a,b; expected 2, image_name,label"),
+        ('image_name,label\n"1.png,a\n', "cannot be read as CSV in UTF-8"),
     ],
 )
 @pytest.mark.parametrize("earlier", [None, "an earlier submission"])
@@ -109,7 +115,7 @@ def test_a_sample_of_another_form_is_refused(trained_once, test, sample, tmp_pat
 
 def test_a_sample_that_is_no_text(trained_once, test, sample, tmp_path):
     sample.write_bytes(b"\xff\xfe\x00\x01")
-    assert "not a CSV file in UTF-8" in refused(trained_once, test, sample, tmp_path / "out.csv")
+    assert "cannot be read as CSV in UTF-8" in refused(trained_once, test, sample, tmp_path / "out.csv")
 
 
 def test_a_missing_sample(trained_once, test, tmp_path):
@@ -194,7 +200,7 @@ def test_people_may_be_named_as_often_as_is_known(untrained, people, test, sampl
     submit([untrained.folder], test, sample, tmp_path / "even.csv", balance="even")
     assert "balanced: people named equally often, as a whole" in capsys.readouterr().out
     submit([untrained.folder], test, sample, tmp_path / "folder.csv", balance=str(people))
-    assert f"as often as they have pictures in {people}, as a whole" in capsys.readouterr().out
+    assert f"as often as they have images in {people}, as a whole" in capsys.readouterr().out
     trained = TrainedModel.open(untrained.folder)
     logits = trained.logits(read_images([test / name for name in ORDER], trained.recipe.data))
     expected = [trained.classes[n] for n in balance_logits(logits, np.full(4, 0.25)).argmax(1)]
@@ -203,7 +209,7 @@ def test_people_may_be_named_as_often_as_is_known(untrained, people, test, sampl
     assert named["even"] != named["plain"]
 
 
-def test_each_run_may_see_the_pictures_in_a_folder_of_its_own(trained_once, test, sample, tmp_path):
+def test_each_run_may_see_the_images_in_a_folder_of_its_own(trained_once, test, sample, tmp_path):
     mirrored = shutil.copytree(test, tmp_path / "mirrored")
     for path in mirrored.iterdir():
         with Image.open(path) as image:
@@ -253,3 +259,68 @@ def test_runs_of_both_libraries_and_of_different_sizes_are_averaged(
     mean = sum(torch.from_numpy(logits).softmax(1) for logits in shares)
     assert [row[1] for row in table(tmp_path / "out.csv")[1:]] == [trained[0].classes[n] for n in mean.argmax(1)]
     assert "2 runs, views: none" in capsys.readouterr().out
+
+
+def test_the_sample_and_the_test_images_are_not_written_over(trained_once, test, sample, tmp_path):
+    (tmp_path / "link.csv").symlink_to(sample)
+    for out in (sample, tmp_path / "link.csv", test / "1.png"):
+        assert "which this command reads: choose another --out" in refused(trained_once, test, sample, out)
+
+
+def test_a_sample_spelled_in_another_unicode_form_is_answered_in_its_own(trained_once, test, tmp_path):
+    run = Run(shutil.copytree(trained_once.folder, tmp_path / "run"))
+    (run.folder / "classes.json").write_text('["Jos\u00e9", "ben", "chloe", "dan"]')
+    labels = dict(zip(ORDER, ["dan", "Jose\u0301", "chloe", "ben"], strict=True))
+    path = tmp_path / "sample.csv"
+    path.write_text("image_name,label\n" + "".join(f"{name},{label}\n" for name, label in labels.items()))
+    submit([run.folder], test, path, tmp_path / "out.csv")
+    assert dict(table(tmp_path / "out.csv")[1:]) == labels
+
+
+@pytest.mark.parametrize("damage", ["zero", "nan"])
+def test_a_network_that_answers_every_image_alike_submits_nothing(trained_once, test, sample, tmp_path, damage):
+    run = Run(shutil.copytree(trained_once.folder, tmp_path / "run"))
+    state = load(run.best_weights)[0]
+    spoiled = {
+        name: value * (0 if damage == "zero" else np.float32("nan")) if value.dtype.kind == "f" else value
+        for name, value in state.items()
+    }
+    save(spoiled, run.best_weights)
+    with pytest.raises(FacesError, match=r"the same answer|not finite"):
+        submit([run.folder], test, sample, tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("trained_on", [ALIGNED, AS_THEY_ARE])
+def test_test_images_prepared_otherwise_are_refused(trained_once, test, sample, tmp_path, trained_on):
+    run = Run(shutil.copytree(trained_once.folder, tmp_path / "run"))
+    environment = run.folder / "environment.json"
+    stored = json.loads(environment.read_text()) | {"preparation": trained_on.model_dump(mode="json")}
+    environment.write_text(json.dumps(stored))
+    write_preparation(test, trained_on)
+    submit([run.folder], test, sample, tmp_path / "out.csv")
+    before = (tmp_path / "out.csv").read_bytes()
+    write_preparation(test, AS_THEY_ARE if trained_on == ALIGNED else ALIGNED)
+    with pytest.raises(FacesError, match=r"its images are .*, but the run .* expects images"):
+        submit([run.folder], test, sample, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("stream", ["> /dev/full", "| true"])
+def test_a_submission_is_written_and_reported_so_where_the_screen_fails(trained_once, test, sample, tmp_path, stream):
+    arguments = ["submit", trained_once.folder, "--test", test, "--sample", sample, "--out", tmp_path / "out.csv"]
+    program = "import sys; from experiments.cli import main; sys.argv[0] = 'faces'; main()"
+    shell = f'"{sys.executable}" -c "{program}" {shlex.join(map(str, arguments))} {stream}'
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    assert len(table(tmp_path / "out.csv")) == 5
+    assert "unchanged" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_most_likely_classes_of_chunks():
+    rng = np.random.default_rng(0)
+    chunks = [rng.standard_normal((n, 3)) for n in (4, 1, 2)]
+    assert most_likely(chunks) == np.concatenate(chunks).argmax(1).tolist()
+    assert most_likely([np.zeros((1, 3))]) == [0]
+    with pytest.raises(FacesError, match="all 5 images get the same answer"):
+        most_likely([np.ones((3, 2)), np.ones((2, 2))])

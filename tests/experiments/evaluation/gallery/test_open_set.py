@@ -52,7 +52,7 @@ def test_which_tables_are_meant(course, tmp_path):
     [
         ("0,anna\n", "1 rows for 5 images"),
         ("0,anna\n1,zoe\n2,anna\n3,anna\n4,anna\n", "the label 'zoe' is no folder of"),
-        ("0,anna,1\n", "cannot be read as CSV"),
+        ("0,anna,1\n", "a row with 3 values"),
         ("0,anna\n0,anna\n2,anna\n3,anna\n4,anna\n", "the id 0 is in it twice"),
     ],
 )
