@@ -132,7 +132,8 @@ class Run:
         run = cls(folder)
         missing = [name for name in RUN_FILES if not (run.folder / name).is_file()]
         if missing:
-            what = "has no " + " and no ".join(missing) if run.folder.is_dir() else "no such folder"
+            absent = "is a file, expected a run's folder" if run.folder.exists() else "no such folder"
+            what = "has no " + " and no ".join(missing) if run.folder.is_dir() else absent
             near = None if run.folder.exists() else suggest_path(run.folder)
             remedy = f"did you mean {near}?" if near else "give a folder that `faces train ... --out RUN` made"
             raise FacesError(f"{run.folder}: {what}; {remedy}")

@@ -5,6 +5,12 @@ import os
 import sys
 from collections.abc import MutableMapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.errors import FacesError
+
+if TYPE_CHECKING:
+    import torch
 
 CORETYPE_VARIABLE = "OPENBLAS_CORETYPE"
 AVX512_CORETYPE = "SKYLAKEX"
@@ -42,6 +48,25 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4
 
 MAX_TRIM_THRESHOLD = (1 << 31) - 1
 """Bytes of freed memory that stay with the process: the largest int of C."""
+
+
+def torch_device(name: str | None) -> "torch.device":
+    """Return PyTorch's device of that name; without one, the GPU where there is one.
+
+    Raises FacesError for a device that does not exist here.
+    """
+    import torch
+
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise FacesError(f"--device {name}: expected cpu, cuda, or one of several GPUs such as cuda:1") from error
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition(".")[0].splitlines()[0]
+        raise FacesError(f"--device {name}: {reason}; expected cpu, or a GPU that is here") from error
+    return device
 
 
 def keep_freed_memory() -> bool:

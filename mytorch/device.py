@@ -80,8 +80,8 @@ def require_cuda() -> None:
         import cupy
     except ImportError as error:
         raise RuntimeError(
-            "the GPU needs CuPy, which is not installed: pip install 'mytorch-faces[cuda13]', or [cuda12] for a driver "
-            f"of CUDA 12; nvidia-smi shows the driver's version ({error})"
+            "the GPU needs CuPy, which is not installed: in the project's folder, pip install '.[cuda13]', or "
+            f"'.[cuda12]' for a driver of CUDA 12; nvidia-smi shows the driver's version ({error})"
         ) from error
     runtime, count = cupy.cuda.runtime, 0
     try:
@@ -96,7 +96,8 @@ def require_cuda() -> None:
     if too_old:
         raise RuntimeError(
             f"the NVIDIA driver is too old: it supports CUDA {_version(driver)}, this CuPy needs {_version(required)}: "
-            f"update the driver, or install the CuPy that fits: pip install 'mytorch-faces[cuda{driver // 1000}]'"
+            f"update the driver, or install the CuPy that fits: "
+            f"in the project's folder, pip install '.[cuda{driver // 1000}]'"
         )
     if not count:
         raise RuntimeError(

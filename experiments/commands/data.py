@@ -182,7 +182,9 @@ def align(
     from experiments.data.align.job import align_folder
     from experiments.data.align.settings import AlignSettings
     from experiments.progress import format_duration, say, track
+    from experiments.runtime import torch_device
 
+    torch_device(device)  # before the folder is made
     wider = (0.3 if crop == "margin" else 0.0) if margin is None else margin
     settings = AlignSettings(
         size=size, crop=crop, margin=wider, choice=choice,

@@ -31,6 +31,13 @@ def all_settings(settings: list[str] | None, identities: int | None) -> list[str
     return [*(settings or []), *([f"identities={identities}"] if identities else [])]
 
 
+def check_png(out: Path) -> None:
+    """Raise FacesError for another file type or a missing folder, before anything is computed."""
+    from experiments.visualize.film import check_output_path
+
+    check_output_path(out, (".png",))
+
+
 def say_next(*words: Any, why: str = "") -> None:
     """Print the command to type next, quoted as a shell needs it. Words of capitals stand for what the user has."""
     from experiments.progress import say

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.commands.options import RunFolder
+from experiments.commands.options import RunFolder, check_png
 from experiments.commands.suggest import SuggestingGroup
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def show_filters(
 
     Example: `faces show filters runs/first --out filters.png`
     """
-    _expect_png(out)
+    check_png(out)
     from experiments.inference.model import TrainedModel
     from experiments.visualize.network import draw_filters
 
@@ -250,7 +250,7 @@ def show_features(
 
     Example: `faces show features runs/first face.jpg --out features.png`
     """
-    _expect_png(out)
+    check_png(out)
     from experiments.inference.model import TrainedModel
     from experiments.visualize.network import draw_features, load_image_for
 
@@ -273,19 +273,12 @@ def show_gradient(
 
     Example: `faces show gradient runs/first face.jpg --class anna --out gradient.png`
     """
-    _expect_png(out)
+    check_png(out)
     from experiments.inference.model import TrainedModel
     from experiments.visualize.network import draw_gradient, load_image_for
 
     trained = TrainedModel.open(run)
     _save(draw_gradient(trained, load_image_for(trained, image), person, copies, seed), out)
-
-
-def _expect_png(out: Path) -> None:
-    """Raise FacesError for another file type or a missing folder, before anything is computed."""
-    from experiments.visualize.film import check_output_path
-
-    check_output_path(out, (".png",))
 
 
 def _save(drawing: "Figure", out: Path) -> None:

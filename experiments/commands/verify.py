@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands.options import say_next
+from experiments.commands.options import check_png, say_next
 
 app = typer.Typer()
 
@@ -40,6 +40,7 @@ def match(
 
     Example: `faces match runs/arc anna1.jpg anna2.jpg --far 0.001`
     """
+    check_png(out)
     from experiments.evaluation.match import match_images
 
     match_images(run, first, second, align, far, out)
@@ -164,6 +165,7 @@ def explain(
 
     Example: `faces explain runs/arc anna1.jpg anna2.jpg --out why.png`
     """
+    check_png(out)
     from experiments.evaluation.match import explain_pair
 
     explain_pair(run, first, second, align, out)

@@ -21,6 +21,7 @@ from experiments.inference.class_balance import EVEN, balance_chunks, read_class
 from experiments.inference.model import TrainedModel
 from experiments.inference.predict import PathLike, Views, folder_per_run, open_ensemble, predict_files
 from experiments.progress import say
+from experiments.requirements import install_command
 from experiments.submission.format import (
     LabelStyle,
     Sample,
@@ -152,7 +153,7 @@ def upload_command(file: Path, message: str, competition: str = "COMPETITION") -
 def require_kaggle() -> None:
     """Raise FacesError, with the remedy, where Kaggle's program is missing or nobody is logged in."""
     if find_spec("kaggle") is None:
-        raise FacesError("--upload needs the kaggle package: pip install 'mytorch-faces[kaggle]'")
+        raise FacesError(f"--upload needs the kaggle package: in the project's folder, {install_command('kaggle')}")
     if not _has_credentials(os.environ, Path.home()):
         raise FacesError(
             "--upload needs your Kaggle credentials: make a token on kaggle.com under Settings, API, and put it "

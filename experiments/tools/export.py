@@ -17,6 +17,7 @@ from torch import nn
 from experiments.errors import FacesError
 from experiments.inference.model import TrainedModel
 from experiments.progress import say
+from experiments.requirements import install_command
 from models.twin import twin
 from mytorch import nn as ours
 from mytorch.files import atomic_write
@@ -107,7 +108,8 @@ def export(run: str | os.PathLike[str], out: str | os.PathLike[str], what: Expor
 def _refuse(out: Path) -> None:
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if missing:
-        raise FacesError(f"export needs {' and '.join(missing)}: pip install 'mytorch-faces[export]'")
+        command = install_command("export")
+        raise FacesError(f"export needs {' and '.join(missing)}: in the project's folder, {command}")
     if out.suffix != ".onnx" or out.is_dir():
         raise FacesError(f"{out}: expected the name of a file that ends in .onnx")
     if not out.absolute().parent.is_dir():

@@ -23,6 +23,7 @@ from experiments.errors import DivergenceError, FacesError
 from experiments.files import refuse_inside, write_csv, write_text
 from experiments.plots.training import plot_importances, plot_search_history
 from experiments.progress import say
+from experiments.requirements import install_command
 from experiments.run import Run
 
 EXAMPLE = "such as optimizer.lr=1e-4..1e-2:log, batch_size=16..64 or schedule.name=cosine,step"
@@ -293,7 +294,7 @@ def tune(
     another search, and for whatever stops a training but divergence, which only cuts its trial short.
     """
     if find_spec("optuna") is None:
-        raise FacesError("faces tune needs optuna: pip install 'mytorch-faces[tune]'")
+        raise FacesError(f"faces tune needs optuna: in the project's folder, {install_command('tune')}")
     folder, pictures = Path(out), Path(data)
     dimensions = fitted(read_space(space), recipe, settings)
     loaded = load_recipe(recipe, settings)

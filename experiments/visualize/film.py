@@ -255,6 +255,8 @@ def check_output_path(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
     if path.suffix.lower() not in suffixes:
         better = path.with_suffix(suffixes[0]).name
         raise FacesError(f"--out {path}: expected a name that ends in {' or '.join(suffixes)}, such as {better}")
+    if path.is_dir():
+        raise FacesError(f"--out {path}: is a folder, expected the name of a file")
     if not path.parent.is_dir():
         raise FacesError(f"--out {path}: {path.parent} is not a folder; make it first")
 

@@ -137,3 +137,32 @@ def test_a_twin_of_an_unknown_dtype(refused, own_people, recipe_file, tmp_path):
 def test_a_file_name_longer_than_the_system_takes(refused, train, own_people, recipe_file, tmp_path):
     out = tmp_path / ("x" * 300)
     refused("File name too long", "train", recipe_file, "--data", own_people, "--out", out)
+
+
+def test_a_device_that_does_not_exist(refused, own_people, people, recipe_file, tmp_path, trained_once):
+    for name in ("zzz", "cuda:99"):
+        expected = f"--device {name}: "
+        refused(expected, "align", people, tmp_path / "aligned", "--device", name, "--workers", 1)
+        refused(expected, "train", "resnet10_scratch", "--data", people, "--out", tmp_path / "run", "--device", name)
+
+
+def test_a_file_where_a_run_is_expected(refused, own_people):
+    file = own_people / "ben" / "0.png"
+    refused("is a file, expected a run's folder", "evaluate", file, "--data", own_people)
+
+
+@pytest.mark.parametrize("verb", ["match", "explain"])
+def test_an_image_to_write_has_its_suffix_and_its_folder_before_anything_is_computed(
+    refused, own_people, tmp_path, verb
+):
+    one, other = own_people / "ben" / "0.png", own_people / "ben" / "1.png"
+    for out, expected in (("x.txt", "ends in .png"), ("none/x.png", "is no folder"), ("people", "ends in .png")):
+        refused(expected, verb, tmp_path / "run", one, other, "--out", tmp_path / out)
+
+
+def test_submissions_and_runs_are_not_mixed(refused, own_people, tmp_path, command):
+    (tmp_path / "a.csv").write_text("id,label\n1,x\n")
+    mixed = command("compare", tmp_path / "a.csv", own_people)
+    assert (mixed.status, "give runs or submissions" in " ".join(mixed.err.split())) == (2, True)
+    wrong = command("pseudo-label", tmp_path, "--test", own_people, "--out", tmp_path / "o", "--min-votes", 1)
+    assert (wrong.status, "for submissions, but these are runs" in " ".join(wrong.err.split())) == (2, True)

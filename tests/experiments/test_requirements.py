@@ -55,3 +55,14 @@ def test_without_an_installation_nothing_is_claimed(monkeypatch):
     monkeypatch.setattr(requirements_module, "DISTRIBUTION", "nowhere-to-be-found")
     assert requirements() is None
     assert remedy(ModuleNotFoundError("No module named 'torch'", name="torch")) is None
+
+
+def test_no_message_advises_a_name_that_the_package_index_does_not_have():
+    root = Path(__file__).parents[2]
+    sources = [
+        path for room in ("mytorch", "models", "experiments", "autograder") for path in (root / room).rglob("*.py")
+    ]
+    wrong = [
+        path for path in sources if re.search(r"pip install [^\n]*mytorch-faces", path.read_text(encoding="utf-8"))
+    ]
+    assert wrong == []

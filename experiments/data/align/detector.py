@@ -14,6 +14,7 @@ from facenet_pytorch.models.utils.detect_face import detect_face
 from PIL import Image
 
 from experiments.data.align.settings import Choice
+from experiments.runtime import torch_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,7 @@ class Detector:
     """Detects faces with MTCNN on a device ("cpu", "cuda")."""
 
     def __init__(self, device: str = "cpu"):
-        self.device = torch.device(device)
+        self.device = torch_device(device)
         self.network = MTCNN(device=self.device).eval()
 
     def __call__(self, images: Sequence[np.ndarray], batch: int = 32) -> list[list[Face]]:

@@ -23,6 +23,7 @@ from experiments.evaluation.thresholds import THRESHOLDS, ThresholdCalibration, 
 from experiments.files import refuse_overwriting_input, write_csv
 from experiments.inference.embedder import Embedder, open_embedder
 from experiments.progress import say
+from experiments.requirements import install_command
 
 Search = Literal["exact", "faiss"]
 PROBES_PER_CHUNK = 4096
@@ -256,7 +257,8 @@ def _search_graph(templates: np.ndarray, probes: np.ndarray, most: int) -> tuple
     try:
         import faiss
     except ImportError as error:
-        raise FacesError("--faiss needs FAISS: pip install 'mytorch-faces[gallery]', or leave it out") from error
+        command = install_command("gallery")
+        raise FacesError(f"--faiss needs FAISS: in the project's folder, {command}; or leave it out") from error
     index = faiss.IndexHNSWFlat(templates.shape[1], 32, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction, index.hnsw.efSearch = 80, max(128, 2 * most)
     index.add(np.ascontiguousarray(templates, np.float32))
