@@ -156,7 +156,7 @@ def test_an_image_to_write_has_its_suffix_and_its_folder_before_anything_is_comp
     refused, own_people, tmp_path, verb
 ):
     one, other = own_people / "ben" / "0.png", own_people / "ben" / "1.png"
-    for out, expected in (("x.txt", "ends in .png"), ("none/x.png", "is no folder"), ("people", "ends in .png")):
+    for out, expected in (("x.txt", "ends in .png"), ("none/x.png", "is not a folder"), ("people", "ends in .png")):
         refused(expected, verb, tmp_path / "run", one, other, "--out", tmp_path / out)
 
 
