@@ -187,7 +187,7 @@ def bundle_prairielearn(
 
 
 def _graded(submission: Path | None, rules: "Rubric", options: "object") -> "Report":
-    """The report on a submission, or on the reference where there is none."""
+    """The report on a submission, or on the reference without one."""
     from autograder import reference
     from autograder.grading import Options, grade
 
@@ -202,7 +202,7 @@ def _graded(submission: Path | None, rules: "Rubric", options: "object") -> "Rep
 
 
 def _show(report: "Report", format: Format, out: Path | None, verbose: bool) -> None:
-    """Write the report where it was asked for."""
+    """Write the report to the terminal or to a file."""
     from rich.console import Console
 
     from autograder.render import autolab, gradescope, prairielearn, table
@@ -223,7 +223,7 @@ def _show(report: "Report", format: Format, out: Path | None, verbose: bool) -> 
 
 
 def _ungraded(format: Format, rules: "Rubric", reason: str) -> str:
-    """What a platform is told of a submission that could not be graded: no marks, and why."""
+    """The report for a platform if a submission could not be graded: no marks, and the reason."""
     from autograder.render import autolab, gradescope, prairielearn
 
     if format is Format.PRAIRIELEARN:

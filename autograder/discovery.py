@@ -36,13 +36,13 @@ class Found:
     """What a submission offers."""
 
     classes: dict[str, Definition]
-    others: dict[str, list[Definition]]  # the definitions that were passed over
+    others: dict[str, list[Definition]]  # definitions that are not graded
     looked_in: list[PurePosixPath]
     unreadable: dict[PurePosixPath, str]  # file: why
     folders: list[tuple[str, bool]]  # those with Python files, relative; whether each looks like a copy or a backup
 
     def where(self) -> str:
-        """Where the search went, in words."""
+        """Where the classes were searched, in words."""
         if not self.looked_in and not self.unreadable:
             return "there is no Python file in the submission"
         files = [str(file) for file in self.looked_in]
@@ -76,7 +76,7 @@ def find(folder: Path, names: Collection[str]) -> Found:
 
 
 def python_files(folder: Path) -> list[PurePosixPath]:
-    """Its Python files in a fixed order; links, hidden folders and what tools leave behind are passed over."""
+    """Its Python files in a fixed order, without links, hidden folders and environments."""
     found = []
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith((".", "__")) and f not in ("site-packages", "venv"))

@@ -1,4 +1,4 @@
-"""Cuts the students' copy out of the reference: stubs, a script for each class, visible tests, a README."""
+"""Makes the students' handout from the reference: stubs, a script for each class, visible tests, a README."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ from autograder.rubric import Rubric
 from autograder.stubs import cut
 
 _MODELS = {"models/mlp.py": "mlp.py", "models/cnn.py": "course_cnn.py", "models/scanning_mlp.py": "scanning_mlp.py"}
-_VISIBLE_SEED = 1  # not a rubric's: the numbers that students see are not those that grade
+_VISIBLE_SEED = 1  # students see other numbers than those that grade
 _LARGEST_WITH_HINTS = 150
 _LARGEST = 4000  # elements of a visible case's input
 
@@ -25,20 +25,20 @@ _LARGEST = 4000  # elements of a visible case's input
 _INTRODUCTION = """# Your layers
 
 Every class here has its formulas in its docstring, and methods that raise NotImplementedError. Write them, with NumPy
-alone. `mytorch/nn/layer.py` is given: it lets a layer be called, and has checks that you may use.
+alone. `mytorch/nn/layer.py` is given: it makes layers callable and has checks that you may use.
 
-- `python sandbox/Conv1d.py` runs one class on a small input and prints what comes out: change it as you like.
-- `python tests/run.py` runs the visible tests, `python tests/run.py Conv1d` those of one class.
+- `python sandbox/Conv1d.py` runs one class on a small input and prints the result: change it as you like.
+- `python tests/run.py` runs the visible tests, with hints; `python tests/run.py Conv1d` runs those of one class.
 - Hand in a zip of this folder. The layout is up to you, as long as the classes keep their names.
 
-Arrays are `(batch, channels, width)` or `(batch, channels, height, width)`. float64 stays float64. What is handed to a
-layer stays as it is: work on copies. `backward` sets the parameters' gradients and does not add to them. Several layers
-of one class live in one network: keep what you need on `self`. The edge cases are of that kind: repeated calls,
-replaced parameters, slices of larger arrays, two layers at once, float32."""
+Arrays are `(batch, channels, width)` or `(batch, channels, height, width)`. float64 stays float64. Do not change the
+arrays that a layer gets: work on copies. `backward` sets the parameters' gradients and does not add to them. A network
+has several layers of one class: keep what you need on `self`. The edge cases test this: repeated calls, replaced
+parameters, slices of larger arrays, two layers at once, float32."""
 
 
 def write(out: Path, *rubrics: Rubric) -> None:
-    """Write the copy into the folder `out`.
+    """Write the handout into the folder `out`.
 
     Raises FileExistsError if something is there already: a student's work is never overwritten.
     """
@@ -113,7 +113,7 @@ def _tests(out: Path, rubrics: tuple[Rubric, ...]) -> None:
 
 
 def _is_shown(case: Case) -> bool:
-    """Ordinary cases and a few edges; not the largest."""
+    """Whether the handout shows a case: plain ones and a few edge cases, not the largest."""
     return case.size <= _LARGEST and case.aspect in ("", "repeated", "input_changed", "pool_ties")
 
 
@@ -140,7 +140,7 @@ def _plain(case: Case) -> dict[str, Any]:
 
 
 def _mistakes(expectation: Expectation) -> list[dict[str, Any]]:
-    """What known mistakes give, and their hints."""
+    """The results of known mistakes, with their hints."""
     found = []
     for key, guess in expectation.guesses.items():
         try:
@@ -164,7 +164,7 @@ def _home(name: str) -> str:
 
 
 def _readme(rubrics: tuple[Rubric, ...]) -> str:
-    """What to do, what it is worth, and what is forbidden."""
+    """The README: what to do, the points, and what is forbidden."""
     lines = [_INTRODUCTION]
     for rubric in rubrics:
         extra = sum(test.points for section, test in rubric.tests if section.extra)
@@ -176,5 +176,5 @@ def _readme(rubrics: tuple[Rubric, ...]) -> str:
             extra_mark = " (extra)" if section.extra else ""
             lines.append(f"| {test.name}{extra_mark} | `{test.check}` | `{file}` | {test.points:g} | {parts} |")
     forbidden = sorted({name for rubric in rubrics for name in rubric.forbidden})
-    lines += ["", "## Forbidden", "", f"Importing any of these earns nothing: {', '.join(forbidden)}."]
+    lines += ["", "## Forbidden", "", f"These cannot be imported: {', '.join(forbidden)}."]
     return "\n".join(lines) + "\n"

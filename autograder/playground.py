@@ -1,4 +1,4 @@
-"""A script a class for students to play with, written from the smallest check of it."""
+"""Writes a script for each class that students can experiment with, from the class's smallest check."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from autograder.contract import FILES
 
 
 def playground(name: str, module: str, case: Case) -> str:
-    """Python that constructs the class, uses it, and prints what comes out."""
+    """Python code that constructs the class, uses it and prints the results."""
     writer = _Writer(case)
     body = [line for step in case.script.steps for line in writer.lines(step)]
     others = sorted(writer.classes - {name})
@@ -39,7 +39,7 @@ def _home(name: str) -> str:
 
 
 class _Writer:
-    """Turns steps into Python."""
+    """Turns the steps of a script into Python code."""
 
     def __init__(self, case: Case) -> None:
         self.case = case

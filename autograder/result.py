@@ -1,4 +1,4 @@
-"""What grading finds out, as data that every format is written from."""
+"""The results of grading as data; every report format is written from them."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -24,13 +24,13 @@ class PartResult(_Data):
     name: str
     points: float
     earned: float
-    failure: Text = ""  # the smallest failing case, in words and numbers
+    failure: Text = ""  # the smallest failing case
     hint: Text = ""  # the sentence
     hint_key: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is missing."""
+        """Whether it earned all its points."""
         return self.earned == self.points
 
 
@@ -46,22 +46,22 @@ class TestResult(_Data):
     parts: list[PartResult]
     message: Text = ""  # what is shown above the parts
     remarks: list[Text] = []
-    output: Text = ""  # the end of what the submission printed
+    output: Text = ""  # the end of its printed output
     seconds: float = 0.0
 
     @property
     def points(self) -> float:
-        """What it is worth."""
+        """Its points."""
         return sum(part.points for part in self.parts)
 
     @property
     def earned(self) -> float:
-        """What it earned, to the cent."""
+        """The points that it earned, to two decimals."""
         return round(sum(part.earned for part in self.parts), 2)
 
     @property
     def hints(self) -> list[str]:
-        """The sentences of its parts, each once."""
+        """The hints of its parts, each once."""
         return list(dict.fromkeys(part.hint for part in self.parts if part.hint))
 
 
@@ -99,7 +99,7 @@ class Report(_Data):
 
     @property
     def extra_full(self) -> float:
-        """The extra credit that there is."""
+        """The extra credit that is possible."""
         return sum(test.points for test in self.tests if test.extra)
 
     @property

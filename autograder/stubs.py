@@ -7,7 +7,7 @@ PUBLIC = ("__init__", "forward", "backward", "init_weights", "zero_grads", "step
 
 
 def cut(text: str, names: tuple[str, ...], layer: str) -> str:
-    """A file with the classes `names` of the module `text`, every method of them raising NotImplementedError.
+    """A file with the classes `names` of the module `text`, with methods that raise NotImplementedError.
 
     Methods that a class inherits within the file are written into the class itself, as the way in which the reference
     shares code is part of its solution. Classes with a forward derive from Layer, imported from the module `layer`.

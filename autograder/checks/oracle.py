@@ -1,4 +1,4 @@
-"""Right answers from PyTorch in float64, by its own convolutions and its own differentiation."""
+"""Correct values from PyTorch in float64, by its own convolutions and its own differentiation."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -44,7 +44,7 @@ def convolve(
 
 
 def upsample(A: torch.Tensor, factor: int) -> torch.Tensor:
-    """factor - 1 zeros between neighbours along every axis after the second, none after the last."""
+    """factor - 1 zeros between neighbors along every axis after the second, none after the last."""
     Z = A.new_zeros((*A.shape[:2], *(factor * (size - 1) + 1 for size in A.shape[2:])))
     Z[every(factor, A.ndim)] = A
     return Z
@@ -56,7 +56,7 @@ def every(step: int, axes: int, start: int = 0) -> tuple[slice, ...]:
 
 
 def calculate(function: Callable[..., torch.Tensor], *arrays: Array) -> Array:
-    """function(*arrays) with tensors in the arrays' place."""
+    """function(*arrays), computed with tensors."""
     with torch.no_grad():
         return _array(function(*map(_tensor, arrays)))
 
@@ -67,7 +67,7 @@ def pad(A: Array, before: int, after: int) -> Array:
 
 
 def flip(W: Array) -> Array:
-    """Turned end to end along all axes after the second."""
+    """Flipped along all axes after the second."""
     return np.flip(W, tuple(range(2, W.ndim))).copy()
 
 
@@ -80,5 +80,5 @@ def _array(tensor: torch.Tensor) -> Array:
 
 
 def sizes(shape: Sequence[int]) -> str:
-    """A shape as reports write it."""
+    """A shape as reports show it."""
     return "×".join(map(str, shape)) if shape else "one number"

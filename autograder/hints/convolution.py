@@ -124,7 +124,7 @@ def _input_gradient(A: Array, W: Array, dLdZ: Array, right: Array, stride: int, 
         return gradient[inner]
 
     def used(gradient: Array) -> Array:
-        """Without the rows that no window reached."""
+        """The gradient without the rows that no window reached."""
         ends = (stride * (size - 1) + W.shape[-1] for size in dLdZ.shape[2:])
         return gradient[(slice(None), slice(None), *(slice(end) for end in ends))]
 
@@ -219,7 +219,7 @@ def _first(shape: tuple[int, ...]) -> tuple[slice, ...]:
 
 
 def _without_last(dLdZ: Array) -> Array:
-    """The gradient with its last windows silenced."""
+    """The gradient with zeros for its last windows."""
     kept = dLdZ.copy()
     for axis in range(2, dLdZ.ndim):
         kept[(slice(None),) * axis + (-1,)] = 0

@@ -1,4 +1,4 @@
-"""What usual mistakes in an optimiser give."""
+"""The results of common mistakes in an optimizer."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ Settings = Mapping[str, Any]
 
 
 def mistaken(name: str) -> dict[str, Callable[[Settings], Update]]:
-    """By the mistake's key, a function from the settings to an optimiser that makes it."""
+    """By the mistake's key, a function that makes an optimizer with it from the settings."""
     if name == "SGD":
         return {key: _sgd(key) for key in ("sign_wrong", "lr_forgotten", "momentum_missing", "momentum_averaged",
                                            "momentum_reset", "momentum_nesterov", "momentum_sign")}  # fmt: skip

@@ -1,4 +1,4 @@
-"""What usual mistakes in pooling give."""
+"""The results of common mistakes in pooling."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -76,7 +76,7 @@ def mean_guesses(A: Array, dLdZ: Array, kernel: int, stride: int) -> Mapping[str
 
 
 def _sizes(pool: Callable[[Array, int], Array], A: Array, stride: int) -> dict[str, Guess]:
-    """Forward mistakes in where windows lie."""
+    """Mistakes of forward in the positions of the windows."""
     if stride == 1:
         return {"last_window_dropped": lambda: pool(A, 1)[:, :, :-1, :-1]}
     return {
@@ -90,7 +90,7 @@ def _sizes(pool: Callable[[Array, int], Array], A: Array, stride: int) -> dict[s
 def _borders(
     A: Array, dLdZ: Array, kernel: int, stride: int, share: Callable[[Array, float], Array]
 ) -> dict[str, Guess]:
-    """Backward mistakes in where windows lie."""
+    """Mistakes of backward in the positions of the windows."""
     reach = [stride * (size - 1) + kernel for size in dLdZ.shape[2:]]
 
     def forgotten() -> Array:
@@ -112,7 +112,7 @@ def _spread(
 ) -> Array:
     """The input's gradient, where each window takes share(its values, its gradient).
 
-    wins: whether the first or the last window has its way where they overlap; "" adds them up, as is right.
+    wins: whether the first or the last window overwrites the others where they overlap; "" adds them, which is right.
     """
     dLdA = np.zeros_like(A)
     indices = list(_indices(dLdZ.shape))

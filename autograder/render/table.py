@@ -17,7 +17,7 @@ _MARKS = {
 
 
 def render(report: Report, verbose: bool = False) -> RenderableType:
-    """A line for each test, what failed under it, and the mark at the end."""
+    """A line for each test with its failures below, and the mark at the end."""
     lines: list[RenderableType] = [Text(f"{report.rubric}: {report.submission}", style="bold")]
     section = ""
     for test in report.tests:
@@ -41,7 +41,7 @@ def render(report: Report, verbose: bool = False) -> RenderableType:
 
 
 def text(report: Report, verbose: bool = False, width: int = 110) -> str:
-    """The same without colours."""
+    """The same without colors."""
     console = Console(width=width, color_system=None, force_terminal=False)
     with console.capture() as capture:
         console.print(render(report, verbose))
@@ -55,7 +55,7 @@ def summary(report: Report) -> str:
 
 
 def number(value: float) -> str:
-    """A mark without needless zeros."""
+    """A mark without trailing zeros."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
@@ -67,7 +67,7 @@ def weaknesses(report: Report) -> list[str]:
 
 
 def explanation(test: TestResult) -> str:
-    """What to say of a test that is not passed: message, failures with their hints, remarks."""
+    """The text about a test that did not pass: message, failures with their hints, remarks."""
     lines = [test.message] if test.message else []
     for failure, parts in _by_failure(test).items():
         marks = ", ".join(f"{part.name} {number(part.earned)} / {number(part.points)}" for part in parts)
@@ -77,7 +77,7 @@ def explanation(test: TestResult) -> str:
 
 
 def _by_failure(test: TestResult) -> dict[str, list[PartResult]]:
-    """The parts that lost points, by what failed: often the same case shows it for several."""
+    """The parts that lost points, by their failure: often several parts share one."""
     found: dict[str, list[PartResult]] = {}
     for part in test.parts:
         if not part.passed and part.failure:
@@ -86,7 +86,7 @@ def _by_failure(test: TestResult) -> dict[str, list[PartResult]]:
 
 
 def _body(test: TestResult, verbose: bool) -> list[RenderableType]:
-    """A test's own words, below its line."""
+    """The text below a test's line."""
     said = Text(explanation(test) if test.status != "passed" else "\n".join(test.remarks))
     said.highlight_regex(r"Hint: .*", "cyan")
     texts = [said] if said.plain else []

@@ -1,1 +1,1 @@
-"""Files that go into the students' copy as they are."""
+"""Files that are copied into the handout unchanged."""

@@ -1,7 +1,7 @@
 """The visible tests: python tests/run.py [Conv1d ...]
 
-Each test uses a class as the grader does, and compares what comes back with what PyTorch says. It needs NumPy only. The
-hidden tests are of the same kind, with other sizes and numbers.
+Each test uses a class as the grader does and compares the results with stored results of PyTorch. It needs NumPy only.
+The hidden tests are of the same kind, with other sizes and numbers.
 """
 
 import importlib
