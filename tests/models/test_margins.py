@@ -116,3 +116,14 @@ def test_arcface_is_the_angle_plus_the_margin_and_goes_on_falling(easy):
 def test_bad_setting_is_refused(kind, settings, message):
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         kind(4, 3, **settings)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", [CosFace, ArcFace, SubCenterArcFace])
+def test_gradients_are_finite_at_cosines_of_exactly_one(kind, dtype):
+    cosine = torch.tensor([1.0, -1.0, 0.0], dtype=dtype, requires_grad=True)
+    shifted = kind(4, 3).with_margin(cosine)
+    shifted.sum().backward()
+    assert shifted.isfinite().all()
+    assert cosine.grad is not None
+    assert cosine.grad.isfinite().all()

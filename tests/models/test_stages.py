@@ -156,3 +156,16 @@ def test_backbone_alone_can_be_frozen_too():
 def test_what_is_not_there_cannot_be_trained(names, last, message):
     with pytest.raises(ValueError, match=message):
         set_trainable(face_net("resnet18"), names, last)
+
+
+def test_a_block_that_is_trained_in_part_stays_in_training_mode():
+    """Its own behavior, such as stochastic depth, is that of training; its frozen layers are not."""
+    net = face_net("mobilenet_v2")
+    set_trainable(net, ["neck", "head"], last_layers=4)
+    net.train()
+    blocks = dict(net.backbone.named_modules())
+    assert blocks["features.17"].training
+    assert blocks["features.17.conv"].training
+    assert not blocks["features.17.conv.0"].training
+    assert blocks["features.17.conv.2"].training
+    assert not blocks["features.16"].training

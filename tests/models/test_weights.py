@@ -122,3 +122,29 @@ def test_old_file_without_batch_counts_is_taken():
     state = network().state_dict()
     del state["1.num_batches_tracked"]
     assert load_weights(network(), state) == []
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod."])
+def test_a_prefix_is_removed_only_if_all_names_have_it(tmp_path, prefix):
+    both = {f"{prefix}weight": torch.ones(2), f"{prefix}bias": torch.zeros(2)}
+    torch.save(both, tmp_path / "all.pt")
+    assert set(read_weights(tmp_path / "all.pt")) == {"weight", "bias"}
+    torch.save({**both, "scale": torch.ones(1)}, tmp_path / "some.pt")
+    assert set(read_weights(tmp_path / "some.pt")) == {*both, "scale"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda t: t * 0, "all weights are zero"),
+        (lambda t: t * float("nan"), "0.weight holds 12 values that are not finite"),
+        (lambda t: t.long(), "0.weight is int64, expected floating point"),
+    ],
+)
+def test_weights_that_no_training_leaves_are_refused_and_change_nothing(spoil, expected):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with pytest.raises(ValueError, match=rf"these weights of tiny are damaged: {expected}; fetch or train them again"):
+        load_weights(network, {name: spoil(value) for name, value in before.items()}, "tiny")
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())

@@ -86,3 +86,29 @@ def test_a_folder_of_other_people_is_refused(own_people):
         FacesError, match=r"--balance evne: no such folder.*; or give even, for people shown equally often"
     ):
         read_class_frequencies("evne", ["anna", "ben", "chloe"])
+
+
+def test_as_many_pictures_as_people_are_enough():
+    shares = np.full(4, 0.25)
+    balanced = balance_logits(np.random.default_rng(0).standard_normal((4, 4)), shares)
+    assert probabilities(balanced).sum(0) == pytest.approx(np.ones(4), rel=0.02)
+
+
+def test_every_person_is_balanced_and_not_only_most():
+    """Very uneven shares: the number of each person's images is right to a hundredth, also of the rarest."""
+    shares = np.geomspace(1, 1e-4, 30)
+    shares /= shares.sum()
+    logits = 3 * np.random.default_rng(1).standard_normal((400, 30)).astype(np.float64)
+    sums = probabilities(balance_logits(logits, shares)).sum(0)
+    assert np.abs(np.log(sums / (400 * shares))).max() < 0.02
+
+
+def test_large_logits_overflow_nothing():
+    logits, shares = np.random.default_rng(2).standard_normal((20, 5)), np.full(5, 0.2)
+    far = balance_logits(logits + 5000, shares) - 5000
+    assert np.allclose(far, balance_logits(logits, shares), atol=1e-6)
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    e = np.exp(logits - logits.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)

@@ -1,0 +1,153 @@
+"""Single steps of a transfer network's training, against the loss and the rates written out by hand."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from experiments.data.dataset import read_split
+from experiments.data.loader import BatchShard, EpochLoader, ShardedBatches
+from experiments.errors import DivergenceError, FacesError
+from experiments.training.build_model import build_face_net
+from experiments.training.recorder import refuse_divergence
+from experiments.training.torch_learner import TorchLearner, choose_device, make_accelerator
+from experiments.training.torch_trainer import TrainOptions, train_torch
+
+
+def make_learner(recipe, people) -> tuple[TorchLearner, list[BatchShard]]:
+    faces, _ = read_split(people, recipe)
+    torch.manual_seed(0)
+    network = build_face_net(recipe.torch_model, len(faces.names))
+    learner = TorchLearner(recipe, network, make_accelerator(recipe))
+    learner.begin_stage(0)
+    return learner, list(EpochLoader(ShardedBatches(faces, recipe, training=True), 0).epoch(0))
+
+
+def test_the_loss_of_a_mixed_batch_is_the_mixture_of_the_losses(people, small):
+    """The weight is taken from the pixels that the network sees, the loss from its logits."""
+    recipe = small("mixing={mixup: 0.4}", "augment={flip: 0}", "model.dropout=0", "batch_size=6")
+    learner, shards = make_learner(recipe, people)
+    seen: dict[str, torch.Tensor] = {}
+    learner.network.register_forward_hook(lambda _, inputs, logits: seen.update(x=inputs[0], logits=logits.detach()))
+    weights = []
+    for number, shard in enumerate(shards):
+        learner.reset_totals()
+        learner.step(shard, 0, number, 1.0)
+        images = shard.images.double()
+        mean, std = (torch.tensor(v).double().reshape(-1, 1, 1) * 255 for v in (recipe.data.mean, recipe.data.std))
+        own = (images - mean) / std
+        difference = own - own.flip(0)
+        kept = float((difference * (seen["x"].double() - own.flip(0))).sum() / (difference**2).sum())
+        log = seen["logits"].double().log_softmax(1)
+        rows = torch.arange(len(log))
+        expected = -(kept * log[rows, shard.labels] + (1 - kept) * log[rows, shard.labels.flip(0)]).sum()
+        assert float(learner.totals[0]) == pytest.approx(float(expected), rel=1e-4)
+        weights.append(kept)
+    assert max(abs(kept - 0.5) for kept in weights) > 0.1  # else an exchange of the two would not show
+
+
+def test_the_rate_of_a_step_does_not_depend_on_the_steps_before(people, small):
+    recipe = small("stages=[{epochs: 1, lr: {backbone: 0.001, head: 0.01}}]", "epochs=1")
+    learner, shards = make_learner(recipe, people)
+    for number, shard in enumerate(shards[:3]):
+        learner.step(shard, 0, number, 0.5)
+        assert {group["part"]: group["lr"] for group in learner.optimizer.param_groups}["head"] == 0.005
+        assert min(group["lr"] for group in learner.optimizer.param_groups) == 0.0005
+        assert learner.lr == 0.005
+
+
+@pytest.mark.parametrize(("right", "top1", "top5"), [(0.0, 0.0, 1.0), (1.0, 1.0, 1.0)])
+def test_a_tie_counts_against_the_network(people, small, right, top1, top5):
+    """Constant logits know nothing: with one person's raised, those images alone are right."""
+    recipe = small()
+    learner, shards = make_learner(recipe, people)
+
+    class Constant(nn.Module):
+        def forward(self, features, labels=None):
+            logits = torch.zeros(len(features), 4)
+            logits[:, 0] = right
+            return logits
+
+    learner.network.head = Constant()
+    found, _ = learner.validate(shards)
+    labels = np.concatenate([shard.labels.numpy() for shard in shards])
+    assert found["top1"] == pytest.approx((labels == 0).mean() * top1)
+    assert found["top5"] == top5
+
+
+@given(st.integers(2, 40), st.integers(1, 12))
+def test_no_part_of_a_batch_has_a_single_image(images, accumulate):
+    parts = split_sizes(images, accumulate)
+    assert sum(parts) == images
+    assert min(parts) >= 2
+    assert len(parts) <= accumulate
+    if images >= 2 * accumulate:
+        assert len(parts) == accumulate
+
+
+def split_sizes(images: int, accumulate: int) -> list[int]:
+    """Sizes of the parts that the network is called with."""
+    sizes: list[int] = []
+
+    class Recorder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Identity()
+            self.weight = nn.Parameter(torch.zeros(4))
+
+        def forward(self, pixels, labels):
+            sizes.append(len(pixels))
+            return self.weight + pixels.mean() * torch.zeros(len(pixels), 4)
+
+    from experiments.config.recipe import Recipe
+
+    model = {"backbone": "test_resnet", "weights": "none"}
+    training = {"accumulate": accumulate}
+    recipe = Recipe.model_validate({"model": model, "data": {"size": [8, 8]}, "training": training})
+    network = Recorder()
+    learner = TorchLearner(recipe, network, make_accelerator(recipe))  # type: ignore[arg-type]
+    optimizer = torch.optim.SGD([{"params": network.parameters(), "lr": 0.1, "base": 0.1}])
+    learner.model, learner.optimizer = learner.accelerator.prepare(network, optimizer)
+    labels = torch.zeros(images, dtype=torch.int64)
+    pixels = torch.zeros(images, 3, 8, 8, dtype=torch.uint8)
+    learner.step(BatchShard(pixels, labels, labels, torch.ones(images), images), 0, 0, 1.0)
+    return sizes
+
+
+def test_a_last_batch_of_two_trains_in_parts(people, small, tmp_path):
+    run = train_torch(
+        small("batch_size=9", "training.accumulate=2", "epochs=1"), people, tmp_path / "run",
+        options=TrainOptions(workers=0),
+    )  # fmt: skip
+    assert len(run.history()) == 1
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), float("-inf")])
+def test_a_loss_that_is_not_finite_is_refused(small, loss):
+    with pytest.raises(DivergenceError, match="Nothing was learned"):
+        refuse_divergence(loss, 0, small(), 0)
+    with pytest.raises(DivergenceError, match="saved as of epoch 3"):
+        refuse_divergence(loss, 3, small(), 3)
+    refuse_divergence(1e30, 0, small(), 0)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "cuda"])
+def test_a_device_that_is_missing_is_refused(people, small, tmp_path, device):
+    if device == "cuda" and torch.cuda.is_available():
+        assert choose_device("cuda").type == "cuda"
+        return
+    with pytest.raises(FacesError, match=f"--device {device}: .*expected cpu"):
+        train_torch(small(), people, tmp_path / "run", options=TrainOptions(workers=0, device=device))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_chosen_device_is_used(small):
+    assert make_accelerator(small(), "cpu").device == torch.device("cpu")
+
+
+def test_more_workers_than_the_machine_can_run_are_refused(people, small, tmp_path):
+    with pytest.raises(FacesError, match=r"--workers 100000: expected at most \d+, 8 for each of the \d+ processors"):
+        train_torch(small(), people, tmp_path / "run", options=TrainOptions(workers=100_000))
+    assert not (tmp_path / "run").exists()
