@@ -1,7 +1,11 @@
+import csv
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from experiments.data.pairs import read_pairs
@@ -64,6 +68,8 @@ def test_lfws_file_without_folds_and_with_images_of_another_suffix(listed, image
         ("dev.csv", f"a,b,match\n{SAME},1\n{OTHER},0\n", [True, False]),
         ("bare.csv", f"\ufeff{SAME},True\r\n{OTHER},False\r\n", [True, False]),
         ("test.csv", "path1,path2\nBo/Bo_0001.jpg,Bo/Bo_0002.jpg\nBo/Bo_0001.jpg,Ann_Lee/Ann_Lee_0001.jpg\n", None),
+        ("quoted.csv", 'a,b,label\n"Bo/Bo_0001.jpg", "Bo/Bo_0002.jpg",1\n' f"{OTHER},0\n", [True, False]),
+        ("lines.csv", f"{SAME},1\n\n{OTHER},0\n\n", [True, False]),
         ("tabs.txt", "Bo/Bo_0001.jpg\tBo/Bo_0002.jpg\t1\nBo/Bo_0001.jpg\tAnn_Lee/Ann_Lee_0001.jpg\t0\n", [True, False]),
     ],
 )  # fmt: skip
@@ -95,9 +101,13 @@ def test_a_image_in_many_pairs_is_read_once_and_a_pair_with_itself_is_counted(li
         ("Bo/../../secret.jpg Bo/Bo_0001.jpg\n", "leads out of"),
         ("/etc/passwd Bo/Bo_0001.jpg\n", "line 1: '/etc/passwd' leads out of"),
         ("C:\\secret.jpg Bo/Bo_0001.jpg\n", "leads out of"),
+        ("a\0b.jpg Bo/Bo_0001.jpg\n", "is no path"),
+        (300 * "a" + ".jpg Bo/Bo_0001.jpg\n", "is no path"),
         ("..\\secret.jpg Bo/Bo_0001.jpg\n", "leads out of"),
         ("2\t1\nBo\t1\t2\n", "1 pairs, though its first line promises 2 folds of 1 pairs of one person and 1 of two"),
         ("1\t1\nBo\t1\t2\nBo\tx\ty\n", "line 3: 'Bo x y'; expected `name n1 n2`"),
+        ("1\t1\nBo\t1\t2\nBo\t\u00b2\t1\n", "line 3: 'Bo \u00b2 1'; expected `name n1 n2`"),
+        ("\u00b2 1\nBo\t1\t2\n", "line 2: 3 values"),
         ("1\t1\nBo\t1\t2\n..\t1\t2\n", "line 3: '../.._0001.jpg' leads out of"),
     ],
 )
@@ -128,6 +138,42 @@ def test_files_that_are_not_there_or_no_text(listed, images, tmp_path):
     (tmp_path / "pairs.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(FacesError, match="not a text in UTF-8"):
         read_pairs(tmp_path / "pairs.txt", images)
+
+
+def test_four_words_of_one_person_are_a_pair_of_that_person(listed, images):
+    pairs = read_pairs(listed("1\t1\nBo\t1\tBo\t2\nAnn_Lee\t1\tBo\t2\n"), images)
+    assert pairs.matches.tolist() == [True, False]
+    assert set(pairs.names) == {"Bo", "Ann_Lee"}
+
+
+@given(
+    st.lists(st.tuples(*[st.sampled_from(["Bo/1.jpg", 'B,o/"2".jpg', "\u00c9v a/3.jpg", "-1/=4.jpg"])] * 2), min_size=1)
+)
+def test_a_table_of_any_paths_is_read_as_it_was_written(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("pairs")
+    for name in {name for row in rows for name in row}:
+        path = folder / unicodedata.normalize("NFD", name)
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    with (folder / "p.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("a", "b"), *rows])
+    pairs = read_pairs(folder / "p.csv", folder)
+    names = [unicodedata.normalize("NFC", path.relative_to(folder).as_posix()) for path in pairs.paths]
+    assert [(names[a], names[b]) for a, b in zip(pairs.first, pairs.second, strict=True)] == rows
+
+
+@given(text=st.text(st.characters(codec="utf-8"), max_size=60), suffix=st.sampled_from([".csv", ".txt"]))
+def test_any_other_text_is_refused_by_name(tmp_path_factory, text, suffix):
+    file = tmp_path_factory.mktemp("pairs") / f"p{suffix}"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(FacesError, match=rf"p\{suffix}"):
+        read_pairs(file, file.parent)
+
+
+@pytest.mark.parametrize(("text", "named"), [("a.jpg,b.jpg\nc.jpg,d.jpg,1,2\n", "line 2"), ('a.jpg,"b.jpg\n', "p.csv")])
+def test_a_table_with_a_wrong_line_is_refused(listed, images, text, named):
+    with pytest.raises(FacesError, match=named):
+        read_pairs(listed(text, "p.csv"), images)
 
 
 @pytest.mark.real

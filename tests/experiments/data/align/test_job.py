@@ -108,7 +108,7 @@ def test_killed_and_run_again_it_ends_as_if_never_stopped(photographs, tmp_path,
 
 def test_a_corrupt_image_is_listed_and_the_command_says_so(tmp_path, command):
     source = blank(tmp_path / "in", "a/1.jpg")
-    (source / "a" / "2.jpg").write_bytes(b"\xff\xd8 not a image")
+    (source / "a" / "2.jpg").write_bytes(b"\xff\xd8 not an image")
     result = command("align", source, tmp_path / "out", "--workers", 1)
     assert result.status == 1
     assert "1 cannot be read" in result.out

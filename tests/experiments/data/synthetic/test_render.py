@@ -31,7 +31,7 @@ def test_any_size_gives_color_pixels(size: int) -> None:
     pixels = draw_image(draw_identity(2, 1), seed=2, image=0, size=size)
     assert pixels.shape == (size, size, 3)
     assert pixels.dtype == np.uint8
-    assert pixels.std() > 10, "a image, not a blank"
+    assert pixels.std() > 10, "an image, not a blank"
 
 
 def test_an_image_does_not_depend_on_what_was_drawn_before() -> None:
