@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -120,9 +121,11 @@ def add_recipe(copy: Copy, text: str) -> None:
 def add_check(copy: Copy, text: str) -> None:
     guess, hint, mistake, _ = blocks(text)
     copy.replace(
-        "autograder/checks/activation.py", '        case "Tanh":\n', f'        case "Tanh":\n            {guess}\n'
+        "autograder/checks/activation.py",
+        '        case "Tanh":\n',
+        f'        case "Tanh":\n{textwrap.indent(guess, " " * 12)}\n',
     )
-    copy.put("autograder/hints/catalogue.py", hint, '        "relu_absolute": ', 8)
+    copy.put("autograder/hints/catalogue.py", hint, '    "relu_absolute": ', 4)
     copy.put("tests/autograder/corpus/wrong/earlier.py", mistake, '    M("tanh: without the square"')
 
 
