@@ -16,7 +16,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("mytorch", "models", "experiments", "autograder", "tests", "results/gradcheck")
+ROOMS = ("mytorch", "models", "experiments", "autograder", "docs", "notebooks", "tests", "results/gradcheck")
 LOOSE = ("setup.py", "pyproject.toml", "README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md")
 
 LAYER = "A layer: Softsign"
