@@ -259,14 +259,18 @@ def export(
     run: RunFolder,
     out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("model.onnx"),
     what: Annotated[ExportTarget, typer.Option("--what", help="What the file computes.")] = ExportTarget.CLASSIFIER,
+    people: Annotated[
+        bool | None,
+        typer.Option("--people/--no-people", help="Name all training people in the file. Default: in classifiers."),
+    ] = None,
 ) -> None:
-    """Write a run's network as an ONNX file.
+    """Write the network of a run, or a frozen one, as an ONNX file.
 
-    The file is compared with the run, and timed on one image. Its input is images as they are, uint8 RGB (N, H, W, 3);
-    the normalization is inside.
+    The file is compared with the network, and timed on one image. Its input is images as they are, uint8 RGB
+    (N, H, W, 3); the normalization is inside.
 
     Example: `faces export runs/first --out model.onnx`
     """
     from experiments.tools.export import export as write_model
 
-    write_model(run, out, what.value)
+    write_model(run, out, what.value, people)

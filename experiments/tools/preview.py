@@ -1,4 +1,4 @@
-"""A sheet of what a network will see: the first batch of a training, augmented, mixed and at its size."""
+"""A sheet of the first training batch as the network sees it: augmented, mixed, and at its size."""
 
 import os
 from math import ceil
@@ -17,39 +17,39 @@ from experiments.errors import FacesError
 from experiments.plots.style import write_plot
 from experiments.progress import say
 
-COLUMNS, MOST = 8, 64
+COLUMNS, MAX_IMAGES = 8, 64
 
 
 def first_batch(recipe: Recipe, data: str | os.PathLike[str]) -> tuple[np.ndarray, list[str]]:
-    """Pictures (n, H, W, 3) uint8 of the first batch, brought back from the numbers that the network gets, and who
-    they show.
-    """
+    """Return the images (n, H, W, 3) uint8 of the first batch, recovered from the network's input, and their people."""
     faces, _ = read_split(data, recipe)
-    share = next(EpochLoader(ShardedBatches(faces, recipe, training=True), 0).epoch(0))
-    pixels = normalize_tensor(share.images, recipe.data, torch.device("cpu"))
+    batch = next(EpochLoader(ShardedBatches(faces, recipe, training=True), 0).epoch(0))
+    pixels = normalize_tensor(batch.images, recipe.data, torch.device("cpu"))
     pixels, kept = mix_batch(pixels, recipe.mixing, recipe.seed, 0, 0)
     mean, std = (torch.as_tensor(value).expand(3).reshape(3, 1, 1) for value in (recipe.data.mean, recipe.data.std))
     images = ((pixels * std + mean) * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
-    names = [faces.names[label] for label in share.labels.tolist()]
+    names = [faces.names[label] for label in batch.labels.tolist()]
     if kept < 1:
         names = [f"{a} {kept:.0%}\n{b} {1 - kept:.0%}" for a, b in zip(names, names[::-1], strict=True)]
     return images, names
 
 
 def show_batch(recipe: Recipe, data: str | os.PathLike[str], path: Path) -> None:
-    """Save the first batch as a PNG, of a large one the first pictures. Raises FacesError for another kind of file."""
+    """Save the first images of the first batch as PNG. Raises FacesError for another type of file."""
     if path.suffix.lower() != ".png":
         raise FacesError(f"--show-batch {path}: expected the name of a file that ends in .png")
     images, names = first_batch(recipe, data)
-    images, names, size = images[:MOST], names[:MOST], recipe.data.size
+    images, names, size = images[:MAX_IMAGES], names[:MAX_IMAGES], recipe.data.size
     rows = ceil(len(images) / COLUMNS)
     drawing = Figure(figsize=(1.5 * COLUMNS, 1.8 * rows + 0.5), layout="constrained")
     FigureCanvasAgg(drawing)
-    drawing.suptitle(f"{recipe.model.name} sees {size[0]} x {size[1]}: the first of epoch 1, seed {recipe.seed}")
+    drawing.suptitle(
+        f"{recipe.model.name} sees {size[0]} x {size[1]} pixels: the first batch of epoch 1, seed {recipe.seed}"
+    )
     for place, (image, name) in enumerate(zip(images, names, strict=True), 1):
         axis = drawing.add_subplot(rows, COLUMNS, place)
         axis.set_axis_off()
         axis.imshow(image, interpolation="nearest")
-        axis.set_title(name, fontsize=7)
+        axis.set_title(name, fontsize=7, parse_math=False)
     write_plot(drawing, path)
-    say(f"{path}: {len(images)} pictures of {size[0]} x {size[1]}, as the network will see them")
+    say(f"{path}: {len(images)} images of {size[0]} x {size[1]} pixels, as the network will see them")

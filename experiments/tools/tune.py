@@ -1,6 +1,6 @@
-"""A search for a recipe's settings: trials proposed by Optuna, cut short where others did better, resumable.
+"""A search for a recipe's settings: which settings, from which range or list, and trials that Optuna proposes.
 
-What a search may choose: settings of a recipe, each from a range or a list.
+Unpromising trials are pruned, and a search can be resumed.
 """
 
 import os
@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+import pandas as pd
 import yaml
 
 from experiments.config.load import load_recipe
@@ -20,26 +21,27 @@ from experiments.config.recipe import Recipe
 from experiments.data.dataset import CachedSplitReader, SplitReader
 from experiments.data.folders import identity_root
 from experiments.errors import DivergenceError, FacesError
-from experiments.files import refuse_inside, write_csv, write_text
+from experiments.files import locked, refuse_inside, remove_temporary_files, write_text
 from experiments.plots.training import plot_importances, plot_search_history
 from experiments.progress import say
 from experiments.requirements import install_command
 from experiments.run import Run
+from mytorch.files import atomic_write
 
 EXAMPLE = "such as optimizer.lr=1e-4..1e-2:log, batch_size=16..64 or schedule.name=cosine,step"
 
 
-class Suggest(Protocol):
-    """What suggests values: an Optuna trial."""
+class Suggester(Protocol):
+    """What suggests values, such as an Optuna trial."""
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
-        """A whole number from low to high."""
+        """Return a whole number from low to high."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        """A number from low to high."""
+        """Return a number from low to high."""
 
     def suggest_categorical(self, name: str, choices: list[Any]) -> Any:
-        """One of the choices."""
+        """Return one of the choices."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,11 @@ class Dimension:
 
     @property
     def ends(self) -> tuple[str, ...]:
-        """Settings at which every value's being allowed can be tried."""
+        """The settings to try, to know that the recipe takes all values between them."""
         return tuple(f"{self.key}={value}" for value in self.choices or (self.low, self.high))
 
-    def setting(self, trial: Suggest) -> str:
-        """The setting that a trial suggests, as `--set` has it."""
+    def setting(self, trial: Suggester) -> str:
+        """Return the setting that a trial suggests, as for `--set`."""
         if self.choices:
             return f"{self.key}={trial.suggest_categorical(self.key, list(self.choices))}"
         if isinstance(self.low, int) and isinstance(self.high, int):
@@ -71,16 +73,16 @@ def read_space(texts: Iterable[str]) -> list[Dimension]:
     space = [_dimension(text) for text in texts]
     keys = [dimension.key for dimension in space]
     if twice := [key for key in keys if keys.count(key) > 1]:
-        raise FacesError(f"--space {twice[0]}: stands there more than once")
+        raise FacesError(f"--space {twice[0]}: given more than once")
     if not space:
         raise FacesError(f"nothing to search: give --space KEY=low..high, {EXAMPLE}")
     return space
 
 
-def fitted(space: Iterable[Dimension], recipe: str, settings: Iterable[str]) -> list[Dimension]:
-    """The space as a recipe takes it: 0..1 is a range of whole numbers only where the recipe takes no others.
+def fit_space(space: Iterable[Dimension], recipe: str, settings: Iterable[str]) -> list[Dimension]:
+    """Return the space as a recipe takes it: 0..1 is a range of whole numbers only where the recipe takes no others.
 
-    Raises FacesError where the ends of a range, or a choice, are none that the recipe takes.
+    Raises FacesError where the recipe does not take the ends of a range, or a choice.
     """
     given, found = list(settings), []
     for dimension in space:
@@ -103,8 +105,8 @@ def _takes(recipe: str, settings: Iterable[str]) -> bool:
     return True
 
 
-def chosen(recipe: str, settings: Iterable[str], space: Iterable[Dimension], trial: Suggest) -> Recipe:
-    """The recipe of a trial."""
+def trial_recipe(recipe: str, settings: Iterable[str], space: Iterable[Dimension], trial: Suggester) -> Recipe:
+    """Return the recipe of a trial."""
     return load_recipe(recipe, [*settings, *(dimension.setting(trial) for dimension in space)])
 
 
@@ -154,17 +156,19 @@ def _number(text: str) -> float | int:
 
 
 TRIALS_TO_COMPARE = 4
-"""Trials that run to their end before any is cut short, and that importances need."""
+"""Complete trials that are needed before any is pruned, and for importances."""
 
-FORGIVEN = 2
-"""The epoch from which on a trial may be cut short."""
+FIRST_PRUNED_EPOCH = 2
+"""A trial may be pruned from this epoch on."""
+
+STUDY_FILE, STUDY_NAME = "study.db", "search"
 
 
 class Search:
     """A study's folder, and what its trials have in common.
 
     study.db: every trial, by Optuna. trials.csv, history.png, importances.png: the same to look at. best.yaml: the best
-    trial's recipe; best/: its run. The other trials' runs are removed.
+    trial's recipe; best/: its run. The runs of the other trials are removed.
     """
 
     def __init__(
@@ -173,66 +177,73 @@ class Search:
         self.source, self.settings, self.space = source, list(settings), list(space)
         self.data, self.out, self.seed = data, out, seed
         self.recipe, self.read = load_recipe(source, settings), CachedSplitReader()
-        self.study = self._opened()
+        self.study = self._open_study()
 
-    def _opened(self) -> Any:
-        """The study in the folder, new or as it was left. Raises FacesError where it is a search for something else."""
+    def _open_study(self) -> Any:
+        """The study in the folder, new or as it was left. Raises FacesError where it is a search for something else.
+
+        A study without a finished trial commits to nothing: with other settings it begins again.
+        """
         import optuna
         import sqlalchemy
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        began = (self.out / "study.db").exists()
-        self.out.mkdir(parents=True, exist_ok=True)
-        study = optuna.create_study(
-            storage=str(sqlalchemy.URL.create("sqlite", database=str(self.out.absolute() / "study.db"))),
-            study_name="search",
-            direction="maximize",
-            pruner=optuna.pruners.MedianPruner(TRIALS_TO_COMPARE, n_warmup_steps=FORGIVEN),
-            load_if_exists=True,
-        )
+        storage = str(sqlalchemy.URL.create("sqlite", database=str(self.out.absolute() / STUDY_FILE)))
         about = {
             "recipe": self.recipe.dump(),
             "space": [repr(one) for one in self.space],
             "data": str(self.data.absolute()),
         }
+
+        def create() -> Any:
+            pruner = optuna.pruners.MedianPruner(TRIALS_TO_COMPARE, n_warmup_steps=FIRST_PRUNED_EPOCH)
+            return optuna.create_study(
+                storage=storage, study_name=STUDY_NAME, direction="maximize", pruner=pruner, load_if_exists=True
+            )
+
+        study = create()
+        changed = [name for name, value in about.items() if study.user_attrs.get(name, value) != value]
+        if changed and finished_trials(study):
+            raise FacesError(f"{self.out} is a search with another {changed[0]}: give the same, or another --out")
+        if changed:
+            optuna.delete_study(study_name=STUDY_NAME, storage=storage)
+            study = create()
         for name, value in about.items():
-            if began and study.user_attrs.get(name, value) != value:
-                raise FacesError(f"{self.out} is a search with another {name}: give the same, or another --out")
             study.set_user_attr(name, value)
         return study
 
-    def go_on(self) -> None:
-        """Put trials that a killed process left in the middle back in the queue, with the same settings."""
+    def resume(self) -> None:
+        """Clean up after a process that was killed, and queue the trial it was at, with the same settings."""
         import optuna
 
         for trial in self.study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
             self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
             if len(trial.params) == len(self.space):
                 self.study.enqueue_trial(trial.params)
-            shutil.rmtree(self._folder(trial.number), ignore_errors=True)
+        self._keep_best()
+        for name in ("trials.csv", "history.png", "importances.png", "best.yaml"):
+            remove_temporary_files(self.out / name)
 
     @property
-    def done(self) -> list[Any]:
-        """Trials that came to an end, or were cut short."""
-        import optuna
-
-        return self.study.get_trials(states=[optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED])
+    def finished(self) -> list[Any]:
+        """Trials that are complete, or were pruned."""
+        return finished_trials(self.study)
 
     @property
     def best(self) -> Any | None:
-        """The trial with the highest top-1 of those that came to their end, the first of several."""
-        complete = [trial for trial in self.done if trial.state.name == "COMPLETE"]
+        """The complete trial with the highest top-1, the first of several."""
+        complete = [trial for trial in self.finished if trial.state.name == "COMPLETE"]
         return max(complete, key=lambda trial: trial.value, default=None)
 
-    def trial(self, trials: int) -> None:
-        """Propose settings, train with them, and keep what came of it."""
+    def run_trial(self, trials: int) -> None:
+        """Propose settings, train with them, and keep the result. A trial's value is its last epoch's top-1."""
         import optuna
 
-        done = self.done
-        self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + len(done))  # the same whenever it is resumed
+        done = len(self.finished)
+        self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + done)  # the same whenever it is resumed
         trial = self.study.ask()
-        recipe = chosen(self.source, self.settings, self.space, trial)
-        say(f"trial {len(done) + 1} of {trials}: " + "  ".join(f"{key}={value}" for key, value in trial.params.items()))
+        recipe = trial_recipe(self.source, self.settings, self.space, trial)
+        say(f"trial {done + 1} of {trials}: " + "  ".join(f"{key}={value}" for key, value in trial.params.items()))
 
         def report(row: dict[str, Any]) -> None:
             trial.report(row["top1"], row["epoch"])
@@ -241,34 +252,52 @@ class Search:
 
         try:
             run = _train(recipe, self.data, self._folder(trial.number), report, self.read)
-            self.study.tell(trial, run.metrics().top1)
+            value = run.metrics().top1
+            self.study.tell(trial, value)
+            say(f"  counts with its last epoch's top-1, {value:.1%}; {self._describe_best()}")
         except optuna.TrialPruned:
-            say("  cut short: earlier trials were better after as many epochs")
+            say("  pruned: earlier trials were better after as many epochs")
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         except DivergenceError as error:
-            say(f"  cut short: {error}")
+            say(f"  pruned: {error}")
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-        self._keep(trial.number, recipe)
+        except FacesError:
+            self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            shutil.rmtree(self._folder(trial.number), ignore_errors=True)
+            raise
+        self._keep_best()
+        self._write_results()
 
-    def _keep(self, number: int, recipe: Recipe) -> None:
-        """Keep the run where it is the best, and bring the tables and plots up to date."""
-        if self.best is not None and self.best.number == number:
+    def _describe_best(self) -> str:
+        best = self.best
+        place = [trial.number for trial in self.finished].index(best.number) + 1 if best else 0
+        return f"best so far: trial {place} with {best.value:.1%}" if best else "none is complete"
+
+    def _keep_best(self) -> None:
+        """Make the best trial's run best/, if it is not yet, and remove the runs of all other trials."""
+        best = self.best
+        if best is not None and (folder := self._folder(best.number)).is_dir():
             shutil.rmtree(self.out / "best", ignore_errors=True)
-            self._folder(number).rename(self.out / "best")
-            write_text(self.out / "best.yaml", recipe.dump())
-        shutil.rmtree(self._folder(number), ignore_errors=True)
-        done = self.done
-        write_csv(self.out / "trials.csv", [_row(trial) for trial in done])
-        values = [trial.value if trial.state.name == "COMPLETE" else None for trial in done]
-        plot_search_history(values, self.out / "history.png", f"{self.recipe.model.name}, {len(done)} trials")
-        if shares := self._importances():
-            plot_importances(shares, self.out / "importances.png")
+            write_text(self.out / "best.yaml", Run.open(folder).recipe().dump())
+            folder.rename(self.out / "best")
+        for folder in self.out.glob("trial-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _write_results(self) -> None:
+        """Bring the tables and plots up to date."""
+        finished = self.finished
+        with atomic_write(self.out / "trials.csv") as temporary:
+            pd.DataFrame([_row(trial) for trial in finished]).to_csv(temporary, index=False, lineterminator="\n")
+        values = [trial.value if trial.state.name == "COMPLETE" else None for trial in finished]
+        plot_search_history(values, self.out / "history.png", f"{self.recipe.model.name}, {len(finished)} trials")
+        if importances := self._importances():
+            plot_importances(importances, self.out / "importances.png")
 
     def _importances(self) -> dict[str, float]:
-        """How much of top-1's variance each setting explains; nothing while too few trials tell."""
+        """The fraction of top-1's variance that each setting explains; empty with too few trials."""
         import optuna
 
-        values = [trial.value for trial in self.done if trial.state.name == "COMPLETE"]
+        values = [trial.value for trial in self.finished if trial.state.name == "COMPLETE"]
         if len(self.space) < 2 or len(values) < TRIALS_TO_COMPARE or len(set(values)) < 2:
             return {}
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self.seed)
@@ -276,6 +305,13 @@ class Search:
 
     def _folder(self, number: int) -> Path:
         return self.out / f"trial-{number}"
+
+
+def finished_trials(study: Any) -> list[Any]:
+    """Return the trials of an Optuna study that are complete, or were pruned."""
+    import optuna
+
+    return study.get_trials(states=[optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED])
 
 
 def tune(
@@ -287,36 +323,37 @@ def tune(
     settings: Sequence[str] = (),
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Search until a study has `trials` trials, and give the best one's settings. The same call goes on after a stop.
+    """Search until a study has `trials` trials, and return the best one's settings. Call it again to resume.
 
-    A trial's worth is its last epoch's validation top-1; it is cut short where that lies below the median of earlier
-    trials after as many epochs. Raises FacesError for a space that the recipe does not take, for a folder with
-    another search, and for whatever stops a training but divergence, which only cuts its trial short.
+    A trial's value is its last epoch's validation top-1; it is pruned where that is below the median of earlier trials
+    after as many epochs. Raises FacesError for a space that the recipe does not take, for a folder with another search,
+    and for what stops a training, except divergence, which only prunes its trial.
     """
     if find_spec("optuna") is None:
         raise FacesError(f"faces tune needs optuna: in the project's folder, {install_command('tune')}")
-    folder, pictures = Path(out), Path(data)
-    dimensions = fitted(read_space(space), recipe, settings)
-    loaded = load_recipe(recipe, settings)
-    if loaded.split.train == "all":
-        raise FacesError("split.train=all leaves no pictures to judge a trial by: give --set split.train=0.8")
-    refuse_inside(folder, identity_root(pictures))
-    if folder.exists() and not (folder / "study.db").is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FacesError(f"{folder} exists already and is no search: choose another --out")
-    search = Search(recipe, settings, dimensions, pictures, folder, seed)
-    search.go_on()
-    while len(search.done) < trials:
-        search.trial(trials)
+    folder, images = Path(out), Path(data)
+    dimensions = fit_space(read_space(space), recipe, settings)
+    if load_recipe(recipe, settings).split.train == "all":
+        raise FacesError("split.train=all leaves no images to validate a trial: give --set split.train=0.8")
+    refuse_inside(folder, identity_root(images))
+    if folder.exists() and not (folder / STUDY_FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FacesError(f"{folder} exists already and is not a search: choose another --out")
+    with locked(folder / STUDY_FILE):
+        search = Search(recipe, settings, dimensions, images, folder, seed)
+        search.resume()
+        while len(search.finished) < trials:
+            search.run_trial(trials)
     best = search.best
     if best is None:
-        raise FacesError(f"{folder}: none of {trials} trials came to its end: search lower learning rates")
-    say(f"best of {len(search.done)} trials: top-1 {best.value:.1%} by {_settings(best.params)}")
+        raise FacesError(f"{folder}: none of {trials} trials is complete: search lower learning rates")
+    found = len(search.finished)
+    say(f"best of {found} trials, by the last epoch: top-1 {best.value:.1%} with {_settings(best.params)}")
     say(f"next: faces train {shlex.quote(str(folder / 'best.yaml'))} --data {shlex.quote(str(data))} --out RUN")
     return dict(best.params)
 
 
 def _train(recipe: Recipe, data: Path, out: Path, report: Any, read: SplitReader) -> Run:
-    """Train by the library that a recipe is for."""
+    """Train with the library that a recipe is for."""
     if isinstance(recipe.model, TransferModel):
         from experiments.training.torch_trainer import TrainOptions, train_torch
 
@@ -328,7 +365,7 @@ def _train(recipe: Recipe, data: Path, out: Path, report: Any, read: SplitReader
 
 def _row(trial: Any) -> dict[str, Any]:
     seconds = (trial.datetime_complete - trial.datetime_start).total_seconds()
-    ended = "complete" if trial.state.name == "COMPLETE" else "cut short"
+    ended = "complete" if trial.state.name == "COMPLETE" else "pruned"
     reached = {
         "trial": trial.number,
         "ended": ended,

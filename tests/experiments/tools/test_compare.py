@@ -1,15 +1,18 @@
 import csv
+import json
 import shutil
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from experiments.errors import FacesError
 from experiments.files import read_json
 from experiments.inference.model import TrainedModel
-from experiments.tools.compare import compare, cost, count_torch_flops
+from experiments.tools.compare import compare, cost, count_torch_flops, name_runs
 from models.twin import twin
 
 
@@ -86,3 +89,43 @@ def test_runs_of_both_libraries_stand_in_one_table(trained_once, transfer_once):
     assert rows["transfer"]["model"] == TrainedModel.open(transfer_once.folder).recipe.model.name
     assert rows["transfer"]["parameters"] == read_json(transfer_once.metrics_file)["parameters"]
     assert rows["transfer"]["flops"] > rows["run"]["flops"] > 0
+
+
+def test_names_are_text_and_equal_names_are_told_apart(trained_once, tmp_path, capsys):
+    places = ["cnn[arcface]", "[bold]", "A/run", "B/run", "x/A/run"]
+    runs = [shutil.copytree(trained_once.folder, tmp_path / place) for place in places]
+    rows = compare(runs, [tmp_path / "table.md"])
+    names = ["cnn[arcface]", "[bold]", f"{tmp_path.name}/A/run", "B/run", "x/A/run"]
+    assert [row["run"] for row in rows] == names
+    out = capsys.readouterr().out
+    assert all(name in out for name in names)
+    assert all(f"| {name} |" in (tmp_path / "table.md").read_text() for name in names)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(st.sampled_from("ab"), min_size=1, max_size=4).map("/".join), min_size=1, unique=True))
+def test_names_are_different_and_as_short_as_can_be(places):
+    names = name_runs([f"/top/{place}" for place in places])
+    assert len(set(names)) == len(names)
+    for place, name in zip(places, names, strict=True):
+        assert f"/top/{place}".endswith(f"/{name}")
+        shorter = name.partition("/")[2]
+        assert not shorter or sum(f"/{other}".endswith(f"/{shorter}") for other in places) > 1
+
+
+def test_one_run_given_twice_is_refused(trained_once, tmp_path):
+    (tmp_path / "link").symlink_to(trained_once.folder)
+    with pytest.raises(FacesError, match="link: given twice; give each run once"):
+        compare([trained_once.folder, tmp_path / "link"])
+
+
+@pytest.mark.parametrize(
+    "change", [{"top1": 2.0}, {"best_top1": -0.1}, {"top5": "high"}, {"loss": -1}, {"seconds": None}]
+)
+def test_metrics_that_were_edited_are_refused(worse, change):
+    metrics = read_json(worse / "metrics.json")
+    (worse / "metrics.json").write_text(json.dumps(metrics | change))
+    with pytest.raises(
+        FacesError, match=rf"metrics\.json: {next(iter(change))} is .*; was the file cut off, or edited"
+    ):
+        compare([worse])

@@ -1,7 +1,7 @@
 import pytest
 
 from experiments.errors import FacesError
-from experiments.tools.tune import Dimension, chosen, fitted, read_space
+from experiments.tools.tune import Dimension, fit_space, read_space, trial_recipe
 
 
 class Highest:
@@ -39,7 +39,7 @@ def test_what_a_trial_suggests_reaches_the_recipe(recipe_file):
         "model.widths=[4],[4, 8, 8]",
         "schedule.name=cosine,step",
     ]
-    recipe = chosen(recipe_file, ["seed=3"], read_space(texts), Highest())
+    recipe = trial_recipe(recipe_file, ["seed=3"], read_space(texts), Highest())
     assert (recipe.optimizer.lr, recipe.batch_size, recipe.schedule.name, recipe.seed) == (2e-5, 8, "step", 3)
     assert recipe.mytorch_model.widths == [4, 8, 8]
 
@@ -62,7 +62,9 @@ def test_another_form_is_refused(text, expected):
         read_space([text])
 
 
-@pytest.mark.parametrize(("texts", "expected"), [([], "nothing to search"), (["a=1..2", "a=3..4"], "more than once")])
+@pytest.mark.parametrize(
+    ("texts", "expected"), [([], "nothing to search"), (["a=1..2", "a=3..4"], "given more than once")]
+)
 def test_nothing_and_twice_are_refused(texts, expected):
     with pytest.raises(FacesError, match=expected):
         read_space(texts)
@@ -78,9 +80,9 @@ def test_nothing_and_twice_are_refused(texts, expected):
 )
 def test_values_that_the_recipe_does_not_take_are_refused_before_any_trial(recipe_file, text, expected):
     with pytest.raises(FacesError, match=f"(?s){expected}"):
-        fitted(read_space([text]), recipe_file, [])
+        fit_space(read_space([text]), recipe_file, [])
 
 
 def test_a_range_is_of_whole_numbers_only_where_the_recipe_takes_no_others(recipe_file):
-    space = fitted(read_space(["augment.flip=0..1", "batch_size=4..16", "augment.rotate=0..20"]), recipe_file, [])
+    space = fit_space(read_space(["augment.flip=0..1", "batch_size=4..16", "augment.rotate=0..20"]), recipe_file, [])
     assert [type(dimension.high) for dimension in space] == [float, int, float]

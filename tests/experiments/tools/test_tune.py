@@ -1,4 +1,5 @@
 import csv
+import re
 
 import optuna
 import pytest
@@ -25,7 +26,7 @@ def searched(people, recipe_file, tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch):
     """Pictures that take no time to draw."""
-    monkeypatch.setattr(module, "search_history", lambda *arguments: None)
+    monkeypatch.setattr(module, "plot_search_history", lambda *arguments: None)
     monkeypatch.setattr(module, "plot_importances", lambda *arguments: None)
 
 
@@ -108,14 +109,14 @@ def test_a_hopeless_trial_is_cut_short_and_is_never_the_best(people, recipe_file
     monkeypatch.setattr(module, "_train", report_only)
     tune(recipe_file, people, tmp_path / "search", TRIALS_TO_COMPARE + 1, SPACE, ["epochs=3"])
     assert seen == [3] * TRIALS_TO_COMPARE + [2]  # a first bad epoch is forgiven
-    assert [row["ended"] for row in rows(tmp_path / "search")] == ["complete"] * TRIALS_TO_COMPARE + ["cut short"]
+    assert [row["ended"] for row in rows(tmp_path / "search")] == ["complete"] * TRIALS_TO_COMPARE + ["pruned"]
 
 
 def test_a_trial_that_diverges_ends_itself_and_not_the_search(people, recipe_file, tmp_path, capsys, quick):
     arguments = (recipe_file, people, tmp_path / "search", 1, ["optimizer.lr=1e25..1e30:log"])
-    with pytest.raises(FacesError, match="none of 1 trials came to its end: search lower learning rates"):
+    with pytest.raises(FacesError, match="none of 1 trials is complete: search lower learning rates"):
         tune(*arguments, ["optimizer.name=sgd", "optimizer.weight_decay=0"])
-    assert "cut short: the loss became" in capsys.readouterr().out
+    assert "pruned: the loss" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -149,3 +150,68 @@ def test_a_missing_package_says_what_to_install(people, recipe_file, tmp_path, m
 def test_the_study_is_one_that_optuna_opens(searched):
     study = optuna.load_study(study_name="search", storage=f"sqlite:///{searched[0] / 'study.db'}")
     assert len(study.trials) == TRIALS
+
+
+def reports(monkeypatch, top1s):
+    """Leave the trainer out: each trial ends with the next of these top-1s, its best epoch being better by 0.3."""
+    left = list(top1s)
+
+    def report_only(recipe, data, out, report, read):
+        value = left.pop(0)
+        if isinstance(value, Exception):
+            out.mkdir(parents=True)
+            raise value
+        report({"epoch": recipe.epochs, "top1": value})
+        run = Run.create(out, recipe, ["a", "b"], data)
+        run.metrics_file.write_text(f'{{"epoch": 3, "top1": {value}, "best_top1": {value + 0.3}}}')
+        return run
+
+    monkeypatch.setattr(module, "_train", report_only)
+
+
+def test_the_best_so_far_is_never_better_than_the_best(people, recipe_file, tmp_path, monkeypatch, quick, capsys):
+    reports(monkeypatch, [0.25, 0.5, 0.375])
+    tune(recipe_file, people, tmp_path / "search", 3, SPACE, ["epochs=3"])
+    out = capsys.readouterr().out
+    said = [float(value) for value in re.findall(r"best so far: trial \d+ with ([\d.]+)%", out)]
+    assert said == [25.0, 50.0, 50.0]
+    assert "best so far: trial 2 with 50.0%" in out.splitlines()[-3]
+    assert "best of 3 trials, by the last epoch: top-1 50.0%" in out
+
+
+def test_a_first_trial_that_fails_does_not_tie_the_folder_to_its_recipe(
+    people, recipe_file, tmp_path, monkeypatch, quick
+):
+    out = tmp_path / "search"
+    reports(monkeypatch, [FacesError("no memory"), 0.5])
+    with pytest.raises(FacesError, match="no memory"):
+        tune(recipe_file, people, out, 1, SPACE, ["epochs=3"])
+    assert [path.name for path in out.iterdir()] == ["study.db"]
+    tune(recipe_file, people, out, 1, SPACE[:1], ["epochs=4"])
+    assert load_recipe(out / "best.yaml").epochs == 4
+    with pytest.raises(FacesError, match="another recipe"):
+        tune(recipe_file, people, out, 2, SPACE[:1], ["epochs=3"])
+
+
+def test_what_a_killed_search_left_is_swept_and_its_best_run_kept(people, recipe_file, tmp_path, monkeypatch, quick):
+    """Killed after a trial's result was stored, and before its run became the best one."""
+    out = tmp_path / "search"
+    reports(monkeypatch, [0.25, 0.5])
+    keep, calls = module.Search._keep_best, []
+
+    def killed(self):
+        calls.append(0)
+        if len(calls) == 3:  # at the start, after the first trial, after the second
+            raise KeyboardInterrupt
+        keep(self)
+
+    monkeypatch.setattr(module.Search, "_keep_best", killed)
+    with pytest.raises(KeyboardInterrupt):
+        tune(recipe_file, people, out, 2, SPACE, ["epochs=3"])
+    (out / "trial-7").mkdir()
+    (out / f".trials.csv.{'0' * 8}.csv").touch()
+    assert (out / "trial-1").is_dir()
+    tune(recipe_file, people, out, 2, SPACE, ["epochs=3"])
+    assert read_json(out / "best" / "metrics.json")["top1"] == 0.5
+    left = {path.name for path in out.iterdir()}
+    assert left <= {"study.db", "trials.csv", "best.yaml", "best"}
