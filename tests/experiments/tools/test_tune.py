@@ -102,9 +102,9 @@ def test_a_hopeless_trial_is_cut_short_and_is_never_the_best(people, recipe_file
         for epoch in (1, 2, 3):
             seen[-1] = epoch
             report({"epoch": epoch, "top1": 0.1 if bad else 0.5 + epoch / 10 + len(seen) / 1000})
-        out.mkdir(parents=True)
-        (out / "metrics.json").write_text('{"top1": 0.8}')
-        return Run(out)
+        run = Run.create(out, recipe, ["a", "b"], data)
+        run.metrics_file.write_text('{"epoch": 3, "top1": 0.8}')
+        return run
 
     monkeypatch.setattr(module, "_train", report_only)
     tune(recipe_file, people, tmp_path / "search", TRIALS_TO_COMPARE + 1, SPACE, ["epochs=3"])
