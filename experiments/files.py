@@ -276,7 +276,8 @@ def read_stored(model: type[StoredT], folder: Path, name: str, remedy: str) -> S
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        where = f"{field} is {first['input']!r}: {first['msg']}" if field else first["msg"]
+        what = "missing" if first["type"] == "missing" else f"{first['input']!r}: {first['msg']}"
+        where = f"{field} is {what}" if field else first["msg"]
         raise FacesError(f"{path}: {where}; was the file cut off, or edited? {remedy}") from error
     except (OSError, ValueError) as error:
         raise FacesError(f"{path}: cannot be read as JSON ({error}); {remedy}") from error

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,18 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from experiments.errors import FacesError
-from experiments.run import Run
-from experiments.tools.stored import (
-    Environment,
-    EvaluationMetrics,
-    RunMetrics,
-    VerificationMetrics,
-    file_inside,
-    read_history,
-    read_metrics,
-    read_stored,
-    read_table,
-)
+from experiments.files import file_inside, read_stored
+from experiments.run import Run, RunEnvironment, RunMetrics
+from experiments.tools.stored import EvaluationMetrics, VerificationMetrics, read_table
 
 METRICS = {"epoch": 3, "top1": 0.5, "top5": 0.75, "loss": 1.25, "seconds": 4.0}
 EVALUATION = {"top1": 0.5, "top5": 0.7, "loss": 1.0, "images": 10, "identities": 5, "top1_interval": [0.2, 0.8]}
@@ -30,7 +20,12 @@ VERIFICATION = {
     "pairs_file": "p",
     "intervals": {"eer": [0.05, 0.2]},
 }  # fmt: skip
-KINDS = [(RunMetrics, METRICS), (EvaluationMetrics, EVALUATION), (VerificationMetrics, VERIFICATION), (Environment, {})]
+KINDS = [
+    (RunMetrics, METRICS),
+    (EvaluationMetrics, EVALUATION),
+    (VerificationMetrics, VERIFICATION),
+    (RunEnvironment, {}),
+]
 
 
 @pytest.fixture
@@ -78,13 +73,13 @@ def test_anything_else_is_a_line_that_names_the_file_and_the_remedy(folder, kind
 def test_damaged_json_is_refused(text, folder):
     (folder / "metrics.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(FacesError, match=r"metrics\.json: "):
-        read_metrics(Run(folder))
+        Run(folder).metrics()
 
 
 def test_an_impossible_accuracy_is_named(folder):
     (folder / "metrics.json").write_text(json.dumps({**METRICS, "top1": 2.0}))
     with pytest.raises(FacesError, match=r"metrics\.json: top1 is 2\.0: .*less than or equal to 1; was the file"):
-        read_metrics(Run(folder))
+        Run(folder).metrics()
 
 
 def link_file(folder: Path, secret: Path) -> None:
@@ -140,34 +135,3 @@ def test_another_table_is_refused(text, folder):
     (folder / "a.csv").write_text(text)
     with pytest.raises(FacesError, match=r"a\.csv: not a table with identity, images .*; do this"):
         read_table(folder, "a.csv", {"identity": str, "images": int}, "do this")
-
-
-def test_a_history_keeps_whole_numbers_and_blanks(trained_once):
-    rows = read_history(trained_once)
-    assert [row["epoch"] for row in rows] == list(range(1, 13))
-    assert all(isinstance(row["epoch"], int) for row in rows)
-    assert all(isinstance(row["loss"], float) for row in rows)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", "cannot be read as CSV"),
-        ("loss\n1\n", "expected a column `epoch`"),
-        ("epoch,loss\n", "expected a column `epoch`, and a row"),
-        ("epoch,loss\n1,low\n", "'low' in the column loss is not a number"),
-        ("epoch,top1\n1,2.0\n", "top1 has values outside of 0 to 1"),
-        ("epoch,train_top1\n1,-0.5\n", "train_top1 has values outside of 0 to 1"),
-    ],
-)
-def test_a_history_that_was_edited_is_refused(text, expected, trained_once, tmp_path):
-    run = Run(shutil.copytree(trained_once.folder, tmp_path / "run"))
-    run.history_file.write_text(text)
-    with pytest.raises(FacesError, match=expected):
-        read_history(run)
-
-
-def test_blanks_of_a_history_are_none(folder):
-    (folder / "history.csv").write_text("epoch,train_top1,loss\n1,,0.5\n2,0.25,\n")
-    rows = read_history(Run(folder))
-    assert rows == [{"epoch": 1, "train_top1": None, "loss": 0.5}, {"epoch": 2, "train_top1": 0.25, "loss": None}]
