@@ -3,12 +3,14 @@ import random
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from experiments.config.recipe import Recipe
 from experiments.config.schema import AugmentSettings, DataSettings
 from experiments.data.augment import Augmentation
 from experiments.data.dataset import read_split
-from experiments.data.loader import Batches, normalize_images
+from experiments.data.loader import Batches, ShardedBatches, normalize_images
 
 EVERYTHING = AugmentSettings(
     flip=0.5, crop=0.7, shift=0.1, zoom=0.2, rotate=20, perspective=0.2, brightness=0.2, contrast=0.2, saturation=0.2,
@@ -189,3 +191,41 @@ def test_a_subset_of_the_people_is_drawn_by_the_splits_seed(people, tiny):
     assert len(names) > 1
     assert all(len(each) == 2 for each in names)
     assert len({read_split(people, tiny("identities=2", f"seed={seed}"))[0].names for seed in range(8)}) == 1
+
+
+@pytest.mark.parametrize("error", [False, True])
+def test_torch_has_its_threads_back_afterwards(faces, error):
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        augment = Augmentation(EVERYTHING, 0)
+        if error:
+            with pytest.raises(ValueError, match="zip"):
+                augment(faces.images, np.arange(2), 0)
+        else:
+            augment(faces.images, np.arange(len(faces)), 0)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def expected_sizes(count: int, size: int) -> list[int]:
+    """Full batches, then the rest; a rest of one image belongs to the batch before it."""
+    full, rest = divmod(count, size)
+    sizes = [size] * full + [rest] * (rest > 0)
+    return [*sizes[:-2], size + 1] if rest == 1 and full else sizes
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(count=st.integers(1, 11), size=st.integers(2, 12))
+def test_the_sizes_of_batches(faces, count, size):
+    some = faces.pick(np.arange(count))
+    recipe = Recipe(augment=AugmentSettings(flip=0), batch_size=size)
+    made = [len(batch.labels) for batch in Batches(some, recipe).epoch(0)]
+    assert made == expected_sizes(count, size)
+    model = {"backbone": "test_resnet", "weights": "none"}
+    transfer = Recipe.model_validate({"model": model, "data": {"size": [16, 12]}, "batch_size": size})
+    bounds = ShardedBatches(some, transfer, training=True).bounds
+    assert [b - a for a, b in bounds] == expected_sizes(count, size)
+    bounds = ShardedBatches(some, transfer, training=False).bounds
+    assert [b - a for a, b in bounds] == [size] * (count // size) + [count % size] * (count % size > 0)

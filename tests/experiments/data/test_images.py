@@ -1,6 +1,6 @@
 import io
+import os
 import struct
-import time
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
 from experiments.data import images
-from experiments.data.images import ImageError, decode, read_image
+from experiments.data.images import ImageError, decode, image_size, read_image
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
@@ -219,6 +219,13 @@ def test_a_folder(tmp_path):
         read_image(tmp_path)
 
 
+@pytest.mark.parametrize("read", [read_image, image_size])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path, read):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ImageError, match=r"a\.png: is a FIFO, expected an image file: remove it"):
+        read(tmp_path / "a.png")
+
+
 def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
@@ -237,12 +244,11 @@ def png_header(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("side", [8_100, 10_000, 12_000, 40_000])
-def test_a_decompression_bomb_is_refused_by_its_header(tmp_path, side):
+def test_a_decompression_bomb_is_refused_by_its_header(tmp_path, side, monkeypatch):
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("pixels were decoded"))
     (tmp_path / "a.png").write_bytes(png_header(side, side))
-    begun = time.perf_counter()
     with pytest.raises(ImageError, match=r"a\.png: .*more than 64,000,000 pixels: make it smaller or remove it"):
         read_image(tmp_path / "a.png")
-    assert time.perf_counter() - begun < 1
 
 
 def test_an_image_at_the_limit_is_read(tmp_path, monkeypatch):
