@@ -1,6 +1,6 @@
-"""CONTRIBUTING's worked examples, followed as they stand in a copy of the project.
+"""CONTRIBUTING's worked examples, followed in a copy of the project.
 
-Every line to add is put where the example says, its commands are typed, and no file changes but those that it names.
+Every line is added where the example says, its commands run, and no other file changes.
 """
 
 import re
