@@ -175,10 +175,10 @@ class SamePersonMix:
 
 
 def _combine(image: np.ndarray, partner: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    share = rng.random()
+    weight = rng.random()
     if rng.random() < 0.5:
-        return np.asarray((image * share + partner * (1 - share)).round(), np.uint8)
-    rows, columns = random_rectangle(rng, image.shape[:2], 1 - share)
+        return np.asarray((image * weight + partner * (1 - weight)).round(), np.uint8)
+    rows, columns = random_rectangle(rng, image.shape[:2], 1 - weight)
     image = image.copy()
     image[rows, columns] = partner[rows, columns]
     return image

@@ -176,8 +176,8 @@ class EpochLoader:
             yield shard
 
 
-def _identity(share: Any) -> Any:
-    return share
+def _identity(shard: Any) -> Any:
+    return shard
 
 
 def normalize_tensor(images: Tensor, data: DataSettings, device: torch.device, channels_last: bool = False) -> Tensor:

@@ -115,7 +115,7 @@ def _listed(path: Path, folder: Path, rows: Sequence[tuple[int, list[str]]]) -> 
         where = f"{path}, line {number}"
         if width not in (2, 3) or len(words) != width:
             given = f"{len(words)} values, {' '.join(words)[:80]!r}"
-            wanted = "two paths and an answer, or two paths, alike on all lines"
+            wanted = "two paths and an answer, or two paths, the same on all lines"
             raise FacesError(f"{where}: {given}; expected {wanted}")
         pairs.append([_inside(folder, name, where) for name in words[:2]])
         if width == 3:

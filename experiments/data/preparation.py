@@ -1,8 +1,8 @@
 """How images were prepared before anything read them: aligned by `faces align`, or as they are.
 
 A network works best on images prepared as those that it learned from. So `faces align` writes `prepared.json` into its
-folder, `faces data pack` copies it, and runs, galleries and thresholds keep a copy: whoever combines two of them
-compares the records. Images aligned by another program are described by the same file, written by hand.
+folder, `faces data pack` copies it, and runs, galleries and thresholds keep a copy: commands that combine two of them
+compare the records. Images aligned by another program are described by the same file, written by hand.
 """
 
 import json

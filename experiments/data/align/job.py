@@ -142,15 +142,15 @@ def usual_face(record: ImageRecord, records: Iterable[ImageRecord]) -> Face:
     """
     faces = [other for other in records if other.how == "face"]
     part = record.path.split("/")[0]
-    alike = [other for other in faces if other.path.split("/")[0] == part] or faces
+    neighbors = [other for other in faces if other.path.split("/")[0] == part] or faces
     size = np.array([record.width, record.height])
-    if not alike:
+    if not neighbors:
         side = int(size.min())
         corner = (size - side) / 2
         return Face(np.concatenate([corner, corner + side - 1]), 0.0, template(side) + corner)
-    sizes = np.array([(other.width, other.height) for other in alike])[:, None]
-    points = (np.array([other.points for other in alike]) + 0.5) / sizes
-    boxes = (np.array([other.box for other in alike]).reshape(-1, 2, 2) + 0.5) / sizes
+    sizes = np.array([(other.width, other.height) for other in neighbors])[:, None]
+    points = (np.array([other.points for other in neighbors]) + 0.5) / sizes
+    boxes = (np.array([other.box for other in neighbors]).reshape(-1, 2, 2) + 0.5) / sizes
     return Face((np.median(boxes, 0) * size - 0.5).ravel(), 0.0, np.median(points, 0) * size - 0.5)
 
 

@@ -23,11 +23,10 @@ FRINGES: dict[str, tuple[float, ...]] = {
 class Style:
     """Shape of the hair, in half face heights.
 
-    `top` and `side` are how far it stands off the skull; `length` is where the back ends (y), None where it is cut
+    `top` and `side` are its thickness over the skull; `length` is where the back ends (y), None for hair that ends
     above the ears; `flare` widens it there. `wave` bends strands; `bumps` scallops the outline, for curls, and `fine`
-    makes them small. `gathered` is "bun", "ponytail", or nothing. `rounded` is less than 1 for hair shapes up to a
-    crest. The last
-    three are sampling weights.
+    makes them small. `gathered` is "bun", "ponytail" or empty. `rounded` is less than 1 for hair combed up to a crest.
+    The last three are sampling weights.
     """
 
     fringes: tuple[str, ...]
