@@ -103,6 +103,7 @@ SMALLER = {
     r"--steps \d+": "--steps 2",
     r"--frames \d+": "--frames 2",
     r"--epochs \d+": "--epochs 1",
+    r"--far 0\.1": "--far 0.4",  # as few people as are left support
     r"data\.size=\[\d+,\d+\]": "data.size=[32,32]",
     r"(faces data pack .*)--size \d+": r"\1--size 32",
     r"(faces stress .*)": r"\1 --damage blur",
