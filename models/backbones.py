@@ -27,12 +27,12 @@ FACENET_URL = "https://github.com/timesler/facenet-pytorch/releases/download/v2.
 
 @dataclass(frozen=True)
 class Backbone:
-    """What there is to know about a backbone before it is built.
+    """What is known about a backbone before it is built.
 
-    features: the length of what it gives. size: the side in pixels of the square input that it was made for. mean and
-    std: a channel, RGB, of pixels scaled to 0..1. source: where its weights come from, in words. weights: addresses by
-    name, the first being "default". classifier: how the names of its own classifier's weights begin.
-    classes: of that classifier, where two kinds of weights are told apart by it, and `sibling` is the other kind.
+    features: length of its output. size: side in pixels of the square input that it was made for. mean, std: per
+    channel, RGB, of pixels scaled to 0..1. source: where its weights come from, for people. weights: URLs by name; the
+    first is "default". classifier: prefixes of its own classifier's weights. classes: number of classes of that
+    classifier, where it distinguishes two variants; `sibling` is the other one.
     """
 
     name: str
@@ -65,7 +65,7 @@ def _inception(pooled: bool) -> Callable[[], nn.Module]:
 
 
 def _imagenet(name: str, tag: str, features: int, classifier: str) -> Backbone:
-    """A network of timm's with ImageNet's statistics at 224 px."""
+    """Return a network of timm with ImageNet's statistics at 224 px."""
     full = f"{name}.{tag}"
     source = f"timm's {full}, trained on ImageNet"
     url = {tag: TIMM_URL.format(full)}
@@ -99,7 +99,7 @@ _INCEPTION = Backbone(
     160,
     HALF_RGB,
     FACE_STD,
-    "facenet-pytorch, trained on VGGFace2 (or CASIA-WebFace) faces: its embedding before it is normalised",
+    "facenet-pytorch, trained on VGGFace2 (or CASIA-WebFace) faces: its embedding before normalization",
     _VGGFACE2,
     ("logits.",),
 )
@@ -148,11 +148,11 @@ BACKBONES: dict[str, Backbone] = {
 
 
 def find_backbone(name: str, weights: str | Path = "none") -> Backbone:
-    """The backbone of that name: one of the table, or any of timm's, as `timm:NAME` or plainly.
+    """Return the backbone of that name: one of the table, or any of timm's, as `timm:NAME` or `NAME`.
 
-    MobileNetV2 has two kinds of weights, with different statistics and padding; where `weights` is a file that ends in
-    a classifier, its number of classes says which, and the backbone of that kind is returned. So what to keep of a run
-    is the name of what was found. Raises ValueError for a name that nobody knows.
+    MobileNetV2 has two variants, with different statistics and padding. Where `weights` is a file with a classifier,
+    the number of its classes decides which variant is returned; so a run stores the name of what was found. Raises
+    ValueError for an unknown name.
     """
     backbone = BACKBONES.get(name) or _of_timm(name.removeprefix("timm:"))
     if backbone.sibling and Path(weights).is_file():
@@ -166,12 +166,12 @@ def find_backbone(name: str, weights: str | Path = "none") -> Backbone:
 
 @cache
 def _of_timm(name: str) -> Backbone:
-    """A network that timm knows, its features counted without making its weights."""
+    """Return a network of timm; its features are counted without allocating its weights."""
     timm = importlib.import_module("timm")
     if not timm.is_model(name):
         near = get_close_matches(name, {*BACKBONES, *timm.list_models()}, n=3)
         remedy = f"did you mean {' or '.join(map(repr, near))}?" if near else f"expected {', '.join(BACKBONES)}"
-        raise ValueError(f"no backbone is called {name!r}: {remedy} (any name that timm.list_models() gives will do)")
+        raise ValueError(f"no backbone is called {name!r}: {remedy} (any name from timm.list_models() works)")
     settings = timm.get_pretrained_cfg(name)
     with torch.device("meta"):
         network = timm.create_model(name, num_classes=0)
@@ -193,12 +193,12 @@ def _of_timm(name: str) -> Backbone:
 
 
 def build_backbone(name: str, weights: str | Path = "none", say: Callable[[str], None] | None = None) -> nn.Module:
-    """The network of that name: float pictures (N, 3, H, W), normalised, to features (N, `find(name).features`).
+    """Return the network of that name: normalized float images (N, 3, H, W) to features (N, `Backbone.features`).
 
-    weights: "none"; "default" or another of the backbone's names of weights, fetched once and kept in PyTorch's cache;
-    or a file (see `models.weights.read_weights`). say: called with a sentence about each thing left out of a file on
-    purpose, such as the classifier of the earlier task. Raises ValueError where the name is unknown, the weights cannot
-    be fetched or read, or belong to another network.
+    weights: "none"; "default" or another name of the backbone's weights, downloaded once and kept in PyTorch's cache;
+    or a file (see `models.weights.read_weights`). say: called with a sentence about everything that is left out of a
+    file on purpose, such as the classifier of another task. Raises ValueError where the name is unknown, or the weights
+    cannot be downloaded or read, or belong to another network.
     """
     backbone = find_backbone(name, weights)
     known = "default" if str(weights) == "default" else str(weights) if str(weights) in backbone.weights else None
@@ -219,14 +219,16 @@ def build_backbone(name: str, weights: str | Path = "none", say: Callable[[str],
 def _file(backbone: Backbone, weights: str | Path) -> Path:
     if not Path(weights).is_file():
         names = ", ".join(("none", *(["default"] if backbone.weights else []), *backbone.weights))
-        raise ValueError(f"weights {str(weights)!r} of {backbone.name}: no such file, and none of its names: {names}")
+        raise ValueError(
+            f"weights {str(weights)!r} of {backbone.name}: no such file; expected a file or one of {names}"
+        )
     return Path(weights)
 
 
 def fetch_weights(backbone: Backbone, weights: str = "default") -> Path:
-    """The file of a backbone's named weights, downloaded where PyTorch's cache does not hold it yet.
+    """Return the file of a backbone's named weights; it is downloaded unless it is in PyTorch's cache.
 
-    Raises ValueError, which says what to fetch and where to put it, where the download fails.
+    Raises ValueError, which says what to download and where to put it, where that fails.
     """
     if not backbone.weights:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""A face network: a backbone that sees, a neck that fixes the embedding's length, a head that names."""
+"""A face network: a backbone for features, a neck for the embedding, a head for the classes."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -9,10 +9,10 @@ __all__ = ["FaceNet", "embedding_neck", "named_layers", "named_parts", "set_trai
 
 
 def embedding_neck(features: int, length: int, dropout: float = 0.0) -> nn.Sequential:
-    """Features (N, features) to embeddings (N, length): dropout, a dense layer, batch norm.
+    """Return a neck from features (N, features) to embeddings (N, length): dropout, a linear layer, batch norm.
 
-    The batch norm gives every coordinate of the embedding the same spread, as ArcFace's option E does (Deng et al.
-    2019, arXiv 1801.07698, section 3.1).
+    Batch norm gives every coordinate of the embedding the same spread, as in ArcFace's option E (Deng et al. 2019,
+    arXiv 1801.07698, section 3.1). Raises ValueError for an impossible length or dropout.
     """
     if length < 1 or not 0 <= dropout < 1:
         raise ValueError(f"embedding of length {length} with dropout {dropout}: expected 1 or more, and 0 to below 1")
@@ -21,10 +21,10 @@ def embedding_neck(features: int, length: int, dropout: float = 0.0) -> nn.Seque
 
 
 class FaceNet(nn.Module):
-    """Pictures to embeddings and to logits.
+    """Images to embeddings and to logits.
 
-    backbone: (N, 3, H, W), normalised with the backbone's own statistics, to features (N, F). neck: features to
-    embeddings (N, D), or None, where the features are the embeddings. head: embeddings and labels or None to logits
+    backbone: (N, 3, H, W), normalized with the backbone's own statistics, to features (N, F). neck: features to
+    embeddings (N, D); without one the features are the embeddings. head: embeddings and labels or None to logits
     (N, classes), as `models.heads` builds it.
     """
 
@@ -35,22 +35,19 @@ class FaceNet(nn.Module):
         self.head = head
 
     def features(self, x: Tensor) -> Tensor:
-        """Embeddings (N, D) of whatever length: what the head is given."""
+        """Return embeddings (N, D), not normalized: the input of the head."""
         return self.neck(self.backbone(x))
 
     def embed(self, x: Tensor) -> Tensor:
-        """Embeddings (N, D) of length one, float32: their products are cosines.
-
-        To compare faces, call `eval()` first.
-        """
+        """Return embeddings (N, D) of length one, float32, whose products are cosines. Call `eval()` first."""
         return F.normalize(self.features(x).float())
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits (N, classes). labels (N,) give margin heads their margin, in training alone."""
+        """Return logits (N, classes). labels (N,): for the margin of margin heads, in training only."""
         return self.head(self.features(x), labels)
 
     def train(self, mode: bool = True) -> "FaceNet":
-        """Training mode for all but the frozen parts, which stay in evaluation mode."""
+        """Set training mode for all but the frozen parts, which stay in evaluation mode."""
         super().train(mode)
         eval_frozen_modules(self)
         return self

@@ -1,4 +1,4 @@
-"""What stands on an embedding and names the class: one table, from a linear layer to margins."""
+"""Heads, which turn an embedding into the logits of the classes: one table, from a linear layer to margins."""
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -27,11 +27,11 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class Dense(nn.Module):
-    """A list of dense layers, then one to the classes: (N, features) to logits (N, classes).
+    """Hidden linear layers, then one to the classes: (N, features) to logits (N, classes).
 
-    hidden: the width of each, none being a plain linear head. After each come batch norm, where `batch_norm`, then its
-    activation, then dropout; `activation` is a name for all or a list of one for each. Without hidden layers the
-    dropout stands before the only layer.
+    hidden: width of each; without any it is a plain linear head. Each is followed by batch norm (if `batch_norm`), its
+    activation, and dropout. activation: one name for all, or a list of one for each. Without hidden layers, dropout
+    comes before the only layer. Raises ValueError for a setting that does not fit.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class Dense(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], classes))
 
     def forward(self, embeddings: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits (N, classes); labels change nothing."""
+        """Return logits (N, classes); labels are ignored."""
         return self.layers(embeddings)
 
 
 def build_linear_head(features: int, classes: int, dropout: float = 0.0) -> Dense:
-    """One linear layer, after dropout if any."""
+    """Return one linear layer, after dropout if any."""
     return Dense(features, classes, dropout=dropout)
 
 
@@ -82,11 +82,11 @@ HEADS: dict[str, Callable[..., nn.Module]] = {
     "triplet": TripletHead,
     "prototypes": Prototypes,
 }
-"""Every head by name. Each is made from (features, classes, settings) and called with (embeddings, labels or None)."""
+"""Every head by name, built from (features, classes, settings) and called with (embeddings, labels or None)."""
 
 
 def build_head(kind: str, features: int, classes: int, **settings: Any) -> nn.Module:
-    """The head of that name. Raises ValueError for an unknown name, a setting that it does not have, or a bad value."""
+    """Return the head of that name. Raises ValueError for an unknown name or setting, or an impossible value."""
     build = _named(HEADS, kind, "head")
     known = [name for name in signature(build).parameters if name not in ("features", "classes")]
     for name in settings:

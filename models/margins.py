@@ -1,4 +1,4 @@
-"""Heads on the sphere: cosines between an embedding and each class, the label's with a margin that it must overcome."""
+"""Cosine heads: logits are cosines between an embedding and each class's center, the label's less a margin."""
 
 import math
 
@@ -8,10 +8,10 @@ from torch.nn import functional as F
 
 
 def cosines(embeddings: Tensor, weight: Tensor) -> Tensor:
-    """Cosine of each embedding (N, D) with each row of weight (M, D): (N, M), in float32 or better.
+    """Return the cosine of each embedding (N, D) with each row of weight (M, D): (N, M), in float32 or better.
 
-    Autocast is switched off inside. In bfloat16 a cosine of 0.9 is good to two digits, and times 64 that is a logit
-    off by a quarter. An embedding of length zero has no direction: its cosines are 0, and it gets no gradient.
+    Autocast is switched off inside: in bfloat16 a cosine of 0.9 has two exact digits, and times 64 the logit is off by
+    a quarter. An embedding of length zero has no direction: its cosines are 0, and it gets no gradient.
     """
     with torch.autocast(embeddings.device.type, enabled=False):
         wide = torch.promote_types(torch.promote_types(embeddings.dtype, weight.dtype), torch.float32)
@@ -20,9 +20,9 @@ def cosines(embeddings: Tensor, weight: Tensor) -> Tensor:
 
 
 class Cosine(nn.Module):
-    """Logits `scale` x cosine: a linear layer without bias whose weights and inputs both have length one.
+    """Logits are `scale` x cosine: a linear layer without bias whose weights and inputs both have length one.
 
-    features: D; classes: C. Its weight is (C, D), a center a class.
+    features: D; classes: C. Its weight is (C, D), one center per class.
     Source: NormFace, Wang et al. 2017, arXiv 1704.06369.
     """
 
@@ -34,15 +34,15 @@ class Cosine(nn.Module):
         self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(classes, features)))
 
     def cosine(self, embeddings: Tensor) -> Tensor:
-        """Cosines (N, C) of embeddings (N, D) with the centers of the classes."""
+        """Return cosines (N, C) of embeddings (N, D) with the centers of the classes."""
         return cosines(embeddings, self.weight)
 
     def with_margin(self, cosine: Tensor) -> Tensor:
-        """What the label's cosine, of any shape, becomes in training."""
+        """Return what the label's cosine, of any shape, becomes in training."""
         return cosine
 
     def forward(self, embeddings: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits (N, C), float32 or better. The margin counts in training alone, and where labels (N,) are given."""
+        """Return logits (N, C), float32 or better. The margin applies in training, where labels (N,) are given."""
         cosine = self.cosine(embeddings)
         if self.training and labels is not None:
             own = labels[:, None]
@@ -55,13 +55,13 @@ class Cosine(nn.Module):
 
 
 class CosFace(Cosine):
-    """The margin is taken off the cosine: s (cos(theta) - m). Wang et al. 2018, arXiv 1801.09414, equation 4."""
+    """The margin is subtracted from the cosine: s (cos(theta) - m). Wang et al. 2018, arXiv 1801.09414, equation 4."""
 
     def __init__(self, features: int, classes: int, scale: float = 64.0, margin: float = 0.35):
         super().__init__(features, classes, scale)
         if not 0 <= margin < 1:
             raise ValueError(
-                f"margin {margin}: CosFace's is a part of the cosine, from 0 to below 1: 0.35 in the paper"
+                f"margin {margin}: CosFace's is subtracted from the cosine, from 0 to below 1: 0.35 in the paper"
             )
         self.margin = margin
 
@@ -73,10 +73,10 @@ class CosFace(Cosine):
 class ArcFace(Cosine):
     """The margin is added to the angle: s cos(theta + m), m in radians. Deng et al. 2019, arXiv 1801.07698, equation 3.
 
-    cos(theta + m) falls only as far as theta = pi - m; beyond, an embedding would be rewarded for being further from
-    its center. There the authors' code, and this, goes on with cos(theta) - m sin(m), which falls all the way and is
-    not above -1. `easy_margin` is their other choice: the margin counts where theta < pi / 2 alone, and cos(theta)
-    stands as it is elsewhere, which lets a network started from nothing find its feet.
+    cos(theta + m) decreases only up to theta = pi - m; beyond, an embedding would be rewarded for being farther from
+    its center. There the authors' code, and this, uses cos(theta) - m sin(m), which decreases everywhere and is at most
+    -1 there. `easy_margin` is their alternative: the margin applies only where theta < pi / 2, and cos(theta) is used
+    elsewhere, which makes it easier to train from random weights.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class ArcFace(Cosine):
     def with_margin(self, cosine: Tensor) -> Tensor:
         """cos(theta + m) = cos(theta) cos(m) - sin(theta) sin(m): no arc cosine, whose gradient is infinite at 0.
 
-        sin(theta) is kept off zero by the number format's own step, as the root's gradient is infinite there too.
+        sin(theta)^2 is clamped to the number format's epsilon, because the root's gradient is infinite at 0 as well.
         """
         m, step = self.margin, torch.finfo(cosine.dtype).eps
         sine = ((1 - cosine) * (1 + cosine)).clamp(min=step).sqrt()
@@ -104,10 +104,10 @@ class ArcFace(Cosine):
 
 
 class SubCenterArcFace(ArcFace):
-    """ArcFace with several centers a class, the nearest of which counts. Deng et al. 2020, ECCV, equation 3.
+    """ArcFace with several centers per class, of which the nearest counts. Deng et al. 2020, ECCV, equation 3.
 
-    Wrongly labelled and odd pictures of a person gather at a center of their own instead of pulling at the main one.
-    The weight is (C x K, D), the centers of a class in successive rows.
+    Mislabeled and unusual images of a person gather at a center of their own instead of moving the main one. The weight
+    is (C x K, D), the centers of a class in successive rows.
     """
 
     def __init__(
@@ -120,10 +120,10 @@ class SubCenterArcFace(ArcFace):
         easy_margin: bool = False,
     ):
         if centers < 1:
-            raise ValueError(f"centers {centers}: expected 1 or more centers a class, 3 in the paper")
+            raise ValueError(f"centers {centers}: expected 1 or more centers per class, 3 in the paper")
         super().__init__(features, classes * centers, scale, margin, easy_margin)
         self.centers = centers
 
     def cosine(self, embeddings: Tensor) -> Tensor:
-        """Cosines (N, C) with the nearest center of each class."""
+        """Return cosines (N, C) with the nearest center of each class."""
         return cosines(embeddings, self.weight).unflatten(1, (-1, self.centers)).amax(2)

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor, nn
 
 STAGES = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
-"""Expansion, channels, repeats and first stride of each run of inverted residuals: the paper's table 1."""
+"""Expansion, channels, repeats and first stride of each group of inverted residuals: the paper's table 1."""
 
 
 class ConvNorm(nn.Module):
-    """Convolution, batch norm and, unless `linear`, a PReLU with a slope a channel."""
+    """Convolution, batch norm and, unless `linear`, a PReLU with one slope per channel."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class ConvNorm(nn.Module):
         self.prelu = nn.Identity() if linear else nn.PReLU(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) to (N, outputs, OH, OW)."""
+        """Return (N, outputs, OH, OW) of (N, inputs, H, W)."""
         return self.prelu(self.bn(self.conv(x)))
 
 
@@ -49,15 +49,15 @@ class InvertedResidual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
+        """Return (N, outputs, H / stride, W / stride) of (N, inputs, H, W)."""
         return x + self.conv(x) if self.residual else self.conv(x)
 
 
 class MobileFaceNet(nn.Module):
-    """Faces (N, 3, 112, 112), aligned and as (x - 127.5) / 128, to embeddings (N, features), not normalised.
+    """Aligned faces (N, 3, 112, 112), scaled as (x - 127.5) / 128, to embeddings (N, features), not normalized.
 
-    The last 7x7 map is weighed place by place (a depthwise convolution over all of it) where others average it: the
-    corner of an aligned face is worth less than its middle.
+    The last 7x7 map is weighted by position (a depthwise convolution over all of it) instead of averaged, because the
+    corners of an aligned face carry less information than its center.
     """
 
     def __init__(self, features: int = 128):
@@ -78,11 +78,9 @@ class MobileFaceNet(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Embeddings (N, features). Raises ValueError for pictures of another size than 112x112."""
+        """Return embeddings (N, features). Raises ValueError for images of another size than 112x112."""
         if x.shape[-2:] != (112, 112):
             height, width = x.shape[-2:]
-            raise ValueError(
-                f"MobileFaceNet was given pictures of {height}x{width}, and takes 112x112 alone: resize them"
-            )
+            raise ValueError(f"MobileFaceNet got images of {height}x{width}, expected 112x112: resize them")
         x = self.blocks(self.dw_conv1(self.conv1(x)))
         return torch.flatten(self.linear1(self.linear7(self.conv2(x))), 1)

@@ -7,14 +7,14 @@ from torchvision.models import MobileNetV2 as TorchvisionMobileNetV2
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution that pads as TensorFlow's "SAME" does: an odd pixel goes to the right and the bottom.
+    """A convolution with TensorFlow's "SAME" padding: an odd pixel of padding goes to the right and the bottom.
 
-    With stride 2 on an even map, PyTorch's padding of one on each side puts every window a pixel further up and left
-    than TensorFlow does. Weights that were trained with the one see everything shifted under the other.
+    At stride 2 on an even map, PyTorch's padding of one per side shifts every window by one pixel up and left compared
+    with TensorFlow. Weights trained with one padding see everything shifted under the other.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, outputs, H / stride, W / stride), rounded up."""
+        """Return (N, outputs, H / stride, W / stride), rounded up, of (N, C, H, W)."""
         pads = []
         for size, kernel, stride in zip(x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
             both = max((-(-size // stride) - 1) * stride + kernel - size, 0)
@@ -26,7 +26,7 @@ class SameConv2d(nn.Conv2d):
 
 
 class MobileNetV2(TorchvisionMobileNetV2):
-    """torchvision's without its classifier, its global pooling a module of its own, as timm's networks have it."""
+    """torchvision's MobileNetV2 without its classifier; its global pooling is a module, as in timm's networks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,14 +34,15 @@ class MobileNetV2(TorchvisionMobileNetV2):
         self.global_pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) to features (N, 1280)."""
+        """Return features (N, 1280) of (N, 3, H, W)."""
         return self.global_pool(self.features(x))
 
 
 def mobilenet_v2(tensorflow: bool) -> nn.Module:
-    """(N, 3, H, W) to features (N, 1280), without weights. Sandler et al. 2018, arXiv 1801.04381.
+    """Return a network from (N, 3, H, W) to features (N, 1280), with random weights.
 
-    tensorflow: the strided convolutions pad as TensorFlow's do; the names of the weights are the same.
+    tensorflow: strided convolutions use TensorFlow's padding; the names of the weights are the same. Sandler et al.
+    2018, arXiv 1801.04381.
     """
     network = MobileNetV2()
     if tensorflow:

@@ -1,4 +1,4 @@
-"""A classifier without training: the mean embedding of each class, and its nearest one."""
+"""A classifier without training: by the mean embedding of each class, and optionally its nearest embedding."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from models.margins import cosines
 
 
 class Prototypes(nn.Module):
-    """Logits `scale` x cosine with the mean of each class's normalised embeddings; nothing in it is trained.
+    """Logits are `scale` x cosine with the mean of each class's normalized embeddings; nothing is trained.
 
-    nearest: w, from 0 to 1: the cosine with the nearest of the class's embeddings counts w of it, that with the mean
-    1 - w. What lies near one picture of a person, such as one of the same moment, need not lie near them all.
+    nearest: weight w, from 0 to 1, of the cosine with the nearest of the class's embeddings; that with the mean has the
+    weight 1 - w. An image may be close to one image of a person, such as one of the same moment, but not to all.
 
-    The means (C, D), of length one, and the number of embeddings behind each (C,) are buffers, so a state dict holds
-    them; with `nearest` so are the embeddings (C, K, D), where K is the largest class's number and smaller classes
+    The means (C, D), of length one, and the number of embeddings of each class (C,) are buffers, so they are in the
+    state dict; with `nearest` also the embeddings (C, K, D), where K is the largest class's number and smaller classes
     repeat theirs. Source: nearest class mean, Mensink et al. 2013; prototypes, Snell et al. 2017, arXiv 1703.05175.
     """
 
@@ -27,7 +27,7 @@ class Prototypes(nn.Module):
     def __init__(self, features: int, classes: int, scale: float = 64.0, nearest: float = 0.0):
         super().__init__()
         if not 0 <= nearest <= 1:
-            raise ValueError(f"nearest {nearest}: expected a share from 0 to 1")
+            raise ValueError(f"nearest {nearest}: expected a weight from 0 to 1")
         self.scale, self.nearest = scale, nearest
         self.register_buffer("means", torch.zeros(classes, features))
         self.register_buffer("counts", torch.zeros(classes, dtype=torch.long))
@@ -36,9 +36,9 @@ class Prototypes(nn.Module):
 
     @torch.no_grad()
     def fit(self, embeddings: Tensor, labels: Tensor) -> "Prototypes":
-        """Take the means of embeddings (N, D) by labels (N,), forgetting earlier ones; returns itself.
+        """Compute the means of embeddings (N, D) by labels (N,), replacing earlier ones; return self.
 
-        Raises ValueError where a class has no embedding at all.
+        Raises ValueError where a class has no embedding.
         """
         classes = len(self.means)
         counts = torch.bincount(labels, minlength=classes)
@@ -64,8 +64,8 @@ class Prototypes(nn.Module):
         return self
 
     def forward(self, embeddings: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits (N, C) of embeddings (N, D); labels change nothing. Raises ValueError before `fit`."""
-        if not torch.compiler.is_compiling() and not self.counts.all():  # a graph cannot ask for numbers
+        """Return logits (N, C) of embeddings (N, D); labels are ignored. Raises ValueError before `fit`."""
+        if not torch.compiler.is_compiling() and not self.counts.all():  # a compiled graph cannot branch on values
             raise ValueError("the prototypes are empty: call fit(embeddings, labels), or load a fitted state")
         near = cosines(embeddings, self.means)
         if self.nearest:
@@ -74,7 +74,7 @@ class Prototypes(nn.Module):
         return self.scale * near
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
-        """A class has as many embeddings as it was fitted with: those that are loaded say how many."""
+        """Size the buffer of embeddings like the loaded one: its length depends on the data it was fitted to."""
         theirs = state_dict.get(f"{prefix}members")
         if self.nearest and theirs is not None and theirs.ndim == self.members.ndim:
             self.members = self.members.new_zeros(len(self.means), theirs.shape[1], self.means.shape[1])

@@ -1,4 +1,4 @@
-"""The stages of a network by name, its layers in order, and which of them train."""
+"""The parts of a network by name, its layers in order, and which of them are trained."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -35,14 +35,14 @@ STAGES_BY_CLASS: dict[str, dict[str, tuple[str, ...]]] = {
         TAIL: ("dropout", "last_linear", "last_bn"),
     },
 }
-"""Stages of the networks that do not say so themselves, by the name of their class: the modules of each."""
+"""Stages of networks whose modules do not show them, by the name of the network's class: the modules of each."""
 
 STAGE_LIST_NAMES = ("blocks", "stages", "layers", "features")
-"""What libraries call the list of a network's stages."""
+"""Attributes in which libraries keep the list of a network's stages."""
 
 
 class ModuleGroup(nn.Module):
-    """A view of several modules of a network as one: it owns nothing, and what is done to it is done to them."""
+    """Several modules of a network as one. It shares them with the network, so changing it changes them."""
 
     def __init__(self, members: dict[str, nn.Module], parameters: dict[str, nn.Parameter] | None = None):
         super().__init__()
@@ -53,20 +53,20 @@ class ModuleGroup(nn.Module):
 
 
 def named_parts(net: nn.Module) -> dict[str, nn.Module]:
-    """Named parts of a face network in order from the input: stem, stages, tail, then neck, if any, and head, last.
+    """Return the parts of a face network in order from the input: stem, stages, tail, neck (if any) and head.
 
-    Every parameter stands in exactly one part. A backbone alone has its own parts. ResNets have stem, layer1 to
-    layer4; timm's networks as a rule stem, stage1, stage2, ..., tail. Printing `list(parts(net))` shows the names.
+    Every parameter is in exactly one part. A backbone alone has its own parts only. ResNets have stem and layer1 to
+    layer4; most networks of timm have stem, stage1, stage2, ..., tail. `list(named_parts(net))` shows the names.
     """
     inner = getattr(net, "backbone", None)
-    found = {name: part for name, part in _backbone_parts(inner or net).items() if _any(part.parameters())}
+    found = {name: part for name, part in _backbone_parts(inner or net).items() if _has_parameters(part.parameters())}
     if inner is None:
         return found
     neck = getattr(net, NECK)
-    return found | ({NECK: neck} if _any(neck.parameters()) else {}) | {HEAD: getattr(net, HEAD)}
+    return found | ({NECK: neck} if _has_parameters(neck.parameters()) else {}) | {HEAD: getattr(net, HEAD)}
 
 
-def _any(parameters: Iterator[nn.Parameter]) -> bool:
+def _has_parameters(parameters: Iterator[nn.Parameter]) -> bool:
     return next(parameters, None) is not None
 
 
@@ -74,19 +74,19 @@ def _backbone_parts(backbone: nn.Module) -> dict[str, nn.Module]:
     for kind in type(backbone).__mro__:
         if kind.__name__ in STAGES_BY_CLASS:
             members = {
-                name: {path: found for path in paths if (found := _reach(backbone, path)) is not None}
+                name: {path: found for path in paths if (found := _find_module(backbone, path)) is not None}
                 for name, paths in STAGES_BY_CLASS[kind.__name__].items()
             }
             return {name: ModuleGroup(group) for name, group in members.items() if group}
     return _found_parts(backbone)
 
 
-def _reach(module: nn.Module, path: str) -> nn.Module | None:
+def _find_module(module: nn.Module, path: str) -> nn.Module | None:
     return dict(module.named_modules()).get(path)
 
 
 def _found_parts(backbone: nn.Module) -> dict[str, nn.Module]:
-    """The stages of a network that none here knows: its lists of blocks, and what stands before and after them."""
+    """Return the stages of an unknown network: its lists of blocks, and what comes before and after them."""
     stages: dict[str, nn.Module] = {}
     before: dict[str, nn.Module] = {}
     after: dict[str, nn.Module] = {}
@@ -107,24 +107,23 @@ def _found_parts(backbone: nn.Module) -> dict[str, nn.Module]:
 
 
 def named_layers(net: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Name and module of every layer that has parameters of its own, in order from the input.
+    """Return name and module of every layer that has parameters of its own, in order from the input.
 
-    A layer is a convolution, a norm, a dense layer or the like: one of them, whatever the number of its parameter
-    tensors. A face network's neck and head come last.
+    A convolution, a normalization or a linear layer counts as one, whatever the number of its parameter tensors. A face
+    network's neck and head come last.
     """
-    return [(name, module) for name, module in net.named_modules() if _own(module)]
+    return [(name, module) for name, module in net.named_modules() if _has_own_parameters(module)]
 
 
-def _own(module: nn.Module) -> bool:
-    return _any(module.parameters(recurse=False))
+def _has_own_parameters(module: nn.Module) -> bool:
+    return _has_parameters(module.parameters(recurse=False))
 
 
 def set_trainable(net: nn.Module, names: Iterable[str], last_layers: int = 0) -> None:
-    """Train the named parts alone, and the last layers of the backbone if a number of them is given; freeze the rest.
+    """Make the named parts trainable, and the last `last_layers` layers of the backbone; freeze the rest.
 
-    "all" names every part. Frozen means frozen: no gradient, and evaluation mode even after `net.train()`, so that
-    running statistics stay and nothing is dropped. The face network's `train` keeps to it. Raises ValueError for a
-    name that the network does not have.
+    "all" names every part. Frozen parts have no gradient and stay in evaluation mode even after `FaceNet.train`, so
+    that running statistics do not change and nothing is dropped. Raises ValueError for an unknown name.
     """
     known, names = named_parts(net), list(names)
     if unknown := [name for name in names if name not in known and name != "all"]:
@@ -136,7 +135,7 @@ def set_trainable(net: nn.Module, names: Iterable[str], last_layers: int = 0) ->
     for name, part in known.items():
         chosen = name in names or "all" in names
         train |= {id(module) for _, module in named_layers(part) if chosen}
-        for module, frozen in _states(part, train, chosen):
+        for module, frozen in _frozen_states(part, train, chosen):
             module.frozen = frozen  # type: ignore[assignment]
             for parameter in module.parameters(recurse=False):
                 parameter.requires_grad_(not frozen)
@@ -144,23 +143,23 @@ def set_trainable(net: nn.Module, names: Iterable[str], last_layers: int = 0) ->
     eval_frozen_modules(net)
 
 
-def _states(part: nn.Module, train: set[int], chosen: bool) -> Iterator[tuple[nn.Module, bool]]:
-    """Each module of a part, and whether it is frozen.
+def _frozen_states(part: nn.Module, train: set[int], chosen: bool) -> Iterator[tuple[nn.Module, bool]]:
+    """Yield each module of a part, and whether it is frozen.
 
-    One with layers is frozen if all of them are; one without, such as dropout, goes with the layer before it, or with
-    the first of its part.
+    A module with layers is frozen if all of them are. One without, such as dropout, is treated like the layer before
+    it, or like the first of its part.
     """
     own = [module for _, module in named_layers(part)]
     frozen = id(own[0]) not in train if own else not chosen
     for module in part.modules():
         below = [id(layer) not in train for _, layer in named_layers(module)]
-        if _own(module):
+        if _has_own_parameters(module):
             frozen = id(module) not in train
         yield module, all(below) if below else frozen
 
 
 def eval_frozen_modules(net: nn.Module) -> None:
-    """Put everything that `set_trainable` froze into evaluation mode."""
+    """Set everything that `set_trainable` froze to evaluation mode."""
     for module in net.modules():
         if getattr(module, "frozen", False):
             module.training = False

@@ -1,10 +1,5 @@
-"""Larger last feature maps for small pictures.
-
-Features that know where in the picture they were seen.
-
-What half precision is slow at on a processor, kept in float32.
-
-DropBlock: whole patches of a feature map dropped in training.
+"""Changes to finished networks: larger last feature maps, a grid instead of global pooling, float32 where bfloat16 is
+slow, DropBlock. The names and shapes of the weights stay as they are.
 """
 
 from collections.abc import Iterable
@@ -18,10 +13,10 @@ from models.stages import HEAD, NECK, ModuleGroup, named_parts
 
 
 def remove_last_stride(net: nn.Module) -> None:
-    """Let the last stage that halves the feature map leave it as it is: 7x7 instead of 4x4 for pictures of 112 px.
+    """Make the last stage that halves the feature map keep its size: 7x7 instead of 4x4 for images of 112 px.
 
-    The weights stay; only strides change. Known from person re-identification as "last stride 1" (Luo et al. 2019,
-    arXiv 1903.07071, section 3.4). Raises ValueError for a network without such a stage.
+    Only strides change. Known from person re-identification as "last stride 1" (Luo et al. 2019, arXiv 1903.07071,
+    section 3.4). Raises ValueError for a network without such a stage.
     """
     for name, part in reversed(named_parts(net).items()):
         convolutions = [module for module in part.modules() if isinstance(module, nn.Conv2d) and max(module.stride) > 1]
@@ -34,26 +29,25 @@ def remove_last_stride(net: nn.Module) -> None:
 
 
 def pool_to_grid(backbone: nn.Module, cells: int) -> None:
-    """Let a backbone average its last feature map to cells x cells places a channel, not to one number.
+    """Make a backbone average its last feature map to cells x cells values per channel, not to one.
 
-    Its features are then (N, C x cells x cells), channel by channel: in aligned faces the same place always shows the
-    same part of the face, which an average over the whole map forgets. ArcFace flattens its last map for that reason
-    (Deng et al. 2019, arXiv 1801.07698, section 3.1). A map of any size serves, and the weights' names stay. Raises
-    ValueError for fewer than two cells, and for a network that does not end in a `global_pool` as timm's ResNets and
-    EfficientNets and our MobileNetV2 do.
+    Its features are then (N, C x cells x cells), channel by channel. In aligned faces the same cell always shows the
+    same part of the face, which global average pooling discards. ArcFace flattens its last map for that reason (Deng et
+    al. 2019, arXiv 1801.07698, section 3.1). Maps of any size work. Raises ValueError for fewer than two cells, and for
+    a network that does not end in a `global_pool`, as timm's ResNets and EfficientNets and our MobileNetV2 do.
     """
     if cells < 2:
-        raise ValueError(f"grid {cells}: expected 2 cells a side or more; one is what stands without a grid")
+        raise ValueError(f"grid {cells}: expected 2 cells per side or more; without a grid there is one")
     if not isinstance(getattr(backbone, "global_pool", None), nn.Module):
         raise ValueError(
-            f"model.grid={cells}: {type(backbone).__name__} does not end in a pooling that a grid could stand for; "
-            "leave it out, or take a backbone such as resnet18 or efficientnet_b0"
+            f"model.grid={cells}: {type(backbone).__name__} does not end in a pooling layer that a grid could replace; "
+            "leave it out, or use a backbone such as resnet18 or efficientnet_b0"
         )
     backbone.global_pool = nn.Sequential(nn.AdaptiveAvgPool2d(cells), nn.Flatten())
 
 
 class _Float32Conv2d(nn.Conv2d):
-    """A convolution that computes in float32 on a processor, also inside of autocast."""
+    """A convolution that computes in float32 on a CPU, also under autocast."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if input.device.type != "cpu":
@@ -63,10 +57,10 @@ class _Float32Conv2d(nn.Conv2d):
 
 
 def keep_depthwise_float32(net: nn.Module) -> None:
-    """Let depthwise convolutions that move by more than one pixel compute in float32 on a processor.
+    """Make strided depthwise convolutions compute in float32 on a CPU.
 
-    oneDNN has no fast backward for them in bfloat16; PyTorch's own takes several times as long as in float32. Names,
-    weights and what a GPU does stay as they are.
+    oneDNN has no fast backward pass for them in bfloat16, and PyTorch's own takes several times as long as in float32.
+    Nothing changes on a GPU.
     """
     for module in net.modules():
         if type(module) is nn.Conv2d and 1 < module.groups == module.in_channels and max(module.stride) > 1:
@@ -74,26 +68,27 @@ def keep_depthwise_float32(net: nn.Module) -> None:
 
 
 DROP_BLOCK_NAME = "drop_block"
+"""The name under which the layer is added to a module."""
 
 
 class DropBlock(DropBlock2d):
-    """torchvision's DropBlock, on maps smaller than the block, too: the largest odd block that fits is taken there.
+    """torchvision's DropBlock, also for maps smaller than the block: the block is then the largest odd size that fits.
 
-    torchvision takes the whole of a smaller map as the block, and refuses those of an even side.
+    torchvision takes the whole of a smaller map as the block, and refuses even sizes.
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """A map (N, C, H, W) of which, in training, blocks are zero and the rest is scaled up."""
+        """Return a map (N, C, H, W) in which, in training, blocks are zero and the rest is scaled up."""
         side = min(self.block_size, *input.shape[-2:])
         return drop_block2d(input, self.p, side - 1 + side % 2, self.inplace, self.eps, self.training)
 
 
 def insert_drop_block(net: nn.Module, names: Iterable[str], p: float = 0.1, block_size: int = 7) -> None:
-    """Drop patches of block_size x block_size behind each named part, of any place with probability p, in training.
+    """Drop blocks of block_size x block_size after each named part, in training.
 
-    On a map smaller than the block, the block is the largest of an odd side that fits. The layer has no parameters and
-    changes no name in the state dict; a frozen part drops nothing. Calling it again replaces the setting. Raises
-    ValueError for an unknown part or setting. Source: Ghiasi et al. 2018, arXiv 1810.12890, algorithm 1.
+    p: fraction of the map that is dropped. On a map smaller than the block, the block is the largest odd size that
+    fits. A frozen part drops nothing. Calling it again replaces the setting. Raises ValueError for an unknown part or
+    setting. Source: Ghiasi et al. 2018, arXiv 1810.12890, algorithm 1.
     """
     if not 0 <= p < 1 or block_size < 1 or block_size % 2 == 0:
         raise ValueError(f"DropBlock with p {p} and block size {block_size}: expected 0 to below 1, and an odd size")
@@ -102,22 +97,22 @@ def insert_drop_block(net: nn.Module, names: Iterable[str], p: float = 0.1, bloc
         if name not in known:
             raise ValueError(f"no part is called {name!r}: this network has {', '.join(known)}")
         if name in (NECK, HEAD):
-            raise ValueError(f"there is no feature map behind {name!r}: name a part of the backbone")
-        last = _last(known[name])
-        in_line = type(last).forward is nn.Sequential.forward  # a Sequential runs whatever is added to it
-        if not in_line and DROP_BLOCK_NAME not in dict(last.named_children()):
-            last.register_forward_hook(_drop)
+            raise ValueError(f"{name!r} has no feature map: name a part of the backbone")
+        last = _last_module(known[name])
+        runs_all = type(last).forward is nn.Sequential.forward  # a Sequential runs whatever is added to it
+        if not runs_all and DROP_BLOCK_NAME not in dict(last.named_children()):
+            last.register_forward_hook(_drop_output)
         last.add_module(DROP_BLOCK_NAME, DropBlock(p, block_size))
 
 
-def _last(part: nn.Module) -> nn.Module:
-    """The module whose output is the part's."""
+def _last_module(part: nn.Module) -> nn.Module:
+    """Return the module whose output is the part's."""
     return list(part.children())[-1] if isinstance(part, ModuleGroup) else part
 
 
-def _drop(module: nn.Module, _: Any, output: Tensor) -> Tensor:
+def _drop_output(module: nn.Module, _: Any, output: Tensor) -> Tensor:
     if output.ndim != 4:
         raise ValueError(
-            f"DropBlock stands behind {type(module).__name__}, whose output is no feature map (N, C, H, W)"
+            f"DropBlock was put after {type(module).__name__}, whose output is not a feature map (N, C, H, W)"
         )
     return getattr(module, DROP_BLOCK_NAME)(output)

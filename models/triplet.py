@@ -1,4 +1,4 @@
-"""Triplet loss on the hardest triplets of a batch, and a head for a network that learns by it."""
+"""Triplet loss on the hardest triplets of a batch, and a head that trains with it."""
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +8,11 @@ from models.margins import Cosine
 
 
 class BatchHardTriplet(nn.Module):
-    """Mean over the batch of max(0, margin + farthest of its own - nearest of others). Hermans et al. 2017, equation 5.
+    """Mean over the batch of max(0, margin + farthest of the same class - nearest of another class).
 
-    Distances are Euclidean between normalised embeddings (0 to 2). margin None is the paper's soft margin,
-    log(1 + exp(farthest - nearest)). An embedding that is alone of its class, or meets no other class, counts for
-    nothing; a batch of nothing else has loss 0. arXiv 1703.07737.
+    Distances are Euclidean between normalized embeddings (0 to 2). margin None is the paper's soft margin,
+    log(1 + exp(farthest - nearest)). Embeddings without another one of their class, or without another class, are left
+    out; a batch of only such embeddings has loss 0. Hermans et al. 2017, arXiv 1703.07737, equation 5.
     """
 
     def __init__(self, margin: float | None = 0.2):
@@ -22,7 +22,7 @@ class BatchHardTriplet(nn.Module):
         self.margin = margin
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """A scalar, float32 or better, for embeddings (N, D) and labels (N,)."""
+        """Return a scalar, float32 or better, for embeddings (N, D) and labels (N,)."""
         with torch.autocast(embeddings.device.type, enabled=False):
             wide = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
             points = F.normalize(wide)
@@ -39,11 +39,11 @@ class BatchHardTriplet(nn.Module):
 
 
 class TripletHead(Cosine):
-    """Names the class beside an embedding that learns from triplets alone.
+    """A classifier on top of an embedding that is trained by triplets only.
 
-    In training `triplet_loss` is that of the embeddings last seen, and the logits are of embeddings that they do not
-    move: cross-entropy on them teaches the directions (C, D) of the classes, and nothing below. So accuracy is known
-    at any time, and a run is judged and used as any other.
+    In training, `triplet_loss` is that of the last batch, and the logits are computed from detached embeddings: cross
+    entropy trains the centers (C, D) of the classes, and nothing below. So the accuracy is known at any time, and a run
+    is evaluated and used like any other.
     """
 
     def __init__(self, features: int, classes: int, scale: float = 32.0, margin: float | None = 0.2):
@@ -52,7 +52,7 @@ class TripletHead(Cosine):
         self.triplet_loss: Tensor | None = None
 
     def forward(self, embeddings: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits (N, C), float32 or better. A label (N,) below 0 belongs to no class and joins no triplet."""
+        """Return logits (N, C), float32 or better. An image with a label (N,) below 0 joins no triplet."""
         self.triplet_loss = None
         if self.training and labels is not None:
             counts = labels >= 0

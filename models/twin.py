@@ -1,8 +1,7 @@
-"""Any mytorch network as its PyTorch counterpart, with the same weights.
+"""Any mytorch network as a PyTorch network: same structure, names and weights.
 
-Which PyTorch module computes what a mytorch layer computes: the list that `models.twin` fills.
-
-The PyTorch counterparts of mytorch's layers and losses.
+`twin` converts a network. The functions decorated with `counterpart` build the PyTorch module of each kind of layer and
+loss.
 """
 
 from collections.abc import Callable
@@ -20,7 +19,7 @@ _builders: dict[type[ours.Module], Builder] = {}
 
 
 def counterpart(kind: type[ours.Module]) -> Callable[[Builder], Builder]:
-    """Decorator: this function makes the PyTorch module for layers of `kind`, weights aside."""
+    """Register a function that builds the PyTorch module for layers of `kind`, without their weights."""
 
     def register(builder: Builder) -> Builder:
         _builders[kind] = builder
@@ -30,26 +29,25 @@ def counterpart(kind: type[ours.Module]) -> Callable[[Builder], Builder]:
 
 
 def build_counterpart(model: ours.Module) -> theirs.Module:
-    """The counterpart of `model` and of all below it, with weights of PyTorch's own choosing.
+    """Return the counterpart of `model` and everything in it, with PyTorch's random weights.
 
     Raises TypeError for a layer that has none.
     """
     for kind in type(model).__mro__:
-        if kind in _builders and type(model).forward is kind.forward:  # a forward of its own computes something else
+        if (
+            kind in _builders and type(model).forward is kind.forward
+        ):  # a subclass with its own forward computes something else
             return _builders[kind](model)
     raise TypeError(
-        f"{type(model).__name__} has no PyTorch counterpart: register a function that makes one with "
+        f"{type(model).__name__} has no PyTorch counterpart: register a function that builds one with "
         f"@models.twin.counterpart({type(model).__name__})"
     )
 
 
-__all__ = ["copy_back", "counterpart", "twin"]
-
-
 def twin(model: ours.Module) -> theirs.Module:
-    """The PyTorch module that computes what `model` computes: same structure, names, weights, dtype and mode.
+    """Return a PyTorch module that computes what `model` computes: same structure, names, weights, dtype and mode.
 
-    Weights are copied, not shared. Raises TypeError for a layer that has no counterpart here; `counterpart` adds one.
+    Weights are copied, not shared. Raises TypeError for a layer without a counterpart; `counterpart` adds one.
     """
     module = build_counterpart(model)
     arrays = model.state_dict()
@@ -64,7 +62,7 @@ def twin(model: ours.Module) -> theirs.Module:
 
 
 def copy_back(module: theirs.Module, model: ours.Module) -> None:
-    """Copy the weights of a twin into the model that it is the twin of."""
+    """Copy the weights of a twin back into the mytorch model."""
     model.load_state_dict({name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()})
 
 
@@ -98,7 +96,7 @@ SAME_ARGUMENTS: dict[type[ours.Module], tuple[Callable[..., theirs.Module], tupl
     ours.Softmax: (theirs.Softmax, ("dim",)),
     ours.Tanh: (theirs.Tanh, ()),
 }
-"""Layers made with arguments that they keep under the same names."""
+"""Layers that are built with arguments which they store under the same names."""
 
 
 def _same(build: Callable[..., theirs.Module], names: tuple[str, ...]) -> Callable[[ours.Module], theirs.Module]:
@@ -183,7 +181,7 @@ def _squeeze_excitation(layer: ours.SqueezeExcitation) -> theirs.Module:
 
 
 class FunctionModule(theirs.Module):
-    """A function as a module, where PyTorch has no layer of the kind."""
+    """A function as a module, where PyTorch has no such layer."""
 
     def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]):
         super().__init__()
@@ -218,14 +216,14 @@ for kind in (ours.Downsample1d, ours.Downsample2d):
 
 
 class MarginTwin(theirs.Module):
-    """ArcFace and CosFace: s times cosines, the label's with its margin."""
+    """ArcFace and CosFace: scaled cosines, the label's with its margin."""
 
     def __init__(self, weight: tuple[int, ...], s: float, shifted: Callable[[torch.Tensor], torch.Tensor]):
         super().__init__()
         self.weight, self.s, self.shifted = theirs.Parameter(torch.zeros(weight)), s, shifted
 
     def forward(self, x: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        """Logits (N, classes) for embeddings (N, in_features) and class indices (N,)."""
+        """Return logits (N, classes) for embeddings (N, in_features) and class indices (N,)."""
         cosine = F.linear(F.normalize(x), F.normalize(self.weight))
         own = F.one_hot(label, cosine.shape[1]).bool()
         return self.s * torch.where(own, self.shifted(cosine), cosine)
@@ -250,14 +248,14 @@ def _cos_face(layer: ours.CosFace) -> theirs.Module:
 
 
 class ResidualTwin(theirs.Module):
-    """body(x) + shortcut(x), the shortcut being the identity where there is none."""
+    """body(x) + shortcut(x); without a shortcut, body(x) + x."""
 
     def __init__(self, body: theirs.Module, shortcut: theirs.Module | None):
         super().__init__()
         self.body, self.shortcut = body, shortcut
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The sum of both ways."""
+        """Return the sum of both branches."""
         return self.body(x) + (x if self.shortcut is None else self.shortcut(x))
 
 

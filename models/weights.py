@@ -1,4 +1,4 @@
-"""Weights from a file, read without running anything that the file contains, and into a network without guessing."""
+"""Read weights from a file without running code in it, and load them into a network without guessing."""
 
 import pickle
 import re
@@ -10,21 +10,21 @@ import torch
 from torch import Tensor, nn
 
 STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model", "net")
-"""Where training scripts put the weights inside a checkpoint, in the order in which they are looked for."""
+"""Keys under which training scripts store the weights in a checkpoint, in the order of the search."""
 
 WRAPPER_PREFIXES = ("module.", "_orig_mod.")
-"""What DataParallel and torch.compile put in front of every name."""
+"""Prefixes that DataParallel and torch.compile add to every name."""
 
 MAX_LISTED_NAMES = 6
-"""How many names of each kind an error lists."""
+"""Names of each kind that an error lists."""
 
 
 def read_weights(path: Path | str) -> dict[str, Tensor]:
-    """The tensors of a file by name, on the CPU: safetensors, or a state dict as torch.save writes it.
+    """Return the tensors of a file by name, on the CPU: safetensors, or a state dict written by torch.save.
 
-    Which of the two is decided by the content, not by the name. A state dict may lie under "state_dict", "model" or
+    The content decides which of the two it is, not the name. A state dict may be stored under "state_dict", "model" or
     the like. Pickles are read with `weights_only`, so nothing in them is called. Raises ValueError for a file that is
-    missing, damaged, holds anything but tensors by name, or would run code.
+    missing or damaged, holds anything but tensors by name, or would run code.
     """
     path = Path(path)
     if not path.is_file():
@@ -41,7 +41,7 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
             raise ValueError(f"{path}: damaged safetensors ({error}): fetch the file again") from error
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what torch has to say of strange files is said below
+            warnings.simplefilter("ignore")  # torch's remarks on unusual files are replaced by the errors below
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(f"{path}: {_why_refused(error)}") from error
@@ -58,15 +58,15 @@ def _first_words(error: BaseException) -> str:
 
 def _why_refused(error: pickle.UnpicklingError) -> str:
     called = re.search(r"GLOBAL ([\w.]+)", str(error))
-    what = f"this pickle calls {called[1]}" if called else "this is no pickle of tensors, or a damaged one"
+    what = f"this pickle calls {called[1]}" if called else "not a pickle of tensors, or a damaged one"
     return (
-        f"refused: {what}, and weights are tensors alone; nothing in it was run. Fetch the file again, ask its author "
+        f"refused: {what}, and weights hold tensors only; nothing in it was run. Fetch the file again, ask its author "
         "for safetensors, or convert it yourself where you trust it"
     )
 
 
 def _tensors(content: object, path: Path) -> dict[str, Tensor]:
-    """The weights inside what a file held, without the prefixes of wrappers."""
+    """Return the weights in the content of a file, without the prefixes of wrappers."""
     for key in STATE_DICT_KEYS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -74,7 +74,7 @@ def _tensors(content: object, path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path}: holds {type(content).__name__}, expected tensors by name: save module.state_dict()")
     strange = [name for name, value in content.items() if not (isinstance(name, str) and isinstance(value, Tensor))]
     if strange:
-        raise ValueError(f"{path}: {strange[0]!r} is no tensor by name: save module.state_dict() alone")
+        raise ValueError(f"{path}: {strange[0]!r} is not a tensor: save module.state_dict() only")
     state = dict(content)
     for prefix in WRAPPER_PREFIXES:
         if all(name.startswith(prefix) for name in state):
@@ -102,12 +102,12 @@ def refuse_unusable(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> N
 def load_weights(
     module: nn.Module, state: Mapping[str, Tensor], name: str = "the network", classifier: Iterable[str] = ()
 ) -> list[str]:
-    """Copy weights into a module, every one of them; returns what was left out on purpose, a sentence each.
+    """Copy all weights into a module; return what was left out on purpose, one sentence each.
 
-    classifier: the names, or beginnings of names, of the layer that names the classes of the earlier task; it is left
-    out where the module has none or one of another size. A whole `FaceNet` is taken too, without its neck and head.
-    Batch norm's `num_batches_tracked` may be missing, as older files have none. Raises ValueError, and changes
-    nothing, where anything else is missing, unexpected or of another shape.
+    classifier: names, or prefixes of names, of the classifier of an earlier task; it is left out where the module has
+    none or one of another size. The weights of a whole `FaceNet` are accepted, without its neck and head. Batch norm's
+    `num_batches_tracked` may be missing, as in older files. Raises ValueError, and changes nothing, where anything else
+    is missing, unexpected or of another shape, and for weights that no training leaves.
     """
     own, notes = module.state_dict(), []
     state = dict(state)

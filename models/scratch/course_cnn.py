@@ -23,8 +23,8 @@ class CNN:
         A ── Conv1d ── activation ── Conv1d ── activation ── ... ── Flatten ── Linear ── logits
 
     num_channels, kernel_sizes, strides, activations: one entry for each convolution; none pads.
-    activations: layers, or their classes. A layer that stands in the list twice is copied, as each place must remember
-        its own forward.
+    activations: layers, or their classes. A layer that occurs twice is copied, because each occurrence must store its
+        own forward pass.
     conv_weight_init_fn(out, in, k), bias_init_fn(out), linear_weight_init_fn(out, in): called layer by layer, weight
         before bias, and the only draws from NumPy's global generator.
     criterion: a loss such as CrossEntropyLoss(), or its class.
@@ -79,7 +79,7 @@ class CNN:
         self.linear_layer = Linear(channels * width, num_linear_neurons, linear_weight_init_fn, bias_init_fn)
 
     def _own(self, activation: Any) -> Any:
-        """The activation as a layer that stands in this network once."""
+        """Return the activation as a layer that occurs in this network once."""
         if isinstance(activation, type):
             return activation()
         return copy.copy(activation) if any(activation is other for other in self.activations) else activation
@@ -92,7 +92,7 @@ class CNN:
         return self.Z
 
     def __call__(self, A: Array) -> Array:
-        """The same as forward."""
+        """Call forward."""
         return self.forward(A)
 
     def backward(self, labels: Array) -> Array:
@@ -112,7 +112,7 @@ class CNN:
         return grad
 
     def _parameters(self) -> Iterator[tuple[Layer, str]]:
-        """Pairs of a layer and the name of a parameter, the activations' (Swish's beta) among them."""
+        """Yield pairs of a layer and the name of a parameter, including those of activations (Swish's beta)."""
         for layer in (*(conv.conv1d_stride1 for conv in self.convolutional_layers), self.linear_layer):
             yield layer, "W"
             yield layer, "b"
@@ -121,7 +121,7 @@ class CNN:
                 yield activation, "beta"
 
     def zero_grads(self) -> None:
-        """Set every gradient to zero; backward sets them anew in any case."""
+        """Set every gradient to zero; backward overwrites them in any case."""
         for layer, name in self._parameters():
             setattr(layer, f"dLd{name}", np.zeros_like(getattr(layer, name)))
 
@@ -131,9 +131,9 @@ class CNN:
             setattr(layer, name, getattr(layer, name) - self.lr * getattr(layer, f"dLd{name}"))
 
     def train(self) -> None:
-        """Note that training is on; none of these layers works differently for it."""
+        """Set training mode, which changes none of these layers."""
         self.train_mode = True
 
     def eval(self) -> None:
-        """Note that training is off."""
+        """Set evaluation mode."""
         self.train_mode = False

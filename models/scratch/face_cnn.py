@@ -1,4 +1,4 @@
-"""The face CNN: blocks that halve the picture and widen the channels, and a linear classifier on their average."""
+"""The face CNN: blocks that halve the image and increase the channels, then a linear classifier on the average."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from mytorch import nn
 def face_cnn(
     classes: int, widths: Sequence[int] = (32, 64, 128, 256), depth: int = 1, dropout: float = 0.3, in_channels: int = 3
 ) -> nn.Sequential:
-    """A network from pixels (N, in_channels, H, W) to logits (N, classes), for any H and W of at least 2^len(widths).
+    """Return a network from pixels (N, in_channels, H, W) to logits (N, classes), for H and W from 2^len(widths).
 
-    widths: channels of each block. depth: convolutions in a block, each 3x3 with batch norm and ReLU; the block ends in
-    2x2 max pooling. The classifier sees the mean over positions, after dropout.
+    widths: channels of each block. depth: convolutions in a block, each 3x3 with batch norm and ReLU; a block ends in
+    2x2 max pooling. The classifier gets the mean over positions, after dropout.
     """
     blocks: list[nn.Module] = []
     for width in widths:

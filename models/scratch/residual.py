@@ -8,7 +8,7 @@ from mytorch import nn
 def small_resnet(
     classes: int, widths: Sequence[int] = (32, 64, 128, 256), depth: int = 1, dropout: float = 0.3, in_channels: int = 3
 ) -> nn.Sequential:
-    """A network from pixels (N, in_channels, H, W) to logits (N, classes), for H and W of at least 2^len(widths).
+    """Return a network from pixels (N, in_channels, H, W) to logits (N, classes), for H and W from 2^len(widths).
 
     For each width a 3x3 convolution, 2x2 max pooling, and `depth` residual blocks; a linear classifier on the mean over
     positions, after dropout. Pooling comes before the blocks, so that they work on a quarter of the positions.
@@ -25,5 +25,5 @@ def small_resnet(
 
 
 def _conv(inside: int, outside: int) -> list[nn.Module]:
-    """A 3x3 convolution that keeps the size, and batch norm."""
+    """Return a 3x3 convolution that keeps the size, and batch norm."""
     return [nn.Conv2d(inside, outside, 3, padding=1, bias=False), nn.BatchNorm2d(outside)]

@@ -1,8 +1,8 @@
-"""An MLP that scans its input, as a convolutional network with the same answers.
+"""An MLP that scans its input, as a convolutional network with the same outputs.
 
-An MLP that looks at K frames at a time and moves on by S frames computes, at every stop, the same products of a window
-and a matrix: that is a convolution with kernel K and stride S. Only the numbers have to be put in another order. The
-MLP reads its window time-major, frame by frame; a convolution keeps channels apart from time:
+An MLP that looks at K frames at a time and moves by S frames computes the same product of a window and a matrix at
+every stop: that is a convolution with kernel K and stride S. Only the order of the numbers differs. The MLP reads its
+window time-major, frame by frame; a convolution keeps channels apart from time:
 
     column o of the matrix (K · C, out)                     channel o of the weight (out, C, K)
 
@@ -80,7 +80,7 @@ class ScanningCNN:
     def init_weights(self, matrices: Sequence[Array], biases: Sequence[Array] | None = None) -> None:
         """Take the weights of an MLP: its full matrices, (inputs, outputs), and its biases (zeros if left out).
 
-        Of a matrix that shares weights the first block alone is read; `mlp_to_cnn` also checks the others.
+        Of a matrix that shares weights only the first block is read; `mlp_to_cnn` also checks the others.
         Raises ValueError where the matrices do not fit this network.
         """
         blocks, biases = shared_blocks(matrices, self.kernels, self.strides, biases, self.dims, check=False)
@@ -101,7 +101,7 @@ class ScanningCNN:
         return A
 
     def __call__(self, A: Array) -> Array:
-        """The same as forward."""
+        """Call forward."""
         return self.forward(A)
 
     def backward(self, dLdZ: Array) -> Array:

@@ -30,7 +30,7 @@ Array = npt.NDArray[Any]
 def positions(kernels: Sequence[int], strides: Sequence[int]) -> list[int]:
     """How many positions each layer has along one axis of a window: that of the input first, and 1 last.
 
-    One position sees `kernel` positions of the layer below, and its neighbours stand `stride` further on.
+    One position sees `kernel` positions of the layer below; the next position starts `stride` further.
     Raises ValueError for lists of different lengths, and for numbers below 1.
     """
     if not kernels or len(kernels) != len(strides):
@@ -87,7 +87,7 @@ def shared_blocks(
 
     matrices: (n_in · C_in, n_out · C_out) each, n_in and n_out as `positions` counts them, to the power of dims.
     check: whether to make sure that the matrices are their first blocks repeated, and zero elsewhere; without it, what
-        stands in the other places is ignored.
+        is in the other places is ignored.
     Raises ValueError where the shapes do not fit, or a matrix does not share as its kernel and stride say.
     """
     counts = [count**dims for count in positions(kernels, strides)]

@@ -99,7 +99,7 @@ def test_inserting_again_replaces():
         (["layer9"], {}, "no part is called 'layer9': this network has stem"),
         (["layer4"], {"p": 1.0}, "DropBlock with p 1.0"),
         (["layer4"], {"block_size": 4}, "an odd size"),
-        (["head"], {}, "no feature map behind 'head'"),
+        (["head"], {}, "'head' has no feature map"),
     ],
 )
 def test_bad_request_is_refused(names, settings, message):
@@ -110,5 +110,5 @@ def test_bad_request_is_refused(names, settings, message):
 def test_network_without_feature_maps_says_so():
     net = face_net("vit_tiny_patch16_224").train()
     insert_drop_block(net, ["stage12"])
-    with pytest.raises(ValueError, match=r"output is no feature map \(N, C, H, W\)"):
+    with pytest.raises(ValueError, match=r"output is not a feature map \(N, C, H, W\)"):
         net(torch.randn(1, 3, 224, 224))

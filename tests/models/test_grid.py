@@ -46,5 +46,5 @@ def test_a_network_that_pools_otherwise_is_refused(name):
 
 
 def test_one_cell_is_no_grid():
-    with pytest.raises(ValueError, match="2 cells a side or more"):
+    with pytest.raises(ValueError, match="2 cells per side or more"):
         pool_to_grid(nn.Sequential(), 1)

@@ -28,7 +28,7 @@ def test_it_has_the_papers_size():
 
 @pytest.mark.parametrize("size", [(96, 96), (112, 96), (128, 128)])
 def test_pictures_of_another_size_are_refused(size):
-    with pytest.raises(ValueError, match=f"{size[0]}x{size[1]}, and takes 112x112 alone"):
+    with pytest.raises(ValueError, match=f"{size[0]}x{size[1]}, expected 112x112"):
         MobileFaceNet()(torch.zeros(1, 3, *size))
 
 

@@ -71,5 +71,5 @@ def test_empty_prototypes_and_classes_without_pictures_are_refused():
         head.fit(torch.randn(2, 8), torch.tensor([0, 2]))
     with pytest.raises(ValueError, match="labels name 4 classes, expected all of 3"):
         head.fit(torch.randn(4, 8), torch.arange(4))
-    with pytest.raises(ValueError, match=r"nearest 1\.5: expected a share from 0 to 1"):
+    with pytest.raises(ValueError, match=r"nearest 1\.5: expected a weight from 0 to 1"):
         Prototypes(8, 3, nearest=1.5)

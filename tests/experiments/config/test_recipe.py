@@ -25,6 +25,10 @@ def test_every_recipe_of_the_project_loads_and_says_what_it_is_about(name):
     assert load_recipe(name).about
 
 
+def test_all_recipes_split_alike_so_that_their_runs_can_be_compared():
+    assert {(load_recipe(name).split.train, load_recipe(name).split.seed) for name in recipe_names()} == {(0.8, 0)}
+
+
 def test_the_project_has_recipes():
     assert {"scratch_cnn", "scratch_resnet"} <= set(recipe_names())
 

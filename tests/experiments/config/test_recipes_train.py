@@ -60,4 +60,4 @@ def test_published_recipes_say_whose_figures_they_are_after():
     published = [name for name in NAMES if name.rsplit("_", 1)[-1] in ("a", "a2", "b", "c", "c2")]
     assert len(published) == 11
     assert all(load_recipe(name).about.startswith("Published, ") for name in published)
-    assert all("%" in load_recipe(name).about or "figures of A" in load_recipe(name).about for name in published)
+    assert all("%" in load_recipe(name).about or "results of A" in load_recipe(name).about for name in published)
