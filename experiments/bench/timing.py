@@ -104,7 +104,7 @@ def ratios(times: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
 
 
 def geometric_mean(values: list[float]) -> float:
-    """Return the geometric mean, which treats a ratio and its inverse alike."""
+    """Return the geometric mean, which treats a ratio and its inverse the same way."""
     return float(np.exp(np.mean(np.log(values))))
 
 

@@ -19,7 +19,7 @@ RIGHT, WRONG, UNKNOWN = GREEN, RED, "#2d3748"
 
 MAX_NAME_LENGTH = 16
 TITLE_CHARACTERS_PER_INCH = 10.5
-"""Of a title at matplotlib's size of 12 points; a longer one goes on in the next line."""
+"""Of a title at matplotlib's size of 12 points; a longer one is wrapped."""
 
 
 @dataclass(frozen=True)

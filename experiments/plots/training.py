@@ -83,8 +83,8 @@ def _confusion_title(shown: int, wrong: int, people: int) -> str:
     if not wrong:
         return f"no mistakes among {people} people" + (f"\n(the first {shown})" if shown < people else "")
     if shown < wrong:
-        return f"the {shown} people with the most mistakes\n({wrong} of {people} have some)"
-    return f"the {wrong} of {people} people with mistakes" if wrong < people else f"all {people} people"
+        return f"the {shown} people most involved in mistakes\n({wrong} of {people} are)"
+    return f"the {wrong} of {people} people involved in mistakes" if wrong < people else f"all {people} people"
 
 
 def plot_twin_curves(

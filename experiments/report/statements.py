@@ -1,7 +1,7 @@
 """Sentences that compare numbers: each says what the numbers, as the reader sees them, say.
 
-Two numbers that are shown alike are told as equal, whatever their further digits are: "falls from 0.013 to 0.013"
-would be wrong to whoever reads it.
+Two numbers that look the same to the reader are called equal, whatever their other digits: "falls from 0.013 to 0.013"
+would be wrong.
 """
 
 from collections.abc import Callable, Sequence
@@ -119,5 +119,5 @@ def describe_cost(times: float, gap: float) -> str:
 
 
 def describe_range(lowest: str, highest: str) -> str:
-    """Say "2 s to 5 s", or only "2 s" where both are shown alike."""
+    """Say "2 s to 5 s", or only "2 s" where both look the same."""
     return lowest if lowest == highest else f"{lowest} to {highest}"

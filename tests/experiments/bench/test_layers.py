@@ -1,4 +1,4 @@
-"""The bench's layers and optimisers: all of mytorch.nn, doing what PyTorch's do."""
+"""The layers and optimizers of the benchmark: all of mytorch.nn, with the results of PyTorch."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ DRAWN = {"Dropout", "Dropout2d", "DropBlock2d"}
 """Each library drops what it likes."""
 
 
-def test_every_layer_and_optimiser_is_timed():
+def test_every_layer_and_optimizer_is_timed():
     timed = {type(layer.build()).__name__ for layer in LAYERS.values()}
     assert timed | ELSEWHERE == set(nn.__all__)
     kinds = {name for name in optim.__all__ if isinstance(getattr(optim, name), type)}

@@ -156,7 +156,7 @@ def test_a_confusion_matrix_shows_those_with_mistakes_and_counts(drawn, tmp_path
     counts[2, 5], counts[7, 2] = 2, 1
     people, title, numbers = confusion(drawn, counts, tmp_path)
     assert people == ["p2", "p5", "p7"]
-    assert title == "the 3 of 9 people with mistakes"
+    assert title == "the 3 of 9 people involved in mistakes"
     assert sorted(numbers) == ["1", "2", "3", "3", "3"]
 
 
@@ -164,7 +164,7 @@ def test_a_confusion_matrix_of_too_many_says_how_many_there_are(drawn, tmp_path)
     counts = np.diag([3] * 9) + np.eye(9, k=1, dtype=int)
     people, title, _ = confusion(drawn, counts, tmp_path)
     assert len(people) == 4
-    assert title == "the 4 people with the most mistakes\n(9 of 9 have some)"
+    assert title == "the 4 people most involved in mistakes\n(9 of 9 are)"
 
 
 def test_a_confusion_matrix_without_mistakes_says_so(drawn, tmp_path):

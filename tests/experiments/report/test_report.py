@@ -47,7 +47,7 @@ def numbers_in(run: Path) -> set[float]:
 
 
 @pytest.mark.parametrize("name", ["bare", "judged", "verified"])
-def test_every_share_loss_and_threshold_stands_in_the_runs_files(name, write, read, request):
+def test_every_share_loss_and_threshold_is_in_the_runs_files(name, write, read, request):
     run = request.getfixturevalue(name)
     known = {f"{100 * value:.{digits}f}" for value in numbers_in(run) for digits in (1, 2)}
     known |= {f"{value:.{digits}f}" for value in numbers_in(run) for digits in (2, 3, 4)}
@@ -60,7 +60,7 @@ def test_every_share_loss_and_threshold_stands_in_the_runs_files(name, write, re
     assert shown <= known | settings, shown - known - settings
 
 
-def test_other_figures_in_the_folder_are_other_figures_in_the_report(bare, altered, write, read):
+def test_other_metrics_in_the_folder_are_other_metrics_in_the_report(bare, altered, write, read):
     text = read(write(altered(bare, "other", top1=0.4321, top5=0.8765, seconds=125.0)))
     assert percent(0.4321) in text
     assert percent(0.8765) in text
@@ -91,8 +91,8 @@ def test_an_evaluated_run_shows_its_mistakes(judged, write, read):
     shown = [[document.plain(cell) for cell in row] for row in table.rows]
     assert rows
     assert shown == [[row["true"], row["taken_for"], row["times"], row["of"]] for row in rows]
-    pictures = {block.source for block in document.blocks() if isinstance(block, Plot)}
-    assert {judged / "evaluation" / name for name in ("confusion.png", "hardest.png")} <= pictures
+    images = {block.source for block in document.blocks() if isinstance(block, Plot)}
+    assert {judged / "evaluation" / name for name in ("confusion.png", "hardest.png")} <= images
 
 
 def test_a_verified_run_shows_its_error_rates_and_curves(verified, write, read):
@@ -105,7 +105,7 @@ def test_a_verified_run_shows_its_error_rates_and_curves(verified, write, read):
         assert f"TAR {percent(tar)} at FAR {far}" in text
 
 
-def test_ten_runs_stand_in_one_table_the_best_recipe_first(ten, write, read):
+def test_ten_runs_are_in_one_table_the_best_recipe_first(ten, write, read):
     document = write(*ten)
     (table,) = [block for block in document.blocks() if isinstance(block, Table) and block.label == "ranking-table"]
     names = [document.plain(row[0]) for row in table.rows]
@@ -147,7 +147,7 @@ def test_recipes_that_differ_in_much_show_no_single_difference(bare, altered, wr
     assert "single" not in labels(write(bare, other))
 
 
-def test_runs_of_other_pictures_are_told(bare, altered, write, read):
+def test_runs_of_other_images_are_told(bare, altered, write, read):
     other = altered(bare, "other", {"batch_size": 8})
     environment = other / "environment.json"
     environment.write_text(environment.read_text().replace(read_json(environment)["images"], "others"))
@@ -254,3 +254,44 @@ def test_pairs_told_apart_without_a_mistake_have_no_det_curve(verified, altered,
         writer.writerows(row | {"match": str(int(float(row["similarity"]) > 0.5))} for row in rows)
     assert "there is no DET curve" in read(write(perfect))
     assert "there is no DET curve" not in read(write(verified))
+
+
+def test_a_link_to_a_file_elsewhere_is_not_put_into_a_report(judged, altered, write, tmp_path):
+    secret = tmp_path / "secret.png"
+    shutil.copy(judged / "evaluation" / "confusion.png", secret)
+    for name in ("confusion.png", "hardest.png", "identities.csv", "evaluation.json"):
+        run = altered(judged, f"linked-{name}")
+        (run / "evaluation" / name).unlink()
+        (run / "evaluation" / name).symlink_to(secret)
+        with pytest.raises(FacesError, match=rf"evaluation/{name} is a link to .*, outside of"):
+            write(run)
+
+
+def test_what_is_no_image_is_not_put_into_a_report(judged, altered, write):
+    run = altered(judged, "text")
+    (run / "evaluation" / "hardest.png").write_text("root:x:0:0")
+    with pytest.raises(FacesError, match=r"hardest\.png: not a PNG image .* evaluate again"):
+        write(run)
+
+
+def test_runs_are_called_by_name_and_not_by_number(ten, write, read):
+    text = read(write(*ten)).replace("\N{NO-BREAK SPACE}", " ")
+    assert not re.search(r"\bruns? \d", text)
+    assert all(run.name in text for run in ten)
+
+
+@pytest.mark.parametrize("name", ["bare", "judged", "verified", "ten"])
+def test_no_table_has_one_row_only(name, write, request):
+    runs = request.getfixturevalue(name)
+    document = write(*(runs if isinstance(runs, list) else [runs]))
+    assert all(len(block.rows) > 1 for block in document.blocks() if isinstance(block, Table))
+
+
+def test_a_run_of_one_epoch_has_no_curve_and_that_is_said(bare, altered, write, read):
+    short = altered(bare, "short", {"epochs": 1}, epoch=1)
+    lines = (short / "history.csv").read_text().splitlines(keepends=True)
+    (short / "history.csv").write_text("".join(lines[:2]))
+    document = write(short)
+    assert "curves" not in labels(document)
+    assert "no more than one epoch" in read(document)
+    assert {"together", "each"} <= labels(write(short, bare))

@@ -87,10 +87,10 @@ def test_numbers_are_written_short(value, text):
 
 
 def test_shades_are_about_zero_where_signs_differ_and_text_can_be_read_on_them():
-    signed, grey = Shades.of(np.array([-1.0, 3.0, np.nan])), Shades.of(np.array([0.2, 0.8]))
+    signed, gray = Shades.of(np.array([-1.0, 3.0, np.nan])), Shades.of(np.array([0.2, 0.8]))
     assert (signed.low, signed.high) == (-3, 3)
-    assert grey.ink(0.2) == "white"
-    assert grey.ink(0.8) != "white"
+    assert gray.ink(0.2) == "white"
+    assert gray.ink(0.8) != "white"
 
 
 @pytest.mark.parametrize(

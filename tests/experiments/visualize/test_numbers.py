@@ -1,4 +1,4 @@
-"""The numbers that are drawn are PyTorch's: outputs, gradients, and what lies between them."""
+"""The numbers that are drawn are PyTorch's: outputs, gradients, and what is between them."""
 
 import numpy as np
 import pytest

@@ -67,8 +67,8 @@ def test_a_film_of_a_picture(command, people, tmp_path):
 
 
 def test_batch_norm_of_pictures(command, people, tmp_path):
-    pictures = [people / "anna" / "0.png", people / "ben" / "0.png"]
-    result = command("show", "batchnorm", *pictures, "--size", 8, "--out", tmp_path / "norm.png")
+    images = [people / "anna" / "0.png", people / "ben" / "0.png"]
+    result = command("show", "batchnorm", *images, "--size", 8, "--out", tmp_path / "norm.png")
     assert result.status == 0, result.err
     assert (tmp_path / "norm.png").is_file()
 
@@ -116,8 +116,8 @@ def image(trained, people) -> np.ndarray:
 
 
 def test_sheets_of_a_run(command, trained, people, tmp_path):
-    run, picture = trained.run.folder, people / "anna" / "0.png"
-    for arguments in (["filters", run], ["features", run, picture], ["gradient", run, picture, "--copies", 2]):
+    run, image = trained.run.folder, people / "anna" / "0.png"
+    for arguments in (["filters", run], ["features", run, image], ["gradient", run, image, "--copies", 2]):
         out = tmp_path / f"{arguments[0]}.png"
         result = command("show", *arguments, "--out", out)
         assert result.status == 0, result.err
