@@ -16,6 +16,7 @@ from experiments.files import (
     locked,
     neutralize,
     read_csv,
+    read_user_csv,
     refuse_overwriting_input,
     write_csv,
     write_json,
@@ -190,3 +191,35 @@ def test_two_names_of_one_file_share_its_lock(tmp_path):
     with locked(tmp_path / "link"):
         assert (tmp_path / "store" / ".g.lock").exists()
         assert not left.exists()
+
+
+CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+
+
+@given(st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(CELLS, min_size=n, max_size=n), min_size=1, max_size=6)))
+def test_a_users_table_is_read_cell_by_cell(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("table") / "t.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows(rows)
+    found = read_user_csv(path)
+    assert list(found.columns) == rows[0]
+    assert found.to_numpy().tolist() == rows[1:]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\n\n", "is empty"),
+        (b"a,b\n1\n", "a row with 1 value, 1; expected 2, a,b"),
+        (b"a,b\n1,2\n1,2,3\n", "a row with 3 values, 1,2,3; expected 2"),
+        (b"a,b\n1,\xff\n", "cannot be read as CSV in UTF-8"),
+        (b'a,b\n1,"2\n', "cannot be read as CSV in UTF-8"),
+    ],
+)
+def test_a_users_table_that_is_none_is_named(tmp_path, content, message):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(FacesError, match=rf"t\.csv: {message}"):
+        read_user_csv(tmp_path / "t.csv")
+    with pytest.raises(FacesError, match=r"none\.csv: no such file"):
+        read_user_csv(tmp_path / "none.csv")

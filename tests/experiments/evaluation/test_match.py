@@ -37,15 +37,15 @@ def test_two_images_of_one_person_and_of_two(command, calibrated, drawn_faces, t
 
 
 def test_an_image_and_itself_is_one_person(command, calibrated, drawn_faces, tmp_path):
-    picture = drawn_faces / "ben/ben_0001.png"
-    result = command("match", calibrated, picture, picture, "--no-align", "--out", tmp_path / "m.png")
+    photo = drawn_faces / "ben/ben_0001.png"
+    result = command("match", calibrated, photo, photo, "--no-align", "--out", tmp_path / "m.png")
     assert "ONE PERSON: similarity 1.0000" in result.out
     assert "are the same file" in result.out
 
 
 def test_a_photo_without_a_face_is_refused(command, calibrated, tmp_path):
     for name in ("a.png", "b.png"):
-        Image.new("RGB", (120, 90), "grey").save(tmp_path / name)
+        Image.new("RGB", (120, 90), "gray").save(tmp_path / name)
     result = command("match", calibrated, tmp_path / "a.png", tmp_path / "b.png", "--out", tmp_path / "m.png")
     assert result.status == 2
     assert "a.png: no face was found" in result.err
@@ -53,12 +53,13 @@ def test_a_photo_without_a_face_is_refused(command, calibrated, tmp_path):
 
 
 def test_a_photo_that_is_missing_and_a_network_never_calibrated(command, calibrated, drawn_faces, tmp_path):
-    picture = drawn_faces / "ben/ben_0001.png"
-    missing = command("match", calibrated, picture, tmp_path / "none.jpg", "--no-align")
+    photo = drawn_faces / "ben/ben_0001.png"
+    missing = command("match", calibrated, photo, tmp_path / "none.jpg", "--no-align")
     assert (missing.status, "none.jpg: no such file" in missing.err) == (2, True)
-    folder = command("match", calibrated, picture, picture, "--no-align", "--out", tmp_path)
-    assert (folder.status, "is a folder" in folder.err) == (2, True)
-    odd = command("match", calibrated, picture, picture, "--no-align", "--far", 0.5)
+    (tmp_path / "folder.png").mkdir()
+    folder = command("match", calibrated, photo, photo, "--no-align", "--out", tmp_path / "folder.png")
+    assert (folder.status, "is a folder" in folder.err) == (2, True), folder.err
+    odd = command("match", calibrated, photo, photo, "--no-align", "--far", 0.5)
     assert (odd.status, "only: eer, far 0.1, far 0.02" in odd.err) == (2, True)
 
 

@@ -54,7 +54,7 @@ def test_labeled_pairs_give_metrics_images_and_thresholds(own_network, pairs_fil
 
 
 def test_withheld_answers_give_the_competitions_file(own_network, pairs_file, drawn_faces, tmp_path):
-    labelled = verify(own_network, pairs_file, drawn_faces, tmp_path / "out", EmbedOptions(), rounds=0)
+    labeled = verify(own_network, pairs_file, drawn_faces, tmp_path / "out", EmbedOptions(), rounds=0)
     withheld = tmp_path / "test_pairs.txt"
     withheld.write_text("".join(line[:-3] + "\n" for line in pairs_file.read_text().splitlines(keepends=True)))
     verify(own_network, withheld, drawn_faces, tmp_path / "out", EmbedOptions())
@@ -62,7 +62,7 @@ def test_withheld_answers_give_the_competitions_file(own_network, pairs_file, dr
     assert list(given[0]) == ["ID", "Label"]
     assert [row["ID"] for row in given] == [str(n) for n in range(120)]
     assert [row["Label"] for row in given] == [row["similarity"] for row in scores]
-    assert labelled["eer"] == json.loads((tmp_path / "out" / "verification.json").read_text())["eer"]
+    assert labeled["eer"] == json.loads((tmp_path / "out" / "verification.json").read_text())["eer"]
 
 
 def test_lfws_folds(own_network, drawn_faces, tmp_path):

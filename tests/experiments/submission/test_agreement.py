@@ -20,11 +20,11 @@ NAMED = {
 @pytest.fixture
 def folder(own_people, tmp_path):
     """Six images, 0.png to 5.png, in a flat folder."""
-    pictures = tmp_path / "test"
-    pictures.mkdir()
+    images = tmp_path / "test"
+    images.mkdir()
     for number, path in enumerate(sorted(own_people.glob("*/*"))[:6]):
-        (pictures / f"{number}{path.suffix}").write_bytes(path.read_bytes())
-    return pictures
+        (images / f"{number}{path.suffix}").write_bytes(path.read_bytes())
+    return images
 
 
 @pytest.fixture

@@ -91,20 +91,20 @@ def test_identify_goes_by_the_searches_once_they_are_calibrated(command, network
     run = network.folder
     verify(network, pairs_file, drawn_faces, run, EmbedOptions(), [0.1], 0, replace_thresholds=True)
     (run / SEARCHES).unlink(missing_ok=True)
-    gallery, picture = tmp_path / "a.gallery", drawn_faces / "anna" / "anna_0001.png"
+    gallery, photo = tmp_path / "a.gallery", drawn_faces / "anna" / "anna_0001.png"
     assert command("gallery", "enroll", run, drawn_faces, "--out", gallery, "--no-align").status == 0
-    assert "FAR 0.1 of single comparisons" in command("identify", run, gallery, picture, "--far", 0.4).out
+    assert "FAR 0.1 of single comparisons" in command("identify", run, gallery, photo, "--far", 0.4).out
     try:
         made = command("gallery", "calibrate", run, drawn_faces, "--no-align", "--each", 2)
         assert made.status == 0, made.err
         assert "16 images of 4 people were searched for, as strangers" in made.out
-        asked = command("identify", run, gallery, picture, "--far", 0.5)
-        assert "a stranger named in 50.00% of searches, calibrated on 4 other people" in asked.out
+        identified = command("identify", run, gallery, photo, "--far", 0.5)
+        assert "a stranger named in 50.00% of searches, calibrated on 4 other people" in identified.out
         assert command("gallery", "calibrate", run, drawn_faces, "--no-align", "--no-flip").status == 0
-        other = command("identify", run, gallery, picture, "--far", 0.5)
+        other = command("identify", run, gallery, photo, "--far", 0.5)
         assert other.status == 2
         assert "calibrated with no flip and zooms 1, and the gallery is of flip" in other.err
-        assert command("identify", run, gallery, picture, "--threshold", 0.5).status == 0
+        assert command("identify", run, gallery, photo, "--threshold", 0.5).status == 0
     finally:
         (run / SEARCHES).unlink(missing_ok=True)
 

@@ -199,8 +199,8 @@ def test_from_folders_to_names_by_the_command(command, calibrated, drawn_faces, 
     assert made.status == 0, made.err
     assert "3 people with 9 images" in made.out
     probes = [drawn_faces / name / f"{name}_0004.png" for name in ("anna", "ben", "chloe")]
-    asked = command("identify", calibrated, gallery, *probes, "--threshold", 0, "--top", 2, "--out", answered)
-    assert asked.status == 0, asked.err
+    identified = command("identify", calibrated, gallery, *probes, "--threshold", 0, "--top", 2, "--out", answered)
+    assert identified.status == 0, identified.err
     with answered.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows if row["rank"] == "1"] == ["anna", "ben", "chloe"]
