@@ -121,6 +121,11 @@ def test_a_corrupt_image_stops_or_is_left_out_and_listed(competition, tmp_path, 
     assert len(info.left_out) == 1
     assert str(bad) in info.left_out[0]
     assert json.loads((tmp_path / "packed" / "pack.json").read_text())["left_out"] == list(info.left_out)
+    bad.unlink()
+    people = find_identities(competition)
+    packed = packs.open_pack(tmp_path / "packed", "train")
+    np.testing.assert_array_equal(packed.images[:], load_images(people.paths, SIZE, "crop"))
+    assert packed.people.labels.tolist() == people.labels.tolist()
 
 
 def test_a_full_disk_is_said_before_anything_is_decoded(competition, tmp_path, monkeypatch, contents):
