@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -54,9 +54,8 @@ def locked(path: Path, wait: bool = True) -> Iterator[None]:
     """
     path = path.resolve()  # `atomic_write` follows links, and two names of one file share its lock
     lock = path.with_name(f".{path.name}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        with lock.open("a") as handle:
+        with _open_lock(lock) as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -74,6 +73,16 @@ def locked(path: Path, wait: bool = True) -> Iterator[None]:
             finally:
                 lock.unlink(missing_ok=True)
             return
+
+
+def _open_lock(lock: Path) -> IO[str]:
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        return lock.open("a")
+    except OSError as error:
+        raise FacesError(
+            f"{lock}: cannot be written ({error.strerror or error}): make {lock.parent} a folder that you may write to"
+        ) from error
 
 
 def _is_open_file(path: Path, descriptor: int) -> bool:

@@ -223,3 +223,24 @@ def test_a_users_table_that_is_none_is_named(tmp_path, content, message):
         read_user_csv(tmp_path / "t.csv")
     with pytest.raises(FacesError, match=r"none\.csv: no such file"):
         read_user_csv(tmp_path / "none.csv")
+
+
+def test_a_folder_where_no_lock_can_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(FacesError, match=r"\.run\.lock: cannot be written .*a folder that you may write to"),
+        locked(tmp_path / "file" / "run", wait=False),
+    ):
+        pass
+
+
+def test_a_lock_that_is_held_is_refused_where_nobody_waits(tmp_path):
+    with (
+        locked(tmp_path / "run"),
+        pytest.raises(FacesError, match="run: another command is writing it"),
+        locked(tmp_path / "run", wait=False),
+    ):
+        pass
+    with locked(tmp_path / "run", wait=False):
+        assert (tmp_path / ".run.lock").exists()
+    assert not (tmp_path / ".run.lock").exists()

@@ -1,13 +1,19 @@
 import json
+import math
 import os
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from experiments.config.recipe import Recipe
 from experiments.data.preparation import AS_THEY_ARE, Preparation
 from experiments.errors import FacesError
 from experiments.files import new_folder, read_json, refuse_existing, write_csv, write_json
-from experiments.run import Run
+from experiments.run import Run, RunEnvironment, RunMetrics
+
+FIELDS = st.sampled_from([*RunMetrics.model_fields, *RunEnvironment.model_fields, "pictures", "detector", "size"])
 
 
 def test_a_run_knows_its_recipe_people_and_pictures(tmp_path):
@@ -105,3 +111,72 @@ def test_json_that_cannot_be_read_is_named(tmp_path, content):
         (tmp_path / "x.json").write_bytes(content)
     with pytest.raises(FacesError, match=r"x\.json: cannot be read as JSON"):
         read_json(tmp_path / "x.json")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(FIELDS | st.text(max_size=5), inner, max_size=5),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=JSON)
+def test_stored_json_of_any_shape_is_read_or_refused_by_name(tmp_path, value):
+    """Whatever an edited or a foreign file holds: what the run offers is of its type, or a line names the file."""
+    run = Run(tmp_path)
+    text = json.dumps(value)
+    for file, read in (
+        (tmp_path / "classes.json", run.classes),
+        (run.metrics_file, run.metrics),
+        (run.environment_file, run.environment),
+        (run.environment_file, run.preparation),
+        (run.environment_file, run.image_fingerprint),
+    ):
+        file.write_text(text)
+        try:
+            found = read()
+        except FacesError as error:
+            assert str(file) in str(error)  # noqa: PT017
+            continue
+        if file.name == "classes.json":
+            assert all(isinstance(name, str) for name in found)
+            assert len(set(found)) == len(found)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.sampled_from("epochtp1,\n\"0.5-n'e\r\x00ä"), max_size=60))
+def test_a_history_of_any_text_is_read_or_refused_by_name(tmp_path, text):
+    run = Run(tmp_path)
+    run.history_file.write_bytes(f"epoch,top1\n{text}".encode())
+    try:
+        frame = run.history()
+    except FacesError as error:
+        assert "history.csv" in str(error)  # noqa: PT017
+    else:
+        assert "epoch" in frame
+        assert len(frame) != 0
+
+
+@given(st.lists(st.floats(0, 1) | st.none(), min_size=1, max_size=6))
+def test_a_history_comes_back_to_the_last_digit(values):
+    with TemporaryDirectory() as folder:
+        run = Run(folder)
+        run.write_history([{"epoch": n, "top1": value} for n, value in enumerate(values, 1)])
+        frame = run.history()
+    assert [None if math.isnan(value) else value for value in frame["top1"]] == values
+    assert frame["epoch"].tolist() == list(range(1, len(values) + 1))
+
+
+def test_a_run_offers_its_files_as_data(trained_once):
+    history, metrics = trained_once.history(), trained_once.metrics()
+    assert len(history) == metrics.epoch == 12
+    assert metrics.top1 == history["top1"].iloc[-1]
+    assert metrics.best_top1 == history["top1"].max()
+    assert trained_once.environment().python.startswith("3.")
+
+
+def test_an_older_run_calls_its_images_pictures(tmp_path):
+    run = Run(tmp_path)
+    run.environment_file.write_text('{"pictures": "abc", "seed": 3}')
+    assert run.image_fingerprint() == "abc"
