@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
 from rich.text import Text
 
 Advance = Callable[[int, int], None]
@@ -97,11 +98,35 @@ def say(text: str = "") -> None:
     """
     if sys.stdout is None:  # closed by whoever started the command
         return
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    try:
-        shown = printable(text).encode(encoding, "backslashreplace").decode(encoding)
-        console.print(shown, markup=False, soft_wrap=True)
+    with _surviving_output():
+        console.print(_encodable(printable(text)), markup=False, soft_wrap=True)
         sys.stdout.flush()
+
+
+def print_table(table: Table, width: int | None = None) -> None:
+    """Print a table at once. width: of what is printed where standard output is no terminal."""
+    if sys.stdout is None:
+        return
+    out = console if console.is_terminal or width is None else _Console(width=width, highlight=False)
+    with _surviving_output():
+        with out.capture() as captured:
+            out.print(table)
+        text = captured.get()
+        sys.stdout.write(_encodable(text if out.is_terminal else printable(text)))
+        sys.stdout.flush()
+
+
+def _encodable(text: str) -> str:
+    """Return a text with escapes in place of the characters that the encoding of standard output does not have."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+@contextmanager
+def _surviving_output() -> Iterator[None]:
+    """Where standard output cannot be written, say so once on standard error and continue without it."""
+    try:
+        yield
     except (OSError, ValueError) as error:
         _discard_output()
         print(f"faces: standard output cannot be written ({error}): continuing without it", file=sys.stderr)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from experiments.config.load import load_recipe, recipe_names
@@ -18,7 +17,7 @@ from experiments.data.synthetic import write_dataset
 from experiments.errors import FacesError
 from experiments.evaluation.evaluate import evaluate
 from experiments.files import read_json, write_json
-from experiments.progress import console, say
+from experiments.progress import print_table, say
 from experiments.run import Run
 from experiments.submission.format import check_submission
 from experiments.submission.submit import submit
@@ -70,7 +69,7 @@ def run_smoke_test(
         rows[name] = {**row, **_run_recipe(recipe, folder / name, folder / "faces")}
         write_json(table, rows)
     found = [{"recipe": name, **rows[name]} for name in names]
-    (console if console.is_terminal else Console(width=120)).print(_table(found))
+    print_table(_table(found), 120)
     if failed := [row["recipe"] for row in found if row["ended"] != DONE]:
         raise FacesError(f"{len(failed)} of {len(found)} recipes failed: {', '.join(failed)}")
     return found

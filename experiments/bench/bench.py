@@ -21,7 +21,7 @@ from experiments.bench.steps import NETWORKS, measure_growth, measure_step
 from experiments.bench.timing import Plan, available_processors, limited, race
 from experiments.errors import FacesError
 from experiments.files import write_json
-from experiments.progress import console, say, track
+from experiments.progress import print_table, say, track
 
 PEAK_SIZE = 2048
 """Rows and columns of the matrices whose product gives the machine's peak rate."""
@@ -102,7 +102,7 @@ def run_bench(plan: Plan, json_file: Path | None = None, chart: Path | None = No
             if name:
                 say("with TF32:")
             for table in tables(sections, summary, max(peak.values())):
-                console.print(table)
+                print_table(table)
             say(f"a matrix product of float32: {', '.join(f'{k} {v:,.0f} GFLOP/s' for k, v in peak.items())}")
     if json_file is not None:
         write_json(json_file, result)

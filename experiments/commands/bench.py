@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands.options import Settings
+from experiments.commands.options import Settings, check_png
 
 app = typer.Typer()
 
@@ -53,6 +53,8 @@ def bench(
         return
     if data is not None or settings:
         raise typer.BadParameter("only with --loader RECIPE", param_hint="--set" if settings else "--data")
+    if chart is not None:
+        check_png(chart)
     from experiments.bench.bench import run_bench
     from experiments.bench.timing import Plan, available_processors
 

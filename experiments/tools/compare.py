@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from torch.utils.flop_counter import FlopCounterMode
@@ -18,7 +17,7 @@ from experiments.errors import FacesError
 from experiments.files import write_csv, write_text
 from experiments.inference.model import TrainedModel
 from experiments.plots.training import plot_trade_offs
-from experiments.progress import console, format_duration, say
+from experiments.progress import format_duration, print_table, say
 from mytorch import nn as ours
 from mytorch import summary
 
@@ -59,7 +58,7 @@ def compare(
             raise FacesError(f"{out}: there is no folder {out.parent} to write it to; make it first")
     found = [_row(run, name) for run, name in zip(runs, name_runs(runs), strict=True)]
     rows = sorted((row for row, _ in found), key=lambda row: -1 if row["top1"] is None else row["top1"], reverse=True)
-    (console if console.is_terminal else Console(width=FILE_WIDTH)).print(_table(rows))
+    print_table(_table(rows), FILE_WIDTH)
     if len({images for _, images in found}) > 1:
         say("note: these runs learned from different images, so they were validated on different ones")
     for out in files:

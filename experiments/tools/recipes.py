@@ -3,16 +3,16 @@
 import csv
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from experiments.config.load import RECIPES_FOLDER, load_recipe, recipe_names
 from experiments.config.model_settings import TransferModel
 from experiments.config.recipe import Recipe
-from experiments.progress import console, format_duration
+from experiments.progress import console, format_duration, print_table
 
 MEASURED = RECIPES_FOLDER / "measured.csv"
 """Top-1 and training time by recipe, copied from results/ (`tests/experiments/tools/test_recipes.py` compares them)."""
+FILE_WIDTH = 160
 HEAD = ("recipe", "network", "size", "weights", "epochs", "top-1", "time", "measured on")
 
 
@@ -24,13 +24,13 @@ def recipe_rows() -> list[dict[str, str]]:
 def recipe_table() -> None:
     """Print the recipes."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    out = console if console.is_terminal else Console(width=160, highlight=False)
-    head = HEAD if out.width >= 130 else HEAD[:-1]
+    width = console.width if console.is_terminal else FILE_WIDTH
+    head = HEAD if width >= 130 else HEAD[:-1]
     for name in head:
         table.add_column(name, justify="right" if name in ("epochs", "top-1", "time") else "left", overflow="fold")
     for row in recipe_rows():
         table.add_row(*(row[name] for name in head))
-    out.print(table)
+    print_table(table, FILE_WIDTH)
 
 
 def measured() -> dict[str, dict[str, str]]:
