@@ -24,7 +24,7 @@ LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {si
 
 def wait_for(path, rows: int, process) -> None:
     """Until a history has so many rows."""
-    for _ in range(3000):
+    for _ in range(20_000):  # a loaded machine takes long to start Python
         if path.is_file() and len(path.read_text().splitlines()) > rows:
             return
         assert process.poll() is None, process.communicate()
