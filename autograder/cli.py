@@ -4,6 +4,7 @@ import enum
 import io
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -77,12 +79,14 @@ def grade(
     verbose: Annotated[bool, typer.Option("--verbose", help="Every part, times, and what was printed.")] = False,
 ) -> None:
     """Grade one submission."""
-    if (submission is None) == (not reference):
-        stop("give a submission, or --reference, not both")
+    if submission is None and not reference:
+        stop("give a submission: a folder, an archive or a Python file; or --reference for our own solution")
+    if submission is not None and reference:
+        stop(f"give {submission} or --reference, not both")
     from autograder.grading import Options
 
-    wanted = tuple(name.strip() for names in only or () for name in names.split(",") if name.strip())
-    rules, options = load_rubric(rubric), Options(seed=seed, only=wanted)
+    rules = load_rubric(rubric)
+    options = Options(seed=seed, only=split_names(only or (), rules))
     try:
         report = _graded(submission, rules, options)
     except ValueError as error:
@@ -118,7 +122,7 @@ def rubrics() -> None:
 def handout(
     out: Annotated[Path, typer.Argument(help="A new folder.")],
     rubric: Annotated[
-        list[str] | None, typer.Option(help="Whose visible tests go in; may be given several times. Both of ours.")
+        list[str] | None, typer.Option(help="A rubric whose visible tests go in; may be given several times.")
     ] = None,
 ) -> None:
     """Write the students' copy, without solutions."""
@@ -184,6 +188,19 @@ def bundle_prairielearn(
     except OSError as error:
         stop(str(error))
     typer.echo(f"{out}: README.md says what to do; the tests' seed is {rules.seed}, keep it to yourself")
+
+
+def split_names(only: Sequence[str], rules: "Rubric") -> tuple[str, ...]:
+    """Return the names given to --only, split at commas, except at those inside a name of the rubric."""
+    known = {name.lower() for section, test in rules.tests for name in (test.name, test.check, section.name)}
+    found: list[str] = []
+    for text in only:
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        while parts:
+            longest = next((n for n in range(len(parts), 0, -1) if ", ".join(parts[:n]).lower() in known), 1)
+            found.append(", ".join(parts[:longest]))
+            parts = parts[longest:]
+    return tuple(found)
 
 
 def _graded(submission: Path | None, rules: "Rubric", options: "object") -> "Report":

@@ -109,9 +109,9 @@ def chosen(rubric: Rubric, only: Sequence[str]) -> list[tuple[Section, Test]]:
         if wanted & {test.name.lower(), test.check.lower(), section.name.lower()}
     ]
     known = {name.lower() for section, test in rubric.tests for name in (test.name, test.check, section.name)}
-    if wanted - known:
-        names = ", ".join(test.name for _, test in rubric.tests)
-        raise ValueError(f"there is no test called {sorted(wanted - known)[0]!r}; there are {names}")
+    if unknown := [name for name in only if name.lower() not in known]:
+        names = "; ".join(test.name for _, test in rubric.tests)
+        raise ValueError(f"there is no test called {unknown[0]!r}; the tests are: {names}")
     return named
 
 

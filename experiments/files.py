@@ -31,7 +31,9 @@ def refuse_inside(path: Path, people: Path) -> None:
 
 def refuse_existing(path: Path, remedy: str) -> None:
     """Raise FacesError where `path` exists and is not an empty folder, or where it cannot be made."""
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+    if path.exists() and not path.is_dir():
+        raise FacesError(f"{path} is a file: expected a folder that does not exist yet; choose another --out")
+    if path.exists() and any(path.iterdir()):
         raise FacesError(f"{path} exists already: choose another --out, or {remedy}")
     parent = next((p for p in path.absolute().parents if p.exists()), Path("/"))
     if not parent.is_dir() or not os.access(parent, os.W_OK):

@@ -219,9 +219,7 @@ def build_backbone(name: str, weights: str | Path = "none", say: Callable[[str],
 def _file(backbone: Backbone, weights: str | Path) -> Path:
     if not Path(weights).is_file():
         names = ", ".join(("none", *(["default"] if backbone.weights else []), *backbone.weights))
-        raise ValueError(
-            f"weights {str(weights)!r} of {backbone.name}: no such file; expected a file or one of {names}"
-        )
+        raise ValueError(f"weights {str(weights)!r} of {backbone.name}: neither a file nor one of these names: {names}")
     return Path(weights)
 
 
@@ -232,7 +230,8 @@ def fetch_weights(backbone: Backbone, weights: str = "default") -> Path:
     """
     if not backbone.weights:
         raise ValueError(
-            f"{backbone.name} has no weights to download: pass a file (its source: {backbone.source}), or none"
+            f"{backbone.name} has no weights to download: give --weights FILE, or --weights none "
+            f"(source: {backbone.source})"
         )
     url = backbone.weights[next(iter(backbone.weights)) if weights == "default" else weights]
     name = f"{url.split('/')[-4]}.safetensors" if url.endswith("/model.safetensors") else url.rpartition("/")[2]

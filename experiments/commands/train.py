@@ -41,7 +41,9 @@ def recipes(
 def train(
     recipe: RecipeName,
     data: DataFolder,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the run.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the run; required without --show-batch.")
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Train this long; a recipe's stages keep their proportions.")
     ] = None,
@@ -96,7 +98,10 @@ def train(
         from experiments.training.mytorch_trainer import train_mytorch
 
         if device not in (None, "cpu"):
-            raise typer.BadParameter(f"{loaded.model.name} of mytorch trains on the CPU here", param_hint="--device")
+            raise typer.BadParameter(
+                f"{device}: {loaded.model.name} is a network of mytorch, which trains on the CPU; leave out --device",
+                param_hint="--device",
+            )
         train_mytorch(loaded, data, out, resume)
     if os.environ.get("RANK", "0") == "0":  # of several processes, one speaks
         say_next("faces", "evaluate", out, "--data", data)

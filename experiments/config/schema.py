@@ -158,11 +158,11 @@ class OptimizerSettings(Settings):
 class ScheduleSettings(Settings):
     """How the learning rate changes.
 
-    cosine: warm-up during the fraction `warmup` of all steps, then down to the fraction `least` of the rate. step:
-    times `gamma` every `every` epochs. plateau: times `gamma` whenever the validation loss has not improved for
-    `patience` epochs. one_cycle (transfer networks): from 1/25 up during `warmup`, then down to 1/10,000 of the start,
-    both along a cosine. over: whether each stage has a schedule of its own or all stages share one; a plateau's is
-    always a stage's own.
+    cosine: warm-up during the fraction `warmup` of all steps, then down to `least` times the learning rate. step: times
+    `gamma` every `every` epochs. plateau: times `gamma` whenever the validation loss has not improved for `patience`
+    epochs, but never below `least` times the learning rate. one_cycle (transfer networks): from 1/25 up during
+    `warmup`, then down to 1/10,000 of the start, both along a cosine. over: whether each stage has a schedule of its
+    own or all stages share one; a plateau's is always a stage's own.
     """
 
     name: Literal["constant", "cosine", "step", "plateau", "one_cycle"] = "cosine"

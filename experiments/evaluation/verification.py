@@ -50,7 +50,7 @@ def open_network(
 
 
 def require_folder(out: Path) -> None:
-    """Raise FacesError where `out` is something other than a folder, or nothing yet."""
+    """Raise FacesError if `out` exists and is not a folder."""
     if out.exists() and not out.is_dir():
         raise FacesError(f"{out} is a file: give --out a folder, new or not")
 

@@ -139,9 +139,9 @@ def test_weights_already_fetched_need_no_network(cache):
 
 
 def test_weights_that_are_no_name_and_no_file_are_answered_by_the_names():
-    with pytest.raises(ValueError, match="expected a file or one of none, default, vggface2, casia-webface"):
+    with pytest.raises(ValueError, match="nor one of these names: none, default, vggface2, casia-webface"):
         build_backbone("inception_resnet_v1", "vggface")
-    with pytest.raises(ValueError, match="mobilefacenet has no weights to download: pass a file"):
+    with pytest.raises(ValueError, match="mobilefacenet has no weights to download: give --weights FILE"):
         build_backbone("mobilefacenet", "default")
 
 
