@@ -96,7 +96,7 @@ def say(text: str = "") -> None:
     Where standard output cannot be written (a full disk, a closed pipe), that is one line on standard error, and the
     job continues without it.
     """
-    if sys.stdout is None:  # closed by whoever started the command
+    if sys.stdout is None:  # closed by the caller of the command
         return
     with _surviving_output():
         console.print(_encodable(printable(text)), markup=False, soft_wrap=True)

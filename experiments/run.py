@@ -68,7 +68,7 @@ class RunMetrics(Stored):
 class RunEnvironment(Stored):
     """environment.json: what the run was trained with and on.
 
-    images: fingerprint of the training images; older runs call it pictures. preparation: how they were prepared.
+    images: fingerprint of the training images; older runs name it "pictures". preparation: how they were prepared.
     """
 
     command: str = ""

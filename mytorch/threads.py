@@ -1,7 +1,7 @@
 """Thread parallelism over chunks of an array that fit the processor's cache.
 
-NumPy releases Python's global lock while it computes, so plain threads run in parallel. Inside them the BLAS is limited
-to one thread: a chunk is small, and two levels of threads would compete for the same cores.
+NumPy releases Python's global interpreter lock (GIL) while it computes, so plain threads run in parallel. Inside them
+the BLAS is limited to one thread: a chunk is small, and two levels of threads would compete for the same cores.
 """
 
 import os
@@ -21,8 +21,8 @@ T = TypeVar("T")
 CHUNK_BYTES = 1 << 23
 """Bytes that one chunk should touch: a thread's fraction of a last-level cache.
 
-Smaller chunks would fit the second-level cache, but they make NumPy's calls so short that threads mostly wait for each
-other's Python code.
+Smaller chunks would fit the second-level cache, but they make NumPy's calls so short that threads mostly wait for the
+GIL.
 """
 
 MIN_PARALLEL_BYTES = 1 << 20

@@ -13,9 +13,9 @@ settings.load_profile("automatic" if os.environ.get("CI") else "here")
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The real faces beside the project, or in the folder that FACES_SHARED names; skips where there are none."""
-    beside = Path(__file__).parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("FACES_SHARED") or beside)
+    """The real faces next to the project, or in the folder that FACES_SHARED names; skips where there are none."""
+    next_to_project = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("FACES_SHARED") or next_to_project)
     if not folder.is_dir():
         pytest.skip(f"no real faces: {folder} is not there; set FACES_SHARED to the folder that holds them")
     return folder

@@ -80,7 +80,7 @@ class Copy:
         path.write_text(whole[:at] + lines + whole[at:], encoding="utf-8")
 
     def replace(self, file: str, old: str, new: str) -> None:
-        """Exchange what stands in a file once."""
+        """Replace a text that occurs once in a file."""
         path = self.folder / file
         whole = path.read_text(encoding="utf-8")
         assert whole.count(old) == 1, f"{file} has {old!r} {whole.count(old)} times"

@@ -28,8 +28,8 @@ class Expectation:
 
     what: its name in reports, such as dLdA.
     part: the part of the test that this value belongs to.
-    needs: main parts that this value depends on. If one of them is lost already, this value costs nothing more.
-    guesses: for the key of a known mistake, the array that this mistake gives.
+    needs: main parts that this value depends on. If one of them has failed, no further points are lost here.
+    guesses: maps the key of a known mistake to the wrong array that it produces.
     types: "float64", "float32" (correct to float32 precision, and of that type if the rubric insists) or "any".
     also: other correct values, where published references differ.
     exact: whether the value must be equal to the last bit.

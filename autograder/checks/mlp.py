@@ -28,7 +28,7 @@ _WIDTHS: Mapping[str, tuple[int, ...]] = {"MLP0": (2, 3), "MLP1": (2, 3, 2), "ML
 
 
 def mlp(name: str) -> Family:
-    """One of the MLPs: Linear and ReLU in turn. The old dialect lists the Linear layers alone."""
+    """One of the MLPs: Linear and ReLU, alternating. The old dialect lists the Linear layers alone."""
     widths = _WIDTHS[name]
 
     def build(seed: int, dialect: Dialect = "contract") -> list[Case]:

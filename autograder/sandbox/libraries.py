@@ -57,10 +57,12 @@ def _visible(libraries: tuple[str, ...], forbidden: tuple[str, ...]) -> Visible:
 
 def site_folders() -> list[str]:
     """Where NumPy is installed, and where other libraries are, at real paths."""
-    beside = Path(np.__file__).resolve().parents[1]
+    numpy_folder = Path(np.__file__).resolve().parents[1]
     paths = sysconfig.get_paths()
     return list(
-        dict.fromkeys(os.path.realpath(p) for p in (beside, paths["purelib"], paths["platlib"]) if os.path.isdir(p))
+        dict.fromkeys(
+            os.path.realpath(p) for p in (numpy_folder, paths["purelib"], paths["platlib"]) if os.path.isdir(p)
+        )
     )
 
 

@@ -22,7 +22,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 ROOT_PACKAGE = "handin"
-"""The package that stands for the submission's top folder, for files that no ordinary name reaches."""
+"""The package that represents the submission's top folder, for files that no ordinary name reaches."""
 
 _MAGIC = re.compile(rb"^(\s*)[%!].*$", re.M)
 _KEPT = frozenset({"numpy"})

@@ -66,12 +66,17 @@ def verify(
     cohort: Path | None = None,
     replace_thresholds: bool = False,
 ) -> dict[str, Any]:
-    """Judge a network on a file of pairs (see `experiments.data.pairs`), and write the results into `out`.
+    """Evaluate a network on a file of pairs (see `experiments.data.pairs`), and write the results into `out`.
 
-    With answers: verification.json (eer, auc, tar_at_far, lfw_accuracy and lfw_std where there are folds, threshold,
-    95 % intervals by people), scores.csv, roc.png, det.png, scores.png, worst.png (the pairs most wrongly judged), and
-    thresholds.json, with the network where it has none yet for these weights or with `replace_thresholds`, else in
-    `out`. Without answers: NAME_submission.csv, `ID,Label`: the number of the pair's line from 0, and its similarity.
+    With answers it writes
+
+    - verification.json: eer, auc, tar_at_far, threshold, 95 % intervals from resampling people, and lfw_accuracy and
+      lfw_std if the pairs have folds;
+    - scores.csv, roc.png, det.png, scores.png, and worst.png, the pairs with the largest errors;
+    - thresholds.json: next to the network if it has none yet for these weights, or with `replace_thresholds`; otherwise
+      in `out`.
+
+    Without answers it writes NAME_submission.csv, `ID,Label`: the pair's line number from 0, and its similarity.
 
     cohort: a folder of images of other people, to whiten the embeddings with. No thresholds are stored then, as
     `match` and `identify` have no cohort.
@@ -127,7 +132,7 @@ def _write_similarities(scored: ScoredPairs, out: Path, embedder: Embedder) -> d
 def _store(
     calibration: ThresholdCalibration, embedder: Embedder, out: Path, cohort: int, auc: float, replace: bool
 ) -> bool:
-    """Store thresholds where they are worth it, and print where. Whether they are stored with the network."""
+    """Store thresholds if they are better than chance, and print where. Return True if that is with the network."""
     if cohort:
         return False
     if auc <= CHANCE_AUC:

@@ -50,7 +50,7 @@ def step_of(scores: np.ndarray) -> np.ndarray:
 
 
 def score_of(steps: np.ndarray) -> np.ndarray:
-    """Return the score that a bin stands for."""
+    """Return the score at the center of a bin."""
     return (steps - (STEPS + MARGIN)) / STEPS
 
 

@@ -147,8 +147,8 @@ def _ranking_table(study: Study) -> Table:
         groups.add(len(rows))
         rows += [_ranking_row(run) for run in family.runs]
     caption = (
-        "The runs, the best recipe first. top-1, top-5 and loss are those of the last epoch on the validation images,"
-        " which did not choose it; they did choose the best epoch."
+        "The runs, the best recipe first. top-1, top-5 and loss are those of the last epoch on the validation images."
+        " The last epoch was not selected on these images; the best epoch was."
     )
     lines = frozenset(groups - {0}) if len(groups) < len(rows) else frozenset()
     return Table("ranking-table", (caption,), columns, rows, lines)
@@ -194,7 +194,7 @@ def _evaluations(study: Study) -> list[Block]:
         )
         if found.ece is not None and found.temperature is not None:
             text += f", the calibration error {decimal(found.ece)}, the temperature {decimal(found.temperature, 2)}"
-        best = "As evaluated with the best epoch’s weights, which the same images chose, "
+        best = "With the weights of the best epoch, which was selected on the same images, "
         return [paragraph(best, study.call(run), f"{text}.{how}")]
     titles = ("top-1", f"95{SPACE}%\ninterval", "top-5", "loss", "calibration\nerror", "temper-\nature")
     columns = [Column("run", grow=1), *(Column(title, "right") for title in titles)]

@@ -1,6 +1,6 @@
 """The form of a competition's files: what a sample_submission.csv asks for, and whether a submission is as it asks.
 
-An id stands for an image by its file name, by its number, or by its place. A label is a person's name or class index.
+An id identifies an image by its file name, by its number, or by its place. A label is a person's name or class index.
 """
 
 import os
@@ -19,7 +19,7 @@ from experiments.files import read_user_csv
 from experiments.run import Run
 
 LabelStyle = Literal["name", "index"]
-"""What stands for a person: the name of the folder, or its place among all of them, from 0, sorted as strings."""
+"""What identifies a person: the name of the folder, or its place among all of them, from 0, sorted as strings."""
 
 ID_COLUMNS, LABEL_COLUMN = ("image_name", "id"), "label"
 EXPECTED = "expected image_name,label, id,label or ID,Label"

@@ -1,4 +1,4 @@
-"""Train a transfer network: stages of epochs of steps, with a folder that is usable at any time."""
+"""Train a transfer network in stages. It can be stopped at any time; the run folder stays usable."""
 
 import os
 import time
@@ -21,7 +21,7 @@ from experiments.training.torch_session import DEFAULT_OPTIONS, TrainOptions, Tr
 __all__ = ["TrainOptions", "train_torch"]
 
 STEPS_BETWEEN_SUMS = 20
-"""Steps after which the sums of an epoch are read from a GPU, which has to wait for it."""
+"""Steps between two readings of an epoch's sums; reading them makes a GPU wait."""
 
 
 def train_torch(
@@ -33,10 +33,10 @@ def train_torch(
 ) -> Run:
     """Train a transfer network on a folder of identities, into a run's folder; with `resume`, continue it.
 
-    Raises FacesError for a folder that exists (with `resume`: that does not, or is another recipe's or other people's),
-    a run that another process trains, weights that are another network's, an image that cannot be read, a loss that is
-    not finite, memory that runs out and files that cannot be written. KeyboardInterrupt passes through. In all cases
-    the run is as of its last checkpoint.
+    Raises FacesError if `out` exists; with `resume`, if it is missing or was made with another recipe or other people.
+    Also for a run that another process trains, weights of another network, an unreadable image, a loss that is not
+    finite, too little memory, and files that cannot be written. KeyboardInterrupt passes through. In all cases the run
+    is as of its last checkpoint.
     """
     with TrainSession(recipe, data, out, options) as session:
         with explain_out_of_memory(recipe, session.accelerator.num_processes):
@@ -75,8 +75,8 @@ class RunRecorder:
     def write(self, stage: int | None) -> None:
         """Save the last epoch. The checkpoint comes last: until it is saved, a resumed run repeats the epoch.
 
-        stage: that of the next epoch, if its optimizer continues; None where a new optimizer begins. Raises FacesError
-        where there is no room.
+        stage: the next epoch's stage, or None if that epoch starts a new optimizer. Raises FacesError if the disk is
+        full.
         """
         session, run, progress = self.session, self.session.run, self.session.progress
         last, weights = progress.history[-1], session.learner.eval_network.state_dict()

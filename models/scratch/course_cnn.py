@@ -1,4 +1,4 @@
-"""The course's CNN over sequences: convolutions and activations in turn, then one linear layer."""
+"""The course's CNN over sequences: alternating convolutions and activations, then one linear layer."""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence

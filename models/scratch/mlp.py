@@ -1,4 +1,4 @@
-"""The small MLPs of a course's first assignment: Linear and ReLU in turn."""
+"""The small MLPs of a course's first assignment: Linear and ReLU, alternating."""
 
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ Array = npt.NDArray[Any]
 
 
 class MLP:
-    """Linear and ReLU in turn, for the neuron counts in `widths`.
+    """Linear and ReLU, alternating, for the neuron counts in `widths`.
 
     debug: keep `A`, the input and the output of every layer, and `dLdA`, the gradients at the same places.
     """

@@ -205,7 +205,7 @@ class Module:
     def load_state_dict(self, state_dict: Mapping[str, Array]) -> None:
         """Copy values from a state dict. This module keeps its dtypes and its device; the values may be on either.
 
-        Raises ValueError, changing nothing, if a name is missing or unknown, a shape differs or a value is no number.
+        Raises ValueError, changing nothing, if a name is missing or unknown, a shape differs or a value is not numeric.
         It lists all of them.
         """
         own = self.state_dict()

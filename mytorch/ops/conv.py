@@ -9,7 +9,7 @@ At stride 1 the gradient at the input is a convolution of the gradient with the 
 gathering is faster than scattering.
 
 Everywhere: x (N, C, *size), weight (F, C / groups, *kernel), grad and y (N, F, *out); stride, padding and dilation have
-one number per spatial axis. K is the number of elements of a kernel, G the number of groups.
+one number per spatial axis.
 """
 
 from math import prod
@@ -26,15 +26,15 @@ from mytorch.ops.toom_cook import multiplication_ratio
 
 # When Winograd convolution is faster than im2col. The multiplication ratio compares it with direct convolution.
 MIN_CHANNELS_2D = 24
-"""Images, if the ratio is at most MAX_MULTIPLICATION_RATIO: the smaller of input and output channels."""
+"""Minimum of input and output channels for images, if the ratio is at most MAX_MULTIPLICATION_RATIO."""
 MIN_CHANNELS_1D = 64
-"""Sequences, and images with a higher ratio."""
+"""Minimum of input and output channels for sequences, and for images with a higher ratio."""
 MIN_PIXELS = 1024
-"""Pixels in the whole batch: with fewer, transforming the kernels costs more than it saves."""
+"""Minimum of pixels in the whole batch: with fewer, transforming the kernels costs more than it saves."""
 MAX_MULTIPLICATION_RATIO = 0.45
-"""Sequences, and images with fewer than MIN_CHANNELS_1D channels."""
+"""Largest ratio for sequences, and for images with fewer than MIN_CHANNELS_1D channels."""
 MAX_MULTIPLICATION_RATIO_WIDE = 0.75
-"""Images with at least MIN_CHANNELS_1D channels."""
+"""Largest ratio for images with at least MIN_CHANNELS_1D channels."""
 
 
 @cuda_implementation(cuda.conv)

@@ -16,8 +16,8 @@ inputs gives 4x4 outputs, and F(4x4, 5x5), where it has 8x8 inputs. Along one ax
 y is linear in x and in w, so both gradients use the same matrices transposed. The gradient at the input is the
 convolution of the gradient with the flipped kernel; that at the weight is G^T [(B^T x) * (A grad)], summed over tiles.
 
-In memory, tiles are (rows, columns, images, C). A transform along an axis is then a product with a small matrix on the
-left whose other factor has long rows. It reads strided views: tiles overlap, and none is copied.
+In memory, tiles are (rows, columns, images, C). A transform along an axis is then the product of a
+small matrix and a wide one. It reads strided views: tiles overlap, and none is copied.
 
 The price is precision: the transforms add and subtract numbers of similar size, which costs float32 about one digit.
 `mytorch.ops.conv` decides when to use it, and never does for float64. Arrays and names are as there.
@@ -48,7 +48,7 @@ MAX_UNPACKED_PRODUCT = 10**6
 MIN_TILES, MAX_TILES, SEQUENCE_TILES = 24, 128, 256
 """Bounds for `_tiles_per_step`. Up to MAX_TILES fit the cache; below MIN_TILES, packing the matrices is worthwhile.
 
-Tiles of sequences are smaller: with fewer of them the work is done before another thread wakes up.
+Tiles of sequences are smaller, so more of them make a step; otherwise the work is done before another thread starts.
 """
 
 Transforms = tuple[AxisTransform, AxisTransform]
@@ -177,7 +177,7 @@ def _correlate_weight_grad(grad: Array, x: Array, kernel: Size, transforms: Tran
 def _transform_kernels(weight: Array, transforms: Transforms, swap_channels: bool = True) -> Array:
     """Return the kernel transform of weight (F, C, *kernel): (P, C, F), or (P, F, C) without `swap_channels`.
 
-    The result has this order in memory too: products with small matrices take half as long again if one is transposed.
+    The result has this order in memory too: products with small matrices take 50 % longer if one is transposed.
     """
     weight = weight.swapaxes(0, 1) if swap_channels else weight
     channels, filters, *kernel = weight.shape

@@ -24,7 +24,7 @@ def test_there_are_enough() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_attack(attack: Attack, tmp_path: Path, hasty: Rubric, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A user of this test's own, as other tests may be running beside it.
+    # A user of this test's own, as other tests may be running at the same time.
     monkeypatch.setattr("autograder.sandbox.host.secrets.randbelow", lambda limit: os.getpid() % limit)
     canary, folder = tmp_path / "canary", tmp_path / "submission"
     canary.mkdir()

@@ -24,7 +24,7 @@ from experiments.training.mytorch_trainer import train_mytorch
 from mytorch import manual_seed, save
 
 PEOPLE = {"anna": (200, 40, 40), "ben": (40, 200, 40), "chloe": (40, 40, 200), "dan": (210, 210, 60)}
-PICTURES = 6
+IMAGES_PER_PERSON = 6
 TINY = {
     "model": {"name": "face_cnn", "widths": [4, 8], "dropout": 0.2},
     "data": {"size": [16, 16]},
@@ -42,14 +42,14 @@ TRANSFER = {
 }
 
 
-def draw_people(folder: Path, pictures: int = PICTURES) -> Path:
-    """One folder a person, each picture noise about the person's colour."""
+def draw_people(folder: Path, images: int = IMAGES_PER_PERSON) -> Path:
+    """One folder a person, each image noise about the person's color."""
     rng = np.random.default_rng(5)
-    for name, colour in PEOPLE.items():
+    for name, color in PEOPLE.items():
         (folder / name).mkdir(parents=True)
-        for number in range(pictures):
+        for number in range(images):
             noise = rng.normal(0, 25, (24, 24, 3))
-            Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8)).save(
+            Image.fromarray((np.array(color) + noise).clip(0, 255).astype(np.uint8)).save(
                 folder / name / f"{number}.png"
             )
     return folder
@@ -57,7 +57,7 @@ def draw_people(folder: Path, pictures: int = PICTURES) -> Path:
 
 @pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four people with six pictures each. Not to be changed: `own_people` is."""
+    """Four people with six images each. Not to be changed: `own_people` is."""
     return draw_people(tmp_path_factory.mktemp("faces") / "people")
 
 
@@ -89,7 +89,7 @@ def trained_once(people: Path, tiny: Callable[..., Recipe], tmp_path_factory: py
 
 @pytest.fixture(scope="session")
 def transfer_once(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run of a tiny network of PyTorch, on pictures of another size than `trained_once`. Not to be changed."""
+    """A run of a tiny network of PyTorch, on images of another size than `trained_once`. Not to be changed."""
     from experiments.training.torch_trainer import TrainOptions, train_torch
 
     recipe = resolve_recipe(Recipe.model_validate(TRANSFER))
@@ -107,7 +107,7 @@ def untrained(trained_once: Run, tmp_path_factory: pytest.TempPathFactory) -> Ru
 
 @pytest.fixture
 def faces() -> Faces:
-    """Eleven pictures of noise, of three people, in memory."""
+    """Eleven images of noise, of three people, in memory."""
     images = np.random.default_rng(1).integers(0, 256, (11, 16, 12, 3), np.uint8)
     names = ("a", "b", "c")
     return Faces(images, np.arange(11) % 3, names, tuple(Path(f"{i}.png") for i in range(11)))

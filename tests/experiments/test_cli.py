@@ -24,7 +24,7 @@ COMMANDS = names(typer.main.get_command(app))
 
 
 def plain(text: str) -> str:
-    """Without colours, frames and line breaks."""
+    """Without colors, frames and line breaks."""
     return " ".join(re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]", " ", text).split())
 
 

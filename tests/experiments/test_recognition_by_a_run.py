@@ -19,7 +19,7 @@ def own_run(transfer_once, tmp_path):
 
 @pytest.fixture
 def pairs_file(people, tmp_path):
-    """Every pair of three pictures of each person, with answers."""
+    """Every pair of three images of each person, with answers."""
     names = [f"{person.name}/{number}.png" for person in sorted(people.iterdir()) for number in range(3)]
     lines = [f"{a} {b} {int(a.split('/')[0] == b.split('/')[0])}\n" for a, b in combinations(names, 2)]
     (tmp_path / "pairs.txt").write_text("".join(lines))
@@ -34,7 +34,7 @@ def test_a_run_verifies_matches_enrolls_and_identifies(command, own_run, people,
     after = json.loads(own_run.metrics_file.read_text())
     result = json.loads((run / "verification" / "verification.json").read_text())
     assert (after["eer"], after["threshold"]) == (result["eer"], result["threshold"])
-    assert before.items() <= after.items()  # what training measured stands
+    assert before.items() <= after.items()  # what training measured is kept
     with (run / "verification" / "scores.csv").open(newline="") as file:
         scores = {(row["first"], row["second"]): float(row["similarity"]) for row in csv.DictReader(file)}
     assert len(scores) == 66
@@ -50,7 +50,7 @@ def test_a_run_verifies_matches_enrolls_and_identifies(command, own_run, people,
     known = [people / person / "0.png" for person in ("anna", "ben", "chloe", "dan")]
     named = command("identify", run, gallery, *known, "--threshold", -1, "--out", tmp_path / "named.csv")
     assert named.status == 0, named.err
-    assert all(picture.name in named.out for picture in known)
+    assert all(image.name in named.out for image in known)
     nobody = command("identify", run, gallery, known[0], "--threshold", 1.01)
     assert "nobody" in nobody.out.lower()
 
@@ -61,9 +61,9 @@ def test_a_run_trained_further_loses_its_thresholds_and_its_gallery(command, own
     assert command("gallery", "enroll", run, people, "--no-align", "--out", gallery).status == 0
     tensors, _ = read_tensors(own_run.best_weights)
     save_tensors({name: tensor + 0.25 * (tensor.ndim > 1) for name, tensor in tensors.items()}, own_run.best_weights)
-    picture = people / "anna" / "0.png"
-    matched = command("match", run, picture, picture, "--no-align", "--out", tmp_path / "match.png")
+    image = people / "anna" / "0.png"
+    matched = command("match", run, image, image, "--no-align", "--out", tmp_path / "match.png")
     assert (matched.status, "calibrated for other weights" in matched.err) == (2, True)
-    named = command("identify", run, gallery, picture)
+    named = command("identify", run, gallery, image)
     assert named.status == 2
     assert "gallery" in named.err

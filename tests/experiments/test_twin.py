@@ -48,7 +48,7 @@ def test_the_first_five_steps_in_float32_agree(people, tiny, tmp_path, quick, op
 @pytest.mark.real
 @pytest.mark.slow
 def test_a_hundred_steps_on_real_faces_agree(shared_data, tmp_path):
-    """The project's own claim: scratch_cnn on ORL, 5 pictures a person to train, dropout off."""
+    """The project's own claim: scratch_cnn on ORL, 5 images a person to train, dropout off."""
     recipe = load_recipe("scratch_cnn", ["split.train=5"])
     result = run_twin(recipe, shared_data / "orl", tmp_path / "twin", steps=100, dtype="float64")
     assert result["steps"] == 100

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from models.backbones import BACKBONES, build_backbone, fetch_weights, find_backbone
 
 SIDES = {"mobilefacenet": 112, "inception_resnet_v1": 80, "inception_resnet_v1_pooled": 80}
-"""The smallest pictures that these take; the others see 32 pixels."""
+"""The smallest images that these take; the others see 32 pixels."""
 
 
 @pytest.fixture

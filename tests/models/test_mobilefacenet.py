@@ -35,13 +35,13 @@ def test_pictures_of_another_size_are_refused(size):
 def every_tenth_pair(lfw: Path) -> tuple[list[Path], np.ndarray, np.ndarray]:
     """Of LFW's official 6,000 pairs every tenth, 30 of one person and 30 of two from each fold.
 
-    The pictures, the pairs (600, 2) as places in them, and whether each shows one person (600,).
+    The images, the pairs (600, 2) as places in them, and whether each shows one person (600,).
     """
     lines = [line.split() for line in (lfw / "pairs.txt").read_text().splitlines()[1::10]]
     sides = [((words[0], words[1]), (words[-2] if len(words) == 4 else words[0], words[-1])) for words in lines]
-    pictures = sorted({side for pair in sides for side in pair})
-    place = {picture: n for n, picture in enumerate(pictures)}
-    paths = [lfw / "aligned_112" / name / f"{name}_{int(number):04d}.jpg" for name, number in pictures]
+    images = sorted({side for pair in sides for side in pair})
+    place = {image: n for n, image in enumerate(images)}
+    paths = [lfw / "aligned_112" / name / f"{name}_{int(number):04d}.jpg" for name, number in images]
     pairs = np.array([[place[first], place[second]] for first, second in sides])
     return paths, pairs, np.array([first[0] == second[0] for first, second in sides])
 
@@ -56,7 +56,7 @@ def best_threshold(scores: np.ndarray, same: np.ndarray) -> float:
 def test_real_weights_tell_people_apart(shared_data):
     """LFW's accuracy on every tenth of the official 6,000 pairs, each half at the other half's best threshold.
 
-    An embedding is the sum of a picture's and its mirror image's, at length one. All 6,000 pairs, over ten folds, give
+    An embedding is the sum of a image's and its mirror image's, at length one. All 6,000 pairs, over ten folds, give
     these weights 0.9948: of 600 pairs that is 597, with a standard deviation of 0.003 from the draw alone. The bound,
     0.985, is three of those below, and was set before looking.
     """

@@ -65,10 +65,10 @@ def test_real_weights_are_surer_of_photographs_with_tensorflows_padding(shared_d
     state = read_weights(shared_data.parent / "weights" / "mobilenet_v2_imagenet1001.safetensors")
     photographs = []
     for path in sorted((shared_data / "raw").glob("*/*"))[::2]:
-        with Image.open(path) as picture:
-            side = min(picture.size)
-            left, top = ((n - side) // 2 for n in picture.size)
-            square = picture.convert("RGB").resize(
+        with Image.open(path) as image:
+            side = min(image.size)
+            left, top = ((n - side) // 2 for n in image.size)
+            square = image.convert("RGB").resize(
                 (224, 224), Image.Resampling.BICUBIC, (left, top, left + side, top + side)
             )
         photographs.append(pil_to_tensor(square).float() / 127.5 - 1)

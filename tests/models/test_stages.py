@@ -28,9 +28,9 @@ def face_net(name: str, neck: bool = True) -> FaceNet:
 def step(net: nn.Module, side: int) -> None:
     """One step of SGD in training mode."""
     net.train()
-    optimiser = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.1)
+    optimizer = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.1)
     nn.functional.cross_entropy(net(torch.randn(4, 3, side, side), torch.arange(4)), torch.arange(4)).backward()
-    optimiser.step()
+    optimizer.step()
 
 
 def moved(net: nn.Module, before: dict[str, torch.Tensor]) -> set[str]:
@@ -86,7 +86,7 @@ def test_frozen_parts_stay_as_they_are_with_their_running_statistics(name):
 def test_everything_moves_again_once_thawed():
     net = face_net("resnet18")
     for norm in (m for m in net.modules() if isinstance(m, nn.BatchNorm2d)):
-        nn.init.ones_(norm.weight)  # timm starts some at zero, and what stands before them moves a step later
+        nn.init.ones_(norm.weight)  # timm starts some at zero, and the layers before them move a step later
     set_trainable(net, ["head"])
     set_trainable(net, ["all"])
     before = {key: value.clone() for key, value in net.state_dict().items()}

@@ -13,7 +13,7 @@ TOLERANCE = 1e-10
 
 
 def everything() -> nn.Sequential:
-    """Every kind of layer, with settings that are nobody's default, and a residual inside a residual."""
+    """Every kind of layer, with settings that differ from the defaults, and a residual inside a residual."""
     inner = nn.Residual(nn.Sequential(nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=4), nn.LeakyReLU(0.3)))
     body = nn.Sequential(nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8, affine=False), inner, nn.Conv2d(8, 12, 3, (2, 1), 1))
     return nn.Sequential(

@@ -176,7 +176,7 @@ def test_the_blas_gets_its_threads_back_in_a_process_forked_inside_a_block():
         with ours.single_threaded_blas():
             assert {library.num_threads for library in controller.lib_controllers} == {1}
         assert {library.num_threads for library in controller.lib_controllers} == {2}
-        ours.single_threaded_blas._depth = 1  # the parent's own block goes on
+        ours.single_threaded_blas._depth = 1  # the parent's own block continues
 
 
 def test_threads_are_as_many_as_the_largest_number_asked_for():

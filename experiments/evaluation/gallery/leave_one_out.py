@@ -110,7 +110,7 @@ def evaluate_gallery(
     say(f"threshold {threshold.value:.4f}: {threshold.basis}")
     say(
         f"at this threshold {result['dir']:.4f} get their right name; with their person out of the gallery, "
-        f"{result['strangers_named']:.4f} are given another's name instead of nobody's"
+        f"{result['strangers_named']:.4f} are given another person's name instead of none"
     )
     if out is not None:
         _write(out, gallery, left, result)

@@ -1,7 +1,7 @@
 """Known people and strangers: a folder `known/` of people, a folder of probes, and a table that says who is on each.
 
 This is the course's form until autumn 2023: `verification_dev.csv` with the columns id,label, a row for each image of
-`unknown_dev/` in the order of their names, where the label n000000 stands for a stranger, who is not in `known/`.
+`unknown_dev/` in the order of their names, where the label n000000 means a stranger, who is not in `known/`.
 """
 
 from pathlib import Path

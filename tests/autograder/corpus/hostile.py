@@ -1,6 +1,6 @@
 """Submissions that attack the grader or the machine, each bounded by itself as well, in case a protection fails.
 
-The attack sits in Conv1d_stride1, at the top of conv1d.py; everything else in the submission is correct. CANARY stands
+The attack sits in Conv1d_stride1, at the top of conv1d.py; everything else in the submission is correct. CANARY is
 for a folder that anyone may write to, and REPOSITORY for the grader's own.
 """
 

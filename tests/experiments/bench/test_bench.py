@@ -47,8 +47,8 @@ def test_a_quick_run_from_the_command_line(tmp_path):
         assert 0 < row["torch"]["low"] <= row["torch"]["ms"] <= row["torch"]["high"]
     assert "3x3 3-64 112px" in done.stdout
     assert "BatchNorm2d" in done.stdout
-    with Image.open(chart) as picture:
-        assert picture.size[0] > 1000
+    with Image.open(chart) as image:
+        assert image.size[0] > 1000
 
 
 def test_a_file_in_no_folder_is_refused_before_anything_is_measured(command, tmp_path):
@@ -92,7 +92,7 @@ def test_threads_are_the_same_for_all_and_put_back():
 @pytest.mark.skipif(not memory.available(), reason="only Linux says how much memory a process has")
 def test_a_steps_memory_grows_with_the_batch():
     needed = [memory._in_a_process("peak", "scratch_cnn", "mytorch", n, Plan(), steps=1)[0] for n in (2, 16)]
-    at_least = 14 * 32 * 64 * 64 * 4 / memory.MIB  # what the first convolution alone gives for 14 more pictures
+    at_least = 14 * 32 * 64 * 64 * 4 / memory.MIB  # what the first convolution alone gives for 14 more images
     assert needed[1] - needed[0] > at_least
 
 

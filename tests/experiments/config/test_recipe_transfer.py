@@ -1,4 +1,4 @@
-"""Recipes of transfer networks: what stands where nothing is set, and what is refused."""
+"""Recipes of transfer networks: the defaults, and what is refused."""
 
 import pytest
 

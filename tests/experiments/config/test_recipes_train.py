@@ -13,13 +13,13 @@ from experiments.inference.model import TrainedModel
 from experiments.training.torch_trainer import TrainOptions, train_torch
 
 SIDES = {"inception": 80, "mobilefacenet": 112}
-"""The smallest pictures that a network can work on, where 32 pixels are too few."""
+"""The smallest images that a network can work on, where 32 pixels are too few."""
 
 NAMES = [name for name in recipe_names() if isinstance(load_recipe(name).model, TransferModel)]
 
 
 def shortened(name: str):
-    """The recipe with drawn weights, small pictures, and one epoch of two batches in each stage."""
+    """The recipe with drawn weights, small images, and one epoch of two batches in each stage."""
     tree = yaml.safe_load((RECIPES_FOLDER / f"{name}.yaml").read_text())
     side = next((side for start, side in SIDES.items() if tree["model"]["backbone"].startswith(start)), 32)
     epochs = [f"stages.{number}.epochs=1" for number in range(len(tree.get("stages", [])))] or ["epochs=1"]
@@ -31,7 +31,7 @@ def shortened(name: str):
 
 @pytest.fixture(scope="module")
 def two_people(tmp_path_factory) -> Path:
-    """Two people with four pictures each: two train, two validate."""
+    """Two people with four images each: two train, two validate."""
     from PIL import Image
 
     folder, rng = tmp_path_factory.mktemp("two"), np.random.default_rng(0)
@@ -52,8 +52,8 @@ def test_every_recipe_learns_from_two_batches(name, two_people, tmp_path):
     assert all(np.isfinite(float(row["loss"])) for row in rows)
     assert all(np.isfinite(float(row["train_loss"])) for row in rows if recipe.epochs)
     trained = TrainedModel.open(run.folder)
-    pictures = np.zeros((2, *trained.size, 3), np.uint8)
-    assert trained.logits(pictures).shape == (2, 2)
+    images = np.zeros((2, *trained.size, 3), np.uint8)
+    assert trained.logits(images).shape == (2, 2)
 
 
 def test_published_recipes_say_whose_figures_they_are_after():

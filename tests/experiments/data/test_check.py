@@ -182,7 +182,7 @@ def test_no_such_folder(tmp_path):
 @pytest.mark.parametrize(("rows", "expected"), [
     ("1.png,a\n10.png,a\n", "lacks images of test/ (1):\n  2.png"),
     ("1.png,a\n10.png,a\n2.png,a\n3.png,a\n", "names 4 images, 1 of which test/ lacks, such as 3.png"),
-    ("1.png,a\n10.png,a\n2.png,a\n2.png,b\n", "2.png stands there more than once"),
+    ("1.png,a\n10.png,a\n2.png,a\n2.png,b\n", "2.png occurs more than once"),
     ("1.png,a\n10.png,c\n2.png,d\n", "2 of its 3 labels are none of the run's 2 people, such as 'c'"),
 ])  # fmt: skip
 def test_a_sample_that_does_not_agree(competition, rows, expected):

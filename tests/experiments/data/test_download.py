@@ -1,4 +1,4 @@
-"""Public sets: what is said when there is no network, or no such set."""
+"""Public sets: what is printed when there is no network, or no such set."""
 
 import pytest
 

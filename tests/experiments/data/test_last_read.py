@@ -1,4 +1,4 @@
-"""Images that several trainings share are read anew only where what decides them changed."""
+"""Images that several trainings share are read again only where what decides them changed."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Answers shared out among the people: against Sinkhorn's scaling done at length, and on pictures that favour some."""
+"""Answers shared out among the people: against Sinkhorn's scaling done at length, and on images that favor some."""
 
 import numpy as np
 import pytest
@@ -25,10 +25,10 @@ def test_every_person_gets_the_known_number_of_pictures():
 def test_one_number_a_person_is_added_and_it_is_sinkhorns():
     logits = some_logits()
     kernel = np.exp(logits.astype(np.float64))
-    pictures, people = np.ones(60), np.ones(4)
+    images, people = np.ones(60), np.ones(4)
     for _ in range(10_000):
-        pictures = 1 / (kernel @ people)
-        people = 60 * SHARES / (pictures @ kernel)
+        images = 1 / (kernel @ people)
+        people = 60 * SHARES / (images @ kernel)
     raised = balance_logits(logits, SHARES) - logits
     np.testing.assert_allclose(raised, np.broadcast_to(raised[0], raised.shape), atol=1e-5)
     expected = np.log(people)
@@ -39,8 +39,8 @@ def test_a_network_that_favours_some_is_put_right():
     rng = np.random.default_rng(1)
     labels = rng.permutation(np.repeat(np.arange(10), 30))
     logits = rng.normal(0, 1, (300, 10)) + 3 * np.eye(10)[labels]
-    favoured = logits + np.linspace(-3, 3, 10)
-    before, found = favoured.argmax(1) == labels, balance_logits(favoured, np.full(10, 0.1)).argmax(1) == labels
+    favored = logits + np.linspace(-3, 3, 10)
+    before, found = favored.argmax(1) == labels, balance_logits(favored, np.full(10, 0.1)).argmax(1) == labels
     assert before.mean() < 0.75
     assert found.mean() > 0.9
 

@@ -22,7 +22,7 @@ def test_every_other_view_is_the_mirror_image_of_the_one_before(how):
 
 
 def test_the_windows_reach_into_the_four_corners():
-    """A picture with one colour in each corner: a window shows the two far borders no more."""
+    """A image with one color in each corner: a window shows the two far borders no more."""
     marked = np.full((1, 32, 32, 3), 100, np.uint8)
     corners = {(0, 0): 0, (0, 31): 50, (31, 0): 150, (31, 31): 250}
     for (y, x), value in corners.items():

@@ -39,8 +39,8 @@ def verified(transfer_once: Run, people: Path, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("verified")
     run = shutil.copytree(transfer_once.folder, folder / "verified")
     evaluate(run, people)
-    pictures = sorted(path.relative_to(people) for path in people.glob("*/*.png"))
-    together = combinations(pictures, 2)
+    images = sorted(path.relative_to(people) for path in people.glob("*/*.png"))
+    together = combinations(images, 2)
     lines = [f"{a} {b} {int((a.parent == b.parent) ^ (n % 9 == 0))}\n" for n, (a, b) in enumerate(together)]
     pairs = folder / "pairs.txt"
     pairs.write_text("".join(lines))

@@ -15,7 +15,7 @@ EMPTY = {"meta", "img", "br"}
 
 
 class Page(HTMLParser):
-    """A page's text, its links, its pictures and its names; tags must close in order."""
+    """A page's text, its links, its images and its names; tags must close in order."""
 
     def __init__(self, text: str):
         super().__init__()

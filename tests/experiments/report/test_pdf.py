@@ -31,7 +31,7 @@ def squeezed(text: str) -> str:
 
 
 def pixels_of(pdf) -> int:
-    """How many pictures of pixels there are."""
+    """How many images of pixels there are."""
     found = 0
     for page in pdf.pages:
         resources = page["/Resources"].get("/XObject", {})

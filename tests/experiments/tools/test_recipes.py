@@ -1,4 +1,4 @@
-"""`faces recipes`: every recipe is listed, and what is said of it was measured."""
+"""`faces recipes`: every recipe is listed, and what is printed of it was measured."""
 
 import json
 from pathlib import Path

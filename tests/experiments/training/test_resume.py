@@ -1,4 +1,4 @@
-"""An interrupted run that goes on ends as an unbroken one does: every weight and every figure but the times."""
+"""An interrupted run that continues ends as an unbroken one does: every weight and every figure but the times."""
 
 import csv
 import json
@@ -61,7 +61,7 @@ def interrupted(monkeypatch, owner, name: str, at: int, error: type[BaseExceptio
 
 
 @pytest.fixture(autouse=True)
-def pictures(monkeypatch):
+def images(monkeypatch):
     """Plots that are quickly drawn: they take most of a tiny run's time."""
     monkeypatch.setattr(recorder, "plot_learning_curves", lambda history, path, *_: path.write_text(str(len(history))))
 

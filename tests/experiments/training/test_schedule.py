@@ -25,7 +25,7 @@ def course(of: Recipe, losses=None) -> list[float]:
 
 
 def torchs(build, steps: int, losses=None) -> list[float]:
-    """The rate of each step by a schedule of PyTorch's, of an optimiser at rate 1."""
+    """The rate of each step by a schedule of PyTorch's, of an optimizer at rate 1."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     schedule, rates = build(optimizer), []
     for step in range(steps):

@@ -51,7 +51,7 @@ def assert_the_same(run: Run, unbroken: Run) -> None:
 
 
 @pytest.fixture(autouse=True)
-def pictures(monkeypatch):
+def images(monkeypatch):
     """Plots that are quickly drawn: they take most of a tiny run's time."""
     monkeypatch.setattr(recorder, "plot_learning_curves", lambda history, path, *_: path.write_text(str(len(history))))
 
@@ -182,7 +182,7 @@ def killed(recipe: Recipe, people: Path, out: Path, after: float) -> bool:
 
 @pytest.mark.slow
 def test_killed_at_twenty_random_moments(people, small, tmp_path, monkeypatch):
-    """A run that came to its end is compared and begun anew, so that every kill strikes one at work."""
+    """A run that came to its end is compared and begun again, so that every kill strikes one at work."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     recipe, draws, out, ends = small(*RICH), random.Random(0), tmp_path / "run", 0
     assert not killed(recipe, people, tmp_path / "whole", 600)

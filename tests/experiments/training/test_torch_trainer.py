@@ -209,7 +209,7 @@ def test_a_trimmed_mean_leaves_the_farthest_out():
 
 
 class Spoiling:
-    """Pictures of which some cannot be read from a certain reading on."""
+    """Images of which some cannot be read from a certain reading on."""
 
     def __init__(self, images: np.ndarray, bad: int, after: int):
         self.images, self.bad, self.left = images, bad, after
@@ -226,7 +226,7 @@ class Spoiling:
 
 
 def spoiling(data, recipe):
-    """Reads pictures, one of which goes bad in the middle of epoch three."""
+    """Reads images, one of which goes bad in the middle of epoch three."""
     faces, validation = read_split(data, recipe)
     images = Spoiling(faces.images, bad=9, after=2)
     return Faces(images, faces.labels, faces.names, faces.paths), validation  # type: ignore[arg-type]

@@ -82,7 +82,7 @@ def _renamed(name: str) -> Callable[[Path], None]:
 
 
 def _s22(folder: Path) -> None:
-    """hw2/hw2.py with the CNN, everything else in modules beside it; no padding, positional initializers."""
+    """hw2/hw2.py with the CNN, everything else in modules next to it; no padding, positional initializers."""
     hw2 = folder / "hw2"
     hw2.mkdir()
     flat_files(hw2)
@@ -157,8 +157,8 @@ HABITS: Sequence[Habit] = (
     Habit("a folder's copy", _copies("work copy")),
     Habit("an old folder", _copies("old")),
     Habit("names of Python's modules", _with({f"mytorch/{name}.py": "x = 1\n" for name in ("random", "types", "copy", "abc")})),
-    Habit("Python's names beside flat files", _with({"random.py": "x = 1\n", "operator.py": "x = 1\n"}, flat_files)),
-    Habit("tests beside it", _with({"tests/test_conv.py": "import torch\nclass Conv1d: pass\nclass CNN: pass\n"})),
+    Habit("Python's names next to flat files", _with({"random.py": "x = 1\n", "operator.py": "x = 1\n"}, flat_files)),
+    Habit("tests next to it", _with({"tests/test_conv.py": "import torch\nclass Conv1d: pass\nclass CNN: pass\n"})),
     Habit("stubs left over", _with({"conv1d.py": "class Conv1d:\n    def forward(self, A):\n        Z = None\n        return Z\n"})),
     Habit("an import under another name", _imported_as),
     Habit("a file that Python cannot read", _with({"notes.py": "def (:\n"})),

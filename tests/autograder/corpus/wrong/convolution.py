@@ -228,7 +228,7 @@ MISTAKES = [
         ("border_dropped",),
     ),
     M(
-        "transposed1d: no upsampling on the way back",
+        "transposed1d: no upsampling in the backward pass",
         "ConvTranspose1d",
         "self.upsample1d.backward(self.conv1d_stride1.backward(dLdZ))",
         "self.conv1d_stride1.backward(dLdZ)",

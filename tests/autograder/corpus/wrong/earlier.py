@@ -1,4 +1,4 @@
-"""Mistakes in linear layers, activations, losses, optimisers and norms over rows, of an earlier assignment."""
+"""Mistakes in linear layers, activations, losses, optimizers and norms over rows, of an earlier assignment."""
 
 from corpus.planting import Mistake as M
 from corpus.wrong.parts import EVAL, FIRST, E, F, G, S, W
