@@ -107,6 +107,8 @@ def test_a_pack_of_another_size_says_what_to_do(competition, tmp_path, tiny):
     pack_folder(competition, tmp_path / "packed", (24, 24))
     with pytest.raises(FacesError, match=r"packed at 24 x 24 .* set data\.size=\[24,24\]"):
         read_split(tmp_path / "packed", tiny())
+    with pytest.raises(FacesError, match=r"with fit crop, but 24 x 24 with pad is wanted"):
+        read_split(tmp_path / "packed", tiny("data.size=[24,24]", "data.fit=pad"))
 
 
 def test_a_corrupt_image_stops_or_is_left_out_and_listed(competition, tmp_path, contents):

@@ -19,7 +19,7 @@ from experiments.data.align.warp import template
 from experiments.data.images import read_image
 from experiments.data.sources import find_images
 from experiments.errors import FacesError
-from experiments.files import read_csv
+from experiments.files import locked, read_csv
 
 
 def images(folder: Path) -> set[str]:
@@ -320,3 +320,21 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path):
     (source / "a").rename(os.fsdecode(os.fsencode(source) + b"/Jos\xe9"))
     with pytest.raises(FacesError, match=r"b'Jos\\xe9' is not UTF-8"):
         align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+
+
+def test_a_job_waits_for_another_of_the_same_folder(tmp_path, start):
+    source = blank(tmp_path / "in", "a/1.jpg")
+    with locked(tmp_path / "out"):
+        process = start(["align", source, tmp_path / "out", "--workers", 1])
+        assert "another command is writing it; waiting" in process.stdout.readline()
+        assert not (tmp_path / "out").exists()
+    process.communicate()
+    assert process.returncode == 0
+    assert images(tmp_path / "out") == images(source)
+
+
+def test_of_several_faces_with_too_low_scores_the_best_is_listed():
+    points = np.zeros((5, 2))
+    faces = [Face(np.array([0.0, 0, 9, 9]), score, points) for score in (0.3, 0.5, 0.4)]
+    record = warp.without_face("a.jpg", 20, 10, faces)
+    assert (record.score, record.faces, record.how, record.output) == (0.5, 3, "skipped", "")
