@@ -111,7 +111,7 @@ def test_no_more_strangers_are_named_than_the_far_that_was_accepted(embedder, tm
 
 @pytest.mark.parametrize(("people", "size", "expected"), [(50, 49, 0.02), (50, 50, 0.0204), (50, 490, 0.2)])
 def test_the_smallest_far_of_a_calibration(people, size, expected):
-    vectors, labels = draw(people, 1, 0.5, 0)
+    vectors, labels = draw(people, 3, 0.5, 0)
     searches = calibrate_searches(vectors, labels, source="s", **ABOUT)
     assert searches.min_far(size) == pytest.approx(expected, rel=0.01)
 
