@@ -101,7 +101,7 @@ SMALLER = {
     r"--images (?=\d)\d+": "--images 8",
     r"--test-images \d+": "--test-images 10",
     r"--steps \d+": "--steps 2",
-    r"--frames \d+": "--frames 2",
+    r"--frames \d+": "--frames 6",
     r"--epochs \d+": "--epochs 1",
     r"--far 0\.1": "--far 0.4",  # as few people as are left support
     r"data\.size=\[\d+,\d+\]": "data.size=[32,32]",

@@ -156,8 +156,14 @@ def map_in_threads(
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
-    finally:
+    except GeneratorExit:
+        # Garbage collection may close a forgotten iterator in one of its own workers, which cannot wait for itself.
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    except BaseException:
         pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def available_processors() -> int:

@@ -38,7 +38,8 @@ def choose_device(name: str | None) -> torch.device:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        known = "Expected one of" not in str(error)  # PyTorch lists twenty kinds of devices, which nobody has
+        reason = str(error).splitlines()[0] if known else "not a device"
         raise FacesError(f"--device {name}: {reason}; expected cpu, or a GPU of this machine: cuda, cuda:1") from error
     return device
 

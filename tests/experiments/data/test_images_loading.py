@@ -147,3 +147,24 @@ def test_threads_give_results_in_order_and_run_ahead_but_not_far():
 def test_too_few_workers(workers):
     with pytest.raises(FacesError, match=rf"workers is {workers}, expected at least 1"):
         list(map_in_threads(str, [1], workers))
+
+
+def test_an_iterator_may_be_closed_in_one_of_its_own_workers():
+    """Garbage collection does that to one that was forgotten, in whichever thread it happens to run."""
+    suspended, closed, errors = threading.Event(), threading.Event(), []
+
+    def close(item):
+        if item == 3:
+            suspended.wait(30)
+            try:
+                results.close()
+            except BaseException as error:
+                errors.append(error)
+            closed.set()
+        return item
+
+    results = map_in_threads(close, range(100), workers=1)
+    assert next(results) == 0
+    suspended.set()
+    assert closed.wait(30)
+    assert errors == []

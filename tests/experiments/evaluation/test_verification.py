@@ -120,7 +120,7 @@ def test_a_run_or_a_backbone_is_given(weights, tmp_path):
 
 
 def test_a_run_of_mytorch_has_no_embeddings(trained_once):
-    with pytest.raises(FacesError, match="without embeddings"):
+    with pytest.raises(FacesError, match="has no embeddings: give a run of a PyTorch backbone"):
         open_embedder(trained_once.folder)
 
 

@@ -37,7 +37,7 @@ def test_the_command_is_one_that_a_shell_takes():
 def test_a_missing_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "kaggle", None)
     monkeypatch.setattr(module, "find_spec", lambda name: None)
-    with pytest.raises(FacesError, match=r"pip install 'mytorch-faces\[kaggle\]'"):
+    with pytest.raises(FacesError, match=r"in the project's folder, pip install '.\[kaggle\]'"):
         require_kaggle()
 
 

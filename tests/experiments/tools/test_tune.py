@@ -143,7 +143,7 @@ def test_a_folder_of_something_else_is_refused(people, recipe_file):
 
 def test_a_missing_package_says_what_to_install(people, recipe_file, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
-    with pytest.raises(FacesError, match=r"pip install 'mytorch-faces\[tune\]'"):
+    with pytest.raises(FacesError, match=r"in the project's folder, pip install '.\[tune\]'"):
         tune(recipe_file, people, tmp_path / "search", 1, SPACE)
 
 
