@@ -48,7 +48,7 @@ CASES = {
         cupy(13020, devices=CUDARuntimeError("cudaErrorUnknown")),
         r"does not answer \(cudaErrorUnknown\): does nvidia-smi work",
     ),
-    "no CuPy": (None, r"needs CuPy, .*pip install 'mytorch-faces\[cuda13\]', or \[cuda12\]"),
+    "no CuPy": (None, r"needs CuPy, .*pip install '.\[cuda13\]', or '.\[cuda12\]'"),
 }
 
 
