@@ -41,10 +41,7 @@ def mlp(name: str) -> Family:
 
 def _once(name: str, widths: tuple[int, ...], batch: int, old: bool, g: np.random.Generator) -> Case:
     """Forward and backward, with parameters set from outside."""
-    inputs = {"A": oracle.draw(g, batch, widths[0])}
-    for i, (before, after) in enumerate(pairwise(widths)):
-        inputs |= {f"W{i}": oracle.draw(g, after, before), f"b{i}": oracle.draw(g, after, 1)}
-    upstream = oracle.draw(g, batch, widths[-1])
+    inputs, upstream = _draw(widths, batch, g)
     script = Script().new("model", name, debug=True)
     for i in range(len(widths) - 1):
         for parameter in ("W", "b"):
@@ -67,6 +64,21 @@ def _once(name: str, widths: tuple[int, ...], batch: int, old: bool, g: np.rando
             "dLdA_last": Expectation(f"model.dLdA[{last}]", DEBUG, upstream, needs=(INPUT,)),
         }
     return Case(f"{name}(debug=True) on {batch}×{widths[0]}", script, expected, inputs["A"].size, batch=batch)
+
+
+def _draw(widths: tuple[int, ...], batch: int, g: np.random.Generator) -> tuple[dict[str, Array], Array]:
+    """Draw input, parameters and upstream gradient, again until no gradient is all zeros.
+
+    With few neurons a ReLU may stop all of them. Zeros would then be right, and an empty backward would earn points.
+    """
+    while True:
+        inputs = {"A": oracle.draw(g, batch, widths[0])}
+        for i, (before, after) in enumerate(pairwise(widths)):
+            inputs |= {f"W{i}": oracle.draw(g, after, before), f"b{i}": oracle.draw(g, after, 1)}
+        upstream = oracle.draw(g, batch, widths[-1])
+        gradients = oracle.gradients(lambda t: _layers(t)[-1], inputs, upstream)
+        if all(gradient.any() for gradient in gradients.values()):
+            return inputs, upstream
 
 
 def _layers(t: oracle.Tensors, mistake: str = "") -> list[torch.Tensor]:

@@ -9,6 +9,7 @@ import pytest
 from corpus.right import STYLES
 
 from autograder import reference
+from autograder.checks import FAMILIES
 from autograder.grading import Options, grade
 from autograder.render import autolab, gradescope
 from autograder.result import Report
@@ -107,3 +108,11 @@ def test_grading_is_deterministic(tmp_path: Path, default: Rubric) -> None:
 
 def _failures(report: Report) -> list[str]:
     return [f"{test.name}: {part.failure}" for test in report.tests for part in test.parts if not part.passed]
+
+
+@pytest.mark.parametrize("name", ["MLP0", "MLP1", "MLP4"])
+def test_no_expected_gradient_of_an_mlp_is_all_zeros(name: str) -> None:
+    """A gradient of zeros would be right where backward is not written."""
+    for seed in range(40):
+        for case in FAMILIES[name].build(seed, "contract"):
+            assert all(value.value.any() for value in case.expected.values() if value.what != "the output")
