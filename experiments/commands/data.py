@@ -8,7 +8,7 @@ import typer
 from experiments.commands.options import say_next
 from experiments.commands.suggest import SuggestingGroup
 
-# as experiments/data/align/settings.py and experiments/data/sources.py have them; imported, they would bring NumPy
+# as experiments/data/preparation.py and experiments/data/sources.py have them; imported, they would bring NumPy
 Crop = Literal["five-point", "margin"]
 Choice = Literal["central", "largest", "score"]
 Missing = Literal["crop", "skip"]
@@ -180,7 +180,7 @@ def align(
     from time import monotonic
 
     from experiments.data.align.job import align_folder
-    from experiments.data.align.settings import AlignSettings
+    from experiments.data.preparation import AlignSettings
     from experiments.progress import format_duration, say, track
     from experiments.runtime import torch_device
 

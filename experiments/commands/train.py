@@ -77,9 +77,8 @@ def train(
 
     Example: `faces train scratch_cnn --data faces50 --out runs/first --epochs 20`
     """
-    from experiments.config.load import load_recipe
+    from experiments.config.load import load_recipe, override_recipe
     from experiments.config.model_settings import TransferModel
-    from experiments.config.overrides import override_recipe
 
     chosen = [f"model.weights={weights}"] if weights else []
     plain = load_recipe(recipe, [*all_settings(settings, identities), *chosen])

@@ -1,4 +1,4 @@
-"""How images were prepared before anything read them: aligned by `faces align`, or as they are.
+"""How images were prepared before anything read them: the settings of `faces align`, and the record of them.
 
 A network works best on images prepared as those that it learned from. So `faces align` writes `prepared.json` into its
 folder, `faces data pack` copies it, and runs, galleries and thresholds keep a copy: commands that combine two of them
@@ -7,8 +7,9 @@ compare the records. Images aligned by another program are described by the same
 
 import json
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -125,3 +126,44 @@ def require_preparation(expected: Preparation | None, path: Path, owner: str) ->
     else:
         remedy = "use the original images, which were not aligned"
     raise FacesError(f"{path}: its images are {found}, but {owner} expects images {expected}: {remedy}")
+
+
+Crop = Template
+Choice = Literal["central", "largest", "score"]
+Missing = Literal["crop", "skip"]
+Format = Literal["same", "jpeg", "png"]
+
+
+@dataclass(frozen=True)
+class AlignSettings:
+    """How faces are chosen, cropped and stored.
+
+    size: pixels a side. crop: "five-point" rotates, scales and moves the face so that its landmarks fall on ArcFace's
+    template; "margin" crops an upright square around the face's box. margin: how much wider the image is than the
+    template, or than the box's longer side, as a fraction of it. choice: which of several faces, see `choose_face`.
+    missing: an image without a face is cropped where the faces of its folder usually are ("crop"), or left out
+    ("skip"). format: "same" keeps a file's name and stores JPEG as JPEG, everything else as PNG. quality: JPEG's, 1 to
+    100.
+    """
+
+    size: int = 112
+    crop: Crop = "five-point"
+    margin: float = 0.0
+    choice: Choice = "central"
+    missing: Missing = "crop"
+    min_score: float = 0.0
+    format: Format = "same"
+    quality: int = 98
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("crop", Crop), ("choice", Choice), ("missing", Missing), ("format", Format)):
+            if getattr(self, name) not in get_args(allowed):
+                raise FacesError(f"{name} is {getattr(self, name)!r}, expected one of: {', '.join(get_args(allowed))}")
+        for name, low, high in (("size", 8, 4096), ("margin", 0, 4), ("min_score", 0, 1), ("quality", 1, 100)):
+            if not low <= getattr(self, name) <= high:
+                raise FacesError(f"{name} is {getattr(self, name)}, expected {low} to {high}")
+
+    @property
+    def preparation(self) -> Preparation:
+        """The record of images aligned with these settings."""
+        return Preparation(detector=OUR_DETECTOR, template=self.crop, size=self.size, margin=self.margin)

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from experiments.data.align.in_memory import AlignedFace, align_files
-from experiments.data.align.settings import AlignSettings
 from experiments.data.images import load_images
-from experiments.data.preparation import OUR_DETECTOR, Preparation, read_preparation, require_preparation
+from experiments.data.preparation import OUR_DETECTOR, AlignSettings, Preparation, read_preparation, require_preparation
 from experiments.errors import FacesError
 from experiments.inference.embedder import Embedder
 from experiments.progress import say

@@ -11,12 +11,25 @@ from experiments.data.dataset import Faces, read_split
 from experiments.data.preparation import require_preparation
 from experiments.errors import FacesError
 from experiments.files import write_csv, write_json
-from experiments.inference.class_balance import balance_logits, read_class_frequencies
 from experiments.inference.model import TrainedModel
-from experiments.inference.predict import PathLike, Views, average_probabilities, folder_per_run, open_ensemble, predict
+from experiments.inference.predict import (
+    PathLike,
+    Views,
+    average_probabilities,
+    balance_logits,
+    folder_per_run,
+    open_ensemble,
+    predict,
+    read_class_frequencies,
+)
 from experiments.metrics.bootstrap import proportion_interval
-from experiments.metrics.calibration import measure_calibration
-from experiments.metrics.classification import classification_metrics, confidence, confusion_counts, most_confused
+from experiments.metrics.classification import (
+    classification_metrics,
+    confidence,
+    confusion_counts,
+    measure_calibration,
+    most_confused,
+)
 from experiments.plots.sheets import Tile, write_sheet
 from experiments.plots.training import plot_confusion_matrix, plot_reliability
 from experiments.progress import say

@@ -14,9 +14,8 @@ from PIL import Image, ImageFilter
 from experiments.data.pairs import Pairs, read_pairs
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions, require_same_preparation
-from experiments.evaluation.scoring import ScoredPairs, pair_identities, score_pairs
 from experiments.evaluation.thresholds import THRESHOLDS, read_thresholds
-from experiments.evaluation.verification import require_folder
+from experiments.evaluation.verification import ScoredPairs, pair_identities, require_folder, score_pairs
 from experiments.files import read_user_csv, write_csv
 from experiments.inference.embedder import Embedder, open_embedder
 from experiments.metrics.bootstrap import bootstrap_intervals

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from experiments.metrics.calibration import CalibrationMetrics
+from experiments.metrics.classification import CalibrationMetrics
 from experiments.plots.style import (
     BLUE,
     GRAY,

@@ -19,8 +19,15 @@ from experiments.data.preparation import read_preparation, write_preparation
 from experiments.data.sources import find_images, packed_part
 from experiments.errors import FacesError
 from experiments.files import new_folder, refuse_existing, write_csv
-from experiments.inference.class_balance import balance_chunks, read_class_frequencies
-from experiments.inference.predict import PathLike, Views, folder_per_run, open_ensemble, predict_files
+from experiments.inference.predict import (
+    PathLike,
+    Views,
+    balance_chunks,
+    folder_per_run,
+    open_ensemble,
+    predict_files,
+    read_class_frequencies,
+)
 from experiments.metrics.classification import confidence
 from experiments.progress import say
 from experiments.submission.format import Sample, match_ids, read_sample

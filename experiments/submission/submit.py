@@ -17,9 +17,17 @@ from experiments.data.preparation import require_preparation
 from experiments.data.sources import find_images
 from experiments.errors import FacesError
 from experiments.files import refuse_overwriting_input, write_csv
-from experiments.inference.class_balance import EVEN, balance_chunks, read_class_frequencies
 from experiments.inference.model import TrainedModel
-from experiments.inference.predict import PathLike, Views, folder_per_run, open_ensemble, predict_files
+from experiments.inference.predict import (
+    EVEN,
+    PathLike,
+    Views,
+    balance_chunks,
+    folder_per_run,
+    open_ensemble,
+    predict_files,
+    read_class_frequencies,
+)
 from experiments.progress import say
 from experiments.requirements import install_command
 from experiments.submission.format import (

@@ -13,7 +13,7 @@ from facenet_pytorch import MTCNN
 from facenet_pytorch.models.utils.detect_face import detect_face
 from PIL import Image
 
-from experiments.data.align.settings import Choice
+from experiments.data.preparation import Choice
 from experiments.runtime import torch_device
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from experiments.data.align.detector import Detector, Face, choose_face
-from experiments.data.align.settings import AlignSettings
 from experiments.data.align.warp import align_face
 from experiments.data.images import fit_image, read_image
-from experiments.data.preparation import Preparation
+from experiments.data.preparation import AlignSettings, Preparation
 from experiments.errors import FacesError
 from experiments.progress import track
 

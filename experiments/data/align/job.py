@@ -24,11 +24,10 @@ from experiments.data.align.records import (
     copy_tables,
     list_images,
 )
-from experiments.data.align.settings import AlignSettings
 from experiments.data.align.warp import align_images, begin_worker, crop_usual_place, template
 from experiments.data.folders import existing_folder
 from experiments.data.images import Progress, available_processors, read_image
-from experiments.data.preparation import PREPARED, write_preparation
+from experiments.data.preparation import PREPARED, AlignSettings, write_preparation
 from experiments.errors import FacesError
 from experiments.files import locked
 

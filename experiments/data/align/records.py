@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from experiments.data.align.detector import Face
-from experiments.data.align.settings import AlignSettings, Format
 from experiments.data.folders import entries_under, files_under, is_image, is_usable, require_utf8
+from experiments.data.preparation import AlignSettings, Format
 from experiments.errors import FacesError
 from experiments.files import Record, append_csv, restore, write_csv
 from mytorch.files import atomic_write

@@ -19,8 +19,8 @@ from PIL import Image
 
 from experiments.data.align.detector import Detector, Face, choose_face
 from experiments.data.align.records import ImageRecord
-from experiments.data.align.settings import AlignSettings
 from experiments.data.images import ImageError, read_image
+from experiments.data.preparation import AlignSettings
 from mytorch.files import atomic_write
 
 TEMPLATE_SIZE = 112

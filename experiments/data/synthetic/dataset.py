@@ -21,9 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from experiments.data.images import available_processors
-from experiments.data.synthetic.camera import MAX_SIZE, MIN_SIZE
 from experiments.data.synthetic.identity import draw_identity
-from experiments.data.synthetic.render import draw_jpeg
+from experiments.data.synthetic.render import MAX_SIZE, MIN_SIZE, draw_jpeg
 from experiments.errors import FacesError
 from experiments.files import locked, new_folder
 

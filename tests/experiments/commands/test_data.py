@@ -3,13 +3,12 @@
 import pytest
 
 from experiments.commands import data as commands
-from experiments.data import images
-from experiments.data.align import settings
+from experiments.data import images, preparation
 
 
 @pytest.mark.parametrize("name", ["Crop", "Choice", "Missing", "Format"])
 def test_the_choices_of_align_are_the_librarys(name):
-    assert getattr(commands, name) == getattr(settings, name)
+    assert getattr(commands, name) == getattr(preparation, name)
 
 
 def test_the_fits_of_pack_are_the_librarys():

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.config.load import load_recipe, recipe_names
-from experiments.config.overrides import override_recipe, scale_epochs
+from experiments.config.load import load_recipe, override_recipe, recipe_names, scale_epochs
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 from experiments.training.schedule import lr_factor, next_epoch

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.data.align.job import align_folder
-from experiments.data.align.settings import AlignSettings
 from experiments.data.dataset import read_split
 from experiments.data.pack import pack_folder
 from experiments.data.preparation import (
     AS_THEY_ARE,
     PREPARED,
+    AlignSettings,
     Preparation,
     parse_preparation,
     read_preparation,

@@ -13,8 +13,8 @@ from experiments.data.preparation import AS_THEY_ARE, Preparation, write_prepara
 from experiments.errors import FacesError
 from experiments.evaluation import evaluate as module
 from experiments.evaluation.evaluate import evaluate
-from experiments.inference.class_balance import balance_logits
 from experiments.inference.model import TrainedModel
+from experiments.inference.predict import balance_logits
 from experiments.metrics.classification import classification_metrics
 from experiments.run import Run
 from mytorch import save

@@ -16,8 +16,7 @@ from experiments.evaluation.robustness import (
     run_robustness,
     sample_pairs,
 )
-from experiments.evaluation.scoring import score_pairs
-from experiments.evaluation.verification import verify
+from experiments.evaluation.verification import score_pairs, verify
 from experiments.metrics.roc import roc_curve
 
 OPTIONS = EmbedOptions(flip=False)

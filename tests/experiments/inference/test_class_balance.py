@@ -6,8 +6,8 @@ from scipy.special import softmax
 
 from experiments.data.pack import pack_folder
 from experiments.errors import FacesError
-from experiments.inference import class_balance as module
-from experiments.inference.class_balance import TOLERANCE, balance_chunks, balance_logits, read_class_frequencies
+from experiments.inference import predict as module
+from experiments.inference.predict import BALANCE_TOLERANCE, balance_chunks, balance_logits, read_class_frequencies
 
 SHARES = np.array([0.4, 0.3, 0.2, 0.1])
 
@@ -19,7 +19,7 @@ def some_logits(count: int = 60, classes: int = 4) -> np.ndarray:
 def test_every_person_gets_the_known_number_of_pictures():
     found = balance_logits(some_logits(), SHARES)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(softmax(found, axis=1).sum(0), 60 * SHARES, rtol=TOLERANCE)
+    np.testing.assert_allclose(softmax(found, axis=1).sum(0), 60 * SHARES, rtol=BALANCE_TOLERANCE)
 
 
 def test_one_number_a_person_is_added_and_it_is_sinkhorns():

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from experiments.metrics.calibration import (
+from experiments.metrics.classification import (
+    confidence,
     expected_calibration_error,
     fit_temperature,
     measure_calibration,
     reliability_bins,
 )
-from experiments.metrics.classification import confidence
 
 
 def drawn(seed: int, count: int, classes: int, sure: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

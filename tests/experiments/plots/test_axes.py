@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from experiments.metrics.calibration import measure_calibration
+from experiments.metrics.classification import measure_calibration
 from experiments.metrics.roc import roc_curve
 from experiments.plots import sheets, training, verification
 from experiments.plots.sheets import PairTile, write_pair_sheet

@@ -9,8 +9,8 @@ from experiments.data.dataset import read_images, read_split
 from experiments.data.preparation import Preparation, read_preparation, write_preparation
 from experiments.data.sources import find_images
 from experiments.errors import FacesError
-from experiments.inference.class_balance import balance_logits
 from experiments.inference.model import TrainedModel
+from experiments.inference.predict import balance_logits
 from experiments.metrics.classification import confidence
 from experiments.run import Run
 from experiments.submission.pseudo_labels import pseudo_label

@@ -13,8 +13,8 @@ from PIL import Image, ImageOps
 from experiments.data.dataset import read_images
 from experiments.data.preparation import AS_THEY_ARE, Preparation, write_preparation
 from experiments.errors import FacesError
-from experiments.inference.class_balance import balance_logits
 from experiments.inference.model import TrainedModel
+from experiments.inference.predict import balance_logits
 from experiments.run import Run
 from experiments.submission.format import check_submission, read_sample
 from experiments.submission.submit import most_likely, submit

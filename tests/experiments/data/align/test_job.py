@@ -14,9 +14,9 @@ from experiments.data.align import warp
 from experiments.data.align.detector import Face, choose_face
 from experiments.data.align.job import align_folder, usual_face
 from experiments.data.align.records import ImageRecord
-from experiments.data.align.settings import AlignSettings
 from experiments.data.align.warp import template
 from experiments.data.images import read_image
+from experiments.data.preparation import AlignSettings
 from experiments.data.sources import find_images
 from experiments.errors import FacesError
 from experiments.files import locked, read_csv
