@@ -1,8 +1,9 @@
 """Images and people in folders: what is listed, in which order, and under which names.
 
 A name that enters here is UTF-8 and is compared in Unicode's composed form (NFC), because systems and programs differ
-in the form that they store. Only regular files are listed. A link to a file may not lead out of the data; a link to a
-folder may, as people link folders on other disks.
+in the form that they store. Only regular files are listed. A link to a file may lead to any file inside the data. A
+link that leads out of the data is refused, and so is every link to a folder: its images would come from outside, or
+count twice. The folder that is given, and its parts (train/, test/, images/ ...), may themselves be links.
 """
 
 import difflib
@@ -10,6 +11,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,12 @@ PARTS = frozenset({"train", "test", "dev", "val", "valid", "validation"})
 VALIDATION = ("dev", "val", "valid", "validation")
 LABELS, CLASSIFICATION = "labels.txt", "cls_data"
 
+_LINKED_PARTS = PARTS | {IMAGES, CLASSIFICATION}
+"""Folders of a data set that may be links out of it."""
+
+_MAX_PART_DEPTH = 3
+"""Of cls_data/train/images."""
+
 _JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 
 
@@ -40,8 +48,7 @@ def existing_folder(directory: str | os.PathLike[str]) -> Path:
         return folder
     if folder.exists():
         raise FacesError(f"{folder}: is a file, expected a folder of images or of identity folders")
-    siblings = [path.name for path in folders_in(folder.parent)] if folder.parent.is_dir() else []
-    near = difflib.get_close_matches(folder.name, siblings, n=1)
+    near = difflib.get_close_matches(folder.name, _folder_names(folder.parent), n=1)
     remedy = f"did you mean {folder.parent / near[0]}?" if near else "check the path"
     raise FacesError(f"{folder}: no such folder: {remedy}")
 
@@ -57,9 +64,22 @@ def require_utf8(path: Path) -> None:
             ) from None
 
 
-def folders_in(folder: Path) -> tuple[Path, ...]:
-    """List the folders in a folder that are not hidden, sorted by name as plain strings."""
-    return tuple(sorted((path for path in _visible(folder) if path.is_dir()), key=person_name))
+def _folder_names(folder: Path) -> list[str]:
+    """The sorted names of a folder's folders that are not hidden, composed; none where it cannot be listed."""
+    with suppress(OSError):
+        return sorted(person_name(path) for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
+    return []
+
+
+def folders_in(folder: Path, root: Path | None = None) -> tuple[Path, ...]:
+    """List the folders in a folder that are not hidden, sorted by name as plain strings.
+
+    root: the folder of the data, `folder` itself by default. Raises FacesError for a link to a folder.
+    """
+    found = [path for path in _visible(folder) if path.is_dir()]
+    for path in found:
+        is_usable(path, root or folder)
+    return tuple(sorted(found, key=person_name))
 
 
 def images_in(folder: Path, root: Path | None = None) -> tuple[Path, ...]:
@@ -79,26 +99,31 @@ def files_under(folder: Path) -> Iterator[Path]:
 def entries_under(folder: Path) -> Iterator[Path]:
     """Yield everything at any depth that is not hidden and not a folder, in natural order.
 
-    A folder that links lead to twice is entered once. Raises FacesError for a folder that cannot be listed.
+    A link to a folder is yielded, not entered: `is_usable` refuses it. Raises FacesError for a folder that cannot be
+    listed.
     """
 
     def stop(error: OSError) -> None:
         raise FacesError(f"{error.filename}: cannot be listed ({error.strerror}): make the folder readable") from error
 
-    entered = set()
     for here, folders, files in os.walk(folder, onerror=stop, followlinks=True):
-        if (real := os.path.realpath(here)) in entered:
+        if Path(here) != folder and _is_loop(Path(here)):
             folders.clear()
             continue
-        entered.add(real)
-        folders[:] = sorted(name for name in folders if not is_hidden(name))
-        yield from sorted((Path(here, name) for name in files if not is_hidden(name)), key=natural_key)
+        links = {name for name in folders if _is_linked_folder(Path(here, name), folder)}
+        folders[:] = sorted(name for name in folders if not is_hidden(name) and name not in links)
+        yield from sorted((Path(here, name) for name in (*files, *links) if not is_hidden(name)), key=natural_key)
 
 
 def is_usable(path: Path, root: Path) -> bool:
-    """Whether a path is a regular file or a link to one. Raises FacesError for a link that leads out of `root`."""
+    """Whether a path is a regular file or a link to one.
+
+    Raises FacesError for a link to a file outside of `root`, the folder of the data, and for one to any folder.
+    """
     if path.is_symlink() and path.is_file() and not _stays_inside(path, root):
         raise FacesError(f"{path}: is a link that leads out of {root}: put the file itself there, or remove the link")
+    if _is_linked_folder(path, root):
+        raise FacesError(f"{path}: is a link to a folder: put the folder itself there, or remove the link")
     return path.is_file()
 
 
@@ -109,19 +134,32 @@ def why_unusable(path: Path, root: Path) -> str | None:
     except OSError as error:
         what = "is a link that leads nowhere" if path.is_symlink() else f"cannot be read ({error.strerror})"
         return f"{path}: {what}: remove it"
-    if not path.is_file():
-        return f"{path}: is a {kind_of_file(mode)}, expected a regular file: remove it"
     try:
         is_usable(path, root)
     except FacesError as error:
         return str(error)
-    return None
+    return None if path.is_file() else f"{path}: is a {kind_of_file(mode)}, expected a regular file: remove it"
 
 
 def _stays_inside(path: Path, root: Path) -> bool:
     """Whether a link to a file leads to a file in `root` or in the link's own folder."""
     target = path.resolve()
     return target.is_relative_to(root.resolve()) or target.is_relative_to(path.parent.resolve())
+
+
+def _is_linked_folder(path: Path, root: Path) -> bool:
+    """Whether a path is a link to a folder, and neither `root` nor one of its parts."""
+    if not (path.is_symlink() and path.is_dir()):
+        return False
+    if not path.is_relative_to(root):
+        return True
+    parts = path.relative_to(root).parts
+    return len(parts) > _MAX_PART_DEPTH or not _LINKED_PARTS.issuperset(parts)
+
+
+def _is_loop(path: Path) -> bool:
+    """Whether a path is a link to a folder that it is in."""
+    return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
 
 
 def is_image(path: Path) -> bool:
@@ -152,10 +190,10 @@ def natural_key(path: Path) -> tuple[list[str | int], str]:
 
 def contents(folder: Path) -> str:
     """Describe what is in a folder, as the middle of a sentence."""
-    images, folders = len(images_in(folder)), folders_in(folder)
+    images, folders = len(images_in(folder)), _folder_names(folder)
     found = [f"{images} image{' is' if images == 1 else 's are'} directly in it"] if images else []
     if folders:
-        found.append(f"it holds {len(folders)} folder{'s' * (len(folders) > 1)} ({folders[0].name}, ...)")
+        found.append(f"it holds {len(folders)} folder{'s' * (len(folders) > 1)} ({folders[0]}, ...)")
     if not found:
         found = ["it holds other files only" if _visible(folder) else "it is empty"]
     return ": " + " and ".join(found)
@@ -259,7 +297,7 @@ def validation_root(directory: str | os.PathLike[str]) -> Path | None:
     if train == Path(directory):
         return None
     candidates = (train.parent / name for name in VALIDATION)
-    return next((f for f in candidates if f.is_dir() and (folders_in(f) or is_listed(f))), None)
+    return next((f for f in candidates if f.is_dir() and (_folder_names(f) or is_listed(f))), None)
 
 
 def is_listed(root: Path) -> bool:
@@ -333,6 +371,6 @@ def _what_is_wrong(root: Path, people: Mapping[Path, tuple[Path, ...]]) -> str:
     folders = folders_in(root)
     if not folders:
         return f"no identity folders{contents(root)}; expected one folder per person, with images inside"
-    if deeper := next((f for f in folders if any(images_in(inner) for inner in folders_in(f))), None):
+    if deeper := next((f for f in folders if any(images_in(inner, root) for inner in folders_in(f, root))), None):
         return f"its folders hold no images, but those in {deeper} do: give that folder instead"
     return f"no images in any of its {len(folders)} folders; expected one folder per person, with images inside"

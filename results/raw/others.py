@@ -1,6 +1,7 @@
-"""Links those people of a folder who are not in a gallery, by their faces: python others.py NET GALLERY PEOPLE OUT."""
+"""Copies those people of a folder who are not in a gallery, by their faces: python others.py NET GALLERY PEOPLE OUT."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ IMAGES_PER_PERSON = 3
 
 
 def main(net: Path, gallery: Path, people: Path, out: Path) -> None:
-    """Write one link per person to `out`, and how many were left out to OUT.json."""
+    """Copy one folder per person to `out`, and how many were left out to OUT.json."""
     embedder = open_embedder(net)
     templates = read_gallery(gallery, embedder.fingerprint).templates()
     folders = [(folder, images_in(folder)[:IMAGES_PER_PERSON]) for folder in folders_in(people)]
@@ -27,7 +28,7 @@ def main(net: Path, gallery: Path, people: Path, out: Path) -> None:
     out.mkdir(parents=True)
     for (folder, _), stranger in zip(folders, strangers, strict=True):
         if stranger:
-            (out / folder.name).symlink_to(folder.resolve(), target_is_directory=True)
+            shutil.copytree(folder, out / folder.name)
     found = {"people": len(folders), "left_out": int((~strangers).sum())}
     out.with_suffix(".json").write_text(json.dumps(found, indent=2) + "\n")
     print(f"{found['left_out']} of {found['people']} people are in the gallery, too, and left out")

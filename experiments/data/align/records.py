@@ -146,15 +146,15 @@ def list_images(source: Path, form: Format) -> dict[str, str]:
     """Return every image below `source`, in natural order, and the name it is stored under, both relative.
 
     Raises FacesError where there is none, where two would be stored under one name, for names that are not UTF-8, and
-    for links that lead out of the folder.
+    for links that `is_usable` refuses.
     """
     outputs: dict[str, str] = {}
     taken: dict[str, str] = {}
     for entry in entries_under(source):
         require_utf8(entry.relative_to(source))
+        is_usable(entry, source)
         if not is_image(entry):
             continue
-        is_usable(entry, source)
         path = entry.relative_to(source).as_posix()
         output = _stored_as(path, form)
         if output in taken:

@@ -131,7 +131,7 @@ def find_photos(people: Path) -> list[Photo]:
     Raises FacesError where there are none, or where the folders are parts of a data set and not people.
     """
     root = identity_root(people)
-    folders = [folder for folder in folders_in(root) if images_in(folder)]
+    folders = [folder for folder in folders_in(root) if images_in(folder, root)]
     if not folders:
         raise FacesError(f"{root}: no images in folders of it; expected one folder per person, with images inside")
     if PARTS.issuperset(folder.name for folder in folders):
@@ -142,7 +142,7 @@ def find_photos(people: Path) -> list[Photo]:
     return [
         Photo(person_name(folder), path, hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest())
         for folder in folders
-        for path in images_in(folder)
+        for path in images_in(folder, root)
     ]
 
 

@@ -229,14 +229,6 @@ def test_a_link_to_a_file_elsewhere_is_refused_by_name(people, tmp_path_factory)
         find_images(people / "bob")
 
 
-def test_linked_folders_are_people_too(people, tmp_path_factory):
-    other = tmp_path_factory.mktemp("disk")
-    for person in ("Ann", "bob"):
-        (other / person).symlink_to(people / person)
-    (tmp_path_factory.mktemp("links") / "set").symlink_to(other)
-    assert find_identities(other).names == ("Ann", "bob")
-
-
 # A subset of the people
 
 
