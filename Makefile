@@ -4,7 +4,7 @@ BIN := .venv/bin
 USE := .venv/.installed
 DEV := .venv/.installed-dev
 
-.PHONY: help demo test test-gpu gradcheck bench grade notebooks docs lint clean
+.PHONY: help demo test test-gpu gradcheck conformance bench grade notebooks docs lint clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -21,6 +21,9 @@ test-gpu: $(DEV) ## mytorch's tests on an NVIDIA GPU too; needs the extra cuda12
 
 gradcheck: $(DEV) ## every layer's gradients against PyTorch and against differences, as a table
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.gradients --seed 0 --draws 400
+
+conformance: $(DEV) ## PyTorch's own test inputs given to mytorch: what agrees, as a table
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.conformance
 
 bench: $(USE) ## mytorch against PyTorch, timed: some minutes on an idle machine
 	$(BIN)/faces bench --json results/bench.json --chart results/bench.png

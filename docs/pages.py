@@ -21,6 +21,7 @@ PAGE_OF = {
     "experiments/recipes": "reference/recipes.md",
     "notebooks": "lessons/index.md",
     "results/README.md": "results/index.md",
+    "results/conformance/modules.md": "reference/conformance.md",
     "results/gradcheck/table.md": "reference/errors.md",
 }
 """Files of the project that are shown on a page of the site, for the links between them."""
@@ -47,7 +48,8 @@ class Page:
         source = (PAGES / self.name).read_text(encoding="utf-8")
         try:
             text = environment.from_string(source).render(
-                api=self.api, commands=commands.reference, drawing=self.drawing, errors=tables.gradient_table,
+                api=self.api, commands=commands.reference, conformance=tables.conformance_tables, drawing=self.drawing,
+                errors=tables.gradient_table,
                 grader=commands.grader_reference, include=self.include, recipes=tables.recipe_table,
                 result=self.result,
             )  # fmt: skip

@@ -1,7 +1,8 @@
-"""Tables of the site, read from committed files: the measured errors of layers, and the recipes."""
+"""Tables of the site, read from committed files: measured errors, agreement with PyTorch, and the recipes."""
 
 import json
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from experiments.config.model_settings import ScratchModel
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 
-TABLE = Path(__file__).parents[1] / "results" / "gradcheck" / "table.json"
+RESULTS = Path(__file__).parents[1] / "results"
+TABLE = RESULTS / "gradcheck" / "table.json"
+CONFORMANCE = RESULTS / "conformance"
 PARTS = ("output", "input", "parameters")
 COLUMNS = {"float64": PARTS, "float32": PARTS, "differences": PARTS[1:]}
 HEAD = (
@@ -59,6 +62,39 @@ def _row(row: dict[str, Any]) -> str:
     values = [row[kind].get(part) for kind, parts in COLUMNS.items() for part in parts]
     cells = "".join(f"<td>{'' if f is None else f'{f:.1e}'}</td>" for f in values)
     return f"<tr><th>{row['layer']}</th>{cells}</tr>"
+
+
+def conformance_tables() -> str:
+    """Return the agreement with PyTorch and ONNX: for each source of samples its totals, its rows, what is left out."""
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(CONFORMANCE.glob("*.json"))]
+    if not records:
+        raise FacesError(f"{CONFORMANCE}: no record; run `make conformance`")
+    return "\n\n".join(_conformance(record) for record in records)
+
+
+def _conformance(record: dict[str, Any]) -> str:
+    sums = record["totals"]
+    made = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    columns = ("agree", "differ", "unsupported", "excluded")
+    head = "".join(f"<th>{name}</th>" for name in ("", "agree", "differ", "unsupported", "out of scope", "why not"))
+    body = "\n".join(
+        f"<tr><th>{row['name']}</th>"
+        + "".join(f"<td>{row[name] or ''}</td>" for name in columns)
+        + f"<td>{escape('; '.join(list(row['reasons'])[:2]))}</td></tr>"
+        for row in record["rows"]
+    )
+    reasons: dict[str, list[str]] = {}
+    for name, reason in record["outside"].items():
+        reasons.setdefault(reason, []).append(name)
+    outside = "\n".join(f"- {', '.join(names)}: {reason}." for reason, names in reasons.items())
+    return (
+        f"## {record['title']}\n\n{record['about']}\n\n"
+        f"**{sums['agree']:,} of {sums['in scope']:,} samples in scope agree**, {sums['differ']:,} differ, "
+        f"{sums['unsupported']:,} are unsupported. {sums['in scope']:,} of {sums['samples']:,} are in scope. "
+        f"`{record['command']}`; {made}.\n\n"
+        f'<div class="errors"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
+        + (f"\n\nNot run, because they are out of scope:\n\n{outside}" if outside else "")
+    )
 
 
 def recipe_table() -> str:

@@ -120,6 +120,7 @@ NOT_RUN = {
     "make lint": "installs from the network; it is one of the two steps of .ci/run",
     "make grade": "installs from the network; tests/autograder grades our own solution",
     "make gradcheck": "compares for minutes; tests/gradients runs it small",
+    "make conformance": "compares thousands of samples; tests/conformance runs them",
     "make test-gpu": "needs an NVIDIA GPU",
     "pip install": "needs the network",
     "faces align contest": "of photos, which the project does not contain; tests/experiments/data/align runs it",
