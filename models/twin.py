@@ -67,13 +67,17 @@ def copy_back(module: theirs.Module, model: ours.Module) -> None:
 
 
 CONV_ARGUMENTS = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
-POOL_ARGUMENTS = ("kernel_size", "stride", "padding")
+MAX_POOL_ARGUMENTS = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
+AVG_POOL_ARGUMENTS = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
 
 SAME_ARGUMENTS: dict[type[ours.Module], tuple[Callable[..., theirs.Module], tuple[str, ...]]] = {
     ours.AdaptiveAvgPool2d: (theirs.AdaptiveAvgPool2d, ("output_size",)),
-    ours.AdaptiveMaxPool2d: (theirs.AdaptiveMaxPool2d, ("output_size",)),
-    ours.AvgPool1d: (theirs.AvgPool1d, POOL_ARGUMENTS),
-    ours.AvgPool2d: (theirs.AvgPool2d, POOL_ARGUMENTS),
+    ours.AdaptiveAvgPool3d: (theirs.AdaptiveAvgPool3d, ("output_size",)),
+    ours.AdaptiveMaxPool2d: (theirs.AdaptiveMaxPool2d, ("output_size", "return_indices")),
+    ours.AdaptiveMaxPool3d: (theirs.AdaptiveMaxPool3d, ("output_size", "return_indices")),
+    ours.AvgPool1d: (theirs.AvgPool1d, AVG_POOL_ARGUMENTS[:-1]),
+    ours.AvgPool2d: (theirs.AvgPool2d, AVG_POOL_ARGUMENTS),
+    ours.AvgPool3d: (theirs.AvgPool3d, AVG_POOL_ARGUMENTS),
     ours.BCEWithLogitsLoss: (theirs.BCEWithLogitsLoss, ("reduction",)),
     ours.CrossEntropyLoss: (theirs.CrossEntropyLoss, ("label_smoothing", "reduction")),
     ours.Dropout: (theirs.Dropout, ("p",)),
@@ -84,8 +88,9 @@ SAME_ARGUMENTS: dict[type[ours.Module], tuple[Callable[..., theirs.Module], tupl
     ours.L1Loss: (theirs.L1Loss, ("reduction",)),
     ours.LeakyReLU: (theirs.LeakyReLU, ("negative_slope",)),
     ours.LogSoftmax: (theirs.LogSoftmax, ("dim",)),
-    ours.MaxPool1d: (theirs.MaxPool1d, POOL_ARGUMENTS),
-    ours.MaxPool2d: (theirs.MaxPool2d, POOL_ARGUMENTS),
+    ours.MaxPool1d: (theirs.MaxPool1d, MAX_POOL_ARGUMENTS),
+    ours.MaxPool2d: (theirs.MaxPool2d, MAX_POOL_ARGUMENTS),
+    ours.MaxPool3d: (theirs.MaxPool3d, MAX_POOL_ARGUMENTS),
     ours.MSELoss: (theirs.MSELoss, ("reduction",)),
     ours.NLLLoss: (theirs.NLLLoss, ("reduction",)),
     ours.PReLU: (theirs.PReLU, ("num_parameters",)),
@@ -156,6 +161,12 @@ def _global_avg_pool2d(layer: ours.GlobalAvgPool2d) -> theirs.Module:
 def _adaptive_avg_pool1d(layer: ours.AdaptiveAvgPool1d) -> theirs.Module:
     (size,) = layer.output_size
     return theirs.Identity() if size is None else theirs.AdaptiveAvgPool1d(size)
+
+
+@counterpart(ours.AdaptiveMaxPool1d)
+def _adaptive_max_pool1d(layer: ours.AdaptiveMaxPool1d) -> theirs.Module:
+    (size,) = layer.output_size
+    return theirs.Identity() if size is None else theirs.AdaptiveMaxPool1d(size, layer.return_indices)
 
 
 @counterpart(ours.Upsample)

@@ -7,7 +7,14 @@ the predictions. Sums over many terms, such as batch statistics, are computed in
 """
 
 from mytorch.nn.activation import GELU, Identity, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Tanh
-from mytorch.nn.adaptive import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool2d
+from mytorch.nn.adaptive import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+)
 from mytorch.nn.container import Sequential
 from mytorch.nn.conv import Conv1d, Conv2d
 from mytorch.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d
@@ -17,7 +24,7 @@ from mytorch.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss
 from mytorch.nn.margin import ArcFace, CosFace
 from mytorch.nn.module import Module, Parameter
 from mytorch.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
-from mytorch.nn.pool import AvgPool1d, AvgPool2d, GlobalAvgPool2d, MaxPool1d, MaxPool2d
+from mytorch.nn.pool import AvgPool1d, AvgPool2d, AvgPool3d, GlobalAvgPool2d, MaxPool1d, MaxPool2d, MaxPool3d
 from mytorch.nn.resample import Downsample1d, Downsample2d, Upsample, ZeroUpsample1d, ZeroUpsample2d
 from mytorch.nn.residual import Residual
 from mytorch.nn.softmax import LogSoftmax, Softmax
@@ -27,10 +34,14 @@ __all__ = [
     "GELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "ArcFace",
     "AvgPool1d",
     "AvgPool2d",
+    "AvgPool3d",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -57,6 +68,7 @@ __all__ = [
     "MSELoss",
     "MaxPool1d",
     "MaxPool2d",
+    "MaxPool3d",
     "Module",
     "NLLLoss",
     "PReLU",

@@ -125,24 +125,38 @@ def _convolution(draw: Draw, name: str) -> Case:
     return Case(perturbed(layer, draw), values(draw, *integers(draw, 1, 3, 1), arguments["in_channels"], *size))
 
 
-@case("MaxPool1d", "MaxPool2d", "AvgPool1d", "AvgPool2d")
+@case("MaxPool1d", "MaxPool2d", "MaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d")
 def _pooling(draw: Draw, name: str) -> Case:
     axes = int(name[-2])
-    kernel = integers(draw, 1, 5, axes)
-    padding = tuple(int(draw.integers(k // 2 + 1)) for k in kernel)
-    layer = getattr(nn, name)(kernel, None if flip(draw, 0.3) else integers(draw, 1, 5, axes), padding)
-    return Case(
-        layer, separated(values(draw, *integers(draw, 1, 3, 2), *spatial(draw, kernel, (1,) * axes, (0,) * axes)))
-    )
+    kernel, dilation = integers(draw, 1, 6 - axes, axes), (1,) * axes
+    arguments: dict[str, Any] = {
+        "padding": tuple(int(draw.integers(k // 2 + 1)) for k in kernel),
+        "stride": None if flip(draw, 0.3) else integers(draw, 1, 5, axes),
+        "ceil_mode": flip(draw),
+    }
+    if name.startswith("Max"):
+        dilation = arguments["dilation"] = integers(draw, 1, 3, axes)
+    else:
+        arguments["count_include_pad"] = flip(draw)
+        arguments["divisor_override"] = int(draw.integers(1, 9)) if axes > 1 and flip(draw, 0.3) else None
+    x = values(draw, *integers(draw, 1, 3, 2), *spatial(draw, kernel, dilation, (0,) * axes))
+    return Case(getattr(nn, name)(kernel, **arguments), separated(x))
 
 
-@case("AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "GlobalAvgPool2d")
+@case(
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
+    "GlobalAvgPool2d",
+)
 def _adaptive(draw: Draw, name: str) -> Case:
     axes = int(name[-2])
-    arguments = [] if name.startswith("Global") else [integers(draw, 1, 9, axes)]
-    return Case(
-        getattr(nn, name)(*arguments), separated(values(draw, *integers(draw, 1, 3, 2), *integers(draw, 1, 9, axes)))
-    )
+    arguments = [] if name.startswith("Global") else [integers(draw, 1, 10 - axes, axes)]
+    x = values(draw, *integers(draw, 1, 3, 2), *integers(draw, 1, 10 - axes, axes))
+    return Case(getattr(nn, name)(*arguments), separated(x))
 
 
 @case("Upsample")

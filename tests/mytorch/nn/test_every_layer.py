@@ -24,8 +24,21 @@ class Rows(nn.Module):
         return grad.reshape(shape)
 
 
+class Volumes(Rows):
+    """Images (N, C, H, W) as volumes (N, C / 2, 2, H, W), for the layers of three axes."""
+
+    def forward(self, x):
+        y = check_input(self, x, "(N, C, H, W)").reshape(len(x), x.shape[1] // 2, 2, *x.shape[2:])
+        self.save_for_backward(x.shape, output=y)
+        return y
+
+
 def rows(layer):
     return nn.Sequential(Rows(), layer)
+
+
+def volumes(layer):
+    return nn.Sequential(Volumes(), layer)
 
 
 LAYERS = {
@@ -35,6 +48,12 @@ LAYERS = {
     "ConvTranspose2d": lambda: nn.ConvTranspose2d(6, 4, (3, 2), stride=(1, 2), padding=1, output_padding=(0, 1)),
     "MaxPool1d": lambda: rows(nn.MaxPool1d(3, 2, 1)),
     "AvgPool1d": lambda: rows(nn.AvgPool1d(3, 2, 1)),
+    "MaxPool3d": lambda: volumes(nn.MaxPool3d((1, 3, 2), (1, 2, 1), (0, 1, 1), (1, 2, 1), ceil_mode=True)),
+    "AvgPool3d": lambda: volumes(nn.AvgPool3d((2, 3, 2), 2, (1, 1, 0), True, False)),
+    "AvgPool2d, divided": lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True, divisor_override=4),
+    "AdaptiveAvgPool3d": lambda: volumes(nn.AdaptiveAvgPool3d((1, 3, 4))),
+    "AdaptiveMaxPool1d": lambda: rows(nn.AdaptiveMaxPool1d(4)),
+    "AdaptiveMaxPool3d": lambda: volumes(nn.AdaptiveMaxPool3d((1, 3, 4))),
     "AdaptiveAvgPool1d": lambda: rows(nn.AdaptiveAvgPool1d(4)),
     "AdaptiveAvgPool2d": lambda: nn.AdaptiveAvgPool2d((3, 4)),
     "AdaptiveMaxPool2d": lambda: nn.AdaptiveMaxPool2d((3, 4)),
@@ -239,9 +258,6 @@ def test_precision_is_the_weights_and_never_mixed_without_weights_it_is_the_inpu
 @pytest.mark.parametrize(
     "name",
     [
-        "AdaptiveAvgPool2d",
-        "AdaptiveMaxPool2d",
-        "AvgPool2d",
         "BatchNorm2d",
         "Conv2d",
         "ConvTranspose2d",
@@ -249,7 +265,6 @@ def test_precision_is_the_weights_and_never_mixed_without_weights_it_is_the_inpu
         "DropBlock2d",
         "Dropout2d",
         "GlobalAvgPool2d",
-        "MaxPool2d",
         "SqueezeExcitation",
         "ZeroUpsample2d",
     ],
