@@ -59,7 +59,7 @@ def _torch_step(
     import torch
 
     from experiments.bench.devices import open_device
-    from experiments.training.torch_stages import build_torch_optimizer
+    from experiments.training.torch_learner import build_torch_optimizer
     from models.twin import twin
 
     device = open_device(name)

@@ -3,8 +3,16 @@
 from experiments.progress import format_duration
 from experiments.report.document import Code, Ref, Words, enumerate_words, join
 from experiments.report.facts import RunFacts
-from experiments.report.phrases import SPACE, capitalized, counted, interval, percent, points
-from experiments.report.statements import describe_evaluated, describe_kept_epoch
+from experiments.report.phrases import (
+    SPACE,
+    capitalized,
+    counted,
+    describe_evaluated,
+    describe_kept_epoch,
+    interval,
+    percent,
+    points,
+)
 from experiments.report.study import Study
 
 Piece = str | Code | Ref | Words

@@ -17,9 +17,9 @@ from experiments.report.document import (
     paragraph,
 )
 from experiments.report.facts import RunFacts
-from experiments.report.phrases import NONE, counted, large, percent, spelled
-from experiments.report.settings import describe_network, describe_training
-from experiments.report.statements import (
+from experiments.report.phrases import (
+    NONE,
+    counted,
     describe_calibration,
     describe_cost,
     describe_generalization,
@@ -27,7 +27,11 @@ from experiments.report.statements import (
     describe_lead,
     describe_losses,
     describe_spread,
+    large,
+    percent,
+    spelled,
 )
+from experiments.report.settings import describe_network, describe_training
 from experiments.report.study import Family, Study
 
 MAX_DIFFERENCES = 8

@@ -11,8 +11,15 @@ from experiments.config.model_settings import TransferModel
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 from experiments.files import file_inside, read_stored
-from experiments.run import Run, RunEnvironment, RunMetrics
-from experiments.tools.stored import EvaluationMetrics, VerificationMetrics, read_history, read_table
+from experiments.run import (
+    EvaluationMetrics,
+    Run,
+    RunEnvironment,
+    RunMetrics,
+    VerificationMetrics,
+    read_history,
+    read_table,
+)
 from experiments.training.schedule import next_epoch
 
 

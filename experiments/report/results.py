@@ -23,8 +23,7 @@ from experiments.report.document import (
     paragraph,
 )
 from experiments.report.facts import EvaluationFacts, RunFacts
-from experiments.report.phrases import NONE, SPACE, counted, decimal, interval, percent, points
-from experiments.report.statements import describe_people
+from experiments.report.phrases import NONE, SPACE, counted, decimal, describe_people, interval, percent, points
 from experiments.report.study import Study
 
 SMOOTHED = (

@@ -20,9 +20,8 @@ from experiments.report.document import (
     paragraph,
 )
 from experiments.report.facts import RunFacts
-from experiments.report.phrases import NONE, counted, enumerated, large, spelled
+from experiments.report.phrases import NONE, counted, describe_range, enumerated, large, spelled
 from experiments.report.settings import Aspects, describe_data, describe_network, describe_training
-from experiments.report.statements import describe_range
 from experiments.report.study import Family, Study
 
 MAX_COLUMNS = 4

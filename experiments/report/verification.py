@@ -20,7 +20,7 @@ from experiments.report.document import (
 from experiments.report.facts import RunFacts
 from experiments.report.phrases import NONE, SPACE, decimal, interval, percent
 from experiments.report.study import Study
-from experiments.tools.stored import VerificationMetrics
+from experiments.run import VerificationMetrics
 
 
 def verification_section(study: Study) -> Section:

@@ -28,8 +28,7 @@ from experiments.training.torch_checkpoint import (
     save_tensors,
     save_torch_checkpoint,
 )
-from experiments.training.torch_learner import TorchLearner, make_accelerator
-from experiments.training.torch_stages import count_parameters
+from experiments.training.torch_learner import TorchLearner, count_parameters, make_accelerator
 from experiments.training.validation import refuse_unpaired
 
 SAVE_SECONDS = 600.0

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from experiments.errors import FacesError
 from experiments.files import file_inside, read_stored
-from experiments.run import Run, RunEnvironment, RunMetrics
-from experiments.tools.stored import EvaluationMetrics, VerificationMetrics, read_table
+from experiments.run import EvaluationMetrics, Run, RunEnvironment, RunMetrics, VerificationMetrics, read_table
 
 METRICS = {"epoch": 3, "top1": 0.5, "top5": 0.75, "loss": 1.25, "seconds": 4.0}
 EVALUATION = {"top1": 0.5, "top5": 0.7, "loss": 1.0, "images": 10, "identities": 5, "top1_interval": [0.2, 0.8]}
