@@ -132,6 +132,17 @@ class RunFacts:
         return len(self.history) >= self.recipe.epochs
 
     @property
+    def verified(self) -> VerificationMetrics:
+        """The metrics of its verification, which it must have."""
+        assert self.verification is not None
+        return self.verification.metrics
+
+    @property
+    def started(self) -> str:
+        """When it was started, as 2026-01-31 09:30:00 (UTC); empty where that is not known."""
+        return self.environment.started.replace("T", " ").rstrip("Z")
+
+    @property
     def folder(self) -> str:
         """The run's folder, as it was typed."""
         return str(self.run.folder)

@@ -22,8 +22,8 @@ from experiments.config.schema import OptimizerSettings, StageSettings
 from experiments.data.augment import mix_batch
 from experiments.data.loader import BatchShard, normalize_tensor
 from experiments.errors import FacesError
+from experiments.metrics.roc import compute_validation_eer
 from experiments.runtime import step_seed
-from experiments.training.validation import compute_validation_eer
 from models.face_net import FaceNet, named_parts, set_trainable
 from models.triplet import TripletHead
 

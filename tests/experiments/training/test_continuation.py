@@ -16,15 +16,11 @@ from experiments.config.recipe import Recipe
 from experiments.data.dataset import Faces, read_split
 from experiments.errors import FacesError
 from experiments.inference.model import TrainedModel
+from experiments.metrics.roc import MAX_IMAGES_FOR_ALL_PAIRS, compute_validation_eer, select_pairs
 from experiments.training.build_model import build_face_net, warn_of_other_split
 from experiments.training.torch_checkpoint import TorchProgress
+from experiments.training.torch_session import refuse_unpaired
 from experiments.training.torch_trainer import TrainOptions, train_torch
-from experiments.training.validation import (
-    MAX_IMAGES_FOR_ALL_PAIRS,
-    compute_validation_eer,
-    refuse_unpaired,
-    select_pairs,
-)
 from models.backbones import build_backbone
 
 ALONE = TrainOptions(workers=0)
