@@ -5,14 +5,17 @@ loss.
 """
 
 from collections.abc import Callable
+from operator import getitem
 from typing import Any
 
 import numpy as np
 import torch
+from torch import fx
 from torch import nn as theirs
 from torch.nn import functional as F
 
 from mytorch import nn as ours
+from mytorch.nn.describe import build, constructor_arguments
 
 Builder = Callable[[Any], theirs.Module]
 _builders: dict[type[ours.Module], Builder] = {}
@@ -31,17 +34,26 @@ def counterpart(kind: type[ours.Module]) -> Callable[[Builder], Builder]:
 def build_counterpart(model: ours.Module) -> theirs.Module:
     """Return the counterpart of `model` and everything in it, with PyTorch's random weights.
 
-    Raises TypeError for a layer that has none.
+    That of a layer of mytorch is what `counterpart` registered, or else the class of the same name in torch.nn, with
+    the same arguments. Raises TypeError for a layer that has none.
     """
     for kind in type(model).__mro__:
-        if (
-            kind in _builders and type(model).forward is kind.forward
-        ):  # a subclass with its own forward computes something else
+        if getattr(type(model), "forward", None) is not getattr(kind, "forward", None):
+            break  # a subclass with its own forward computes something else
+        if kind in _builders:
             return _builders[kind](model)
+        same_name = getattr(theirs, kind.__name__, None)
+        if kind.__module__.startswith("mytorch.nn.") and same_name is not None and kind is not ours.Module:
+            arguments = constructor_arguments(model, same_name)
+            return build(same_name, {name: _as_tensor(value) for name, value in arguments.items()})
     raise TypeError(
         f"{type(model).__name__} has no PyTorch counterpart: register a function that builds one with "
         f"@models.twin.counterpart({type(model).__name__})"
     )
+
+
+def _as_tensor(value: Any) -> Any:
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
 
 
 def twin(model: ours.Module) -> theirs.Module:
@@ -64,92 +76,6 @@ def twin(model: ours.Module) -> theirs.Module:
 def copy_back(module: theirs.Module, model: ours.Module) -> None:
     """Copy the weights of a twin back into the mytorch model."""
     model.load_state_dict({name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()})
-
-
-CONV_ARGUMENTS = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
-MAX_POOL_ARGUMENTS = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
-AVG_POOL_ARGUMENTS = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
-
-SAME_ARGUMENTS: dict[type[ours.Module], tuple[Callable[..., theirs.Module], tuple[str, ...]]] = {
-    ours.AdaptiveAvgPool2d: (theirs.AdaptiveAvgPool2d, ("output_size",)),
-    ours.AdaptiveAvgPool3d: (theirs.AdaptiveAvgPool3d, ("output_size",)),
-    ours.AdaptiveMaxPool2d: (theirs.AdaptiveMaxPool2d, ("output_size", "return_indices")),
-    ours.AdaptiveMaxPool3d: (theirs.AdaptiveMaxPool3d, ("output_size", "return_indices")),
-    ours.AvgPool1d: (theirs.AvgPool1d, AVG_POOL_ARGUMENTS[:-1]),
-    ours.AvgPool2d: (theirs.AvgPool2d, AVG_POOL_ARGUMENTS),
-    ours.AvgPool3d: (theirs.AvgPool3d, AVG_POOL_ARGUMENTS),
-    ours.BCEWithLogitsLoss: (theirs.BCEWithLogitsLoss, ("reduction",)),
-    ours.CrossEntropyLoss: (theirs.CrossEntropyLoss, ("label_smoothing", "reduction")),
-    ours.Dropout: (theirs.Dropout, ("p",)),
-    ours.Dropout2d: (theirs.Dropout2d, ("p",)),
-    ours.Flatten: (theirs.Flatten, ()),
-    ours.GELU: (theirs.GELU, ("approximate",)),
-    ours.Identity: (theirs.Identity, ()),
-    ours.L1Loss: (theirs.L1Loss, ("reduction",)),
-    ours.LeakyReLU: (theirs.LeakyReLU, ("negative_slope",)),
-    ours.LogSoftmax: (theirs.LogSoftmax, ("dim",)),
-    ours.MaxPool1d: (theirs.MaxPool1d, MAX_POOL_ARGUMENTS),
-    ours.MaxPool2d: (theirs.MaxPool2d, MAX_POOL_ARGUMENTS),
-    ours.MaxPool3d: (theirs.MaxPool3d, MAX_POOL_ARGUMENTS),
-    ours.MSELoss: (theirs.MSELoss, ("reduction",)),
-    ours.NLLLoss: (theirs.NLLLoss, ("reduction",)),
-    ours.PReLU: (theirs.PReLU, ("num_parameters",)),
-    ours.ReLU: (theirs.ReLU, ()),
-    ours.Sigmoid: (theirs.Sigmoid, ()),
-    ours.SiLU: (theirs.SiLU, ()),
-    ours.SmoothL1Loss: (theirs.SmoothL1Loss, ("reduction", "beta")),
-    ours.Softmax: (theirs.Softmax, ("dim",)),
-    ours.Tanh: (theirs.Tanh, ()),
-}
-"""Layers that are built with arguments which they store under the same names."""
-
-
-def _same(build: Callable[..., theirs.Module], names: tuple[str, ...]) -> Callable[[ours.Module], theirs.Module]:
-    return lambda layer: build(**{name: getattr(layer, name) for name in names})
-
-
-for kind, (build, names) in SAME_ARGUMENTS.items():
-    counterpart(kind)(_same(build, names))
-
-for kind, build in {ours.Conv1d: theirs.Conv1d, ours.Conv2d: theirs.Conv2d}.items():
-
-    @counterpart(kind)
-    def _conv(layer: Any, build: Callable[..., theirs.Module] = build) -> theirs.Module:
-        return build(**{name: getattr(layer, name) for name in CONV_ARGUMENTS}, bias=layer.bias is not None)
-
-
-for kind, build in {
-    ours.ConvTranspose1d: theirs.ConvTranspose1d,
-    ours.ConvTranspose2d: theirs.ConvTranspose2d,
-}.items():
-
-    @counterpart(kind)
-    def _conv_transpose(layer: Any, build: Callable[..., theirs.Module] = build) -> theirs.Module:
-        same = {name: getattr(layer, name) for name in (*CONV_ARGUMENTS, "output_padding")}
-        return build(**same, bias=layer.bias is not None)
-
-
-for kind, build in {ours.BatchNorm1d: theirs.BatchNorm1d, ours.BatchNorm2d: theirs.BatchNorm2d}.items():
-
-    @counterpart(kind)
-    def _batch_norm(layer: Any, build: Callable[..., theirs.Module] = build) -> theirs.Module:
-        return build(layer.num_features, layer.eps, layer.momentum, affine=layer.weight is not None)
-
-
-@counterpart(ours.LayerNorm)
-def _layer_norm(layer: ours.LayerNorm) -> theirs.Module:
-    affine = layer.weight is not None
-    return theirs.LayerNorm(layer.normalized_shape, layer.eps, affine, bias=layer.bias is not None)
-
-
-@counterpart(ours.GroupNorm)
-def _group_norm(layer: ours.GroupNorm) -> theirs.Module:
-    return theirs.GroupNorm(layer.num_groups, layer.num_channels, layer.eps, affine=layer.weight is not None)
-
-
-@counterpart(ours.Linear)
-def _linear(layer: ours.Linear) -> theirs.Module:
-    return theirs.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
 
 
 @counterpart(ours.GlobalAvgPool2d)
@@ -194,7 +120,7 @@ def _squeeze_excitation(layer: ours.SqueezeExcitation) -> theirs.Module:
 class FunctionModule(theirs.Module):
     """A function as a module, where PyTorch has no such layer."""
 
-    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]):
+    def __init__(self, function: Callable[..., Any]):
         super().__init__()
         self.forward = function
 
@@ -212,6 +138,7 @@ def _spread(factor: tuple[int, ...]) -> Callable[[torch.Tensor], torch.Tensor]:
     return spread
 
 
+kind: type[ours.Module]
 for kind in (ours.ZeroUpsample1d, ours.ZeroUpsample2d):
 
     @counterpart(kind)
@@ -268,6 +195,61 @@ class ResidualTwin(theirs.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the sum of both branches."""
         return self.body(x) + (x if self.shortcut is None else self.shortcut(x))
+
+
+FUNCTIONS: dict[type[ours.Module], Callable[[Any], Callable[..., Any]]] = {
+    ours.Add: lambda layer: lambda *inputs: sum(inputs[1:], inputs[0]),
+    ours.Subtract: lambda layer: torch.sub,
+    ours.Multiply: lambda layer: torch.mul,
+    ours.Divide: lambda layer: torch.div,
+    ours.Concatenate: lambda layer: lambda *inputs: torch.cat(inputs, layer.dim),
+    ours.Scale: lambda layer: lambda x: layer.factor * x + layer.offset,
+    ours.Mean: lambda layer: lambda x: x.mean(layer.dim, layer.keepdim),
+    ours.Permute: lambda layer: lambda x: x.permute(layer.dims),
+    ours.Transpose: lambda layer: lambda x: x.transpose(layer.dim0, layer.dim1),
+    ours.Reshape: lambda layer: lambda x: x.reshape([n or x.shape[i] for i, n in enumerate(layer.shape)]),
+    ours.Slice: lambda layer: (
+        lambda x: x.movedim(layer.dim, 0)[layer.start : layer.stop : layer.step].movedim(0, layer.dim)
+    ),
+    ours.Chunk: lambda layer: lambda x: x.chunk(layer.chunks, layer.dim),
+    ours.Split: lambda layer: lambda x: x.split(layer.split_size, layer.dim),
+}
+"""For layers that are plain functions in PyTorch, a function that returns it."""
+
+
+def _calling(function: Callable[[Any], Callable[..., Any]]) -> Builder:
+    return lambda layer: FunctionModule(function(layer))
+
+
+for kind, function in FUNCTIONS.items():
+    counterpart(kind)(_calling(function))
+
+
+@counterpart(ours.Graph)
+def _graph(model: ours.Graph) -> theirs.Module:
+    graph = fx.Graph()
+    values: dict[str, fx.Node] = {}
+    members: dict[str, Any] = {name: build_counterpart(layer) for name, layer in model.named_children()}
+
+    def value(one: Any) -> fx.Node:
+        return values[one.name] if one.index is None else graph.call_function(getitem, (values[one.name], one.index))
+
+    for name in model.inputs:
+        values[name] = graph.placeholder(f"input_{len(values)}")
+    for name, source in model.sources().items():
+        is_parameter = isinstance(source, ours.Parameter)
+        tensor = torch.tensor(source.data if is_parameter else source)
+        members[name] = theirs.Parameter(tensor) if is_parameter else tensor
+        values[name] = graph.get_attr(name)
+    for node in model.nodes:
+        values[node.name] = graph.call_module(node.layer, tuple(map(value, node.inputs)))
+    outputs = tuple(map(value, model.outputs))
+    graph.output(outputs[0] if len(outputs) == 1 else outputs)
+    module = fx.GraphModule(members, graph)
+    for name in dict(model.named_buffers()).keys() - model.state_dict().keys():
+        owner, _, attribute = name.rpartition(".")
+        module.get_submodule(owner)._non_persistent_buffers_set.add(attribute)
+    return module
 
 
 @counterpart(ours.Sequential)

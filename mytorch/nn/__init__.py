@@ -19,14 +19,17 @@ from mytorch.nn.container import Sequential
 from mytorch.nn.conv import Conv1d, Conv2d
 from mytorch.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d
 from mytorch.nn.dropout import DropBlock2d, Dropout, Dropout2d
+from mytorch.nn.graph import Graph
 from mytorch.nn.linear import Flatten, Linear
 from mytorch.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss
 from mytorch.nn.margin import ArcFace, CosFace
+from mytorch.nn.merge import Add, Concatenate, Divide, Multiply, Subtract
 from mytorch.nn.module import Module, Parameter
 from mytorch.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from mytorch.nn.pool import AvgPool1d, AvgPool2d, AvgPool3d, GlobalAvgPool2d, MaxPool1d, MaxPool2d, MaxPool3d
 from mytorch.nn.resample import Downsample1d, Downsample2d, Upsample, ZeroUpsample1d, ZeroUpsample2d
 from mytorch.nn.residual import Residual
+from mytorch.nn.shape import Chunk, Mean, Permute, Reshape, Scale, Slice, Split, Transpose
 from mytorch.nn.softmax import LogSoftmax, Softmax
 from mytorch.nn.squeeze_excitation import SqueezeExcitation
 
@@ -38,6 +41,7 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "Add",
     "ArcFace",
     "AvgPool1d",
     "AvgPool2d",
@@ -45,12 +49,15 @@ __all__ = [
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
+    "Chunk",
+    "Concatenate",
     "Conv1d",
     "Conv2d",
     "ConvTranspose1d",
     "ConvTranspose2d",
     "CosFace",
     "CrossEntropyLoss",
+    "Divide",
     "Downsample1d",
     "Downsample2d",
     "DropBlock2d",
@@ -58,6 +65,7 @@ __all__ = [
     "Dropout2d",
     "Flatten",
     "GlobalAvgPool2d",
+    "Graph",
     "GroupNorm",
     "Identity",
     "L1Loss",
@@ -69,19 +77,28 @@ __all__ = [
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "Mean",
     "Module",
+    "Multiply",
     "NLLLoss",
     "PReLU",
     "Parameter",
+    "Permute",
     "ReLU",
+    "Reshape",
     "Residual",
+    "Scale",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "Slice",
     "SmoothL1Loss",
     "Softmax",
+    "Split",
     "SqueezeExcitation",
+    "Subtract",
     "Tanh",
+    "Transpose",
     "Upsample",
     "ZeroUpsample1d",
     "ZeroUpsample2d",

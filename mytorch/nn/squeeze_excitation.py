@@ -29,6 +29,7 @@ class SqueezeExcitation(Module):
         scale_activation: Callable[[], Module] = Sigmoid,
         dtype: type | np.dtype | str = np.float32,
     ):
+        self.input_channels, self.squeeze_channels = input_channels, squeeze_channels
         self.avgpool = AdaptiveAvgPool2d(1)
         self.fc1 = Conv2d(input_channels, squeeze_channels, 1, dtype=dtype)
         self.fc2 = Conv2d(squeeze_channels, input_channels, 1, dtype=dtype)

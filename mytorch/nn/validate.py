@@ -58,6 +58,20 @@ def check_input(layer: Any, x: Array, shape: str, channels: int | None = None, d
     return x
 
 
+def check_inputs(layer: Any, inputs: Sequence[Array], minimum: int) -> None:
+    """Raise an error unless `inputs` are at least `minimum` arrays of one dtype, float32 or float64, on one device."""
+    name = type(layer).__name__
+    if len(inputs) < minimum:
+        raise TypeError(f"{name} got {len(inputs)} inputs: expected at least {minimum}")
+    for x in inputs:
+        check_input(layer, x, "(*)")
+        check_same_device(layer, **{"first input": inputs[0], "input": x})
+        if x.dtype != inputs[0].dtype:
+            raise TypeError(
+                f"{name} got inputs of {inputs[0].dtype} and {x.dtype}: expected one dtype; convert one with x.astype"
+            )
+
+
 def check_same_device(layer: Any, **arrays: Any) -> None:
     """Raise TypeError if the named arrays are on different devices. The message says which is where."""
     devices = {name: device_of(array) for name, array in arrays.items()}

@@ -269,6 +269,73 @@ def _container(draw: Draw, name: str) -> Case:
     return Case(perturbed(layer, draw), values(draw, *integers(draw, 1, 3, 1), channels, *integers(draw, 2, 7, 2)))
 
 
+@case("Graph")
+def _graph(draw: Draw, name: str) -> Case:
+    """A fork, weights used twice, a gate, a scale and a constant of the graph's own, and layers that are fused."""
+    (channels,) = integers(draw, 1, 4, 1)
+    graph, shared = nn.Graph(), nn.Conv2d(channels, channels, 1)
+    x = graph.input()
+    y = graph.add("stage.0.bn", nn.BatchNorm2d(channels), x)
+    y = graph.add("stage.0.relu", nn.ReLU(), y)
+    z = graph.add("stage.1.mean", nn.Mean((2, 3), keepdim=True), y)
+    z = graph.add("stage.1.fc", shared, graph.add("stage.1.act", nn.Tanh(), graph.add("first", shared, z)))
+    y = graph.add("gated", nn.Multiply(), graph.parameter("stage.1.gamma", np.ones((1, channels, 1, 1))), y)
+    y = graph.add("product", nn.Multiply(), y, z)
+    y = graph.add("sum", nn.Add(), y, x, graph.constant("one", np.ones(()), persistent=False))
+    graph.output(graph.add("last", nn.ReLU(), y))
+    return Case(perturbed(graph, draw), values(draw, *integers(draw, 3, 5, 1), channels, *integers(draw, 2, 5, 2)))
+
+
+def in_graph(layer: nn.Module, *others: nn.Module, parts: int = 1) -> nn.Graph:
+    """Return a graph whose output is `layer` of its input, which passes the `others` on the way to its other inputs."""
+    graph = nn.Graph()
+    x = graph.input()
+    branches = [graph.add(f"branch_{index}", branch, x) for index, branch in enumerate(others)]
+    y = graph.add("layer", layer, x, *branches)
+    graph.output(y if parts == 1 else graph.add("sum", nn.Add(), *(y[index] for index in range(parts) if index != 1)))
+    return graph
+
+
+@case("Add", "Subtract", "Multiply", "Divide", "Concatenate")
+def _merge(draw: Draw, name: str) -> Case:
+    shape = integers(draw, 2, 5, int(draw.integers(1, 5)))
+    axes = tuple(int(axis) for axis in np.flatnonzero(draw.random(len(shape)) < 0.5))
+    x = values(draw, *shape)
+    if name == "Concatenate":
+        dim = int(draw.integers(-len(shape), len(shape)))
+        return Case(in_graph(nn.Concatenate(dim), nn.Tanh(), nn.Slice(dim, 1)), x)
+    others = [nn.Mean(axes, keepdim=True)] if axes else [nn.Tanh()]
+    if name == "Divide":
+        x = np.abs(x) + 0.5
+    if name == "Add":
+        others += [nn.Scale(0.3), nn.Mean(0)]
+    return Case(in_graph(getattr(nn, name)(), *others), x)
+
+
+@case("Scale", "Mean", "Permute", "Transpose", "Reshape", "Slice")
+def _shape(draw: Draw, name: str) -> Case:
+    shape = integers(draw, 1, 5, int(draw.integers(2, 5)))
+    order = [int(axis) - (len(shape) if flip(draw) else 0) for axis in draw.permutation(len(shape))]
+    layer = {
+        "Scale": lambda: nn.Scale(*draw.uniform(-2, 2, 2)),
+        "Mean": lambda: nn.Mean(order[: int(draw.integers(1, len(shape)))], flip(draw)),
+        "Permute": lambda: nn.Permute(order),
+        "Transpose": lambda: nn.Transpose(*order[:2]),
+        "Reshape": lambda: nn.Reshape((0, shape[-1], -1) if len(shape) > 2 else (0, -1)),
+        "Slice": lambda: nn.Slice(order[0], *([0, -1] if shape[order[0]] > 1 else [0, 1]), int(draw.integers(1, 3))),
+    }[name]()
+    return Case(layer, values(draw, *shape))
+
+
+@case("Chunk", "Split")
+def _parts(draw: Draw, name: str) -> Case:
+    (n, length), (dim,) = integers(draw, 2, 4, 2), integers(draw, -2, 1, 1)
+    shape = [3, 4, 5]
+    shape[dim] = n * length
+    layer = nn.Chunk(n, dim) if name == "Chunk" else nn.Split(length if flip(draw) else [length] * n, dim)
+    return Case(in_graph(layer, parts=n), values(draw, *shape))
+
+
 @case("Conv2d by Winograd")
 def _quick_convolution(draw: Draw, name: str) -> Case:
     """Shapes that use Winograd convolution in float32."""

@@ -7,7 +7,12 @@ from experiments.bench.devices import Cpu
 from experiments.bench.layers import LAYERS, OPTIMIZERS, layer_runners
 from mytorch import nn, optim
 
-ELSEWHERE = {"Conv1d", "Conv2d", "Module", "Parameter", "Sequential", "Residual", "Identity", "Flatten"}
+FUNCTIONS = {"Add", "Subtract", "Multiply", "Divide", "Concatenate", "Scale", "Mean", "Slice", "Chunk", "Split"}
+FUNCTIONS |= {"Permute", "Transpose", "Reshape"}
+"""A few passes over memory each, within a Graph."""
+
+ELSEWHERE = {"Conv1d", "Conv2d", "Module", "Parameter", "Sequential", "Residual", "Graph", "Identity", "Flatten"}
+ELSEWHERE |= FUNCTIONS
 """Timed as convolutions or within a step, or nothing to time."""
 
 DRAWN = {"Dropout", "Dropout2d", "DropBlock2d"}

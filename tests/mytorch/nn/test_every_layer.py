@@ -41,6 +41,26 @@ def volumes(layer):
     return nn.Sequential(Volumes(), layer)
 
 
+def graph():
+    """Every function of several arrays, or of one, that only graphs need."""
+    graph = nn.Graph()
+    y = graph.add("conv", nn.Conv2d(6, 8, 3, padding=1, groups=2), graph.input())
+    parts = graph.add("chunk", nn.Chunk(2, dim=1), y)
+    sides = graph.add("split", nn.Split((1, 3), dim=1), parts[1])
+    gate = graph.add("mean", nn.Mean((2, 3), keepdim=True), parts[0])
+    y = graph.add("product", nn.Multiply(), parts[0], graph.add("scale", nn.Scale(0.5, -1.0), gate))
+    y = graph.add("quotient", nn.Divide(), y, graph.add("positive", nn.Scale(0.0, 2.0), parts[1]))
+    y = graph.add("difference", nn.Subtract(), y, gate)
+    y = graph.add("concatenation", nn.Concatenate(), y, sides[1])
+    y = graph.add("sum", nn.Add(), y, graph.parameter("bias", np.full((7, 1, 1), 0.1)))
+    y = graph.add("relu", nn.ReLU(), y)
+    y = graph.add("permute", nn.Permute((0, 2, 3, 1)), y)
+    y = graph.add("transpose", nn.Transpose(1, 2), y)
+    y = graph.add("slice", nn.Slice(1, 1, None, 2), y)
+    graph.output(graph.add("reshape", nn.Reshape((0, -1)), y))
+    return graph
+
+
 LAYERS = {
     "Conv1d": lambda: rows(nn.Conv1d(6, 4, 3, stride=2, dilation=2, groups=2)),
     "depthwise Conv2d": lambda: nn.Conv2d(6, 6, 3, stride=(2, 1), padding=1, groups=6),
@@ -94,6 +114,7 @@ LAYERS = {
         nn.Sequential(nn.Conv2d(6, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6), nn.ReLU()),
         nn.Conv2d(6, 6, 1),
     ),
+    "Graph": lambda: graph(),
     "identity Residual": lambda: nn.Residual(nn.Sequential(nn.Conv2d(6, 6, 3, padding=1), nn.Dropout(0.2))),
 }
 
