@@ -170,8 +170,8 @@ def _norm_flops(module: Any, y: Shape, per_output: int) -> int:
 
 
 FLOP_COUNTERS: dict[type | tuple[type, ...], Callable[[Any, Shape, Shape], int]] = {
-    (nn.Conv1d, nn.Conv2d): lambda m, x, y: 2 * prod(y) * prod(m.weight.shape[1:]) + _bias_flops(m, y),
-    (nn.ConvTranspose1d, nn.ConvTranspose2d): lambda m, x, y: (
+    (nn.Conv1d, nn.Conv2d, nn.Conv3d): lambda m, x, y: 2 * prod(y) * prod(m.weight.shape[1:]) + _bias_flops(m, y),
+    (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d): lambda m, x, y: (
         2 * prod(x) * prod(m.weight.shape[1:]) + _bias_flops(m, y)
     ),
     nn.Linear: lambda m, x, y: 2 * prod(y) * m.in_features + _bias_flops(m, y),

@@ -16,8 +16,8 @@ from mytorch.nn.adaptive import (
     AdaptiveMaxPool3d,
 )
 from mytorch.nn.container import Sequential
-from mytorch.nn.conv import Conv1d, Conv2d
-from mytorch.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d
+from mytorch.nn.conv import Conv1d, Conv2d, Conv3d
+from mytorch.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from mytorch.nn.dropout import DropBlock2d, Dropout, Dropout2d
 from mytorch.nn.graph import Graph
 from mytorch.nn.linear import Flatten, Linear
@@ -26,6 +26,23 @@ from mytorch.nn.margin import ArcFace, CosFace
 from mytorch.nn.merge import Add, Concatenate, Divide, Multiply, Subtract
 from mytorch.nn.module import Module, Parameter
 from mytorch.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
+from mytorch.nn.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
 from mytorch.nn.pool import AvgPool1d, AvgPool2d, AvgPool3d, GlobalAvgPool2d, MaxPool1d, MaxPool2d, MaxPool3d
 from mytorch.nn.resample import Downsample1d, Downsample2d, Upsample, ZeroUpsample1d, ZeroUpsample2d
 from mytorch.nn.residual import Residual
@@ -50,11 +67,19 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "Chunk",
+    "CircularPad1d",
+    "CircularPad2d",
+    "CircularPad3d",
     "Concatenate",
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "ConstantPad3d",
     "Conv1d",
     "Conv2d",
+    "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
+    "ConvTranspose3d",
     "CosFace",
     "CrossEntropyLoss",
     "Divide",
@@ -85,6 +110,12 @@ __all__ = [
     "Parameter",
     "Permute",
     "ReLU",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReflectionPad3d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
+    "ReplicationPad3d",
     "Reshape",
     "Residual",
     "Scale",
@@ -100,6 +131,9 @@ __all__ = [
     "Tanh",
     "Transpose",
     "Upsample",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "ZeroPad3d",
     "ZeroUpsample1d",
     "ZeroUpsample2d",
 ]

@@ -96,10 +96,11 @@ def spatial(draw: Draw, kernel: tuple, dilation: tuple, padding: tuple) -> tuple
     return tuple(max(1, r) + int(draw.integers(6)) for r in reach)
 
 
-@case("Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d")
+@case("Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
 def _convolution(draw: Draw, name: str) -> Case:
     axes = int(name[-2])
-    kernel, stride, dilation = integers(draw, 1, 4, axes), integers(draw, 1, 3, axes), integers(draw, 1, 3, axes)
+    most = 4 if axes < 3 else 2
+    kernel, stride, dilation = integers(draw, 1, most, axes), integers(draw, 1, 3, axes), integers(draw, 1, 3, axes)
     (groups,), channels = integers(draw, 1, 3, 1), integers(draw, 1, 3, 2)
     depthwise = flip(draw, 0.2)
     arguments: dict[str, Any] = {
@@ -112,17 +113,31 @@ def _convolution(draw: Draw, name: str) -> Case:
         "bias": flip(draw, 0.7),
     }
     if name.startswith("ConvTranspose"):
-        size = integers(draw, 1, 6, axes)
+        size = integers(draw, 1, 7 - axes, axes)
         grown = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(size, stride, dilation, kernel, strict=True)]
         arguments["padding"] = tuple(int(draw.integers(min(3, (length + 1) // 2))) for length in grown)
         arguments["output_padding"] = tuple(
             int(draw.integers(max(s, d))) for s, d in zip(stride, dilation, strict=True)
         )
     else:
-        arguments["padding"] = integers(draw, 0, 3, axes)
+        arguments["padding"] = integers(draw, 0, 3 if axes < 3 else 1, axes)
+        arguments["padding_mode"] = str(draw.choice(["zeros", "zeros", "reflect", "replicate", "circular"]))
         size = spatial(draw, kernel, dilation, arguments["padding"])
+        if arguments["padding_mode"] in ("reflect", "circular"):
+            size = tuple(max(n, p + 1) for n, p in zip(size, arguments["padding"], strict=True))
+        if flip(draw, 0.2):
+            arguments |= {"padding": "same", "stride": 1, "padding_mode": "zeros"}
     layer = getattr(nn, name)(**arguments)
     return Case(perturbed(layer, draw), values(draw, *integers(draw, 1, 3, 1), arguments["in_channels"], *size))
+
+
+@case(*(f"{kind}Pad{n}d" for kind in ("Circular", "Constant", "Reflection", "Replication", "Zero") for n in (1, 2, 3)))
+def _padding(draw: Draw, name: str) -> Case:
+    axes = int(name[-2])
+    size = integers(draw, 3, 6, axes)
+    padding = integers(draw, -1, min(size) - 2, 2 * axes)  # mirrored, an axis may grow by less than what is left of it
+    arguments = (float(draw.normal()),) if name.startswith("Constant") else ()
+    return Case(getattr(nn, name)(padding, *arguments), values(draw, *integers(draw, 1, 3, 2), *size))
 
 
 @case("MaxPool1d", "MaxPool2d", "MaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d")

@@ -61,16 +61,30 @@ def graph():
     return graph
 
 
+PADDINGS = ["Circular", "Reflection", "Replication", "Zero"]
+
 LAYERS = {
     "Conv1d": lambda: rows(nn.Conv1d(6, 4, 3, stride=2, dilation=2, groups=2)),
     "depthwise Conv2d": lambda: nn.Conv2d(6, 6, 3, stride=(2, 1), padding=1, groups=6),
     "ConvTranspose1d": lambda: rows(nn.ConvTranspose1d(6, 4, 3, stride=2, padding=1, output_padding=1, groups=2)),
     "ConvTranspose2d": lambda: nn.ConvTranspose2d(6, 4, (3, 2), stride=(1, 2), padding=1, output_padding=(0, 1)),
+    "Conv2d, reflected": lambda: nn.Conv2d(6, 4, (3, 2), 2, (1, 2), padding_mode="reflect"),
+    "Conv2d, same": lambda: nn.Conv2d(6, 4, (4, 2), padding="same"),
+    "Conv3d": lambda: volumes(nn.Conv3d(3, 2, (1, 3, 2), stride=(1, 2, 1), padding=(0, 1, 2), padding_mode="circular")),
+    "ConvTranspose3d": lambda: volumes(nn.ConvTranspose3d(3, 2, (1, 3, 2), stride=(1, 2, 1), output_padding=(0, 1, 0))),
     "MaxPool1d": lambda: rows(nn.MaxPool1d(3, 2, 1)),
     "AvgPool1d": lambda: rows(nn.AvgPool1d(3, 2, 1)),
     "MaxPool3d": lambda: volumes(nn.MaxPool3d((1, 3, 2), (1, 2, 1), (0, 1, 1), (1, 2, 1), ceil_mode=True)),
     "AvgPool3d": lambda: volumes(nn.AvgPool3d((2, 3, 2), 2, (1, 1, 0), True, False)),
     "AvgPool2d, divided": lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True, divisor_override=4),
+    **{f"{kind}Pad1d": lambda kind=kind: rows(getattr(nn, f"{kind}Pad1d")((3, -1))) for kind in PADDINGS},
+    **{f"{kind}Pad2d": lambda kind=kind: getattr(nn, f"{kind}Pad2d")((1, -1, 2, 3)) for kind in PADDINGS},
+    **{
+        f"{kind}Pad3d": lambda kind=kind: volumes(getattr(nn, f"{kind}Pad3d")((1, -1, 2, 3, 1, 0))) for kind in PADDINGS
+    },
+    "ConstantPad1d": lambda: rows(nn.ConstantPad1d((3, -1), 1.5)),
+    "ConstantPad2d": lambda: nn.ConstantPad2d((1, -1, 2, 3), np.float64(1.5)),
+    "ConstantPad3d": lambda: volumes(nn.ConstantPad3d((1, -1, 2, 3, 0, 1), -2)),
     "AdaptiveAvgPool3d": lambda: volumes(nn.AdaptiveAvgPool3d((1, 3, 4))),
     "AdaptiveMaxPool1d": lambda: rows(nn.AdaptiveMaxPool1d(4)),
     "AdaptiveMaxPool3d": lambda: volumes(nn.AdaptiveMaxPool3d((1, 3, 4))),
@@ -280,8 +294,6 @@ def test_precision_is_the_weights_and_never_mixed_without_weights_it_is_the_inpu
     "name",
     [
         "BatchNorm2d",
-        "Conv2d",
-        "ConvTranspose2d",
         "Downsample2d",
         "DropBlock2d",
         "Dropout2d",
