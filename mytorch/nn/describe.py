@@ -59,8 +59,11 @@ def build(kind: type, arguments: dict[str, Any]) -> Any:
 def describe(layer: Module) -> dict[str, Any]:
     """Return a layer as data for JSON: {"class": its name, "arguments": {...}}. The layers inside it are nested.
 
-    Raises TypeError for an argument that is neither a number, a text, a list of these, nor a layer.
+    A Graph has its "structure" instead of arguments. Raises TypeError for an argument that is neither a number, a text,
+    a list of these, nor a layer.
     """
+    if hasattr(layer, "structure"):
+        return {"class": "Graph", "structure": layer.structure()}
     arguments = constructor_arguments(layer, type(layer))
     return {
         "class": type(layer).__name__,
@@ -74,11 +77,15 @@ def from_description(description: Any, kinds: dict[str, type]) -> Module:
     kinds: the classes that may occur, by name; nothing else is called. Raises ValueError for a class that is not among
     them, and for arguments that its constructor refuses.
     """
-    if not isinstance(description, dict) or set(description) != {"class", "arguments"}:
+    if not isinstance(description, dict) or "class" not in description or len(description) != 2:
         raise ValueError(f"{description!r} describes no layer: expected a class and its arguments")
-    name, arguments = description["class"], description["arguments"]
-    if not isinstance(arguments, dict) or name not in kinds:
+    name, arguments = description["class"], description.get("arguments")
+    if not isinstance(name, str) or name not in kinds:
         raise ValueError(f"{name!r} is no known layer: if it is your own, give its class as one of `layers`")
+    if name == "Graph":
+        return getattr(kinds[name], "from_structure")(description.get("structure"), kinds)  # noqa: B009
+    if not isinstance(arguments, dict):
+        raise ValueError(f"the arguments of {name} are {arguments!r}: expected names and values")
     decoded = {key: _decode(value, kinds) for key, value in arguments.items()}
     try:
         return build(kinds[name], decoded)

@@ -1,15 +1,26 @@
 """Networks that are any directed graph of layers without cycles: branches, sums, concatenations, gates."""
 
+import json
+import os
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
+from mytorch.checkpoint import CheckpointError, load, save
 from mytorch.device import Array, device_of, get_array_module
+from mytorch.nn.describe import known_layers
 from mytorch.nn.fusion import FusedLayer, fuse
+from mytorch.nn.graph_file import fill, structure_of
 from mytorch.nn.graph_plan import Node, Step, Value, check, plan
 from mytorch.nn.module import Module, Parameter
 from mytorch.nn.validate import check_gradient
 from mytorch.ops.activation import add
+from mytorch.random import seeded
+
+METADATA = "mytorch.nn.Graph"
+"""Where a file has the structure among its metadata."""
 
 
 class Graph(Module):
@@ -78,6 +89,50 @@ class Graph(Module):
         except ValueError:
             self._outputs = []
             raise
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the graph as one safetensors file: its arrays, and its structure as JSON in the metadata.
+
+        The file is written completely or not at all. Raises TypeError for a layer that does not store the arguments of
+        its constructor under their names.
+        """
+        self._ready()
+        save({**self.state_dict(), **dict(self.named_buffers())}, path, {METADATA: json.dumps(self.structure())})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], layers: Iterable[type[Module]] = ()) -> "Graph":
+        """Return the graph that `save` wrote, in training mode and in the precision that it had.
+
+        layers: your own classes that occur in it; nothing else is called, so a file from a stranger runs no code.
+        Raises CheckpointError, naming the file, if it is missing or damaged, or was not written by `save`.
+        """
+        arrays, metadata = load(path)
+        if METADATA not in metadata:
+            raise CheckpointError(f"{path}: holds weights without a structure; expected a file that Graph.save wrote")
+        try:
+            with seeded(0):  # the first weights are replaced, and the library's generator stays where it is
+                graph = cls.from_structure(json.loads(metadata[METADATA]), known_layers(layers))
+            if any(array.dtype == np.float64 for array in arrays.values()):
+                graph.to(np.float64)
+            buffers = dict(graph.named_buffers())
+            temporary = buffers.keys() - graph.state_dict().keys()
+            graph.load_state_dict({name: array for name, array in arrays.items() if name not in temporary})
+            for name in temporary:
+                buffers[name][...] = arrays[name]
+        except (ValueError, KeyError, RecursionError, MemoryError) as error:
+            raise CheckpointError(f"{path}: not a graph that Graph.save wrote: {error}") from error
+        return graph
+
+    def structure(self) -> dict[str, Any]:
+        """Return inputs, layers with their arguments, nodes and outputs as data for JSON."""
+        return structure_of(self)
+
+    @classmethod
+    def from_structure(cls, structure: Any, kinds: dict[str, type]) -> "Graph":
+        """Return the graph that `structure` described, with new weights. kinds: the classes of layers, by name."""
+        graph = Graph()
+        fill(graph, structure, kinds)
+        return graph
 
     @property
     def inputs(self) -> tuple[str, ...]:
