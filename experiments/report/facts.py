@@ -195,9 +195,9 @@ def _read_evaluation(run: Run) -> EvaluationFacts | None:
     if metrics is None:
         return None
     columns: dict[str, type] = {"identity": str, "images": int, "right": int}
-    people = read_table(run.folder, "evaluation/identities.csv", columns, remedy)
+    people = read_table(run.folder, "evaluation/identities.csv", columns, remedy, metrics.files)
     columns = {"true": str, "taken_for": str, "times": int, "of": int}
-    confused = read_table(run.folder, "evaluation/confused.csv", columns, remedy)
+    confused = read_table(run.folder, "evaluation/confused.csv", columns, remedy, metrics.files)
     if people is not None and not ((people["images"] > 0) & people["right"].between(0, people["images"])).all():
         raise FacesError(
             f"{run.folder}/evaluation/identities.csv: a person has more right images than images; {remedy}"
@@ -228,7 +228,8 @@ def _read_verification(run: Run) -> VerificationFacts | None:
     metrics = read_stored(VerificationMetrics, run.folder, "verification/verification.json", remedy)
     if metrics is None:
         return None
-    scores = read_table(run.folder, "verification/scores.csv", {"match": int, "similarity": float}, remedy)
+    columns: dict[str, type] = {"match": int, "similarity": float}
+    scores = read_table(run.folder, "verification/scores.csv", columns, remedy, metrics.files)
     if scores is None:
         return VerificationFacts(metrics, [])
     matches = scores["match"] == 1

@@ -108,12 +108,13 @@ def test_a_recipe_without_statistics_has_the_runs(classifier, small):
     assert resolve_recipe(Recipe.model_validate({"model": model, "data": {"mean": 0.25}})).data.mean == 0.25
 
 
-def test_a_run_of_the_other_kind_of_mobilenet_keeps_its_padding_and_statistics(classifier, tmp_path):
+def test_a_run_of_the_other_kind_of_mobilenet_keeps_its_padding_and_statistics(classifier, tmp_path, sign):
     """The names of their weights are the same: nothing but the run's recipe tells them apart."""
     folder = shutil.copytree(classifier.folder, tmp_path / "tf")
     tree = yaml.safe_load((folder / "recipe.yaml").read_text())
     tree["model"] |= {"backbone": "mobilenet_v2_tf", "embedding": None}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(tree))
+    sign(folder)
     state = {f"backbone.{key}": t for key, t in build_backbone("mobilenet_v2_tf").state_dict().items()}
     save_file(state, folder / "best.safetensors")
     recipe = resolve_recipe(Recipe.model_validate({"model": {"backbone": "mobilenet_v2", "weights": str(folder)}}))
