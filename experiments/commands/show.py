@@ -111,12 +111,10 @@ def show_pool(
 
     Example: `faces show pool --mode max --kernel 3 --stride 2 --out pool.gif`
     """
-    from experiments.visualize import resampling
+    from experiments.visualize import pooling
 
     _expect(out)
-    _write(
-        resampling.make_pooling_film(_face(size, image, seed), mode.value, kernel, stride, padding, frames), out, fps
-    )
+    _write(pooling.make_film(_face(size, image, seed), mode.value, kernel, stride, padding, frames), out, fps)
 
 
 @show.command("transposed")
@@ -129,12 +127,12 @@ def show_transposed(
 
     Example: `faces show transposed --stride 2 --out transposed.gif`
     """
-    from experiments.visualize import convolution, inputs
+    from experiments.visualize import inputs, transposed
 
     _expect(out)
-    numbers = inputs.read_kernel(kernel)
-    film = convolution.make_transposed_film(_face(size, image, seed), numbers, stride, padding, frames)
-    _write(film, out, fps)
+    _write(
+        transposed.make_film(_face(size, image, seed), inputs.read_kernel(kernel), stride, padding, frames), out, fps
+    )
 
 
 @show.command("upsample")
@@ -149,10 +147,10 @@ def show_upsample(
 
     Example: `faces show upsample --mode nearest --scale 3 --out upsample.gif`
     """
-    from experiments.visualize import resampling
+    from experiments.visualize import upsampling
 
     _expect(out)
-    _write(resampling.make_upsampling_film(_face(size, image, seed), mode.value, scale, corners, frames), out, fps)
+    _write(upsampling.make_film(_face(size, image, seed), mode.value, scale, corners, frames), out, fps)
 
 
 @show.command("dropout")

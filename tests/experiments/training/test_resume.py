@@ -17,8 +17,7 @@ from mytorch import load
 STEPS = 5
 """Batches an epoch."""
 
-TIMES = {"images_per_second", "seconds", "history", "digest"}
-"""Times, and digests of what holds times."""
+TIMES = {"images_per_second", "seconds"}
 
 
 def figures(run: Run) -> tuple:
