@@ -3,6 +3,7 @@
 import sys
 
 from autograder.cli import main
+from autograder.terminal import NEEDS_PYTORCH
 
 if __name__ == "__main__":
     try:
@@ -10,4 +11,4 @@ if __name__ == "__main__":
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "torch":
             raise
-        sys.exit("autograder: torch is not installed: in the project's folder, pip install '.[faces]'")
+        sys.exit(f"autograder: {NEEDS_PYTORCH}")

@@ -1,5 +1,6 @@
 """The command line: `python -m autograder`."""
 
+import contextlib
 import enum
 import io
 import sys
@@ -11,7 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autograder import class_commands
-from autograder.terminal import FAILED, FULL, LESS, RubricOption, SeedOption, load_rubric, one_thread, stop, write
+from autograder.terminal import (
+    FAILED,
+    FULL,
+    LESS,
+    NEEDS_PYTORCH,
+    RubricOption,
+    SeedOption,
+    load_rubric,
+    one_thread,
+    stop,
+    write,
+)
 from autograder.text import line
 
 if TYPE_CHECKING:
@@ -62,8 +74,8 @@ OnlyOption = Annotated[
 
  python -m autograder grade /autograder/submission --format gradescope --out /autograder/results/results.json
 
-Exit status: 0 for the full mark, 1 for less, 2 where there was nothing to grade, 3 where the grader itself failed: then
-there is no mark, and nothing is written.
+Exit status: 0 for the full mark, 1 for less, 2 where there was nothing to grade or PyTorch is missing for a part of it,
+3 where the grader itself failed: then there is no mark, and nothing is written.
 """
 )
 def grade(
@@ -97,7 +109,14 @@ def grade(
         raise  # of PyTorch, which `__main__` explains
     except Exception as error:
         stop(f"the grader failed, which says nothing about the submission: {type(error).__name__}: {error}", FAILED)
+    if report.ungraded and format not in (Format.TABLE, Format.JSON):
+        stop(
+            f"{len(report.ungraded)} of {len(report.tests)} tests need PyTorch, so there is no mark. {NEEDS_PYTORCH}",
+            FAILED,
+        )
     _show(report, format, out, verbose)
+    if report.ungraded:
+        stop(f"{len(report.ungraded)} of {len(report.tests)} tests were not graded. {NEEDS_PYTORCH}")
     raise typer.Exit(FULL if report.is_full else LESS)
 
 
@@ -209,7 +228,8 @@ def _graded(submission: Path | None, rules: "Rubric", options: "object") -> "Rep
     from autograder.grading import Options, grade
 
     assert isinstance(options, Options)
-    one_thread()
+    with contextlib.suppress(ModuleNotFoundError):  # then the tests that need PyTorch say so
+        one_thread()
     if submission is not None:
         return grade(submission, rules, options)
     with tempfile.TemporaryDirectory() as room:
@@ -237,6 +257,10 @@ def _show(report: "Report", format: Format, out: Path | None, verbose: bool) -> 
     write(written[format](), out)
     if out is not None:
         typer.echo(table.summary(report), err=True)
+
+
+def _ungraded_tests(report: "Report") -> str:
+    return f"{len(report.ungraded)} of {len(report.tests)} tests were not graded. {NEEDS_PYTORCH}"
 
 
 def _ungraded(format: Format, rules: "Rubric", reason: str) -> str:

@@ -11,7 +11,8 @@ from autograder.text import line, plain
 Text = Annotated[str, AfterValidator(plain)]
 Line = Annotated[str, AfterValidator(line)]
 
-Status = Literal["passed", "failed", "missing", "violation", "crashed", "unwritten"]
+Status = Literal["passed", "failed", "missing", "violation", "crashed", "unwritten", "ungraded"]
+"""ungraded: the grader lacks PyTorch, which this test needs. Such a test has no mark; its points are not counted."""
 
 
 class _Data(BaseModel):
@@ -81,7 +82,7 @@ class Report(_Data):
     rubric: str
     seed: int
     tests: list[TestResult]
-    full: float  # without extra credit
+    full: float  # of the graded tests, without extra credit
     missing: list[str] = []
     notes: list[Text] = []
     protections: dict[str, bool] = {}
@@ -100,7 +101,7 @@ class Report(_Data):
     @property
     def extra_full(self) -> float:
         """The extra credit that is possible."""
-        return sum(test.points for test in self.tests if test.extra)
+        return sum(test.points for test in self.tests if test.extra and test.status != "ungraded")
 
     @property
     def unwritten(self) -> list[str]:
@@ -108,9 +109,14 @@ class Report(_Data):
         return [test.name for test in self.tests if test.status == "unwritten"]
 
     @property
+    def ungraded(self) -> list[str]:
+        """The tests that the grader could not grade, because PyTorch is not installed."""
+        return [test.name for test in self.tests if test.status == "ungraded"]
+
+    @property
     def is_full(self) -> bool:
-        """Whether the mark is the full mark; extra credit does not matter."""
-        return all(test.earned >= test.points for test in self.tests if not test.extra)
+        """Whether the mark is the full mark and every test was graded; extra credit does not matter."""
+        return not self.ungraded and all(test.earned >= test.points for test in self.tests if not test.extra)
 
 
 @dataclass(frozen=True)

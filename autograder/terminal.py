@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 FULL, LESS, UNGRADED, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
+NEEDS_PYTORCH = "PyTorch is not installed: in the project's folder, pip install '.[faces]'"
+
 RubricOption = Annotated[str, typer.Option(help="A name from `rubrics`, or the path of a YAML file.")]
 SeedOption = Annotated[
     int | None,
@@ -50,7 +52,10 @@ def stop(message: str, status: int = UNGRADED) -> NoReturn:
 
 
 def one_thread() -> None:
-    """Let PyTorch compute in one thread: the arrays are small, and more would only wait for each other."""
+    """Let PyTorch compute in one thread: the arrays are small, and more would only wait for each other.
+
+    Raises ModuleNotFoundError where it is not installed.
+    """
     import torch
 
     torch.set_num_threads(1)

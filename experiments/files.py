@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from experiments.errors import FacesError
 from experiments.progress import say
@@ -250,7 +250,7 @@ def read_user_csv(path: Path) -> "pd.DataFrame":
 
 
 class Stored(BaseModel):
-    """Fields of a JSON file that are read back; others are ignored."""
+    """Fields of a JSON file of `write_signed` that are read back; others are ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
@@ -277,21 +277,74 @@ def file_inside(folder: Path, name: str) -> Path | None:
 def read_stored(model: type[StoredT], folder: Path, name: str, remedy: str) -> StoredT | None:
     """Read a JSON file of a folder, or return None where there is none.
 
-    Raises FacesError, with the remedy, where it cannot be read, or a field is missing or has an impossible value.
+    Raises FacesError, with the remedy, where it cannot be read, a field is missing or has an impossible value, or it
+    was edited. A file without a digest, as older versions wrote it, is read with a note.
     """
     path = file_inside(folder, name)
     if path is None:
         return None
     try:
-        return model.model_validate_json(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        found = model.model_validate_json(text)
+        _require_digest(json.loads(text), path, remedy)
+        return found
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         what = "missing" if first["type"] == "missing" else f"{first['input']!r}: {first['msg']}"
         where = f"{field} is {what}" if field else first["msg"]
         raise FacesError(f"{path}: {where}; was the file cut off, or edited? {remedy}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FacesError(f"{path}: cannot be read as JSON ({error}); {remedy}") from error
+
+
+def write_signed(path: Path, fields: Mapping[str, Any]) -> None:
+    """Write an object as JSON with a digest of all its fields, by which a reader notices that it was edited."""
+    plain = json.loads(json.dumps(fields))
+    write_json(path, {**plain, "digest": _digest(plain)})
+
+
+def read_signed(path: Path, remedy: str) -> dict[str, Any]:
+    """Read a file of `write_signed`. Raises FacesError, with the remedy, where it is damaged or was edited."""
+    fields = read_json(path)
+    if not isinstance(fields, dict):
+        raise FacesError(f"{path}: holds a {type(fields).__name__}, expected an object: {remedy}")
+    _require_digest(fields, path, remedy)
+    return fields
+
+
+def _require_digest(fields: dict[str, Any], path: Path, remedy: str) -> None:
+    """Take the digest out of the fields. Raises FacesError where it is not theirs; a missing one is worth a note."""
+    digest = fields.pop("digest", None)
+    if digest is None:
+        say(f"note: {path} has no digest, so that an edited value would not be noticed; {remedy}")
+    elif digest != _digest(fields):
+        raise FacesError(f"{path}: changed since it was stored, its digest is another; was it edited? {remedy}")
+
+
+class _SignedFiles(Stored):
+    files: dict[str, str] = Field(default_factory=dict)
+
+
+def require_unchanged(folder: Path, name: str, signer: str = "environment.json") -> None:
+    """Raise FacesError where a file of a run's folder is not as `signer` has it, which holds the digests of some."""
+    signed = read_stored(_SignedFiles, folder, signer, "get it from a copy, or remove it")
+    path = folder / name
+    if signed is not None and path.is_file() and signed.files.get(name) not in (None, file_digest(path)):
+        raise FacesError(
+            f"{path}: changed since the run began, so that it may not fit the weights: get it from a copy, or train "
+            "again in another --out"
+        )
+
+
+def file_digest(path: Path) -> str:
+    """Return a digest of a file's content."""
+    return content_digest(path.read_bytes())
+
+
+def content_digest(content: bytes) -> str:
+    """Return a digest of bytes, as `file_digest` does of a file's."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 class Record(BaseModel):
@@ -301,8 +354,7 @@ class Record(BaseModel):
 
     def write(self, path: Path) -> None:
         """Store it, whole or not at all."""
-        fields = json.loads(self.model_dump_json())
-        write_json(path, {**fields, "digest": _digest(fields)})
+        write_signed(path, json.loads(self.model_dump_json()))
 
     @classmethod
     def read(cls, path: Path, remedy: str) -> Self:
@@ -327,5 +379,4 @@ class Record(BaseModel):
 
 
 def _digest(fields: Mapping[str, Any]) -> str:
-    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+    return content_digest(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode())

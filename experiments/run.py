@@ -1,4 +1,7 @@
-"""A run's folder: the recipe, the history, the metrics and the weights of one training."""
+"""A run's folder: the recipe, the history, the metrics and the weights of one training, and what commands add to it.
+
+What is read back is parsed and checked, and only regular files inside the folder are read.
+"""
 
 import os
 import platform
@@ -9,7 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AliasChoices, Field
@@ -19,13 +24,17 @@ from experiments.data.preparation import Preparation, parse_preparation
 from experiments.errors import FacesError, suggest_path
 from experiments.files import (
     Stored,
+    content_digest,
+    file_digest,
     file_inside,
     locked,
     read_names,
     read_stored,
     refuse_existing,
+    require_unchanged,
     write_csv,
     write_json,
+    write_signed,
     write_text,
 )
 
@@ -46,6 +55,13 @@ FRACTIONS = ("train_top1", "top1", "top5", "eer")
 """Columns of history.csv that are fractions of images or pairs."""
 
 
+class SignedHistory(Stored):
+    """The rows of history.csv that metrics.json was written with: how many bytes they take, and their digest."""
+
+    length: Count
+    digest: str
+
+
 class RunMetrics(Stored):
     """metrics.json: the metrics of the last epoch, and which epoch was best. None where nothing was measured.
 
@@ -63,12 +79,14 @@ class RunMetrics(Stored):
     best_epoch: Count | None = None
     seconds: Positive = 0.0
     parameters: Count | None = None
+    history: SignedHistory | None = None
 
 
 class RunEnvironment(Stored):
     """environment.json: what the run was trained with and on.
 
     images: fingerprint of the training images; older runs name it "pictures". preparation: how they were prepared.
+    files: digests of recipe.yaml and classes.json, which are as they were when the run began.
     """
 
     command: str = ""
@@ -81,6 +99,40 @@ class RunEnvironment(Stored):
     processors: Count | None = None
     images: Annotated[str, Field(validation_alias=AliasChoices("images", "pictures"))] = ""
     preparation: dict[str, Any] | None = None
+    files: dict[str, str] = Field(default_factory=dict)
+
+
+class EvaluationMetrics(Stored):
+    """evaluation.json, as `faces evaluate` writes it."""
+
+    top1: Fraction
+    top5: Fraction
+    loss: Positive
+    images: Count
+    identities: Annotated[int, Field(ge=1)]
+    top1_interval: tuple[Fraction, Fraction] | None = None
+    ece: Fraction | None = None
+    ece_tempered: Fraction | None = None
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    views: str = "none"
+    files: dict[str, str] = Field(default_factory=dict)
+
+
+class VerificationMetrics(Stored):
+    """verification.json, as `faces verify` writes it."""
+
+    eer: Fraction
+    auc: Fraction
+    threshold: Annotated[float, Field(allow_inf_nan=False)]
+    tar_at_far: dict[str, Fraction]
+    genuine: Annotated[int, Field(ge=1)]
+    impostor: Annotated[int, Field(ge=1)]
+    pairs_file: str
+    people: Count | None = None
+    lfw_accuracy: Fraction | None = None
+    intervals: dict[str, tuple[Fraction, Fraction]] = Field(default_factory=dict)
+    not_supported: list[str] = Field(default_factory=list)
+    files: dict[str, str] = Field(default_factory=dict)
 
 
 class Run:
@@ -123,7 +175,8 @@ class Run:
         write_text(run.folder / "recipe.yaml", recipe.dump())
         write_json(run.folder / "classes.json", list(classes))
         prepared = {} if preparation is None else {"preparation": preparation.model_dump(mode="json")}
-        write_json(run.environment_file, {**_environment(recipe, data), "images": images, **prepared})
+        files = {name: file_digest(run.folder / name) for name in RUN_FILES}
+        write_signed(run.environment_file, {**_environment(recipe, data), "images": images, **prepared, "files": files})
         return run
 
     @classmethod
@@ -173,25 +226,34 @@ class Run:
             )
 
     def recipe(self) -> Recipe:
-        """Return the recipe of the run."""
+        """Return the recipe of the run. Raises FacesError where it was edited."""
+        require_unchanged(self.folder, "recipe.yaml")
         return Recipe.read(self.folder / "recipe.yaml")
 
     def classes(self) -> list[str]:
-        """Return the people, by label."""
+        """Return the people, by label. Raises FacesError where they were edited."""
+        require_unchanged(self.folder, "classes.json")
         return read_names(self.folder / "classes.json")
 
     def history(self) -> "pd.DataFrame":
         """Return history.csv: one row per epoch, NaN for what was not measured.
 
-        Raises FacesError where there is none, or a cell is not a number that its column can have.
+        Rows of an epoch that was not finished are left out. Raises FacesError where there is none, a cell is not a
+        number that its column can have, or a row was edited.
         """
         import pandas as pd
 
         path = file_inside(self.folder, self.history_file.name)
         if path is None:
             raise FacesError(f"{self.folder}: no epoch is done; {self._resume}")
+        signed = self.metrics().history if self.metrics_file.exists() else None
         try:
-            texts = pd.read_csv(path, dtype=str, keep_default_na=False)
+            content = path.read_bytes()[: signed.length if signed else None]
+            if signed and content_digest(content) != signed.digest:
+                raise FacesError(
+                    f"{path}: changed since it was stored, its digest is another; was it edited? {self._resume}"
+                )
+            texts = pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False)
         except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
             raise FacesError(f"{path}: cannot be read as CSV ({error}); was the file edited?") from error
         if "epoch" not in texts or texts.empty:
@@ -232,8 +294,10 @@ class Run:
         write_csv(self.history_file, rows)
 
     def write_metrics(self, metrics: RunMetrics) -> None:
-        """Write metrics.json."""
-        write_json(self.metrics_file, metrics.model_dump(mode="json"))
+        """Write metrics.json. It signs history.csv as that is now."""
+        content = self.history_file.read_bytes() if self.history_file.is_file() else b""
+        signed = SignedHistory(length=len(content), digest=content_digest(content))
+        write_signed(self.metrics_file, metrics.model_copy(update={"history": signed}).model_dump(mode="json"))
 
     def log(self, line: str) -> None:
         """Add a line to log.txt, with the time."""
@@ -269,3 +333,31 @@ def _environment(recipe: Recipe, data: Path) -> dict[str, Any]:
         "machine": platform.machine(),
         "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
+
+
+def read_table(
+    folder: Path, name: str, columns: dict[str, type], remedy: str, digests: Mapping[str, str] = MappingProxyType({})
+) -> "pd.DataFrame | None":
+    """Read columns of a CSV file of a folder as the given types, or return None where there is none.
+
+    Text is kept as it is written: a person may be called 007 or NA. digests: of the files that were written together
+    with this one, by name. Raises FacesError, with the remedy, for a file that is no such table, or was edited.
+    """
+    import pandas as pd
+
+    path = file_inside(folder, name)
+    if path is None:
+        return None
+    if file_digest(path) != digests.get(path.name, file_digest(path)):
+        raise FacesError(f"{path}: changed since it was stored, its digest is another; was it edited? {remedy}")
+    try:
+        frame = pd.read_csv(path, usecols=list(columns), dtype=columns, keep_default_na=False)
+    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+        raise FacesError(f"{path}: not a table with {', '.join(columns)} ({error}); {remedy}") from error
+    return frame
+
+
+def read_history(run: Run) -> list[dict[str, Any]]:
+    """Return a run's history: a dictionary for each epoch, None for what was not measured. Raises as `Run.history`."""
+    frame = run.history()
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")

@@ -21,7 +21,7 @@ from experiments.metrics.classification import classification_metrics
 from experiments.plots.training import plot_twin_curves
 from experiments.progress import say, track
 from experiments.training.mytorch_learner import EVALUATION_BATCH, MytorchLearner, predict_logits
-from experiments.training.torch_stages import build_torch_optimizer
+from experiments.training.torch_learner import build_torch_optimizer
 from models.twin import twin
 
 DTYPES = {"float32": np.float32, "float64": np.float64}

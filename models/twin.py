@@ -5,15 +5,17 @@ loss.
 """
 
 from collections.abc import Callable
-from inspect import signature
+from operator import getitem
 from typing import Any
 
 import numpy as np
 import torch
+from torch import fx
 from torch import nn as theirs
 from torch.nn import functional as F
 
 from mytorch import nn as ours
+from mytorch.nn.describe import build, constructor_arguments
 
 Builder = Callable[[Any], theirs.Module]
 _builders: dict[type[ours.Module], Builder] = {}
@@ -32,17 +34,26 @@ def counterpart(kind: type[ours.Module]) -> Callable[[Builder], Builder]:
 def build_counterpart(model: ours.Module) -> theirs.Module:
     """Return the counterpart of `model` and everything in it, with PyTorch's random weights.
 
-    Raises TypeError for a layer that has none.
+    That of a layer of mytorch is what `counterpart` registered, or else the class of the same name in torch.nn, with
+    the same arguments. Raises TypeError for a layer that has none.
     """
     for kind in type(model).__mro__:
-        if (
-            kind in _builders and type(model).forward is kind.forward
-        ):  # a subclass with its own forward computes something else
+        if getattr(type(model), "forward", None) is not getattr(kind, "forward", None):
+            break  # a subclass with its own forward computes something else
+        if kind in _builders:
             return _builders[kind](model)
+        same_name = getattr(theirs, kind.__name__, None)
+        if kind.__module__.startswith("mytorch.nn.") and same_name is not None and kind is not ours.Module:
+            arguments = constructor_arguments(model, same_name)
+            return build(same_name, {name: _as_tensor(value) for name, value in arguments.items()})
     raise TypeError(
         f"{type(model).__name__} has no PyTorch counterpart: register a function that builds one with "
         f"@models.twin.counterpart({type(model).__name__})"
     )
+
+
+def _as_tensor(value: Any) -> Any:
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
 
 
 def twin(model: ours.Module) -> theirs.Module:
@@ -67,31 +78,6 @@ def copy_back(module: theirs.Module, model: ours.Module) -> None:
     model.load_state_dict({name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()})
 
 
-IGNORED = {"device", "dtype", "args", "kwargs"}
-"""Arguments that a counterpart does not need: `twin` sets the dtype by itself, and Identity ignores all."""
-
-
-def _from_arguments(build: Callable[..., theirs.Module], kind: type[ours.Module]) -> Builder:
-    """Return a builder for layers that store their constructor's arguments, of PyTorch's names, as attributes."""
-    known = signature(build).parameters
-    names = [name for name in signature(kind).parameters if name in known and name not in IGNORED]
-
-    def argument(layer: ours.Module, name: str) -> Any:
-        if name in ("affine", "elementwise_affine"):
-            return getattr(layer, "weight", None) is not None
-        value = getattr(layer, name)
-        if name == "bias":
-            return value is not None
-        return torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value
-
-    return lambda layer: build(**{name: argument(layer, name) for name in names})
-
-
-for name in ours.__all__:
-    if hasattr(theirs, name) and name not in ("Module", "Parameter"):
-        counterpart(getattr(ours, name))(_from_arguments(getattr(theirs, name), getattr(ours, name)))
-
-
 @counterpart(ours.GlobalAvgPool2d)
 def _global_avg_pool2d(layer: ours.GlobalAvgPool2d) -> theirs.Module:
     return theirs.AdaptiveAvgPool2d(1)
@@ -101,6 +87,12 @@ def _global_avg_pool2d(layer: ours.GlobalAvgPool2d) -> theirs.Module:
 def _adaptive_avg_pool1d(layer: ours.AdaptiveAvgPool1d) -> theirs.Module:
     (size,) = layer.output_size
     return theirs.Identity() if size is None else theirs.AdaptiveAvgPool1d(size)
+
+
+@counterpart(ours.AdaptiveMaxPool1d)
+def _adaptive_max_pool1d(layer: ours.AdaptiveMaxPool1d) -> theirs.Module:
+    (size,) = layer.output_size
+    return theirs.Identity() if size is None else theirs.AdaptiveMaxPool1d(size, layer.return_indices)
 
 
 @counterpart(ours.Upsample)
@@ -117,13 +109,6 @@ def _drop_block2d(layer: ours.DropBlock2d) -> theirs.Module:
     return DropBlock2d(layer.p, layer.block_size, eps=layer.eps)
 
 
-@counterpart(ours.StochasticDepth)
-def _stochastic_depth(layer: ours.StochasticDepth) -> theirs.Module:
-    from torchvision.ops import StochasticDepth
-
-    return StochasticDepth(layer.p, layer.mode)
-
-
 @counterpart(ours.SqueezeExcitation)
 def _squeeze_excitation(layer: ours.SqueezeExcitation) -> theirs.Module:
     from torchvision.ops import SqueezeExcitation
@@ -135,7 +120,7 @@ def _squeeze_excitation(layer: ours.SqueezeExcitation) -> theirs.Module:
 class FunctionModule(theirs.Module):
     """A function as a module, where PyTorch has no such layer."""
 
-    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]):
+    def __init__(self, function: Callable[..., Any]):
         super().__init__()
         self.forward = function
 
@@ -153,6 +138,7 @@ def _spread(factor: tuple[int, ...]) -> Callable[[torch.Tensor], torch.Tensor]:
     return spread
 
 
+kind: type[ours.Module]
 for kind in (ours.ZeroUpsample1d, ours.ZeroUpsample2d):
 
     @counterpart(kind)
@@ -160,9 +146,9 @@ for kind in (ours.ZeroUpsample1d, ours.ZeroUpsample2d):
         return FunctionModule(_spread(layer.factor))
 
 
-for downsample in (ours.Downsample1d, ours.Downsample2d):
+for kind in (ours.Downsample1d, ours.Downsample2d):
 
-    @counterpart(downsample)
+    @counterpart(kind)
     def _downsample(layer: Any) -> theirs.Module:
         return FunctionModule(lambda x: x[_every(layer.factor)])
 
@@ -209,6 +195,61 @@ class ResidualTwin(theirs.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the sum of both branches."""
         return self.body(x) + (x if self.shortcut is None else self.shortcut(x))
+
+
+FUNCTIONS: dict[type[ours.Module], Callable[[Any], Callable[..., Any]]] = {
+    ours.Add: lambda layer: lambda *inputs: sum(inputs[1:], inputs[0]),
+    ours.Subtract: lambda layer: torch.sub,
+    ours.Multiply: lambda layer: torch.mul,
+    ours.Divide: lambda layer: torch.div,
+    ours.Concatenate: lambda layer: lambda *inputs: torch.cat(inputs, layer.dim),
+    ours.Scale: lambda layer: lambda x: layer.factor * x + layer.offset,
+    ours.Mean: lambda layer: lambda x: x.mean(layer.dim, layer.keepdim),
+    ours.Permute: lambda layer: lambda x: x.permute(layer.dims),
+    ours.Transpose: lambda layer: lambda x: x.transpose(layer.dim0, layer.dim1),
+    ours.Reshape: lambda layer: lambda x: x.reshape([n or x.shape[i] for i, n in enumerate(layer.shape)]),
+    ours.Slice: lambda layer: (
+        lambda x: x.movedim(layer.dim, 0)[layer.start : layer.stop : layer.step].movedim(0, layer.dim)
+    ),
+    ours.Chunk: lambda layer: lambda x: x.chunk(layer.chunks, layer.dim),
+    ours.Split: lambda layer: lambda x: x.split(layer.split_size, layer.dim),
+}
+"""For layers that are plain functions in PyTorch, a function that returns it."""
+
+
+def _calling(function: Callable[[Any], Callable[..., Any]]) -> Builder:
+    return lambda layer: FunctionModule(function(layer))
+
+
+for kind, function in FUNCTIONS.items():
+    counterpart(kind)(_calling(function))
+
+
+@counterpart(ours.Graph)
+def _graph(model: ours.Graph) -> theirs.Module:
+    graph = fx.Graph()
+    values: dict[str, fx.Node] = {}
+    members: dict[str, Any] = {name: build_counterpart(layer) for name, layer in model.named_children()}
+
+    def value(one: Any) -> fx.Node:
+        return values[one.name] if one.index is None else graph.call_function(getitem, (values[one.name], one.index))
+
+    for name in model.inputs:
+        values[name] = graph.placeholder(f"input_{len(values)}")
+    for name, source in model.sources().items():
+        is_parameter = isinstance(source, ours.Parameter)
+        tensor = torch.tensor(source.data if is_parameter else source)
+        members[name] = theirs.Parameter(tensor) if is_parameter else tensor
+        values[name] = graph.get_attr(name)
+    for node in model.nodes:
+        values[node.name] = graph.call_module(node.layer, tuple(map(value, node.inputs)))
+    outputs = tuple(map(value, model.outputs))
+    graph.output(outputs[0] if len(outputs) == 1 else outputs)
+    module = fx.GraphModule(members, graph)
+    for name in dict(model.named_buffers()).keys() - model.state_dict().keys():
+        owner, _, attribute = name.rpartition(".")
+        module.get_submodule(owner)._non_persistent_buffers_set.add(attribute)
+    return module
 
 
 @counterpart(ours.Sequential)

@@ -7,8 +7,9 @@ layers.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import wraps
+from functools import reduce, wraps
 from itertools import product
+from math import prod
 from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
@@ -19,16 +20,25 @@ from mytorch.threads import get_num_threads, parallel_for
 
 Size = tuple[int, ...]
 
+Padding = Sequence[int | tuple[int, int]]
+"""For each axis, the padding at both ends, or a pair: before and after."""
+
 P = ParamSpec("P")
 
 
-def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+def output_size(
+    size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1, ceil_mode: bool = False
+) -> int:
     """Return the number of windows along one axis, as PyTorch counts them.
 
-    Raises ValueError if not even one window fits.
+    ceil_mode: count a last window that reaches beyond the padding, unless it starts there. Raises ValueError if not
+    even one window fits.
     """
     reach = dilation * (kernel - 1) + 1
     count = (size + 2 * padding - reach) // stride + 1
+    if ceil_mode:
+        count = -(-(size + 2 * padding - reach) // stride) + 1
+        count -= (count - 1) * stride >= size + padding
     if count < 1:
         raise ValueError(
             f"a window of {reach} does not fit an axis of {size} with padding {padding}: "
@@ -85,28 +95,66 @@ def to_matrix(x: Array) -> Array:
     return to_nhwc(x).reshape(-1, x.shape[1])
 
 
-def inside_padding(padding: Size) -> tuple:
+def both_ends(padding: Padding) -> list[tuple[int, int]]:
+    """Return the padding of each axis as a pair: before and after."""
+    return [p if isinstance(p, tuple) else (p, p) for p in padding]
+
+
+def inside_padding(padding: Padding) -> tuple:
     """Return the index that removes `padding` from the trailing axes."""
-    return (..., *(slice(p, -p or None) for p in padding))
+    return (..., *(slice(before, -after or None) for before, after in both_ends(padding)))
 
 
-def pad(x: Array, padding: Size, value: float = 0) -> Array:
+def pad(x: Array, padding: Padding, value: float = 0) -> Array:
     """Return `x` (N, C, *size) padded with `value`, in channels-last memory; `x` itself if nothing is to be done."""
     if not any(padding):
         return to_channels_last(x)
     padded = empty_channels_last((*x.shape[:2], *padded_size(x.shape[2:], padding)), x)
-    for axis, p in enumerate(padding, start=2):
-        if p:
-            border = np.moveaxis(padded, axis, 0)
-            border[:p] = value
-            border[-p:] = value
+    for axis, (before, after) in enumerate(both_ends(padding), start=2):
+        border = np.moveaxis(padded, axis, 0)
+        border[:before] = value
+        border[len(border) - after :] = value
     padded[inside_padding(padding)] = x
     return padded
 
 
-def padded_size(size: Sequence[int], padding: Size) -> Size:
+def padded_size(size: Sequence[int], padding: Padding) -> Size:
     """Return the size of the trailing axes after padding at both ends."""
-    return tuple(n + 2 * p for n, p in zip(size, padding, strict=True))
+    return tuple(n + before + after for n, (before, after) in zip(size, both_ends(padding), strict=True))
+
+
+def window_padding(size: Size, out: Size, kernel: Size, stride: Size, padding: Size, dilation: Size) -> Padding:
+    """Return the padding that `out` windows need: `padding`, and more after the end if the last window reaches out."""
+    needed: list[int | tuple[int, int]] = []
+    for n, o, k, s, p, d in zip(size, out, kernel, stride, padding, dilation, strict=True):
+        after = (o - 1) * s + d * (k - 1) + 1 - n - p
+        needed.append((p, after) if after > p else p)
+    return needed
+
+
+def mean_weight(
+    size: Size,
+    out: Size,
+    kernel: Size,
+    stride: Size,
+    padding: Size,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> float | np.ndarray:
+    """Return the factor of the sum of each window of an average pooling: a number, or an array (*out) if they differ.
+
+    A window's length excludes what is beyond the padding, and the padding too without count_include_pad.
+    """
+    if divisor_override:
+        return 1 / divisor_override
+    counts = []
+    for n, o, k, s, p in zip(size, out, kernel, stride, padding, strict=True):
+        start = np.arange(o) * s - p
+        stop = np.minimum(start + k, n + p)
+        counts.append(stop - start if count_include_pad else np.minimum(stop, n) - np.maximum(start, 0))
+    if all((count == k).all() for count, k in zip(counts, kernel, strict=True)):
+        return 1 / prod(kernel)
+    return 1 / reduce(np.multiply.outer, counts)
 
 
 def crop(pixels: Array, images: slice, start: Size, size: Size) -> Array:

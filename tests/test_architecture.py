@@ -20,10 +20,10 @@ MAY_IMPORT = {
 """Which packages the files of a package may import."""
 
 FLOORS = [
-    "device memory threads geometry modes random files version",
+    "device memory threads geometry modes random files checkpoint version",
     "ops",
     "nn",
-    "optim gradcheck checkpoint config data summary testing",
+    "optim gradcheck config data summary testing",
     "course",
 ]
 """Inside mytorch: a module imports from its own floor and those before it."""

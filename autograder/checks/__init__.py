@@ -1,7 +1,7 @@
 """The checks: how each class of the contract is used, and what it should return.
 
-A check is data: a script and its expected values (`case`). PyTorch in float64 computes them (`oracle`). Each file holds
-the checks of a family of classes; `layer` holds those that every layer gets.
+A check is data: a script and its expected values (`case`). PyTorch in float64 computes them (`oracle`), or NumPy where
+a layer is affine. Each file holds the checks of a family of classes; `layer` holds those that every layer gets.
 """
 
 from collections.abc import Mapping

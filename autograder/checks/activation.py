@@ -1,11 +1,12 @@
 """Checks of the activations."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
 from autograder.checks import oracle
 from autograder.checks.case import (
@@ -25,15 +26,30 @@ from autograder.checks.layer import Layer, Values, edges, generator, plain
 from autograder.script import Script
 from autograder.wire import Array
 
-_FUNCTIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "Identity": lambda Z: Z * 1,
-    "Sigmoid": torch.sigmoid,
-    "Tanh": torch.tanh,
-    "ReLU": torch.relu,
-    "GELU": F.gelu,
-    "Softmax": lambda Z: torch.softmax(Z, 1),
-}
+if TYPE_CHECKING:
+    import torch
+
 _PARTS = (SHAPE, FORWARD, INPUT, EDGES)
+
+
+def _activate(name: str, Z: torch.Tensor) -> torch.Tensor:
+    """The activation, in PyTorch."""
+    import torch
+    from torch.nn import functional as F
+
+    match name:
+        case "GELU":
+            return F.gelu(Z)
+        case "Softmax":
+            return torch.softmax(Z, 1)
+    activate: Callable[[torch.Tensor], torch.Tensor] = getattr(torch, name.lower())
+    return activate(Z)
+
+
+def _gelu_by_tanh(t: oracle.Tensors) -> torch.Tensor:
+    from torch.nn import functional as F
+
+    return F.gelu(t["A"], approximate="tanh")
 
 
 def activation(name: str) -> Family:
@@ -43,7 +59,7 @@ def activation(name: str) -> Family:
         def guesses(values: Values) -> Mapping[str, Guesses]:
             return _guesses(name, values)
 
-        return Layer(name, (), shape, lambda t: _FUNCTIONS[name](t["A"]), guesses=guesses, sample=sample)
+        return _layer(name, shape, guesses, sample)
 
     def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, name)
@@ -59,12 +75,23 @@ def activation(name: str) -> Family:
     return Family(name, _PARTS, build)
 
 
+def _layer(
+    name: str,
+    shape: tuple[int, ...],
+    guesses: Callable[[Values], Mapping[str, Guesses]] | None = None,
+    sample: Callable[[np.random.Generator, tuple[int, ...]], Array] | None = None,
+) -> Layer:
+    if name == "Identity":
+        return Layer(name, (), shape, lambda t: t["A"] * 1, guesses=guesses, sample=sample, affine=True)
+    return Layer(name, (), shape, lambda t: _activate(name, t["A"]), guesses=guesses, sample=sample)
+
+
 def swish() -> Family:
     """Swish(), with a learned beta."""
 
     def layer(*shape: int) -> Layer:
         return Layer(
-            "Swish", (), shape, lambda t: t["A"] * torch.sigmoid(t["beta"] * t["A"]), {"beta": ()},
+            "Swish", (), shape, lambda t: t["A"] * (t["beta"] * t["A"]).sigmoid(), {"beta": ()},
             guesses=_swish_guesses,
         )  # fmt: skip
 
@@ -80,15 +107,13 @@ def _far_out(name: str) -> Case:
     """Zero, and large numbers, where a naive exponential overflows."""
     A = np.array([[-750.0, 0.0, 750.0], [30.0, -30.0, 2.0]])
     dLdZ = np.array([[1.0, 2.0, 3.0], [0.5, -1.0, 2.0]])
-    layer = Layer(name, (), A.shape, lambda t: _FUNCTIONS[name](t["A"]))
-    Z = oracle.value(layer.function, {"A": A})
-    gradient = oracle.gradients(layer.function, {"A": A}, dLdZ)["A"]
+    values = _layer(name, A.shape).values({"A": A}, dLdZ)
     script = (
         Script().new("layer", name).call("layer", "forward", A, out="Z").call("layer", "backward", dLdZ, out="dLdA")
     )
     expected = {
-        "Z": Expectation("Z", EDGES, Z, needs=(FORWARD,)),
-        "dLdA": Expectation("dLdA", EDGES, gradient, needs=(INPUT,)),
+        "Z": Expectation("Z", EDGES, values.Z, needs=(FORWARD,)),
+        "dLdA": Expectation("dLdA", EDGES, values.gradients["A"], needs=(INPUT,)),
     }
     return Case(f"{name}() at -750, 0 and 750", script, expected, A.size, "far_out", 2)
 
@@ -120,12 +145,10 @@ def _guesses(name: str, values: Values) -> Mapping[str, Guesses]:
             forward["gelu_tanh"] = lambda: Z * (1 + np.tanh(inner)) / 2
             tanh_Phi = (1 + np.tanh(inner)) / 2
             backward["gelu_tanh "] = lambda: dLdA * (tanh_Phi + Z * np.exp(-(Z**2) / 2) / np.sqrt(2 * np.pi))
-            backward["gelu_half"] = lambda: dLdA * oracle.calculate(lambda z: 0.5 * (1 + torch.erf(z / 2**0.5)), Z)
-            backward["gelu_tanh"] = lambda: oracle.gradients(
-                lambda t: F.gelu(t["A"], approximate="tanh"), {"A": Z}, dLdA
-            )["A"]
+            backward["gelu_half"] = lambda: dLdA * oracle.calculate(lambda z: 0.5 * (1 + (z / 2**0.5).erf()), Z)
+            backward["gelu_tanh"] = lambda: oracle.gradients(_gelu_by_tanh, {"A": Z}, dLdA)["A"]
         case "Softmax":
-            forward["softmax_axis"] = lambda: oracle.calculate(lambda z: torch.softmax(z, 0), Z)
+            forward["softmax_axis"] = lambda: oracle.calculate(lambda z: z.softmax(0), Z)
             by_row = np.exp(Z - Z.max(1, keepdims=True)) / np.exp(Z - Z.max(1, keepdims=True)).sum(0)
             forward["softmax_axis "] = lambda: by_row
             backward["softmax_axis  "] = lambda: by_row * (dLdA - (dLdA * by_row).sum(1, keepdims=True))

@@ -1,7 +1,10 @@
 """Checks of the convolutions: stride 1, any stride and padding, and the course's transposed convolutions."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +27,9 @@ from autograder.checks.case import (
 from autograder.checks.layer import Layer, Values, edges, generator, plain
 from autograder.hints.convolution import convolution_guesses, transposed_guesses
 from autograder.script import Returns, Script
+
+if TYPE_CHECKING:
+    import torch
 
 PARTS = (SHAPE, FORWARD, INPUT, WEIGHT, BIAS)
 
@@ -139,7 +145,7 @@ def _layer(name: str, size: Size) -> Layer:
     else:
         args = (*args, size.stride, *([size.padding] if size.padding else []))
 
-    def function(t: oracle.Tensors) -> oracle.torch.Tensor:
+    def function(t: oracle.Tensors) -> torch.Tensor:
         if name.startswith("ConvTranspose"):
             return oracle.convolve(oracle.upsample(t["A"], size.stride), t["W"], t["b"])
         return oracle.convolve(t["A"], t["W"], t["b"], size.stride, size.padding)

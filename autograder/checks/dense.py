@@ -37,6 +37,7 @@ def linear() -> Family:
             lambda t: t["A"] @ t["W"].T + t["b"].T,
             {"W": (outputs, inputs), "b": (outputs, 1)},
             guesses=_linear_guesses,
+            affine=True,
         )
 
     def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
@@ -76,7 +77,9 @@ def flatten() -> Family:
     """Flatten()."""
 
     def layer(*shape: int) -> Layer:
-        return Layer("Flatten", (), shape, lambda t: t["A"].flatten(1), guesses=_flatten_guesses)
+        return Layer(
+            "Flatten", (), shape, lambda t: t["A"].reshape(len(t["A"]), -1), guesses=_flatten_guesses, affine=True
+        )
 
     def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, "Flatten")

@@ -41,6 +41,7 @@ class Layer:
     sample: draws the input, standard normal by default.
     batch_mean: whether the parameters' gradients are divided by the batch size, as in an old dialect.
     derivative: whether backward takes no argument and returns the derivative, as in an old dialect.
+    affine: whether `function` is affine in each of its inputs and takes NumPy arrays too, so that PyTorch isn't needed.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Layer:
     remark: str = ""
     batch_mean: bool = False
     derivative: bool = False
+    affine: bool = False
 
     def __str__(self) -> str:
         text = f"{self.name}({', '.join(map(str, self.args))}) on {oracle.sizes(self.shape)}"
@@ -68,7 +70,7 @@ class Layer:
         sample = self.sample or (lambda g, shape: oracle.draw(g, *shape))
         inputs = {"A": sample(generator, self.shape)}
         inputs |= {name: oracle.draw(generator, *shape) for name, shape in self.parameters.items()}
-        Z = oracle.value(self.function, inputs)
+        Z = self._value(inputs)
         dLdZ = oracle.draw(generator, *Z.shape)
         if self.derivative:
             dLdZ = np.ones_like(dLdZ)
@@ -76,10 +78,14 @@ class Layer:
 
     def values(self, inputs: dict[str, Array], dLdZ: Array) -> Values:
         """The expected results for these arrays."""
-        found = oracle.gradients(self.function, inputs, dLdZ)
+        gradients = oracle.affine_gradients if self.affine else oracle.gradients
+        found = gradients(self.function, inputs, dLdZ)
         if self.batch_mean:
             found = {name: array if name == "A" else array / len(inputs["A"]) for name, array in found.items()}
-        return Values(inputs, dLdZ, oracle.value(self.function, inputs), found)
+        return Values(inputs, dLdZ, self._value(inputs), found)
+
+    def _value(self, inputs: dict[str, Array]) -> Array:
+        return np.array(self.function(inputs)) if self.affine else oracle.value(self.function, inputs)
 
     def backward(self, script: Script, on: str, dLdZ: Any, out: str = "") -> None:
         """Add the step that calls backward."""

@@ -1,16 +1,20 @@
 """Checks of the losses."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
 from autograder.checks import oracle
 from autograder.checks.case import EDGES, FORWARD, INPUT, SHAPE, Case, Dialect, Expectation, Family, Guess, Guesses
 from autograder.checks.layer import generator
 from autograder.script import Kept, Script
 from autograder.wire import Array
+
+if TYPE_CHECKING:
+    import torch
 
 _SIZES = ((1, 2), (2, 3), (5, 4), (3, 7))
 
@@ -26,7 +30,7 @@ def cross_entropy() -> Family:
     def one_hot(g: np.random.Generator, N: int, C: int) -> Array:
         return np.asarray(np.eye(C)[g.integers(0, C, N)])
 
-    return _family("CrossEntropyLoss", lambda A, Y: F.cross_entropy(A, Y), one_hot, _entropy_guesses)
+    return _family("CrossEntropyLoss", _cross_entropy, one_hot, _entropy_guesses)
 
 
 def _family(
@@ -85,11 +89,19 @@ def _family(
     return Family(name, (SHAPE, FORWARD, INPUT, EDGES), build)
 
 
+def _cross_entropy(A: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+    from torch.nn import functional as F
+
+    return F.cross_entropy(A, Y)
+
+
 def _without(guesses: Guesses, key: str) -> Guesses:
     return {name: guess for name, guess in guesses.items() if name != key}
 
 
 def _gradient(loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], A: Array, Y: Array) -> Array:
+    import torch
+
     return oracle.gradients(lambda t: loss(t["A"], torch.from_numpy(Y)), {"A": A}, np.ones(()))["A"]
 
 
@@ -114,6 +126,9 @@ def _squared_guesses(A: Array, Y: Array, right: Array) -> Mapping[str, Guesses]:
 
 
 def _entropy_guesses(A: Array, Y: Array, right: Array) -> Mapping[str, Guesses]:
+    import torch
+    from torch.nn import functional as F
+
     N, C = A.shape
     P = oracle.calculate(lambda a: torch.softmax(a, 1), A)
     each = oracle.calculate(lambda a, y: F.cross_entropy(a, y, reduction="none"), A, Y)

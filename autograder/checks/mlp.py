@@ -1,10 +1,12 @@
 """Checks of the small MLPs of the first assignment: MLP0, MLP1 and MLP4."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from autograder.checks import oracle
 from autograder.checks.case import (
@@ -23,6 +25,9 @@ from autograder.checks.case import (
 from autograder.checks.layer import generator
 from autograder.script import Script
 from autograder.wire import Array
+
+if TYPE_CHECKING:
+    import torch
 
 _WIDTHS: Mapping[str, tuple[int, ...]] = {"MLP0": (2, 3), "MLP1": (2, 3, 2), "MLP4": (2, 4, 8, 8, 4, 2)}
 
@@ -83,6 +88,8 @@ def _draw(widths: tuple[int, ...], batch: int, g: np.random.Generator) -> tuple[
 
 def _layers(t: oracle.Tensors, mistake: str = "") -> list[torch.Tensor]:
     """The input, and what each Linear and each ReLU returns."""
+    import torch
+
     found = [t["A"]]
     count = (len(t) - 1) // 2
     for i in range(count):
@@ -94,6 +101,8 @@ def _layers(t: oracle.Tensors, mistake: str = "") -> list[torch.Tensor]:
 
 
 def _intermediate(inputs: dict[str, Array]) -> list[Array]:
+    import torch
+
     tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
     return [tensor.numpy() for tensor in _layers(tensors)]
 

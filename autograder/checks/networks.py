@@ -1,11 +1,11 @@
 """Checks of the CNN model."""
 
+from __future__ import annotations
+
 import dataclasses
-from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
 from autograder.checks import oracle
 from autograder.checks.case import (
@@ -29,11 +29,9 @@ from autograder.sandbox.steps import filled
 from autograder.script import Fill, Made, Script
 from autograder.wire import Array
 
-_ACTIVATIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "Tanh": torch.tanh,
-    "ReLU": torch.relu,
-    "Sigmoid": torch.sigmoid,
-}
+if TYPE_CHECKING:
+    import torch
+
 _SALTS = (0.1, 0.7, 1.3)
 """For the initializers of the convolutions' weights, of the biases and of the linear layer's weights."""
 
@@ -94,12 +92,14 @@ class Shape:
 
     def forward(self, t: oracle.Tensors, mistake: str = "") -> torch.Tensor:
         """The logits."""
+        import torch
+
         A = t["A"]
         for i, (stride, activation) in enumerate(zip(self.strides, self.activations, strict=True)):
             A = oracle.convolve(A, t[f"W{i}"], t[f"b{i}"], stride)
             last = i == len(self.strides) - 1
             if mistake != "activations_missing" and not (last and mistake == "last_activation_missing"):
-                A = _ACTIVATIONS[activation](A)
+                A = getattr(torch, activation.lower())(A)
         flat = A.transpose(1, 2).flatten(1) if mistake == "flatten_order" else A.flatten(1)
         Z = flat @ t["W"].T
         if mistake != "bias_forgotten":
@@ -108,6 +108,9 @@ class Shape:
 
     def gradients(self, weights: Weights, A: Array, Y: Array, mistake: str = "") -> Weights:
         """The gradients of the loss at the input, A, and at every parameter."""
+
+        import torch
+        from torch.nn import functional as F
 
         def loss(t: oracle.Tensors) -> torch.Tensor:
             return F.cross_entropy(self.forward(t, mistake), torch.from_numpy(Y))
@@ -166,7 +169,7 @@ def cnn() -> Family:
         ]
 
     parts = (SHAPE, FORWARD, INPUT, WEIGHT, BIAS, STEP, INITIALIZERS, DEPTHS, EDGES)
-    return Family("CNN", parts, build, ("CrossEntropyLoss", *_ACTIVATIONS))
+    return Family("CNN", parts, build, ("CrossEntropyLoss", "Tanh", "ReLU", "Sigmoid"))
 
 
 def _batch(shape: Shape, g: np.random.Generator) -> tuple[Array, Array]:

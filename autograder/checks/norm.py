@@ -1,8 +1,10 @@
 """Checks of batch normalization."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +29,9 @@ from autograder.checks.layer import Layer, Values, edges, generator, plain
 from autograder.hints.norm import EPS, norm_guesses, running_guesses
 from autograder.script import Script
 from autograder.wire import Array
+
+if TYPE_CHECKING:
+    import torch
 
 _SIZES: Mapping[int, list[tuple[int, ...]]] = {
     1: [(3, 1), (3, 2), (6, 4), (9, 3)],
@@ -54,7 +59,7 @@ def _layer(name: str, shape: tuple[int, ...], alpha: float = 0.8) -> Layer:
     space = tuple(axis for axis in range(len(shape)) if axis != 1)
     inner = tuple(size if axis == 1 else 1 for axis, size in enumerate(shape))
 
-    def function(t: oracle.Tensors) -> oracle.torch.Tensor:
+    def function(t: oracle.Tensors) -> torch.Tensor:
         Z = t["A"]
         M, V = Z.mean(space, keepdim=True), Z.var(space, correction=0, keepdim=True)
         return t["BW"] * (Z - M) / (V + EPS).sqrt() + t["Bb"]

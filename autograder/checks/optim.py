@@ -1,10 +1,11 @@
 """Checks of the optimizers, on plain objects that hold W, b and their gradients."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from autograder.checks import oracle
 from autograder.checks.case import BIASES, EDGES, FIRST, LATER, Case, Dialect, Expectation, Family, Guess
@@ -12,6 +13,9 @@ from autograder.checks.layer import generator
 from autograder.hints.optim import Update, mistaken
 from autograder.script import Holder, Kept, Script
 from autograder.wire import Array
+
+if TYPE_CHECKING:
+    import torch
 
 _SHAPES = ((2, 3), (1, 2))
 _STEPS = 4
@@ -38,6 +42,8 @@ def optimizer(name: str) -> Family:
 
 
 def _torch(name: str, settings: Mapping[str, Any], parameters: list[torch.Tensor]) -> torch.optim.Optimizer:
+    import torch
+
     if name == "SGD":
         return torch.optim.SGD(parameters, lr=settings["lr"], momentum=settings.get("momentum", 0))
     betas = (settings.get("beta1", 0.9), settings.get("beta2", 0.999))
@@ -49,6 +55,8 @@ def _torch(name: str, settings: Mapping[str, Any], parameters: list[torch.Tensor
 
 def _trajectory(name: str, settings: Mapping[str, Any], start: Array, gradients: list[Array]) -> list[Array]:
     """The parameter after each step."""
+    import torch
+
     parameter = torch.from_numpy(start.copy()).requires_grad_()
     stepper = _torch(name, settings, [parameter])
     found = []

@@ -1,15 +1,20 @@
 """Checks of max and mean pooling."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch.nn import functional as F
 
 from autograder.checks import oracle
 from autograder.checks.case import EDGES, FORWARD, INPUT, NON_SQUARE, SHAPE, Case, Dialect, Family, Guesses
 from autograder.checks.layer import Layer, Values, edges, generator, plain
 from autograder.hints.pool import max_guesses, mean_guesses
 from autograder.wire import Array
+
+if TYPE_CHECKING:
+    import torch
 
 PARTS = (SHAPE, FORWARD, INPUT, NON_SQUARE, EDGES)
 _STRIDE_1 = [
@@ -39,7 +44,9 @@ def pooling(name: str) -> Family:
     largest, strided = name.startswith("Max"), not name.endswith("stride1")
 
     def layer(kernel: int, stride: int, shape: tuple[int, ...], ties: bool = False) -> Layer:
-        def function(t: oracle.Tensors) -> oracle.torch.Tensor:
+        def function(t: oracle.Tensors) -> torch.Tensor:
+            from torch.nn import functional as F
+
             return (F.max_pool2d if largest else F.avg_pool2d)(t["A"], kernel, stride)
 
         def guesses(values: Values) -> Mapping[str, Guesses]:

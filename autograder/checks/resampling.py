@@ -44,7 +44,7 @@ def upsampling(axes: int) -> Family:
         def guesses(values: Values) -> Mapping[str, Guesses]:
             return _upsampling_guesses(values, factor)
 
-        return Layer(name, (factor,), shape, lambda t: oracle.upsample(t["A"], factor), guesses=guesses)
+        return Layer(name, (factor,), shape, lambda t: oracle.upsample(t["A"], factor), guesses=guesses, affine=True)
 
     def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, name)
@@ -62,7 +62,9 @@ def downsampling(axes: int) -> Family:
         def guesses(values: Values) -> Mapping[str, Guesses]:
             return _downsampling_guesses(values, factor)
 
-        return Layer(name, (factor,), shape, lambda t: t["A"][oracle.every(factor, axes + 2)], guesses=guesses)
+        return Layer(
+            name, (factor,), shape, lambda t: t["A"][oracle.every(factor, axes + 2)], guesses=guesses, affine=True
+        )
 
     def build(seed: int, dialect: Dialect = "contract") -> list[Case]:
         g = generator(seed, name)
@@ -109,7 +111,7 @@ def _upsampling_guesses(values: Values, k: int) -> Mapping[str, Guesses]:
     backward = {
         "upsample_not_sliced": lambda: dLdZ,
         "resample_offset": lambda: dLdZ[oracle.every(k, A.ndim, k - 1)],
-        "upsample_twice": lambda: oracle.calculate(lambda t: oracle.upsample(t, k), dLdZ),
+        "upsample_twice": lambda: oracle.upsample(dLdZ, k),
         "upsample_cut": lambda: dLdZ[tuple(slice(size) for size in A.shape)],
         "gradient_divided": lambda: dLdZ[oracle.every(k, A.ndim)] / k,
     }

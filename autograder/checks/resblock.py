@@ -1,9 +1,11 @@
 """Checks of the residual block. Its weights are known only by the order in which they are drawn."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from autograder.checks import oracle
 from autograder.checks.case import (
@@ -24,6 +26,9 @@ from autograder.checks.layer import generator
 from autograder.script import Kept, Script
 from autograder.wire import Array
 
+if TYPE_CHECKING:
+    import torch
+
 _EPS, _ALPHA = 1e-8, 0.9
 _SIZES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [  # the constructor's numbers, the input's shape
     ((2, 2, 1, 1, 0), (3, 2, 2, 2)),
@@ -40,6 +45,8 @@ class Block:
     """The block in PyTorch, with the weights that a correct block draws after `np.random.seed(seed)`."""
 
     def __init__(self, seed: int, sizes: tuple[int, ...]) -> None:
+        import torch
+
         inputs, outputs, kernel, self.stride, self.padding = (*sizes, *(3, 1)[len(sizes) - 3 :])
         g = np.random.RandomState(seed)
         self.first = torch.from_numpy(g.normal(0, 1, (outputs, inputs, kernel, kernel)))
@@ -49,6 +56,8 @@ class Block:
 
     def __call__(self, A: torch.Tensor, mistake: str = "", running: list[torch.Tensor] | None = None) -> torch.Tensor:
         """Forward, possibly with a mistake, and with the statistics in `running` if given."""
+        import torch
+
         known = iter(running or [])
 
         def norm(Z: torch.Tensor) -> torch.Tensor:
@@ -77,6 +86,8 @@ class Block:
 
     def running(self, A: torch.Tensor) -> list[torch.Tensor]:
         """The running statistics after one training forward, in the order of use in `__call__`."""
+        import torch
+
         found: list[torch.Tensor] = []
 
         def norm(Z: torch.Tensor) -> torch.Tensor:

@@ -1,15 +1,20 @@
 """Checks of the scanning MLPs, against the MLP itself applied to one window after the other."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from autograder.checks import oracle
 from autograder.checks.case import EDGES, FORWARD, INPUT, SHAPE, Case, Dialect, Expectation, Family, Guess
 from autograder.checks.layer import generator
 from autograder.script import Kept, Like, Script
 from autograder.wire import Array
+
+if TYPE_CHECKING:
+    import torch
 
 _WINDOW, _STEP = 8, 4
 _PLANS: Mapping[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = {  # channels, kernels, strides
@@ -64,6 +69,8 @@ def _matrices(name: str, g: np.random.Generator) -> list[Array]:
 
 def _scan(A: torch.Tensor, matrices: list[torch.Tensor], mistake: str = "") -> torch.Tensor:
     """The MLP at each stop, its window frame by frame; (1, 4 · 31)."""
+    import torch
+
     answers = []
     for start in range(0, A.shape[2] - _WINDOW + 1, 1 if mistake == "stride_forgotten" else _STEP):
         window = A[:, :, start : start + _WINDOW]
@@ -80,6 +87,8 @@ def _scan(A: torch.Tensor, matrices: list[torch.Tensor], mistake: str = "") -> t
 
 
 def _convolved(A: torch.Tensor, weights: list[torch.Tensor], strides: tuple[int, ...]) -> torch.Tensor:
+    import torch
+
     for i, (W, stride) in enumerate(zip(weights, strides, strict=True)):
         A = oracle.convolve(A, W, None, stride)
         A = torch.relu(A) if i < 2 else A
@@ -94,6 +103,8 @@ def _misread(name: str, matrices: list[Array]) -> list[Array]:
 
 
 def _expected(name: str, A: Array, matrices: list[Array], upstream: Array, part: str = "") -> dict[str, Expectation]:
+    import torch
+
     def scan(t: oracle.Tensors, mistake: str = "") -> torch.Tensor:
         return _scan(t["A"], [torch.from_numpy(matrix) for matrix in matrices], mistake)
 

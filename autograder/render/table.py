@@ -13,6 +13,7 @@ _MARKS = {
     "crashed": ("✗", "red"),
     "missing": ("–", "yellow"),
     "unwritten": ("–", "yellow"),
+    "ungraded": ("?", "yellow"),
 }
 
 
@@ -21,7 +22,7 @@ def render(report: Report, verbose: bool = False) -> RenderableType:
     lines: list[RenderableType] = [Text(f"{report.rubric}: {report.submission}", style="bold")]
     section = ""
     for test in report.tests:
-        if test.status == "unwritten" and not verbose:
+        if test.status in ("unwritten", "ungraded") and not verbose:
             continue  # listed together at the end
         if test.section != section:
             section = test.section
@@ -32,6 +33,8 @@ def render(report: Report, verbose: bool = False) -> RenderableType:
     lines.append(Text(f"\n{summary(report)}", style="bold green" if report.is_full else "bold"))
     if report.unwritten:
         lines.append(Text(f"Not written yet: {', '.join(report.unwritten)}", style="yellow"))
+    if report.ungraded:
+        lines.append(Text(f"Not graded, for lack of PyTorch: {'; '.join(report.ungraded)}", style="yellow"))
     if report.missing:
         lines.append(Text(f"Not found: {', '.join(report.missing)}", style="yellow"))
     if verbose:

@@ -15,9 +15,15 @@ import torch
 from experiments.bench.convolutions import CONVOLUTIONS, HANDWRITTEN_CASES, measure_convolution, measure_handwritten
 from experiments.bench.devices import Device, open_device, tensor_float32
 from experiments.bench.layers import LAYERS, OPTIMIZERS, measure_layer, measure_optimizer
-from experiments.bench.memory import available, measure_peak, measure_resident
 from experiments.bench.report import plot_ratios, summarize, tables
-from experiments.bench.steps import NETWORKS, measure_growth, measure_step
+from experiments.bench.steps import (
+    NETWORKS,
+    measure_growth,
+    measure_peak,
+    measure_resident,
+    measure_step,
+    reports_memory,
+)
 from experiments.bench.timing import Plan, available_processors, limited, race
 from experiments.errors import FacesError
 from experiments.files import write_json
@@ -116,7 +122,7 @@ def run_bench(plan: Plan, json_file: Path | None = None, chart: Path | None = No
 def measure_sections(plan: Plan, device: Device) -> dict[str, Any]:
     """Return every section of the benchmark by name: rows, a dictionary each."""
     cpu = plan.device == "cpu"
-    memory = cpu and available()
+    memory = cpu and reports_memory()
 
     def each(label: str, items: Iterable[Any], measure: Callable[[Any], Any]) -> list[Any]:
         rows, names = [], plan.some(items)

@@ -1,17 +1,25 @@
-"""Whole training steps of the trainer and of the network's PyTorch twin: at batch 64, and as the batch grows.
+"""Whole training steps of mytorch and of the network's PyTorch twin: their time, as the batch grows, and their memory.
 
-Torch is imported only for its own backends, so that the memory of mytorch can be measured without it.
+A process never returns all its memory, so each measurement of memory has a process of its own:
+`python -m experiments.bench.steps KIND NETWORK BACKEND BATCH STEPS SEED` measures and prints, and the functions here
+start it. KIND is "peak" or "resident".
 """
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from experiments.bench.devices import Device
-from experiments.bench.timing import BACKENDS, Plan, race, ratios
+from experiments.bench.timing import BACKENDS, Plan, limit_mytorch, race, ratios
 from experiments.config.load import load_recipe
 from experiments.config.recipe import Recipe
+from experiments.errors import FacesError
 from experiments.training.mytorch_learner import MytorchLearner, build_mytorch_optimizer
 from mytorch import to_device
 
@@ -59,7 +67,7 @@ def _torch_step(
     import torch
 
     from experiments.bench.devices import open_device
-    from experiments.training.torch_stages import build_torch_optimizer
+    from experiments.training.torch_learner import build_torch_optimizer
     from models.twin import twin
 
     device = open_device(name)
@@ -106,3 +114,90 @@ def measure_growth(plan: Plan, device: Device) -> dict[str, Any]:
         backend: float(np.polyfit(logs, np.log([row[backend]["ms"] for row in rows]), 1)[0]) for backend in GROWING
     }
     return {"rows": rows, "power": powers}
+
+
+STATUS = Path("/proc/self/status")
+MIB = 1 << 20
+STEPS_TO_PEAK = 2
+SAMPLES = 10
+TINY = {"model.widths": "[16, 16]", "data.size": "[16, 16]"}
+"""Settings of the small network whose memory is observed over many steps: a step takes milliseconds, but its arrays are
+large enough for threads and for the memory cache."""
+
+TINY_BATCH = 64
+
+
+def reports_memory() -> bool:
+    """Return whether this system reports the memory of a process: Linux does."""
+    return STATUS.is_file()
+
+
+def measure_peak(network: str, plan: Plan) -> dict[str, Any]:
+    """Measure the peak memory of training steps in MiB by backend, and the ratio of ours to theirs.
+
+    It is counted from what the process has before the first step: libraries, network, optimizer and batch.
+    """
+    batch = plan.batch(BATCH)
+    mib = {backend: _in_a_process("peak", network, backend, batch, plan, STEPS_TO_PEAK)[0] for backend in BACKENDS}
+    return {
+        "name": network, "batch": batch, "mib": mib, "ratio": mib["mytorch"] / mib["torch"],
+        "ratio_channels_last": mib["mytorch"] / mib["torch_channels_last"],
+    }  # fmt: skip
+
+
+def measure_resident(plan: Plan) -> dict[str, Any]:
+    """Measure the memory of mytorch after each tenth of `plan.memory_steps` steps, in MiB, and its growth.
+
+    The first tenth fills the cache, so growth is counted from its end.
+    """
+    held = _in_a_process("resident", "scratch_cnn", "mytorch", TINY_BATCH, plan, plan.memory_steps)
+    return {"steps": plan.memory_steps, "mib": held, "grown_mib": max(held) - held[0]}
+
+
+def _in_a_process(kind: str, network: str, backend: str, batch: int, plan: Plan, steps: int) -> list[float]:
+    """Run this file as a program, and return what it prints."""
+    program = [sys.executable, "-m", __spec__.name]
+    arguments = [kind, network, backend, batch, steps, plan.seed]
+    threads = {"OMP_NUM_THREADS": str(plan.threads), "OPENBLAS_NUM_THREADS": str(plan.threads)}  # torch's and NumPy's
+    done = subprocess.run(
+        [*program, *map(str, arguments)], env=os.environ | threads, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise FacesError(f"measuring the memory of {network} by {backend} failed: {last}; is there enough memory?")
+    found: list[float] = json.loads(done.stdout)
+    return found
+
+
+def _peak(network: str, backend: str, batch: int, steps: int, seed: int) -> list[float]:
+    step = step_of(backend, step_recipe(network, seed), batch)
+    before = _read("VmRSS")
+    for _ in range(steps):
+        step()
+    return [max(_read("VmHWM") - before, 0.01)]
+
+
+def _resident(network: str, batch: int, steps: int, seed: int) -> list[float]:
+    settings = [*(f"{key}={value}" for key, value in TINY.items()), "schedule.name=constant", f"seed={seed}"]
+    step, held = step_of("mytorch", load_recipe(network, settings), batch), []
+    for done in range(1, steps + 1):
+        step()
+        if done % max(1, steps // SAMPLES) == 0:
+            held.append(_read("VmRSS"))
+    return held
+
+
+def _read(field: str) -> float:
+    """A field of /proc/self/status in MiB. Not getrusage: its peak includes the parent's."""
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
+    return int(line.split()[1]) * 1024 / MIB
+
+
+def _measure(kind: str, network: str, backend: str, *numbers: str) -> list[float]:
+    batch, steps, seed = map(int, numbers)
+    limit_mytorch(int(os.environ["OMP_NUM_THREADS"]))
+    return _peak(network, backend, batch, steps, seed) if kind == "peak" else _resident(network, batch, steps, seed)
+
+
+if __name__ == "__main__":
+    print(json.dumps(_measure(*sys.argv[1:])))

@@ -111,10 +111,12 @@ def show_pool(
 
     Example: `faces show pool --mode max --kernel 3 --stride 2 --out pool.gif`
     """
-    from experiments.visualize import pooling
+    from experiments.visualize import resampling
 
     _expect(out)
-    _write(pooling.make_film(_face(size, image, seed), mode.value, kernel, stride, padding, frames), out, fps)
+    _write(
+        resampling.make_pooling_film(_face(size, image, seed), mode.value, kernel, stride, padding, frames), out, fps
+    )
 
 
 @show.command("transposed")
@@ -127,12 +129,12 @@ def show_transposed(
 
     Example: `faces show transposed --stride 2 --out transposed.gif`
     """
-    from experiments.visualize import inputs, transposed
+    from experiments.visualize import convolution, inputs
 
     _expect(out)
-    _write(
-        transposed.make_film(_face(size, image, seed), inputs.read_kernel(kernel), stride, padding, frames), out, fps
-    )
+    numbers = inputs.read_kernel(kernel)
+    film = convolution.make_transposed_film(_face(size, image, seed), numbers, stride, padding, frames)
+    _write(film, out, fps)
 
 
 @show.command("upsample")
@@ -147,10 +149,10 @@ def show_upsample(
 
     Example: `faces show upsample --mode nearest --scale 3 --out upsample.gif`
     """
-    from experiments.visualize import upsampling
+    from experiments.visualize import resampling
 
     _expect(out)
-    _write(upsampling.make_film(_face(size, image, seed), mode.value, scale, corners, frames), out, fps)
+    _write(resampling.make_upsampling_film(_face(size, image, seed), mode.value, scale, corners, frames), out, fps)
 
 
 @show.command("dropout")

@@ -84,7 +84,7 @@ def train(
     plain = load_recipe(recipe, [*all_settings(settings, identities), *chosen])
     loaded = override_recipe(plain, epochs, lr, batch_size, seed)
     if show_batch is not None:
-        from experiments.tools.preview import show_batch as show
+        from experiments.tools.recipes import show_batch as show
 
         return show(loaded, data, show_batch)
     if out is None:

@@ -7,7 +7,7 @@ from typing import Any
 from experiments.config.model_settings import TransferModel
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
-from experiments.files import read_names
+from experiments.files import read_names, require_unchanged
 from models import backbones
 from models.backbones import Backbone
 
@@ -51,6 +51,8 @@ def find_pretrained_run(weights: str) -> PretrainedRun | None:
             raise ValueError(f"{weights}: not a run; expected a run's folder, a file of weights, none or default")
         return None
     try:
+        for signed in (recipe, classes):
+            require_unchanged(folder, signed.name)
         file = folder / RUN_WEIGHTS[0] if path.is_dir() else path
         return PretrainedRun(folder, file, Recipe.read(recipe), len(read_names(classes)))
     except FacesError as error:

@@ -17,9 +17,9 @@ import numpy as np
 from experiments.data.folders import Identities, find_identities, is_usable, validation_root
 from experiments.data.images import Fit, ImageError, Progress, fit_image, image_size, map_in_threads, read_image
 from experiments.data.preparation import read_preparation, write_preparation
-from experiments.data.sources import PACK, PackedPartInfo, PackInfo, file_digest, find_images
+from experiments.data.sources import PACK, PackedPartInfo, PackInfo, find_images
 from experiments.errors import FacesError
-from experiments.files import locked, new_folder, refuse_existing, write_csv
+from experiments.files import file_digest, locked, new_folder, refuse_existing, write_csv
 
 PartName = Literal["train", "dev", "test"]
 

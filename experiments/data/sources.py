@@ -1,6 +1,5 @@
 """Sources of images: files, packs made by `faces data pack`, and test sets; indexed like arrays (N, H, W, 3) uint8."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from experiments.data.folders import IMAGES, Identities, contents, existing_folder, images_in
 from experiments.data.images import Fit, fit_image, read_image
 from experiments.errors import FacesError
-from experiments.files import Record, read_csv
+from experiments.files import Record, file_digest, read_csv
 
 IN_MEMORY = 2 * 1024**3
 """Images of up to this many bytes are decoded once and kept in memory; of more, each is read when it is indexed."""
@@ -280,11 +279,6 @@ def _read_table(folder: Path, part: str, about: PackedPartInfo) -> tuple[tuple[P
         raise FacesError(f"{file}: {min(unknown)!r} is not one of the people of {folder / PACK}: {_REMEDY}")
     labels = np.array([label[name] for name in people], np.int64) if people else np.zeros(len(names), np.int64)
     return tuple(folder / part / name for name in names), labels
-
-
-def file_digest(path: Path) -> str:
-    """Return a digest of a file's content."""
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
 def find_images(directory: str | os.PathLike[str]) -> tuple[Path, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from experiments.data.dataset import Faces, read_split
 from experiments.data.preparation import require_preparation
 from experiments.errors import FacesError
-from experiments.files import write_csv, write_json
+from experiments.files import file_digest, write_csv, write_signed
 from experiments.inference.model import TrainedModel
 from experiments.inference.predict import (
     PathLike,
@@ -95,12 +95,13 @@ def evaluate(
         **({"balance": balance} if balance else {}),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "evaluation.json", {**about, **result})
     plot_reliability(calibration, folder / "reliability.png")
     counts = confusion_counts(logits, faces.labels)
     write_csv(folder / "identities.csv", _identity_rows(counts, trained.classes))
     mistakes = most_confused(counts, trained.classes)
     write_csv(folder / "confused.csv", mistakes, columns=("true", "taken_for", "times", "of"))
+    files = {name: file_digest(folder / name) for name in ("identities.csv", "confused.csv")}
+    write_signed(folder / "evaluation.json", {**about, **result, "files": files})
     plot_confusion_matrix(counts, trained.classes, folder / "confusion.png")
     _write_sheets(faces, logits, folder)
     low, high = result["top1_interval"]

@@ -15,7 +15,7 @@ from experiments.data.preparation import AS_THEY_ARE, Preparation
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions, files_preparation, read_faces, require_distinct
 from experiments.evaluation.thresholds import THRESHOLDS, ThresholdCalibration, calibrate_thresholds, store_thresholds
-from experiments.files import read_json, write_csv, write_json
+from experiments.files import file_digest, read_signed, write_csv, write_json, write_signed
 from experiments.inference.embedder import Embedder, Whitening, open_embedder, open_frozen_backbone, save_frozen_network
 from experiments.metrics.all_pairs import count_all_pairs, peak_memory
 from experiments.metrics.bootstrap import bootstrap_intervals, infer_identities
@@ -196,8 +196,9 @@ def verify(
         pairs=str(file),
     )
     _begin(out, embedder)
-    write_json(out / "verification.json", result)
     plots = _write_plots(scored, result["threshold"], out, embedder.title)
+    files = {"scores.csv": file_digest(out / "scores.csv")}
+    write_signed(out / "verification.json", {**result, "files": files})
     _print_metrics(result)
     say(f"written to {out}: verification.json, scores.csv, {', '.join(plots)}")
     stored = _store(calibration, embedder, out, scored.cohort, result["auc"], replace_thresholds)
@@ -246,11 +247,9 @@ def _add_to_run_metrics(embedder: Embedder, out: Path, result: dict[str, Any], s
         return
     path = embedder.folder / "metrics.json"
     if path.is_file():
-        metrics = read_json(path)
-        if not isinstance(metrics, dict):
-            raise FacesError(f"{path}: expected an object of metrics, as `faces train` writes it: get it from a copy")
+        metrics = read_signed(path, "get it from a copy, or remove it")
         keys = ("eer", "auc", "tar_at_far", "lfw_accuracy", "lfw_std", *(("threshold",) if stored else ()))
-        write_json(path, metrics | {key: result[key] for key in keys if key in result})
+        write_signed(path, metrics | {key: result[key] for key in keys if key in result})
 
 
 def _write_plots(scored: ScoredPairs, threshold: float, out: Path, title: str) -> list[str]:

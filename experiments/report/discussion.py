@@ -5,11 +5,9 @@ from typing import Any
 from experiments.report.document import (
     Block,
     Code,
-    Column,
     Paragraph,
     Ref,
     Section,
-    Table,
     Words,
     capitalize_words,
     cells,
@@ -17,9 +15,9 @@ from experiments.report.document import (
     paragraph,
 )
 from experiments.report.facts import RunFacts
-from experiments.report.phrases import NONE, counted, large, percent, spelled
-from experiments.report.settings import describe_network, describe_training
-from experiments.report.statements import (
+from experiments.report.phrases import (
+    NONE,
+    counted,
     describe_calibration,
     describe_cost,
     describe_generalization,
@@ -27,8 +25,13 @@ from experiments.report.statements import (
     describe_lead,
     describe_losses,
     describe_spread,
+    large,
+    percent,
+    spelled,
 )
+from experiments.report.settings import describe_network, describe_training
 from experiments.report.study import Family, Study
+from experiments.report.tables import difference_table
 
 MAX_DIFFERENCES = 8
 """Pairs of recipes that differ in one group of settings, in the table of them."""
@@ -146,24 +149,12 @@ def _single_differences(study: Study) -> list[Block]:
                 ", ", other_value, " of ", other_top1, ", a difference of ", gap, " points.",
             )
         ]  # fmt: skip
-    columns = [
-        Column("setting", grow=1.2),
-        Column("value", grow=1),
-        Column("top-1", "right"),
-        Column("other value", grow=1),
-        Column("top-1", "right"),
-        Column("points", "right"),
-    ]
-    caption = (
-        "Recipes that differ in one group of settings alone, and the difference in top-1 on the validation images. The"
-        " first value is never the worse one."
-    )
     more = f" The table has {MAX_DIFFERENCES} of {len(rows)} such pairs." if len(rows) > MAX_DIFFERENCES else ""
     return [
         paragraph(
             "What single settings are worth is seen where recipes differ in nothing else (", Ref("single"), ").", more
         ),
-        Table("single", (caption,), columns, rows[:MAX_DIFFERENCES]),
+        difference_table(rows[:MAX_DIFFERENCES]),
     ]
 
 

@@ -11,8 +11,15 @@ from experiments.config.model_settings import TransferModel
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 from experiments.files import file_inside, read_stored
-from experiments.run import Run, RunEnvironment, RunMetrics
-from experiments.tools.stored import EvaluationMetrics, VerificationMetrics, read_history, read_table
+from experiments.run import (
+    EvaluationMetrics,
+    Run,
+    RunEnvironment,
+    RunMetrics,
+    VerificationMetrics,
+    read_history,
+    read_table,
+)
 from experiments.training.schedule import next_epoch
 
 
@@ -125,6 +132,17 @@ class RunFacts:
         return len(self.history) >= self.recipe.epochs
 
     @property
+    def verified(self) -> VerificationMetrics:
+        """The metrics of its verification, which it must have."""
+        assert self.verification is not None
+        return self.verification.metrics
+
+    @property
+    def started(self) -> str:
+        """When it was started, as 2026-01-31 09:30:00 (UTC); empty where that is not known."""
+        return self.environment.started.replace("T", " ").rstrip("Z")
+
+    @property
     def folder(self) -> str:
         """The run's folder, as it was typed."""
         return str(self.run.folder)
@@ -177,9 +195,9 @@ def _read_evaluation(run: Run) -> EvaluationFacts | None:
     if metrics is None:
         return None
     columns: dict[str, type] = {"identity": str, "images": int, "right": int}
-    people = read_table(run.folder, "evaluation/identities.csv", columns, remedy)
+    people = read_table(run.folder, "evaluation/identities.csv", columns, remedy, metrics.files)
     columns = {"true": str, "taken_for": str, "times": int, "of": int}
-    confused = read_table(run.folder, "evaluation/confused.csv", columns, remedy)
+    confused = read_table(run.folder, "evaluation/confused.csv", columns, remedy, metrics.files)
     if people is not None and not ((people["images"] > 0) & people["right"].between(0, people["images"])).all():
         raise FacesError(
             f"{run.folder}/evaluation/identities.csv: a person has more right images than images; {remedy}"
@@ -210,7 +228,8 @@ def _read_verification(run: Run) -> VerificationFacts | None:
     metrics = read_stored(VerificationMetrics, run.folder, "verification/verification.json", remedy)
     if metrics is None:
         return None
-    scores = read_table(run.folder, "verification/scores.csv", {"match": int, "similarity": float}, remedy)
+    columns: dict[str, type] = {"match": int, "similarity": float}
+    scores = read_table(run.folder, "verification/scores.csv", columns, remedy, metrics.files)
     if scores is None:
         return VerificationFacts(metrics, [])
     matches = scores["match"] == 1

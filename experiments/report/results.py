@@ -1,31 +1,36 @@
-"""The sections on how accurate the runs are: learning curves, the comparison, and the mistakes."""
+"""The sections on how accurate the runs are: learning curves, the comparison, the mistakes, and verification."""
 
 from pathlib import Path
 
 from PIL import Image
 
-from experiments.progress import format_duration
 from experiments.report import plots
 from experiments.report.document import (
     Block,
     Code,
-    Column,
     Paragraph,
     Plot,
     Ref,
     Section,
-    Table,
     Words,
     aside,
     capitalize_words,
-    cells,
+    enumerate_words,
     join,
     paragraph,
 )
 from experiments.report.facts import EvaluationFacts, RunFacts
-from experiments.report.phrases import NONE, SPACE, counted, decimal, interval, percent, points
-from experiments.report.statements import describe_people
+from experiments.report.phrases import SPACE, counted, decimal, describe_people, interval, percent, points
 from experiments.report.study import Study
+from experiments.report.tables import (
+    CALIBRATION,
+    EER,
+    INTERVALS,
+    confusion_table,
+    evaluation_table,
+    ranking_table,
+    verification_table,
+)
 
 SMOOTHED = (
     "Training losses are those of augmented images, with label smoothing where a recipe has it; validation losses are"
@@ -79,7 +84,7 @@ def comparison_section(study: Study) -> Section:
             mean = f" have a mean top-1 of {percent(family.top1())} with a standard deviation of {points(spread)}."
             seeds = f"The {counted(len(family.top1s()), 'validated seed')} of "
             blocks.append(paragraph(seeds, Code(family.first.name), mean))
-    blocks.append(_ranking_table(study))
+    blocks.append(ranking_table(study))
     if study.ranked:
         caption = (
             "Top-1 on validation images: after the last epoch (disc), of the best epoch (ring), and as evaluated with"
@@ -138,36 +143,6 @@ def _curves_of_several(study: Study) -> list[Block]:
     ]  # fmt: skip
 
 
-def _ranking_table(study: Study) -> Table:
-    titles = ("top-1", "top-5", "loss", "best\ntop-1", "images/s", "trained", "epochs")
-    columns = [Column("run", grow=1), *(Column(title, "right") for title in titles)]
-    rows: list[tuple[Words, ...]] = []
-    groups: set[int] = set()
-    for family in study.families:
-        groups.add(len(rows))
-        rows += [_ranking_row(run) for run in family.runs]
-    caption = (
-        "The runs, the best recipe first. top-1, top-5 and loss are those of the last epoch on the validation images."
-        " The last epoch was not selected on these images; the best epoch was."
-    )
-    lines = frozenset(groups - {0}) if len(groups) < len(rows) else frozenset()
-    return Table("ranking-table", (caption,), columns, rows, lines)
-
-
-def _ranking_row(run: RunFacts) -> tuple[Words, ...]:
-    found = run.metrics
-    return cells(
-        Code(run.name),
-        percent(found.top1),
-        percent(found.top5),
-        decimal(found.loss),
-        percent(found.best_top1),
-        NONE if found.images_per_second is None else f"{found.images_per_second:,.0f}",
-        format_duration(found.seconds) if run.learned else NONE,
-        str(found.epoch),
-    )
-
-
 def _how_to_evaluate(study: Study, missing: list[RunFacts]) -> Paragraph:
     run = missing[0]
     command = Code(f"faces evaluate {run.folder} --data {run.environment.data or 'DATA'}")
@@ -178,10 +153,6 @@ def _how_to_evaluate(study: Study, missing: list[RunFacts]) -> Paragraph:
 
 def _evaluations(study: Study) -> list[Block]:
     """A sentence for one run, a table for several."""
-    how = (
-        " Calibration error: how far confidence is from accuracy, on average. Temperature: above 1 the network is"
-        " over-confident, below 1 under-confident."
-    )
     if len(study.evaluated) == 1:
         run = study.evaluated[0]
         assert run.evaluation is not None
@@ -195,34 +166,11 @@ def _evaluations(study: Study) -> list[Block]:
         if found.ece is not None and found.temperature is not None:
             text += f", the calibration error {decimal(found.ece)}, the temperature {decimal(found.temperature, 2)}"
         best = "With the weights of the best epoch, which was selected on the same images, "
-        return [paragraph(best, study.call(run), f"{text}.{how}")]
-    titles = ("top-1", f"95{SPACE}%\ninterval", "top-5", "loss", "calibration\nerror", "temper-\nature")
-    columns = [Column("run", grow=1), *(Column(title, "right") for title in titles)]
-    columns += [Column("views"), Column("images", "right")]
-    rows = [_evaluation_row(run, run.evaluation) for run in study.evaluated if run.evaluation]
-    caption = (
-        "As evaluated, with the best epoch’s weights, which the same images chose. The intervals are those of"
-        f" resampled people.{how}"
-    )
+        return [paragraph(best, study.call(run), f"{text}. {CALIBRATION}")]
     return [
         paragraph(Ref("evaluations"), " lists how the evaluated runs perform."),
-        Table("evaluations", (caption,), columns, rows),
+        evaluation_table(study),
     ]
-
-
-def _evaluation_row(run: RunFacts, evaluation: EvaluationFacts) -> tuple[Words, ...]:
-    found = evaluation.metrics
-    return cells(
-        Code(run.name),
-        percent(found.top1),
-        interval(found.top1_interval) or NONE,
-        percent(found.top5),
-        decimal(found.loss),
-        decimal(found.ece),
-        decimal(found.temperature, 2),
-        found.views,
-        f"{found.images:,}",
-    )
 
 
 def _people(study: Study, run: RunFacts, found: EvaluationFacts) -> list[Block]:
@@ -271,10 +219,8 @@ def _confusions(study: Study, run: RunFacts, found: EvaluationFacts) -> list[Blo
             )
         )  # fmt: skip
     else:
-        columns = [Column("true"), Column("predicted"), Column("times", "right"), Column("of images", "right")]
-        rows = [cells(Code(c.true), Code(c.predicted), f"{c.times}", f"{c.images}") for c in found.confusions]
-        caption = _caption(study, run, "The most common mistakes, and how many images there are of that person.")
-        blocks.append(Table("confused", caption, columns, rows))
+        whose = () if study.single else join(study.call(run), ": ")
+        blocks.append(confusion_table(found.confusions, whose))
     if found.confusion_sheet:
         width = _width(found.confusion_sheet, FULL_MATRIX, 0.62)
         caption = _caption(study, run, "Who is taken for whom, as drawn by ", Code("faces evaluate"), ".")
@@ -296,3 +242,99 @@ def _width(path: Path, full: int, fraction: float) -> float:
     """The fraction of the text's width at which an image has the same scale as a full one at `fraction`."""
     with Image.open(path) as image:
         return round(min(fraction, max(0.3, fraction * image.width / full)), 3)
+
+
+def verification_section(study: Study) -> Section:
+    """Whether two images show the same person, for each run with a network that has embeddings."""
+    blocks: list[Block] = []
+    if study.verified:
+        blocks += [_pairs(study), *_rates(study), *_roc_and_det(study)]
+    return Section("Verification", [*blocks, *_missing(study)])
+
+
+def _pairs(study: Study) -> Paragraph:
+    """Which pairs, and how many of them."""
+    found = [run.verified for run in study.verified]
+    files = list(dict.fromkeys(metrics.pairs_file for metrics in found))
+    counts = {(metrics.genuine, metrics.impostor, metrics.people) for metrics in found}
+    text = "."
+    if len(files) == 1 and len(counts) == 1:
+        genuine, impostor, people = counts.pop()
+        of_people = f", {people:,} people in all" if people else ""
+        text = f": {genuine:,} of one person and {impostor:,} of two{of_people}."
+    return paragraph(
+        "Two images count as one person’s where their embeddings are similar enough. The pairs are those of ",
+        enumerate_words([(Code(file),) for file in files]),
+        text,
+    )
+
+
+def _rates(study: Study) -> list[Block]:
+    """The error rates: a sentence for one run, a table for several."""
+    if len(study.verified) == 1:
+        run, found = study.verified[0], study.verified[0].verified
+        bounds = f" (95{SPACE}% interval {interval(found.intervals['eer'], 2)})" if "eer" in found.intervals else ""
+        tars = "".join(f", TAR {percent(tar)} at FAR {far}" for far, tar in found.tar_at_far.items())
+        folds = "" if found.lfw_accuracy is None else f", accuracy by folds {percent(found.lfw_accuracy, 2)}"
+        text = (
+            f": EER {percent(found.eer, 2)}{bounds}, AUC {decimal(found.auc, 4)}{tars}{folds}, threshold"
+            f" {decimal(found.threshold)}. {EER}{INTERVALS if bounds else ''}"
+        )
+        return [paragraph(capitalize_words(study.call(run)), text)]
+    return [verification_table(study)]
+
+
+def _roc_and_det(study: Study) -> list[Block]:
+    """ROC and DET of all runs, and the similarities of the best one's pairs."""
+    drawn = [run for run in study.verified if run.verification and run.verification.scores]
+    if not drawn:
+        return []
+    separated = plots.are_separated(drawn)
+    det = (
+        ". A threshold separates the pairs (almost) without error, so there is no DET curve."
+        if separated
+        else ", and FRR over FAR on probit axes (DET); the dotted line crosses a curve at its equal error rate."
+    )
+    drawing = plots.draw_roc_and_det([(study.family_index(run), run) for run in drawn])
+    alt, width = ("ROC", 0.5) if separated else ("ROC and DET", 1.0)
+    whose: Words = () if study.single else join(" of ", study.call(drawn[0]))
+    caption = join("Similarities of the pairs", whose, "; the threshold is that of the equal error rate.")
+    blocks: list[Block] = [
+        Plot("pairs", (f"Verification: TAR over FAR (ROC){det}",), drawing, alt, width),
+        Plot("similarities", caption, plots.draw_similarities(drawn[0]), "similarities of pairs", 0.7),
+    ]
+    if remarks := drawn[0].verified.not_supported:
+        blocks.append(paragraph(f"Limits of the rates: {'; '.join(remarks)}."))
+    return blocks
+
+
+def _missing(study: Study) -> list[Block]:
+    """What would complete the section, in a line each."""
+    blocks: list[Block] = []
+    able = [run for run in study.runs if run.pytorch and not run.verification]
+    unable = [run for run in study.runs if not run.pytorch]
+    if able:
+        command = Code(f"faces verify {able[0].folder} --pairs PAIRS --images DIR")
+        who = capitalize_words(study.call_all(able))
+        blocks.append(aside(who, ": not verified. Error rates, ROC and DET come with ", command))
+    if unable:
+        what = "a classifier" if len(unable) == 1 else "classifiers"
+        blocks.append(
+            aside(
+                capitalize_words(study.call_all(unable)),
+                f": {what} of mytorch without embeddings, which ",
+                Code("faces verify"),
+                " needs; runs of transfer networks have them.",
+            )
+        )
+    without = [run for run in study.verified if run.verification and not run.verification.scores]
+    if without:
+        blocks.append(
+            aside(
+                capitalize_words(study.call_all(without)),
+                ": no scores.csv, so there are no curves; ",
+                Code("faces verify"),
+                " writes it.",
+            )
+        )
+    return blocks

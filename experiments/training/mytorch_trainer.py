@@ -18,8 +18,12 @@ from experiments.files import new_folder, refuse_existing, refuse_inside
 from experiments.metrics.classification import classification_metrics, rank_of_truth
 from experiments.progress import format_duration, say, track
 from experiments.run import RESUME_OR_REPLACE, Run
-from experiments.training.mytorch_checkpoint import load_mytorch_checkpoint, save_mytorch_checkpoint
-from experiments.training.mytorch_learner import MytorchLearner, predict_logits
+from experiments.training.mytorch_learner import (
+    MytorchLearner,
+    load_mytorch_checkpoint,
+    predict_logits,
+    save_mytorch_checkpoint,
+)
 from experiments.training.recorder import format_epoch, refuse_divergence, summarize, write_curves
 from experiments.training.schedule import TrainingProgress
 from mytorch import manual_seed, save

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from experiments.config.recipe import Recipe
@@ -28,9 +29,7 @@ from experiments.training.torch_checkpoint import (
     save_tensors,
     save_torch_checkpoint,
 )
-from experiments.training.torch_learner import TorchLearner, make_accelerator
-from experiments.training.torch_stages import count_parameters
-from experiments.training.validation import refuse_unpaired
+from experiments.training.torch_learner import TorchLearner, count_parameters, make_accelerator
 
 SAVE_SECONDS = 600.0
 """Seconds between checkpoints within an epoch."""
@@ -182,3 +181,14 @@ class TrainSession:
             f"stage {stage + 1} of {len(stages)}, {stages[stage].epochs} epochs: {trained:,} of {everything:,} "
             "parameters"
         )
+
+
+def refuse_unpaired(recipe: Recipe, validation: Faces) -> None:
+    """Raise FacesError where epochs are to be compared by an EER that the validation images cannot have."""
+    if recipe.training.select == "eer" and len(validation):
+        counts = np.bincount(validation.labels)
+        if counts.max() < 2 or (counts > 0).sum() < 2:
+            raise FacesError(
+                f"training.select=eer: the {len(validation)} validation images show no person twice, or only one "
+                "person; expected pairs of both kinds: set split.train lower, or training.select=top1"
+            )

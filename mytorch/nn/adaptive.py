@@ -1,26 +1,19 @@
 """Adaptive pooling layers: the output size is given, and the windows follow from it."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from mytorch.device import Array
 from mytorch.geometry import Size
 from mytorch.modes import is_grad_enabled
-from mytorch.nn.module import Module
-from mytorch.nn.validate import check_input
+from mytorch.nn.spatial import SpatialLayer, unbatched_backward, unbatched_forward
 from mytorch.ops import adaptive as ops
+from mytorch.ops.unpool import adaptive_max_pool_indices
 
 OutputSize = int | None | Sequence[int | None]
 
 
-class _AdaptivePool(Module):
-    """Base of the adaptive pooling layers. output_size: None keeps the size of an axis.
-
-    A subclass sets `axes`, the number of spatial axes, and `shape`, that of its input.
-    """
-
-    axes: ClassVar[int]
-    shape: ClassVar[str]
+class _AdaptivePool(SpatialLayer):
+    """Base of the adaptive pooling layers. output_size: None keeps the size of an axis."""
 
     def __init__(self, output_size: OutputSize):
         sizes = tuple(output_size) if isinstance(output_size, Sequence) else (output_size,) * self.axes
@@ -31,9 +24,8 @@ class _AdaptivePool(Module):
             )
         self.output_size = sizes
 
-    def _check(self, x: Array) -> Size:
-        """Check `x`, and return the spatial size of its output."""
-        check_input(self, x, self.shape)
+    def _out(self, x: Array) -> Size:
+        """Return the spatial size of the output for `x`."""
         return tuple(n if out is None else out for n, out in zip(x.shape[2:], self.output_size, strict=True))
 
     def extra_repr(self) -> str:
@@ -42,12 +34,15 @@ class _AdaptivePool(Module):
 
 
 class _AdaptiveAvgPool(_AdaptivePool):
-    def forward(self, x: Array) -> Array:
+    @unbatched_forward
+    def forward(self, input: Array) -> Array:
         """(N, C, *size) -> (N, C, *output_size)."""
-        y = ops.adaptive_avg_pool(x, self._check(x))
+        x = self.check_input(input)
+        y = ops.adaptive_avg_pool(x, self._out(x))
         self.save_for_backward(x.shape[2:], output=y)
         return y
 
+    @unbatched_backward
     def backward(self, grad: Array) -> Array:
         """(N, C, *output_size) -> (N, C, *size)."""
         (size,) = self.saved(grad)
@@ -55,29 +50,61 @@ class _AdaptiveAvgPool(_AdaptivePool):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """Mean of each window: (N, C, L) -> (N, C, output_size). As torch.nn.AdaptiveAvgPool1d."""
+    """Mean of each window: (N, C, L) or (C, L) -> (N, C, output_size). As torch.nn.AdaptiveAvgPool1d."""
 
-    axes, shape = 1, "(N, C, L)"
+    axes = 1
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    """Mean of each window: (N, C, H, W) -> (N, C, *output_size). As torch.nn.AdaptiveAvgPool2d."""
+    """Mean of each window: (N, C, H, W) or (C, H, W) -> (N, C, *output_size). As torch.nn.AdaptiveAvgPool2d."""
 
-    axes, shape = 2, "(N, C, H, W)"
+    axes = 2
 
 
-class AdaptiveMaxPool2d(_AdaptivePool):
-    """Maximum of each window: (N, C, H, W) -> (N, C, *output_size). As torch.nn.AdaptiveMaxPool2d."""
+class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+    """Mean of each window: (N, C, D, H, W) or (C, D, H, W) -> (N, C, *output_size). As torch.nn.AdaptiveAvgPool3d."""
 
-    axes, shape = 2, "(N, C, H, W)"
+    axes = 3
 
-    def forward(self, x: Array) -> Array:
-        """(N, C, H, W) -> (N, C, *output_size)."""
-        y = ops.adaptive_max_pool(x, self._check(x))
+
+class _AdaptiveMaxPool(_AdaptivePool):
+    """Maximum of each window. return_indices: forward returns the maxima and where they are, as `MaxPool2d` does."""
+
+    def __init__(self, output_size: OutputSize, return_indices: bool = False):
+        super().__init__(output_size)
+        self.return_indices = return_indices
+
+    @unbatched_forward
+    def forward(self, input: Array) -> Array | tuple[Array, Array]:
+        """(N, C, *size) -> (N, C, *output_size), and the indices with return_indices."""
+        x = self.check_input(input)
+        y = ops.adaptive_max_pool(x, self._out(x))
         self.save_for_backward(x, y.copy() if is_grad_enabled() else None, output=y)  # the caller may change y
-        return y
+        return (y, adaptive_max_pool_indices(x, y)) if self.return_indices else y
 
+    @unbatched_backward
     def backward(self, grad: Array) -> Array:
-        """(N, C, *output_size) -> (N, C, H, W)."""
+        """(N, C, *output_size) -> (N, C, *size)."""
         x, y = self.saved(grad)
         return ops.adaptive_max_pool_grad(grad, x, y)
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+    """Maximum of each window: (N, C, L) or (C, L) -> (N, C, output_size). As torch.nn.AdaptiveMaxPool1d."""
+
+    axes = 1
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+    """Maximum of each window: (N, C, H, W) or (C, H, W) -> (N, C, *output_size). As torch.nn.AdaptiveMaxPool2d."""
+
+    axes = 2
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+    """Maximum of each window: (N, C, D, H, W) or (C, D, H, W) -> (N, C, *output_size).
+
+    As torch.nn.AdaptiveMaxPool3d.
+    """
+
+    axes = 3

@@ -1,8 +1,8 @@
-"""Neighboring layers that a Sequential computes together: the same numbers in fewer passes over memory.
+"""Neighboring layers that a Sequential or a Graph computes together: the same numbers in fewer passes over memory.
 
 - ReLU, then max pooling: pooling goes first, and ReLU has fewer elements to process. The two commute, and so do their
   gradients: an element that ReLU stops gets no gradient either way.
-- Batch norm or a residual block, then ReLU: in one pass, while a chunk is in the cache.
+- Batch norm, a residual block or a sum, then ReLU: in one pass, while a chunk is in the cache.
 
 Layers of other classes, including subclasses, are computed as usual. So are layers whose `forward` or `backward` has
 been replaced on the instance, for example to record activations.
@@ -13,33 +13,36 @@ from typing import Any, NamedTuple
 
 from mytorch.device import Array
 from mytorch.nn.activation import ReLU
-from mytorch.nn.batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from mytorch.nn.merge import Add
 from mytorch.nn.module import Module
+from mytorch.nn.normalization import BatchNorm1d, BatchNorm2d
 from mytorch.nn.pool import MaxPool1d, MaxPool2d
 from mytorch.nn.residual import Residual
+
+WITH_RELU = (BatchNorm1d, BatchNorm2d, Residual, Add)
+"""Layers with a `forward_relu`."""
 
 
 class FusedLayer(NamedTuple):
     """One layer, or two that are computed together."""
 
-    forward: Callable[[Array], Array]
-    backward: Callable[[Array], Array]
+    forward: Callable[..., Array]
+    backward: Callable[..., Any]
 
 
-def fuse(layers: Iterable[Module]) -> list[FusedLayer]:
-    """Return the steps in which to compute `layers` one after another."""
+def fuse(layers: Iterable[Module], internal: bool = False) -> list[FusedLayer]:
+    """Return the steps in which to compute `layers` one after another.
+
+    internal: whether only other layers see the last output, too.
+    """
     fused: list[FusedLayer] = []
     remaining = _pool_before_relu(list(layers))
     while remaining:
         layer: Any = remaining.pop(0)
-        if (
-            remaining
-            and _is_exactly(layer, BatchNorm1d, BatchNorm2d, BatchNorm3d, Residual)
-            and _is_exactly(remaining[0], ReLU)
-        ):
+        if remaining and _is_exactly(layer, *WITH_RELU) and _is_exactly(remaining[0], ReLU):
             remaining.pop(0)
             fused.append(FusedLayer(layer.forward_relu, layer.backward))
-        elif remaining and _is_exactly(layer, ReLU):
+        elif (remaining or internal) and _is_exactly(layer, ReLU):
             fused.append(FusedLayer(layer.forward_internal, layer.backward))
         else:
             fused.append(FusedLayer(layer, layer.backward))

@@ -95,8 +95,8 @@ class Module:
     needs_input_grad: bool = True
     """Set False on the first convolution or linear layer of a network to skip the gradient at its input."""
 
-    def forward(self, input: Array) -> Array:
-        """Return the layer's output for `input`."""
+    def forward(self, x: Array) -> Array:
+        """Return the layer's output for `x`."""
         raise TypeError(f"{type(self).__name__} has no forward: define forward(self, x) in your subclass of Module")
 
     def backward(self, grad: Array) -> Array:
@@ -108,9 +108,9 @@ class Module:
             f"{type(self).__name__} has no backward: define backward(self, grad) in your subclass of Module"
         )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what `forward` does for these arguments."""
-        return self.forward(*args, **kwargs)
+    def __call__(self, *inputs: Array) -> Array:
+        """Return `forward(*inputs)`. Most layers have one input."""
+        return self.forward(*inputs)
 
     def save_for_backward(self, *values: Any, output: Array | None = None) -> None:
         """Save `values` for the next backward, unless gradients are turned off by `no_grad`.
@@ -146,14 +146,21 @@ class Module:
                 )
         return values
 
-    def register_buffer(self, name: str, array: Array) -> None:
-        """Set the attribute `name` to an array that belongs to the state but is not learned, such as running means."""
-        self.__dict__.setdefault("_buffer_names", []).append(name)
-        setattr(self, name, array)
+    def register_buffer(self, name: str, array: Array, persistent: bool = True) -> None:
+        """Set the attribute `name` to an array that belongs to the state but is not learned, such as running means.
+
+        persistent: False leaves it out of `state_dict`, as in PyTorch.
+        """
+        self.__dict__.setdefault("_buffer_names", {})[name] = persistent
+        self._attributes()[name] = array
+
+    def _attributes(self) -> dict[str, Any]:
+        """Return the dictionary of this module's own parameters, buffers and modules, by name."""
+        return vars(self)
 
     def named_children(self) -> Iterator[tuple[str, "Module"]]:
         """Yield the name and module of every attribute that is a module."""
-        return ((name, value) for name, value in vars(self).items() if isinstance(value, Module))
+        return ((name, value) for name, value in self._attributes().items() if isinstance(value, Module))
 
     def children(self) -> Iterator["Module"]:
         """Yield every attribute that is a module."""
@@ -172,7 +179,7 @@ class Module:
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield all parameters with dotted names, in PyTorch's order."""
         for prefix, module in self.named_modules():
-            for name, value in vars(module).items():
+            for name, value in module._attributes().items():
                 if isinstance(value, Parameter):
                     yield f"{prefix}.{name}" if prefix else name, value
 
@@ -184,7 +191,7 @@ class Module:
         """Yield all buffers with dotted names."""
         for prefix, module in self.named_modules():
             for name in vars(module).get("_buffer_names", ()):
-                yield f"{prefix}.{name}" if prefix else name, getattr(module, name)
+                yield f"{prefix}.{name}" if prefix else name, module._attributes()[name]
 
     def buffers(self) -> Iterator[Array]:
         """Yield all buffers."""
@@ -195,11 +202,12 @@ class Module:
         state = {}
         for prefix, module in self.named_modules():
             dot = f"{prefix}." if prefix else ""
-            for name, value in vars(module).items():
+            for name, value in module._attributes().items():
                 if isinstance(value, Parameter):
                     state[dot + name] = value.data
-            for name in vars(module).get("_buffer_names", ()):
-                state[dot + name] = getattr(module, name)
+            for name, persistent in vars(module).get("_buffer_names", {}).items():
+                if persistent:
+                    state[dot + name] = module._attributes()[name]
         return state
 
     def load_state_dict(self, state_dict: Mapping[str, Array]) -> None:
@@ -252,11 +260,12 @@ class Module:
         convert = _converter(target)
         for module in self.modules():
             module.__dict__.pop("_saved", None)
-            for value in vars(module).values():
+            attributes = module._attributes()
+            for value in attributes.values():
                 if isinstance(value, Parameter):
                     value.data, value.grad = convert(value.data), None
             for name in vars(module).get("_buffer_names", ()):
-                setattr(module, name, convert(getattr(module, name)))
+                attributes[name] = convert(attributes[name])
         return self
 
     def extra_repr(self) -> str:

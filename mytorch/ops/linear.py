@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mytorch.device import Array, get_array_module, is_cuda
+from mytorch.device import Array, is_cuda
 from mytorch.geometry import empty
 from mytorch.memory import MIN_POOLED_BYTES
 from mytorch.ops.reduce import column_sums
@@ -63,25 +63,6 @@ def linear_weight_grad(grad: Array, x: Array) -> Array:
 def linear_bias_grad(grad: Array) -> Array:
     """Return the gradient at the bias, (out,)."""
     return column_sums(grad.reshape(-1, grad.shape[-1]))
-
-
-def bilinear(x1: Array, x2: Array, weight: Array, bias: Array | None) -> Array:
-    """Return sum_ij x1_i weight_kij x2_j + bias_k, (*, out), for x1 (*, in1), x2 (*, in2), weight (out, in1, in2)."""
-    y = get_array_module(x1).einsum("...i,kij,...j->...k", x1, weight, x2, optimize=True)
-    return y if bias is None else y + bias
-
-
-def bilinear_weight_grad(grad: Array, x1: Array, x2: Array) -> Array:
-    """Return the gradient at the weight, (out, in1, in2), summed over all leading axes."""
-    rows = (array.reshape(-1, array.shape[-1]) for array in (grad, x1, x2))
-    return get_array_module(x1).einsum("nk,ni,nj->kij", *rows, optimize=True)
-
-
-def bilinear_input_grads(grad: Array, x1: Array, x2: Array, weight: Array) -> tuple[Array, Array]:
-    """Return the gradients at both inputs, (*, in1) and (*, in2)."""
-    einsum = get_array_module(x1).einsum
-    grad_x1 = einsum("...k,kij,...j->...i", grad, weight, x2, optimize=True)
-    return grad_x1, einsum("...k,kij,...i->...j", grad, weight, x1, optimize=True)
 
 
 def _one_part_per_thread(count: int, weight: Array, work: Callable[[slice], None]) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from tests.conformance.modules import run_modules
+from tests.conformance.opinfo import run_opinfo
 from tests.conformance.record import Outcome, rows_of, shortened, summary, table, versions, write
-from tests.conformance.scope import OUTSIDE_MODULES
+from tests.conformance.scope import OUTSIDE_MODULES, OUTSIDE_OPS
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,17 @@ KINDS = {
         "float32 (1e-4).",
         run_modules,
         OUTSIDE_MODULES,
+        (torch,),
+    ),
+    "opinfo": Kind(
+        "PyTorch's samples of functions",
+        "The samples that PyTorch tests its functions with (OpInfo, "
+        "`torch.testing._internal.common_methods_invocations.op_db`), in float64: the "
+        "layer of mytorch that computes the function gets the same arguments. A sample agrees "
+        "if every output, every running statistic, and the gradient at every input and parameter does (relative error "
+        "1e-9).",
+        run_opinfo,
+        OUTSIDE_OPS,
         (torch,),
     ),
 }

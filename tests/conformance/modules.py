@@ -10,11 +10,21 @@ import numpy as np
 import torch
 
 from mytorch import nn
+from tests.conformance.arrays import (
+    PRECISIONS,
+    as_tuple,
+    back_through,
+    exact,
+    gradients_differ,
+    lowered,
+    named,
+    random_gradients,
+    short,
+)
 from tests.conformance.equal import difference
 from tests.conformance.record import Outcome
 from tests.conformance.scope import EXCLUDED_MODULE_SAMPLES, OUTSIDE_MODULES, why_excluded
 
-PRECISIONS = {"float64": torch.float64, "float32": torch.float32}
 NOT_LEARNED = {"target", "indices", "output_size"}
 """Arguments of a forward that get no gradient: the truth, positions, a size."""
 
@@ -79,18 +89,15 @@ def compare(
     constructor, forward = module_input.constructor_input, module_input.forward_input
     theirs = _their_module(cls, constructor, seed, training, precision)
     tensors = {
-        key: _exact(value, precision)
+        key: exact(value, precision)
         for key, value in [*enumerate(forward.args), *forward.kwargs.items()]
         if isinstance(value, torch.Tensor)
     }
     args = [tensors.get(index, value) for index, value in enumerate(forward.args)]
     kwargs = {key: tensors.get(key, value) for key, value in forward.kwargs.items()}
     state = {key: value.detach().numpy().copy() for key, value in theirs.state_dict().items()}
-    expected = _as_tuple(theirs(*args, **kwargs))
-    gradients = [_gradient(y, seed, precision) for y in expected]
-    pairs = [(y, g) for y, g in zip(expected, gradients, strict=True) if g is not None and y.requires_grad]
-    if pairs:
-        torch.autograd.backward([y for y, _ in pairs], [g for _, g in pairs])
+    expected = as_tuple(theirs(*args, **kwargs))
+    gradients = random_gradients(expected, seed, precision)
     order = _learned(cls, forward)
     wanted = [tensors[key].grad for key in order]
 
@@ -101,7 +108,7 @@ def compare(
         ours = maker(*map(_ours, constructor.args), **{key: _ours(value) for key, value in constructor.kwargs.items()})
         ours = ours.to(precision).train(training)
         load(ours, theirs, state, precision)
-        found = _as_tuple(
+        found = as_tuple(
             ours(
                 *(_array(value, precision) for value in args),
                 **{key: _array(value, precision) for key, value in kwargs.items()},
@@ -112,42 +119,21 @@ def compare(
     if len(found) != len(expected):
         return "differ", f"{len(found)} outputs, expected {len(expected)}"
     problems = [
-        _named("output", difference(np.asarray(y), right.detach().numpy(), precision))
+        named("output", difference(np.asarray(y), right.detach().numpy(), precision))
         for y, right in zip(found, expected, strict=True)
     ]
-    if pairs and not any(problems):
+    if gradients and not any(problems):
         try:
-            back = _backward(ours, found, gradients, precision)
+            back = back_through(ours, found, gradients, precision)
         except Exception as error:
             return "unsupported", f"backward raises {type(error).__name__}: {error}"
-        problems += _gradients_differ(ours, theirs, back, wanted, precision)
+        problems += gradients_differ(ours, {n: p.grad for n, p in theirs.named_parameters()}, back, wanted, precision)
     own = dict(ours.named_buffers())
     for key, buffer in theirs.named_buffers():
         if key in own and not any(problems):
-            problems.append(_named(f"buffer {key}", difference(own[key], buffer.numpy(), precision)))
+            problems.append(named(f"buffer {key}", difference(own[key], buffer.numpy(), precision)))
     reasons = [problem for problem in problems if problem]
     return ("differ", f"{precision}: {'; '.join(reasons)}") if reasons else None
-
-
-def _gradients_differ(ours: Any, theirs: Any, back: tuple, wanted: list, precision: str) -> list[str | None]:
-    if len(back) < len(wanted):
-        return [f"backward returns {len(back)} gradients, expected {len(wanted)}"]
-    problems = []
-    for index, (mine, right) in enumerate(zip(back, wanted, strict=False)):
-        what = "gradient of input" + (f" {index}" if index else "")
-        if right is None:
-            continue
-        problems.append(f"{what} is None" if mine is None else _named(what, difference(mine, right.numpy(), precision)))
-    gradients = {name: parameter.grad for name, parameter in ours.named_parameters()}
-    for name, parameter in theirs.named_parameters():
-        if parameter.grad is None:
-            continue
-        mine = gradients.get(name)
-        what = f"gradient of {name}"
-        problems.append(
-            f"{what} is missing" if mine is None else _named(what, difference(mine, parameter.grad.numpy(), precision))
-        )
-    return problems
 
 
 def load(ours: Any, theirs: torch.nn.Module, state: dict[str, np.ndarray], precision: str) -> None:
@@ -156,23 +142,17 @@ def load(ours: Any, theirs: torch.nn.Module, state: dict[str, np.ndarray], preci
     missing = [name for name, _ in theirs.named_parameters() if name not in own]
     if missing:
         raise ValueError(f"no parameter {', '.join(missing)}")
-    ours.load_state_dict({name: _lowered(value, precision) for name, value in state.items() if name in own})
+    ours.load_state_dict({name: lowered(value, precision) for name, value in state.items() if name in own})
 
 
 def described(name: str, module_input: Any, training: bool) -> str:
     """Return a sample in words: the constructor's arguments, and the shapes of the inputs."""
     constructor, forward = module_input.constructor_input, module_input.forward_input
-    given = [_short(value) for value in constructor.args]
-    given += [f"{key}={_short(value)}" for key, value in constructor.kwargs.items()]
-    inputs = [_short(value) for value in forward.args]
-    inputs += [f"{key}={_short(value)}" for key, value in forward.kwargs.items()]
+    given = [short(value) for value in constructor.args]
+    given += [f"{key}={short(value)}" for key, value in constructor.kwargs.items()]
+    inputs = [short(value) for value in forward.args]
+    inputs += [f"{key}={short(value)}" for key, value in forward.kwargs.items()]
     return f"{name}({', '.join(given)}) on {', '.join(inputs)}, {'train' if training else 'eval'}"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, torch.Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
-    return repr(value)
 
 
 def _their_module(
@@ -194,16 +174,9 @@ def _their_module(
     return module
 
 
-def _exact(tensor: torch.Tensor, precision: str) -> torch.Tensor:
-    """Return a leaf in float64 with the values that `precision` can hold; other types unchanged."""
-    if not tensor.is_floating_point():
-        return tensor
-    return tensor.detach().to(PRECISIONS[precision]).double().clone().requires_grad_()
-
-
 def _value(value: Any, precision: str) -> Any:
     """Return an argument of a constructor, a tensor as `precision` can hold it."""
-    return _exact(value, precision).detach() if isinstance(value, torch.Tensor) else deepcopy(value)
+    return exact(value, precision).detach() if isinstance(value, torch.Tensor) else deepcopy(value)
 
 
 def _ours(value: Any) -> Any:
@@ -218,12 +191,8 @@ def _ours(value: Any) -> Any:
 def _array(value: Any, precision: str) -> Any:
     """Return an argument of a forward for mytorch."""
     if isinstance(value, torch.Tensor):
-        return _lowered(value.detach().numpy().copy(), precision)
+        return lowered(value.detach().numpy().copy(), precision)
     return tuple(value) if isinstance(value, torch.Size) else value
-
-
-def _lowered(array: np.ndarray, precision: str) -> np.ndarray:
-    return array.astype(precision) if array.dtype.kind == "f" else array
 
 
 def _learned(cls: type[torch.nn.Module], forward: Any) -> list[Any]:
@@ -237,27 +206,3 @@ def _learned(cls: type[torch.nn.Module], forward: Any) -> list[Any]:
         and value.is_floating_point()
         and (names[key] if isinstance(key, int) and key < len(names) else key) not in NOT_LEARNED
     ]
-
-
-def _gradient(y: torch.Tensor, seed: int, precision: str) -> torch.Tensor | None:
-    """Return a random gradient at a floating output, as `precision` can hold it."""
-    if not y.is_floating_point():
-        return None
-    return torch.tensor(np.asarray(np.random.default_rng(seed).standard_normal(tuple(y.shape)), precision)).double()
-
-
-def _backward(ours: Any, found: tuple, gradients: list, precision: str) -> tuple:
-    given = []
-    for y, gradient in zip(found, gradients, strict=True):
-        if gradient is not None:
-            array = gradient.numpy().astype(precision)
-            given.append(array if isinstance(y, np.ndarray) else float(array))
-    return _as_tuple(ours.backward(*given))
-
-
-def _as_tuple(value: Any) -> tuple:
-    return tuple(value) if isinstance(value, tuple | list) else (value,)
-
-
-def _named(what: str, problem: str | None) -> str | None:
-    return f"{what}: {problem}" if problem else None

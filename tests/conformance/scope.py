@@ -4,11 +4,14 @@ Whatever mytorch gets wrong is in scope. A reason says why a module does not bel
 networks, or why a sample cannot be compared.
 """
 
+import re
+
 RECURRENT = "recurrent networks and transformers are not convolutional networks"
 LAZY = "a lazy module waits for its first input to learn a shape; the module it becomes is in scope"
 LANGUAGE = "built for texts: indices, vocabularies and alignments"
-RANDOM = "draws its windows at random, with PyTorch's generator"
+RANDOM = "draws windows, slopes or channels at random, with PyTorch's generator"
 MULTILABEL = "a loss for multi-label ranking, which no pipeline here uses; BCEWithLogitsLoss is in scope"
+BILINEAR = "a form in two inputs with a three-dimensional weight, not a layer of convolutional networks"
 
 OUTSIDE_MODULES = {
     **dict.fromkeys(("RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell"), RECURRENT),
@@ -19,13 +22,46 @@ OUTSIDE_MODULES = {
     **dict.fromkeys(("Embedding", "CTCLoss", "LinearCrossEntropyLoss"), LANGUAGE),
     **dict.fromkeys(("FractionalMaxPool2d", "FractionalMaxPool3d"), RANDOM),
     **dict.fromkeys(("MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "SoftMarginLoss"), MULTILABEL),
+    "Bilinear": BILINEAR,
 }
 """Modules of PyTorch's own inputs that are not run, and why."""
 
+ATTENTION = "attention: transformers are out of scope"
+DISTANCE = "a distance between vectors, which the losses in scope compute for themselves"
+
+OUTSIDE_OPS = {
+    **dict.fromkeys(("scaled_dot_product_attention", "multi_head_attention_forward"), ATTENTION),
+    **dict.fromkeys(("embedding", "embedding_bag", "ctc_loss", "linear_cross_entropy"), LANGUAGE),
+    **dict.fromkeys(("fractional_max_pool2d", "fractional_max_pool3d", "rrelu", "feature_alpha_dropout"), RANDOM),
+    **dict.fromkeys(("soft_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss"), MULTILABEL),
+    **dict.fromkeys(("pdist", "pairwise_distance", "cosine_similarity", "normalize"), DISTANCE),
+    "triplet_margin_with_distance_loss": "its distance is any function, which needs automatic differentiation",
+    "grid_sample": "samples at learned positions; no layer of PyTorch does, only this function",
+    "bilinear": BILINEAR,
+    "all others": "tensor algebra beyond the layers and the functions that connect them in a network",
+}
+"""Functions of PyTorch's own samples that are not run, and why."""
+
 EXCLUDED_MODULE_SAMPLES: dict[str, dict[str, str]] = {}
-"""For each module, the start of a sample's text, and why samples that start so are excluded."""
+"""For each module, a regular expression, and why samples whose text it is found in are excluded."""
+
+MASK = "the mask is random, drawn by another generator; tests/gradients compares for the same mask"
+
+ROUNDING = "a quotient rounded to whole numbers, whose gradient is zero, is no part of a network"
+FACTOR = "a factor of the second operand: in a graph, a Scale in front of it"
+
+EXCLUDED_OP_SAMPLES: dict[str, dict[str, str]] = {
+    "add": {"alpha=": FACTOR},
+    "sub": {"alpha=": FACTOR},
+    "div": {"rounding_mode=": ROUNDING},
+    "dropout": {r"p=0\.5, training=True|^dropout\(float64[^=]*\)$": MASK},
+    "dropout2d": {r"p=0\.5, training=True|^dropout2d\(float64[^=]*\)$": MASK},
+    "dropout3d": {r"p=0\.5, training=True|^dropout3d\(float64[^=]*\)$": MASK},
+    "alpha_dropout": {r"p=0\.5, training=True|^alpha_dropout\(float64[^=]*\)$": MASK},
+}
+"""The same for functions."""
 
 
 def why_excluded(samples: dict[str, dict[str, str]], name: str, sample: str) -> str | None:
-    """Return why the sample of this module or operator is excluded, or None if it is in scope."""
-    return next((why for start, why in samples.get(name, {}).items() if sample.startswith(start)), None)
+    """Return why the sample of this module or function is excluded, or None if it is in scope."""
+    return next((why for pattern, why in samples.get(name, {}).items() if re.search(pattern, sample)), None)

@@ -1,6 +1,8 @@
+import hashlib
 import json
 import math
 import os
+import shutil
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -12,6 +14,7 @@ from experiments.data.preparation import AS_THEY_ARE, Preparation
 from experiments.errors import FacesError
 from experiments.files import new_folder, read_json, refuse_existing, write_csv, write_json
 from experiments.run import Run, RunEnvironment, RunMetrics
+from experiments.training.mytorch_trainer import train_mytorch
 
 FIELDS = st.sampled_from([*RunMetrics.model_fields, *RunEnvironment.model_fields, "pictures", "detector", "size"])
 
@@ -127,13 +130,15 @@ def test_stored_json_of_any_shape_is_read_or_refused_by_name(tmp_path, value):
     run = Run(tmp_path)
     text = json.dumps(value)
     for file, read in (
-        (tmp_path / "classes.json", run.classes),
         (run.metrics_file, run.metrics),
         (run.environment_file, run.environment),
         (run.environment_file, run.preparation),
         (run.environment_file, run.image_fingerprint),
+        (tmp_path / "classes.json", run.classes),
     ):
         file.write_text(text)
+        if file.name == "classes.json":
+            run.environment_file.unlink()
         try:
             found = read()
         except FacesError as error:
@@ -180,3 +185,54 @@ def test_an_older_run_calls_its_images_pictures(tmp_path):
     run = Run(tmp_path)
     run.environment_file.write_text('{"pictures": "abc", "seed": 3}')
     assert run.image_fingerprint() == "abc"
+
+
+EDITS = {  # file: what is replaced in it
+    "metrics.json": ('"epoch": 12', '"epoch": 13'),
+    "history.csv": ("\n2,", "\n3,"),
+    "environment.json": ('"seed": 0', '"seed": 1'),
+    "classes.json": ("anna", "Anna"),
+    "recipe.yaml": ("flip: 0.5", "flip: 0.4"),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edited_file_of_a_run_is_refused_with_a_remedy(trained_once, tmp_path, name):
+    run = Run(shutil.copytree(trained_once.folder, tmp_path / "run"))
+    before, after = EDITS[name]
+    text = (run.folder / name).read_text()
+    assert before in text
+    read = {"metrics.json": run.metrics, "history.csv": run.history, "environment.json": run.environment,
+            "classes.json": run.classes, "recipe.yaml": run.recipe}[name]  # fmt: skip
+    read()
+    (run.folder / name).write_text(text.replace(before, after, 1))
+    with pytest.raises(FacesError, match=rf"{name}: changed since .*(copy|--resume|remove)"):
+        read()
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "environment.json"])
+def test_a_file_without_its_digest_is_worth_a_note(trained_once, tmp_path, name, capsys):
+    run = Run(shutil.copytree(trained_once.folder, tmp_path / "run"))
+    fields = read_json(run.folder / name)
+    del fields["digest"]
+    write_json(run.folder / name, fields)
+    (run.metrics if name == "metrics.json" else run.environment)()
+    assert f"note: {run.folder / name} has no digest, so that an edited value" in capsys.readouterr().out
+
+
+def test_an_epoch_that_was_not_finished_is_left_out_of_the_history(trained_once, tmp_path):
+    run = Run(shutil.copytree(trained_once.folder, tmp_path / "run"))
+    text = run.history_file.read_text()
+    run.history_file.write_text(text + text.splitlines(keepends=True)[-1].replace("12,", "13,", 1))
+    assert list(run.history()["epoch"]) == list(range(1, 13))
+    run.history_file.write_text("".join(text.splitlines(keepends=True)[:-1]))
+    with pytest.raises(FacesError, match=r"history\.csv: changed since it was stored"):
+        run.history()
+
+
+def test_a_run_is_signed_after_each_epoch(people, tiny, tmp_path):
+    run = train_mytorch(tiny("epochs=1"), people, tmp_path / "run")
+    assert len(run.history()) == run.metrics().epoch == 1
+    content = run.history_file.read_bytes()
+    signed = read_json(run.metrics_file)["history"]
+    assert signed == {"length": len(content), "digest": hashlib.blake2b(content, digest_size=16).hexdigest()}

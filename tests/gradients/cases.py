@@ -96,10 +96,11 @@ def spatial(draw: Draw, kernel: tuple, dilation: tuple, padding: tuple) -> tuple
     return tuple(max(1, r) + int(draw.integers(6)) for r in reach)
 
 
-@case("Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d")
+@case("Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
 def _convolution(draw: Draw, name: str) -> Case:
     axes = int(name[-2])
-    kernel, stride, dilation = integers(draw, 1, 4, axes), integers(draw, 1, 3, axes), integers(draw, 1, 3, axes)
+    most = 4 if axes < 3 else 2
+    kernel, stride, dilation = integers(draw, 1, most, axes), integers(draw, 1, 3, axes), integers(draw, 1, 3, axes)
     (groups,), channels = integers(draw, 1, 3, 1), integers(draw, 1, 3, 2)
     depthwise = flip(draw, 0.2)
     arguments: dict[str, Any] = {
@@ -112,37 +113,65 @@ def _convolution(draw: Draw, name: str) -> Case:
         "bias": flip(draw, 0.7),
     }
     if name.startswith("ConvTranspose"):
-        size = integers(draw, 1, 6, axes)
+        size = integers(draw, 1, 7 - axes, axes)
         grown = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(size, stride, dilation, kernel, strict=True)]
         arguments["padding"] = tuple(int(draw.integers(min(3, (length + 1) // 2))) for length in grown)
         arguments["output_padding"] = tuple(
             int(draw.integers(max(s, d))) for s, d in zip(stride, dilation, strict=True)
         )
     else:
-        arguments["padding"] = integers(draw, 0, 3, axes)
+        arguments["padding"] = integers(draw, 0, 3 if axes < 3 else 1, axes)
+        arguments["padding_mode"] = str(draw.choice(["zeros", "zeros", "reflect", "replicate", "circular"]))
         size = spatial(draw, kernel, dilation, arguments["padding"])
+        if arguments["padding_mode"] in ("reflect", "circular"):
+            size = tuple(max(n, p + 1) for n, p in zip(size, arguments["padding"], strict=True))
+        if flip(draw, 0.2):
+            arguments |= {"padding": "same", "stride": 1, "padding_mode": "zeros"}
     layer = getattr(nn, name)(**arguments)
     return Case(perturbed(layer, draw), values(draw, *integers(draw, 1, 3, 1), arguments["in_channels"], *size))
 
 
-@case("MaxPool1d", "MaxPool2d", "AvgPool1d", "AvgPool2d")
+@case(*(f"{kind}Pad{n}d" for kind in ("Circular", "Constant", "Reflection", "Replication", "Zero") for n in (1, 2, 3)))
+def _padding(draw: Draw, name: str) -> Case:
+    axes = int(name[-2])
+    size = integers(draw, 3, 6, axes)
+    padding = integers(draw, -1, min(size) - 2, 2 * axes)  # mirrored, an axis may grow by less than what is left of it
+    arguments = (float(draw.normal()),) if name.startswith("Constant") else ()
+    return Case(getattr(nn, name)(padding, *arguments), values(draw, *integers(draw, 1, 3, 2), *size))
+
+
+@case("MaxPool1d", "MaxPool2d", "MaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d")
 def _pooling(draw: Draw, name: str) -> Case:
     axes = int(name[-2])
-    kernel = integers(draw, 1, 5, axes)
-    padding = tuple(int(draw.integers(k // 2 + 1)) for k in kernel)
-    layer = getattr(nn, name)(kernel, None if flip(draw, 0.3) else integers(draw, 1, 5, axes), padding)
-    return Case(
-        layer, separated(values(draw, *integers(draw, 1, 3, 2), *spatial(draw, kernel, (1,) * axes, (0,) * axes)))
-    )
+    kernel, dilation = integers(draw, 1, 6 - axes, axes), (1,) * axes
+    arguments: dict[str, Any] = {
+        "padding": tuple(int(draw.integers(k // 2 + 1)) for k in kernel),
+        "stride": None if flip(draw, 0.3) else integers(draw, 1, 5, axes),
+        "ceil_mode": flip(draw),
+    }
+    if name.startswith("Max"):
+        dilation = arguments["dilation"] = integers(draw, 1, 3, axes)
+    else:
+        arguments["count_include_pad"] = flip(draw)
+        arguments["divisor_override"] = int(draw.integers(1, 9)) if axes > 1 and flip(draw, 0.3) else None
+    x = values(draw, *integers(draw, 1, 3, 2), *spatial(draw, kernel, dilation, (0,) * axes))
+    return Case(getattr(nn, name)(kernel, **arguments), separated(x))
 
 
-@case("AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "GlobalAvgPool2d")
+@case(
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
+    "GlobalAvgPool2d",
+)
 def _adaptive(draw: Draw, name: str) -> Case:
     axes = int(name[-2])
-    arguments = [] if name.startswith("Global") else [integers(draw, 1, 9, axes)]
-    return Case(
-        getattr(nn, name)(*arguments), separated(values(draw, *integers(draw, 1, 3, 2), *integers(draw, 1, 9, axes)))
-    )
+    arguments = [] if name.startswith("Global") else [integers(draw, 1, 10 - axes, axes)]
+    x = values(draw, *integers(draw, 1, 3, 2), *integers(draw, 1, 10 - axes, axes))
+    return Case(getattr(nn, name)(*arguments), separated(x))
 
 
 @case("Upsample")
@@ -183,81 +212,21 @@ def _activation(draw: Draw, name: str) -> Case:
     return Case(perturbed(layer, draw) if name == "PReLU" else layer, separated(x) if "LU" in name else 2 * x)
 
 
-@case("ReLU6", "Hardsigmoid", "Hardswish", "Mish", "SELU", "Softsign", "LogSigmoid", "Tanhshrink")
-def _pointwise(draw: Draw, name: str) -> Case:
-    x = values(draw, *integers(draw, 1, 5, int(draw.integers(1, 5))))
-    return Case(getattr(nn, name)(), 3 * separated(x) if name[0] in "RH" else 2 * x)
-
-
-@case("ELU", "CELU", "Softplus", "Hardtanh", "Threshold", "Softshrink", "Hardshrink")
-def _pointwise_with_settings(draw: Draw, name: str) -> Case:
-    first, second = sorted(draw.uniform(0.3, 2, 2))
-    arguments = {"Softplus": (first, 8), "Hardtanh": (-first, second), "Threshold": (first, second)}
-    exact = float(draw.choice([-2, -0.5, 0.5, 1, 2]))  # PyTorch rounds CELU's alpha to float32 in the gradient
-    layer = getattr(nn, name)(*arguments.get(name, (exact if name == "CELU" else first,)))
-    return Case(layer, 1.01 * separated(values(draw, *integers(draw, 1, 5, int(draw.integers(1, 5))))))
-
-
-@case("RReLU")
-def _rrelu(draw: Draw, name: str) -> Case:
-    x = separated(values(draw, *integers(draw, 1, 5, int(draw.integers(1, 5)))))
-    return Case(nn.RReLU(*sorted(draw.uniform(0, 1, 2))), x, training=False)
-
-
-@case("GLU")
-def _glu(draw: Draw, name: str) -> Case:
-    shape = list(integers(draw, 1, 5, int(draw.integers(1, 5))))
-    dim = int(draw.integers(-len(shape), len(shape)))
-    shape[dim] *= 2
-    return Case(nn.GLU(dim), values(draw, *shape))
-
-
-@case("Softmax2d")
-def _softmax2d(draw: Draw, name: str) -> Case:
-    return Case(nn.Softmax2d(), 3 * values(draw, *integers(draw, 2, 6, int(draw.integers(3, 5)))))
-
-
-@case("Softmax", "LogSoftmax", "Softmin")
+@case("Softmax", "LogSoftmax")
 def _softmax(draw: Draw, name: str) -> Case:
     shape = integers(draw, 1, 6, int(draw.integers(1, 5)))
     dim = int(draw.integers(-len(shape), len(shape)))
     return Case(getattr(nn, name)(dim), 3 * values(draw, *(n + (i == dim % len(shape)) for i, n in enumerate(shape))))
 
 
-@case("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
+@case("BatchNorm1d", "BatchNorm2d")
 def _batch_norm(draw: Draw, name: str) -> Case:
-    size = integers(draw, 1, 4, int(name[-2]) if name != "BatchNorm1d" else int(draw.integers(2)))
+    size = integers(draw, 1, 5, 2 if name == "BatchNorm2d" else int(draw.integers(2)))
     (channels,) = integers(draw, 1, 4, 1)
     momentum = None if flip(draw, 0.3) else float(draw.uniform(0, 1))
-    eps, affine, tracked = float(draw.choice([1e-5, 1e-3, 0.1])), flip(draw, 0.7), flip(draw, 0.8)
-    layer = getattr(nn, name)(channels, eps, momentum, affine, tracked, bias=flip(draw, 0.8))
+    layer = getattr(nn, name)(channels, float(draw.choice([1e-5, 1e-3, 0.1])), momentum, flip(draw, 0.7))
     training = flip(draw)
     return Case(perturbed(layer, draw), values(draw, *integers(draw, 5, 9, 1), channels, *size), training=training)
-
-
-@case("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d")
-def _instance_norm(draw: Draw, name: str) -> Case:
-    channels, *size = integers(draw, 2, 5, 1 + int(name[-2]))
-    lead = integers(draw, 1, 3, 1) if flip(draw, 0.8) else ()
-    eps, affine, tracked = float(draw.choice([1e-3, 0.1])), flip(draw, 0.7), flip(draw)
-    layer = getattr(nn, name)(channels, eps, float(draw.uniform(0, 1)), affine, tracked, bias=flip(draw, 0.8))
-    return Case(perturbed(layer, draw), values(draw, *lead, channels, *size[:-1], 7), training=flip(draw))
-
-
-@case("RMSNorm")
-def _rms_norm(draw: Draw, name: str) -> Case:
-    shape = (*integers(draw, 1, 5, int(draw.integers(4))), *integers(draw, 2, 9, 1))
-    last = shape[-int(draw.integers(1, len(shape) + 1)) :]
-    eps = None if flip(draw, 0.3) else float(draw.choice([1e-5, 1e-3, 0.1]))
-    return Case(perturbed(nn.RMSNorm(last, eps, flip(draw, 0.7)), draw), values(draw, *shape))
-
-
-@case("LocalResponseNorm")
-def _local_response_norm(draw: Draw, name: str) -> Case:
-    (size,), (alpha, beta, k) = integers(draw, 1, 6, 1), draw.uniform(0.1, 2, 3)
-    return Case(
-        nn.LocalResponseNorm(size, alpha, beta, k), values(draw, *integers(draw, 1, 6, int(draw.integers(3, 5))))
-    )
 
 
 @case("LayerNorm")
@@ -277,20 +246,13 @@ def _group_norm(draw: Draw, name: str) -> Case:
     return Case(perturbed(layer, draw), values(draw, *integers(draw, 1, 3, 1), groups * each, *size))
 
 
-@case("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout", "DropBlock2d")
+@case("Dropout", "Dropout2d", "DropBlock2d")
 def _dropout(draw: Draw, name: str) -> Case:
     p = float(draw.choice([0, 0.1, 0.5, 0.9]))
     layer = nn.DropBlock2d(p, int(draw.integers(1, 6))) if name == "DropBlock2d" else getattr(nn, name)(p)
-    axes = {"Dropout1d": 1, "Dropout3d": 3}.get(name, 2)
-    shape = (*integers(draw, 1, 3, 2), *integers(draw, 1, 7, axes))
-    return Case(layer, values(draw, *shape), training=flip(draw, 0.8), random=True)
-
-
-@case("StochasticDepth")
-def _stochastic_depth(draw: Draw, name: str) -> Case:
-    layer = nn.StochasticDepth(float(draw.choice([0, 0.3, 0.9])), "row" if flip(draw, 0.7) else "batch")
-    x = values(draw, *integers(draw, 1, 5, int(draw.integers(1, 5))))
-    return Case(layer, x, training=flip(draw, 0.8), random=True)
+    return Case(
+        layer, values(draw, *integers(draw, 1, 3, 2), *integers(draw, 1, 7, 2)), training=flip(draw, 0.8), random=True
+    )
 
 
 @case("Linear")
@@ -299,26 +261,9 @@ def _linear(draw: Draw, name: str) -> Case:
     return Case(perturbed(nn.Linear(inputs, outputs, flip(draw, 0.7)), draw), values(draw, *lead, inputs))
 
 
-@case("Bilinear")
-def _bilinear(draw: Draw, name: str) -> Case:
-    lead, (first, second, outputs) = integers(draw, 1, 4, int(draw.integers(4))), integers(draw, 1, 6, 3)
-    layer = perturbed(nn.Bilinear(first, second, outputs, flip(draw, 0.7)), draw)
-    return Case(layer, values(draw, *lead, first), (values(draw, *lead, second),))
-
-
 @case("Flatten")
 def _flatten(draw: Draw, name: str) -> Case:
-    shape = integers(draw, 1, 5, int(draw.integers(2, 5)))
-    first, last = sorted(int(n) for n in draw.integers(0, len(shape), 2))
-    return Case(nn.Flatten(first, last - len(shape) if flip(draw) else last), values(draw, *shape))
-
-
-@case("Unflatten")
-def _unflatten(draw: Draw, name: str) -> Case:
-    shape, parts = list(integers(draw, 1, 4, int(draw.integers(1, 4)))), integers(draw, 1, 3, 3)
-    dim = int(draw.integers(-len(shape), len(shape)))
-    shape[dim] = int(np.prod(parts))
-    return Case(nn.Unflatten(dim, (-1, *parts[1:]) if flip(draw) else parts), values(draw, *shape))
+    return Case(nn.Flatten(), values(draw, *integers(draw, 1, 5, int(draw.integers(2, 5)))))
 
 
 @case("SqueezeExcitation")
@@ -337,6 +282,73 @@ def _container(draw: Draw, name: str) -> Case:
     else:
         layer = nn.Residual(nn.Sequential(*path), nn.Conv2d(channels, channels, 1) if flip(draw) else None)
     return Case(perturbed(layer, draw), values(draw, *integers(draw, 1, 3, 1), channels, *integers(draw, 2, 7, 2)))
+
+
+@case("Graph")
+def _graph(draw: Draw, name: str) -> Case:
+    """A fork, weights used twice, a gate, a scale and a constant of the graph's own, and layers that are fused."""
+    (channels,) = integers(draw, 1, 4, 1)
+    graph, shared = nn.Graph(), nn.Conv2d(channels, channels, 1)
+    x = graph.input()
+    y = graph.add("stage.0.bn", nn.BatchNorm2d(channels), x)
+    y = graph.add("stage.0.relu", nn.ReLU(), y)
+    z = graph.add("stage.1.mean", nn.Mean((2, 3), keepdim=True), y)
+    z = graph.add("stage.1.fc", shared, graph.add("stage.1.act", nn.Tanh(), graph.add("first", shared, z)))
+    y = graph.add("gated", nn.Multiply(), graph.parameter("stage.1.gamma", np.ones((1, channels, 1, 1))), y)
+    y = graph.add("product", nn.Multiply(), y, z)
+    y = graph.add("sum", nn.Add(), y, x, graph.constant("one", np.ones(()), persistent=False))
+    graph.output(graph.add("last", nn.ReLU(), y))
+    return Case(perturbed(graph, draw), values(draw, *integers(draw, 3, 5, 1), channels, *integers(draw, 2, 5, 2)))
+
+
+def in_graph(layer: nn.Module, *others: nn.Module, parts: int = 1) -> nn.Graph:
+    """Return a graph whose output is `layer` of its input, which passes the `others` on the way to its other inputs."""
+    graph = nn.Graph()
+    x = graph.input()
+    branches = [graph.add(f"branch_{index}", branch, x) for index, branch in enumerate(others)]
+    y = graph.add("layer", layer, x, *branches)
+    graph.output(y if parts == 1 else graph.add("sum", nn.Add(), *(y[index] for index in range(parts) if index != 1)))
+    return graph
+
+
+@case("Add", "Subtract", "Multiply", "Divide", "Concatenate")
+def _merge(draw: Draw, name: str) -> Case:
+    shape = integers(draw, 2, 5, int(draw.integers(1, 5)))
+    axes = tuple(int(axis) for axis in np.flatnonzero(draw.random(len(shape)) < 0.5))
+    x = values(draw, *shape)
+    if name == "Concatenate":
+        dim = int(draw.integers(-len(shape), len(shape)))
+        return Case(in_graph(nn.Concatenate(dim), nn.Tanh(), nn.Slice(dim, 1)), x)
+    others = [nn.Mean(axes, keepdim=True)] if axes else [nn.Tanh()]
+    if name == "Divide":
+        x = np.abs(x) + 0.5
+    if name == "Add":
+        others += [nn.Scale(0.3), nn.Mean(0)]
+    return Case(in_graph(getattr(nn, name)(), *others), x)
+
+
+@case("Scale", "Mean", "Permute", "Transpose", "Reshape", "Slice")
+def _shape(draw: Draw, name: str) -> Case:
+    shape = integers(draw, 1, 5, int(draw.integers(2, 5)))
+    order = [int(axis) - (len(shape) if flip(draw) else 0) for axis in draw.permutation(len(shape))]
+    layer = {
+        "Scale": lambda: nn.Scale(*draw.uniform(-2, 2, 2)),
+        "Mean": lambda: nn.Mean(order[: int(draw.integers(1, len(shape)))], flip(draw)),
+        "Permute": lambda: nn.Permute(order),
+        "Transpose": lambda: nn.Transpose(*order[:2]),
+        "Reshape": lambda: nn.Reshape((0, shape[-1], -1) if len(shape) > 2 else (0, -1)),
+        "Slice": lambda: nn.Slice(order[0], *([0, -1] if shape[order[0]] > 1 else [0, 1]), int(draw.integers(1, 3))),
+    }[name]()
+    return Case(layer, values(draw, *shape))
+
+
+@case("Chunk", "Split")
+def _parts(draw: Draw, name: str) -> Case:
+    (n, length), (dim,) = integers(draw, 2, 4, 2), integers(draw, -2, 1, 1)
+    shape = [3, 4, 5]
+    shape[dim] = n * length
+    layer = nn.Chunk(n, dim) if name == "Chunk" else nn.Split(length if flip(draw) else [length] * n, dim)
+    return Case(in_graph(layer, parts=n), values(draw, *shape))
 
 
 @case("Conv2d by Winograd")

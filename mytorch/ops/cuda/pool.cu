@@ -1,4 +1,4 @@
-// Pooling and its gradients. x: (N, *size, C); y, grad and winner: (N, *out, C). Dilation is 1.
+// Pooling and its gradients. x: (N, *size, C); y, grad and winner: (N, *out, C).
 #include "grid.cuh"
 
 // The maximum of a window and the element that has it: the first of several, or the last NaN if there is one, as in

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from threadpoolctl import threadpool_info
 
-from experiments.bench import memory
+from experiments.bench import steps
 from experiments.bench.timing import Plan, limited
 from mytorch.device import require_cuda
 
@@ -89,16 +89,16 @@ def test_threads_are_the_same_for_all_and_put_back():
     assert state() == before
 
 
-@pytest.mark.skipif(not memory.available(), reason="only Linux says how much memory a process has")
+@pytest.mark.skipif(not steps.reports_memory(), reason="only Linux says how much memory a process has")
 def test_a_steps_memory_grows_with_the_batch():
-    needed = [memory._in_a_process("peak", "scratch_cnn", "mytorch", n, Plan(), steps=1)[0] for n in (2, 16)]
-    at_least = 14 * 32 * 64 * 64 * 4 / memory.MIB  # what the first convolution alone gives for 14 more images
+    needed = [steps._in_a_process("peak", "scratch_cnn", "mytorch", n, Plan(), steps=1)[0] for n in (2, 16)]
+    at_least = 14 * 32 * 64 * 64 * 4 / steps.MIB  # what the first convolution alone gives for 14 more images
     assert needed[1] - needed[0] > at_least
 
 
-@pytest.mark.skipif(not memory.available(), reason="only Linux says how much memory a process has")
+@pytest.mark.skipif(not steps.reports_memory(), reason="only Linux says how much memory a process has")
 def test_memory_is_read_after_each_tenth_of_the_steps():
-    found = memory.measure_resident(Plan(memory_steps=20))
-    assert len(found["mib"]) == memory.SAMPLES
+    found = steps.measure_resident(Plan(memory_steps=20))
+    assert len(found["mib"]) == steps.SAMPLES
     assert found["grown_mib"] == max(found["mib"]) - found["mib"][0] >= 0
     assert min(found["mib"]) > 10

@@ -7,13 +7,13 @@ from experiments.bench.devices import Cpu
 from experiments.bench.layers import LAYERS, OPTIMIZERS, layer_runners
 from mytorch import nn, optim
 
-ELSEWHERE = {
-    *("Conv1d", "Conv2d", "Module", "Parameter", "Sequential", "Residual", "Identity", "Flatten", "Unflatten"),
-    *("BatchNorm3d", "InstanceNorm1d", "InstanceNorm3d", "Dropout1d", "Dropout3d", "StochasticDepth", "Softmax2d"),
-    *("AlphaDropout", "FeatureAlphaDropout", "RReLU", "Softmin", "Bilinear", "CELU", "SELU", "Hardtanh", "Threshold"),
-    *("Hardshrink", "Softshrink", "Tanhshrink", "LogSigmoid", "Softsign"),
-}
-"""Timed as convolutions or within a step, computed as another that is timed, rare in networks, or nothing to time."""
+FUNCTIONS = {"Add", "Subtract", "Multiply", "Divide", "Concatenate", "Scale", "Mean", "Slice", "Chunk", "Split"}
+FUNCTIONS |= {"Permute", "Transpose", "Reshape"}
+"""A few passes over memory each, within a Graph."""
+
+ELSEWHERE = {"Conv1d", "Conv2d", "Module", "Parameter", "Sequential", "Residual", "Graph", "Identity", "Flatten"}
+ELSEWHERE |= FUNCTIONS
+"""Timed as convolutions or within a step, or nothing to time."""
 
 DRAWN = {"Dropout", "Dropout2d", "DropBlock2d"}
 """Each library drops what it likes."""

@@ -50,7 +50,7 @@ def verified(transfer_once: Run, people: Path, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture
-def altered(tmp_path: Path) -> Callable[..., Path]:
+def altered(tmp_path: Path, sign: Callable[[Path], None]) -> Callable[..., Path]:
     """altered(run, "name", {"optimizer.lr": 0.1}, top1=0.5): a copy with other settings and figures."""
 
     def make(run: Path, name: str, settings: dict[str, Any] | None = None, **metrics: Any) -> Path:
@@ -65,6 +65,7 @@ def altered(tmp_path: Path) -> Callable[..., Path]:
         (copy / "recipe.yaml").write_text(yaml.safe_dump(recipe))
         figures = json.loads((copy / "metrics.json").read_text())
         (copy / "metrics.json").write_text(json.dumps(figures | metrics))
+        sign(copy)
         return copy
 
     return make

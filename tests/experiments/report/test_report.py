@@ -147,10 +147,11 @@ def test_recipes_that_differ_in_much_show_no_single_difference(bare, altered, wr
     assert "single" not in labels(write(bare, other))
 
 
-def test_runs_of_other_images_are_told(bare, altered, write, read):
+def test_runs_of_other_images_are_told(bare, altered, write, read, sign):
     other = altered(bare, "other", {"batch_size": 8})
     environment = other / "environment.json"
     environment.write_text(environment.read_text().replace(read_json(environment)["images"], "others"))
+    sign(other)
     assert "did not all learn from the same images" in read(write(bare, other))
 
 
@@ -243,7 +244,7 @@ def test_phrases():
     assert enumerated(["a", "b", "c"]) == "a, b and c"
 
 
-def test_pairs_told_apart_without_a_mistake_have_no_det_curve(verified, altered, write, read):
+def test_pairs_told_apart_without_a_mistake_have_no_det_curve(verified, altered, write, read, sign):
     perfect = altered(verified, "perfect")
     path = perfect / "verification" / "scores.csv"
     with path.open(newline="") as file:
@@ -252,6 +253,7 @@ def test_pairs_told_apart_without_a_mistake_have_no_det_curve(verified, altered,
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(row | {"match": str(int(float(row["similarity"]) > 0.5))} for row in rows)
+    sign(perfect)
     assert "there is no DET curve" in read(write(perfect))
     assert "there is no DET curve" not in read(write(verified))
 

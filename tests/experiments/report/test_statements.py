@@ -5,7 +5,7 @@ import re
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from experiments.report import statements as say
+from experiments.report import phrases as say
 from experiments.report.phrases import decimal, percent, points
 
 FRACTIONS = st.floats(0, 1) | st.sampled_from([0.0, 0.5, 0.5004, 0.50049, 0.5005, 1.0])

@@ -111,7 +111,7 @@ def test_runs_look_into_folders_of_their_own_and_the_first_ones_images_are_taken
         pseudo_label(runs, [unlabeled, again], tmp_path / "three", least=0.2)
 
 
-def test_sorted_images_keep_the_record_of_their_preparation(trained_once, people, unlabeled, tiny, tmp_path):
+def test_sorted_images_keep_the_record_of_their_preparation(trained_once, people, unlabeled, tiny, tmp_path, sign):
     aligned = Preparation(detector="mtcnn", template="five-point", size=112, margin=0)
     test, train = shutil.copytree(unlabeled, tmp_path / "test"), shutil.copytree(people, tmp_path / "train")
     write_preparation(test, aligned)
@@ -121,6 +121,7 @@ def test_sorted_images_keep_the_record_of_their_preparation(trained_once, people
     stored = json.loads((run.folder / "environment.json").read_text())
     stored["preparation"] = aligned.model_dump(mode="json")
     (run.folder / "environment.json").write_text(json.dumps(stored))
+    sign(run.folder)
     pseudo_label([run.folder], test, tmp_path / "more", least=0.3)
     assert read_preparation(tmp_path / "more") == aligned
     write_preparation(train, aligned)

@@ -221,9 +221,10 @@ def test_each_run_may_see_the_images_in_a_folder_of_its_own(trained_once, test, 
         submit([trained_once.folder], [test, mirrored], sample, tmp_path / "out.csv")
 
 
-def test_runs_that_know_different_people_are_refused_by_name(trained_once, test, sample, tmp_path):
+def test_runs_that_know_different_people_are_refused_by_name(trained_once, test, sample, tmp_path, sign):
     other = Run(shutil.copytree(trained_once.folder, tmp_path / "other"))
     (other.folder / "classes.json").write_text('["anna", "ben", "chloe", "eve"]')
+    sign(other.folder)
     with pytest.raises(FacesError, match=r"other lacks dan; .*run lacks eve$"):
         submit([trained_once.folder, other.folder], test, sample, tmp_path / "out.csv")
 
@@ -267,9 +268,10 @@ def test_the_sample_and_the_test_images_are_not_written_over(trained_once, test,
         assert "which this command reads: choose another --out" in refused(trained_once, test, sample, out)
 
 
-def test_a_sample_spelled_in_another_unicode_form_is_answered_in_its_own(trained_once, test, tmp_path):
+def test_a_sample_spelled_in_another_unicode_form_is_answered_in_its_own(trained_once, test, tmp_path, sign):
     run = Run(shutil.copytree(trained_once.folder, tmp_path / "run"))
     (run.folder / "classes.json").write_text('["Jos\u00e9", "ben", "chloe", "dan"]')
+    sign(run.folder)
     labels = dict(zip(ORDER, ["dan", "Jose\u0301", "chloe", "ben"], strict=True))
     path = tmp_path / "sample.csv"
     path.write_text("image_name,label\n" + "".join(f"{name},{label}\n" for name, label in labels.items()))
@@ -292,11 +294,12 @@ def test_a_network_that_answers_every_image_alike_submits_nothing(trained_once, 
 
 
 @pytest.mark.parametrize("trained_on", [ALIGNED, AS_THEY_ARE])
-def test_test_images_prepared_otherwise_are_refused(trained_once, test, sample, tmp_path, trained_on):
+def test_test_images_prepared_otherwise_are_refused(trained_once, test, sample, tmp_path, trained_on, sign):
     run = Run(shutil.copytree(trained_once.folder, tmp_path / "run"))
     environment = run.folder / "environment.json"
     stored = json.loads(environment.read_text()) | {"preparation": trained_on.model_dump(mode="json")}
     environment.write_text(json.dumps(stored))
+    sign(run.folder)
     write_preparation(test, trained_on)
     submit([run.folder], test, sample, tmp_path / "out.csv")
     before = (tmp_path / "out.csv").read_bytes()

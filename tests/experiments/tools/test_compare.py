@@ -17,11 +17,12 @@ from models.twin import twin
 
 
 @pytest.fixture
-def worse(trained_once, tmp_path):
+def worse(trained_once, tmp_path, sign):
     """The same run with another name, and figures that are worse."""
     run = shutil.copytree(trained_once.folder, tmp_path / "worse")
     metrics = run / "metrics.json"
     metrics.write_text(metrics.read_text().replace('"top1": 1.0', '"top1": 0.25'))
+    sign(run)
     return run
 
 
@@ -51,9 +52,10 @@ def test_the_plot_shows_every_run(trained_once, worse, tmp_path):
     assert (np.abs(pixels - [43, 108, 176]).max(-1) <= 2).sum() > 100
 
 
-def test_runs_of_other_images_are_noted(trained_once, worse, capsys):
+def test_runs_of_other_images_are_noted(trained_once, worse, capsys, sign):
     environment = worse / "environment.json"
     environment.write_text(environment.read_text().replace(trained_once.image_fingerprint(), "other"))
+    sign(worse)
     compare([trained_once.folder, worse])
     assert "note: these runs learned from different images" in capsys.readouterr().out
 

@@ -3,7 +3,7 @@ from PIL import Image
 
 from experiments.data.dataset import read_split
 from experiments.data.loader import EpochLoader, ShardedBatches
-from experiments.tools.preview import first_batch
+from experiments.tools.recipes import first_batch
 
 
 def test_the_pictures_come_back_from_the_numbers_that_the_network_gets(people, small):

@@ -1,7 +1,9 @@
 """What is read back from a run's folder: regular files inside it, of the right shape, and possible values."""
 
+import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from experiments.errors import FacesError
-from experiments.files import file_inside, read_stored
-from experiments.run import Run, RunEnvironment, RunMetrics
-from experiments.tools.stored import EvaluationMetrics, VerificationMetrics, read_table
+from experiments.evaluation.evaluate import evaluate
+from experiments.files import file_inside, read_stored, write_signed
+from experiments.report.facts import read_run
+from experiments.run import EvaluationMetrics, Run, RunEnvironment, RunMetrics, VerificationMetrics, read_table
 
 METRICS = {"epoch": 3, "top1": 0.5, "top5": 0.75, "loss": 1.25, "seconds": 4.0}
 EVALUATION = {"top1": 0.5, "top5": 0.7, "loss": 1.0, "images": 10, "identities": 5, "top1_interval": [0.2, 0.8]}
@@ -135,3 +138,37 @@ def test_another_table_is_refused(text, folder):
     (folder / "a.csv").write_text(text)
     with pytest.raises(FacesError, match=r"a\.csv: not a table with identity, images .*; do this"):
         read_table(folder, "a.csv", {"identity": str, "images": int}, "do this")
+
+
+@pytest.mark.parametrize(("model", "fields"), KINDS[:3])
+def test_an_edited_value_is_refused(model, fields, folder):
+    write_signed(folder / "a.json", {**fields, "more": [1.5, None, "é"]})
+    assert read_stored(model, folder, "a.json", "do this") == model.model_validate_json(json.dumps(fields))
+    stored = json.loads((folder / "a.json").read_text())
+    for name in (*fields, "more"):
+        changed = {**stored, name: stored[name] / 2 if isinstance(stored[name], float) else None}
+        (folder / "a.json").write_text(json.dumps(changed))
+        with pytest.raises(FacesError, match=r"a\.json: .*; was (the file cut off, or|it) edited\? do this"):
+            read_stored(model, folder, "a.json", "do this")
+
+
+def test_a_table_that_was_edited_is_refused(folder):
+    (folder / "a.csv").write_text("identity,images\na,1\n")
+    digest = hashlib.blake2b((folder / "a.csv").read_bytes(), digest_size=16).hexdigest()
+    columns = {"identity": str, "images": int}
+    assert len(read_table(folder, "a.csv", columns, "do this", {"a.csv": digest})) == 1
+    (folder / "a.csv").write_text("identity,images\na,2\n")
+    with pytest.raises(FacesError, match=r"a\.csv: changed since it was stored.*do this"):
+        read_table(folder, "a.csv", columns, "do this", {"a.csv": digest})
+
+
+@pytest.mark.parametrize("name", ["evaluation/identities.csv", "evaluation/confused.csv", "evaluation/evaluation.json"])
+def test_an_evaluation_that_was_edited_is_not_reported(untrained, people, tmp_path, name):
+    run = shutil.copytree(untrained.folder, tmp_path / "run")
+    evaluate(run, people)
+    read_run(run)
+    text = (run / name).read_text()
+    digit = next(number for number in "56789123" if f"{number}" in text)
+    (run / name).write_text(text.replace(digit, "4", 1))
+    with pytest.raises(FacesError, match=f"{name}: .*evaluate again: faces evaluate"):
+        read_run(run)

@@ -16,15 +16,11 @@ from experiments.config.recipe import Recipe
 from experiments.data.dataset import Faces, read_split
 from experiments.errors import FacesError
 from experiments.inference.model import TrainedModel
+from experiments.metrics.roc import MAX_IMAGES_FOR_ALL_PAIRS, compute_validation_eer, select_pairs
 from experiments.training.build_model import build_face_net, warn_of_other_split
 from experiments.training.torch_checkpoint import TorchProgress
+from experiments.training.torch_session import refuse_unpaired
 from experiments.training.torch_trainer import TrainOptions, train_torch
-from experiments.training.validation import (
-    MAX_IMAGES_FOR_ALL_PAIRS,
-    compute_validation_eer,
-    refuse_unpaired,
-    select_pairs,
-)
 from models.backbones import build_backbone
 
 ALONE = TrainOptions(workers=0)
@@ -112,12 +108,13 @@ def test_a_recipe_without_statistics_has_the_runs(classifier, small):
     assert resolve_recipe(Recipe.model_validate({"model": model, "data": {"mean": 0.25}})).data.mean == 0.25
 
 
-def test_a_run_of_the_other_kind_of_mobilenet_keeps_its_padding_and_statistics(classifier, tmp_path):
+def test_a_run_of_the_other_kind_of_mobilenet_keeps_its_padding_and_statistics(classifier, tmp_path, sign):
     """The names of their weights are the same: nothing but the run's recipe tells them apart."""
     folder = shutil.copytree(classifier.folder, tmp_path / "tf")
     tree = yaml.safe_load((folder / "recipe.yaml").read_text())
     tree["model"] |= {"backbone": "mobilenet_v2_tf", "embedding": None}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(tree))
+    sign(folder)
     state = {f"backbone.{key}": t for key, t in build_backbone("mobilenet_v2_tf").state_dict().items()}
     save_file(state, folder / "best.safetensors")
     recipe = resolve_recipe(Recipe.model_validate({"model": {"backbone": "mobilenet_v2", "weights": str(folder)}}))

@@ -17,7 +17,8 @@ from mytorch import load
 STEPS = 5
 """Batches an epoch."""
 
-TIMES = {"images_per_second", "seconds"}
+TIMES = {"images_per_second", "seconds", "history", "digest"}
+"""Times, and digests of what holds times."""
 
 
 def figures(run: Run) -> tuple:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from experiments.visualize import batch_norm, convolution, dropout, im2col, pooling, transposed, upsampling, winograd
+from experiments.visualize import batch_norm, convolution, dropout, im2col, resampling, winograd
 from experiments.visualize.film import WindowStep
 from experiments.visualize.inputs import read_kernel
 
@@ -102,10 +102,10 @@ def test_poolings_numbers_are_pytorchs(x, mode, size, stride, padding):
     pool = F.max_pool2d if mode == "max" else F.avg_pool2d
     y = pool(pixels[None, None], size, stride, padding)[0, 0]
     backward(y)
-    shown = pooling.Pooling(x, mode, size, stride, padding)
+    shown = resampling.Pooling(x, mode, size, stride, padding)
     np.testing.assert_allclose(shown.y, y.detach(), **CLOSE)
     np.testing.assert_allclose(shown.input_grad(0, y.numel()), pixels.grad, **CLOSE)
-    for step in pooling.make_film(x, mode, size, stride, padding, frames=400).frames[y.numel() :]:
+    for step in resampling.make_pooling_film(x, mode, size, stride, padding, frames=400).frames[y.numel() :]:
         assert isinstance(step, WindowStep)
         receives = step.terms[1].values
         if mode == "max" and receives.any():
@@ -117,10 +117,10 @@ def test_transposed_convolutions_numbers_are_pytorchs(x, stride, padding):
     pixels, weight = leaf(x), read_kernel("1,2,3/4,5,6")
     y = F.conv_transpose2d(pixels[None, None], torch.tensor(weight)[None, None], stride=stride, padding=padding)[0, 0]
     backward(y)
-    shown = transposed.Transposed(x, weight, stride, padding)
+    shown = convolution.Transposed(x, weight, stride, padding)
     np.testing.assert_allclose(shown.y, y.detach(), **CLOSE)
     np.testing.assert_allclose(shown.x_grad, pixels.grad, rtol=1e-5, atol=1e-3)
-    back = transposed.make_film(x, weight, stride, padding, frames=800).frames[x.size :]
+    back = convolution.make_transposed_film(x, weight, stride, padding, frames=800).frames[x.size :]
     sums = [float(step.terms[2].values.sum()) for step in back if isinstance(step, WindowStep)]
     np.testing.assert_allclose(sums, pixels.grad.flatten(), rtol=1e-5, atol=1e-3)
 
@@ -133,7 +133,7 @@ def test_upsamplings_numbers_are_pytorchs(x, mode, scale, corners):
     options = {} if mode == "nearest" else {"align_corners": corners}
     y = F.interpolate(pixels[None, None], scale_factor=scale, mode=mode, **options)[0, 0]
     backward(y)
-    shown = upsampling.Upsampling(x, mode, scale, corners)
+    shown = resampling.Upsampling(x, mode, scale, corners)
     np.testing.assert_allclose(shown.y, y.detach(), **CLOSE)
     np.testing.assert_allclose(shown.input_grad(y.numel()), pixels.grad, **CLOSE)
     for number in range(y.numel()):

@@ -19,6 +19,14 @@ def windows(draw, axes):
     return tuple(k + e for k, e in zip(kernel, numbers(0, 5), strict=True)), (kernel, stride, padding)
 
 
+def widened(size, window, data):
+    """A window's geometry with a dilation, and a size that it fits."""
+    kernel, stride, padding = window
+    dilation = tuple(data.draw(st.integers(1, 3)) for _ in kernel)
+    size = tuple(n + (d - 1) * (k - 1) for n, k, d in zip(size, kernel, dilation, strict=True))
+    return size, (kernel, stride, padding, dilation)
+
+
 def with_extremes(x, data):
     """`x` with some values NaN or infinite, or with all values minus infinity."""
     special = data.draw(st.sampled_from([None, np.nan, np.inf, -np.inf]))
@@ -34,10 +42,13 @@ def with_extremes(x, data):
 @given(data=st.data(), dtype=FLOATS, batch=st.integers(1, 2), channels=st.integers(1, 3))
 def test_max_pooling_is_that_of_numpy_ties_and_nan_included(axes, grid, array, same, data, dtype, batch, channels):
     grid(data)
-    size, window = data.draw(windows(axes))
-    x = with_extremes(array(data, (batch, channels, *size), dtype, whole=True), data)
-    y = cuda.max_pool(x, *window)
-    np.testing.assert_array_equal(y, ops.max_pool(x, *window))
+    size, window = widened(*data.draw(windows(axes)), data)
+    x, ceil_mode = (
+        with_extremes(array(data, (batch, channels, *size), dtype, whole=True), data),
+        data.draw(st.booleans()),
+    )
+    y = cuda.max_pool(x, *window, ceil_mode)
+    np.testing.assert_array_equal(y, ops.max_pool(x, *window, ceil_mode))
     grad = array(data, y.shape, dtype, stream=1)
     expected = ops.max_pool_grad(grad.astype(float), x.astype(float), y.astype(float), *window)
     same("gradient", cuda.max_pool_grad(grad, x, y, *window), expected, dtype)
@@ -50,10 +61,10 @@ def test_max_pooling_is_that_of_numpy_ties_and_nan_included(axes, grid, array, s
 def test_average_pooling_is_that_of_numpy(axes, grid, array, same, data, dtype, batch, channels):
     grid(data)
     size, window = data.draw(windows(axes))
-    x = array(data, (batch, channels, *size), dtype)
-    y = cuda.avg_pool(x, *window)
-    same("output", y, ops.avg_pool(x.astype(float), *window), dtype)
+    x, ceil_mode = array(data, (batch, channels, *size), dtype), data.draw(st.booleans())
+    divisor = data.draw(st.booleans()), data.draw(st.sampled_from([None, -3, 5]))
+    y = cuda.avg_pool(x, *window, ceil_mode, *divisor)
+    same("output", y, ops.avg_pool(x.astype(float), *window, ceil_mode, *divisor), dtype)
     grad = array(data, y.shape, dtype, stream=1)
-    same(
-        "gradient", cuda.avg_pool_grad(grad, size, *window), ops.avg_pool_grad(grad.astype(float), size, *window), dtype
-    )
+    expected = ops.avg_pool_grad(grad.astype(float), size, *window, *divisor)
+    same("gradient", cuda.avg_pool_grad(grad, size, *window, *divisor), expected, dtype)

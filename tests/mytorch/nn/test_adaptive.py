@@ -7,17 +7,37 @@ from hypothesis import strategies as st
 from mytorch import nn
 
 FLOATS = st.sampled_from([np.float64, np.float32])
-KINDS = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d"]
+KINDS = [f"Adaptive{kind}Pool{axes}d" for kind in ("Avg", "Max") for axes in (1, 2, 3)]
 
 
-@settings(max_examples=200)
-@given(data=st.data(), dtype=FLOATS, name=st.sampled_from(KINDS), ties=st.booleans())
-def test_adaptive_pooling_is_pytorchs_at_any_output_size(agree, data, dtype, name, ties):
+def drawn(data, name):
+    """A shape and an output size."""
     axes = int(name[-2])
-    lead, size = (data.draw(st.tuples(*[st.integers(1, 9)] * count)) for count in (2, axes))
-    wanted = data.draw(st.tuples(*[st.integers(1, 12)] * axes))
-    shape = (*lead, *size)
+    most = 9 if axes < 3 else 5
+    shape = data.draw(st.tuples(*[st.integers(1, 3)] * 2, *[st.integers(1, most)] * axes))
+    return shape, data.draw(st.tuples(*[st.integers(1, most + 3)] * axes))
+
+
+@pytest.mark.parametrize("name", KINDS)
+@settings(max_examples=60)
+@given(data=st.data(), dtype=FLOATS, ties=st.booleans())
+def test_adaptive_pooling_is_pytorchs_at_any_output_size(agree, data, dtype, name, ties):
+    shape, wanted = drawn(data, name)
     agree(data, getattr(nn, name)(wanted), getattr(torch.nn, name)(wanted), shape, dtype, whole=ties)
+
+
+@pytest.mark.parametrize("name", KINDS[3:])
+@settings(max_examples=40)
+@given(data=st.data(), nan=st.booleans())
+def test_indices_of_the_maxima_are_pytorchs(array, data, name, nan):
+    shape, wanted = drawn(data, name)
+    x = array(data, shape, whole=True)
+    if nan:
+        x[np.random.default_rng(0).random(shape) < 0.2] = np.nan
+    expected = getattr(torch.nn, name)(wanted, return_indices=True)(torch.tensor(np.ascontiguousarray(x)))
+    ours = getattr(nn, name)(wanted, return_indices=True)
+    for result, oracle in zip(ours(x), expected, strict=True):
+        np.testing.assert_array_equal(result, oracle)
 
 
 def test_none_keeps_an_axis_as_it_is():
@@ -39,7 +59,7 @@ def test_pooled_in_many_parts_and_by_two_threads_is_the_same(monkeypatch, thread
 
     axes = int(name[-2])
     rng = np.random.default_rng(0)
-    layer, x = getattr(nn, name)(5), rng.integers(0, 3, (5, 2, *(13, 8)[:axes])).astype(float)
+    layer, x = getattr(nn, name)(5), rng.integers(0, 3, (5, 2, *(13, 8, 6)[:axes])).astype(float)
     grad = rng.standard_normal((5, 2, *(5,) * axes))
     whole = layer(x), layer.backward(grad)
     monkeypatch.setattr(shared, "CHUNK_BYTES", 1)  # an image at a time

@@ -19,48 +19,50 @@ def fitting(kernel, dilation, padding, extra):
     return tuple(max(1, r - 2 * p) + e for r, p, e in zip(reach, padding, extra, strict=True))
 
 
-@settings(max_examples=200)
-@given(
-    data=st.data(),
-    dtype=FLOATS,
-    batch=st.integers(1, 3),
-    groups=st.integers(1, 3),
-    channels=pairs(1, 3),
-    kernel=pairs(1, 4),
-    stride=pairs(1, 4),
-    padding=pairs(0, 3),
-    dilation=pairs(1, 3),
-    extra=pairs(0, 6),
-    bias=st.booleans(),
-)
-def test_convolution_is_pytorchs(
-    agree, data, dtype, batch, groups, channels, kernel, stride, padding, dilation, extra, bias
-):
-    arguments = (groups * channels[0], groups * channels[1], kernel, stride, padding, dilation, groups, bias)
-    shape = (batch, groups * channels[0], *fitting(kernel, dilation, padding, extra))
-    agree(data, nn.Conv2d(*arguments), torch.nn.Conv2d(*arguments), shape, dtype)
+@st.composite
+def convolutions(draw, axes):
+    """The arguments of a convolution and the shape of an input, with any padding that PyTorch takes."""
+
+    def some(low, high):
+        return tuple(draw(st.integers(low, high)) for _ in range(axes))
+
+    most = 4 if axes < 3 else 2
+    kernel, dilation, padding = (
+        some(1, most),
+        some(1, 3),
+        draw(st.just(some(0, 3)) | st.sampled_from(["same", "valid"])),
+    )
+    stride, groups, channels = some(1, 1 if padding == "same" else 4), draw(st.integers(1, 3)), draw(pairs(1, 3))
+    numbers = (0,) * axes if isinstance(padding, str) else padding
+    size = fitting(kernel, dilation, numbers, some(0, 6 if axes < 3 else 2))
+    mode = draw(st.sampled_from(["zeros", "reflect", "replicate", "circular"]))
+    if mode != "zeros":
+        added = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)] if padding == "same" else numbers
+        size = tuple(max(n, a + 1) for n, a in zip(size, added, strict=True))
+    arguments = (groups * channels[0], groups * channels[1], kernel, stride, padding, dilation, groups)
+    return (*arguments, draw(st.booleans()), mode), (draw(st.integers(1, 3)), groups * channels[0], *size)
 
 
-@settings(max_examples=100)
-@given(
-    data=st.data(),
-    dtype=FLOATS,
-    batch=st.integers(1, 3),
-    groups=st.integers(1, 3),
-    channels=pairs(1, 3),
-    kernel=st.integers(1, 5),
-    stride=st.integers(1, 4),
-    padding=st.integers(0, 3),
-    dilation=st.integers(1, 3),
-    extra=st.integers(0, 8),
-    bias=st.booleans(),
-)
-def test_convolution_of_sequences_is_pytorchs(
-    agree, data, dtype, batch, groups, channels, kernel, stride, padding, dilation, extra, bias
-):
-    arguments = (groups * channels[0], groups * channels[1], kernel, stride, padding, dilation, groups, bias)
-    shape = (batch, groups * channels[0], *fitting((kernel,), (dilation,), (padding,), (extra,)))
-    agree(data, nn.Conv1d(*arguments), torch.nn.Conv1d(*arguments), shape, dtype)
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@settings(max_examples=150)
+@given(data=st.data(), dtype=FLOATS)
+def test_convolution_is_pytorchs(axes, agree, data, dtype):
+    arguments, shape = data.draw(convolutions(axes))
+    ours, theirs = (getattr(library, f"Conv{axes}d")(*arguments) for library in (nn, torch.nn))
+    assert ours.extra_repr() == theirs.extra_repr()
+    agree(data, ours, theirs, shape, dtype)
+
+
+@pytest.mark.parametrize("padding", [1, "same"])
+@pytest.mark.parametrize("mode", ["zeros", "reflect"])
+def test_an_image_without_a_batch_axis_is_a_batch_of_one(padding, mode):
+    layer = nn.Conv3d(2, 3, (2, 3, 1), padding=padding, padding_mode=mode, dtype=float)
+    x = np.random.default_rng(0).standard_normal((2, 4, 5, 6))
+    y = layer(x[None])
+    grad = layer.backward(y)
+    np.testing.assert_array_equal(layer(input=x), y[0])
+    np.testing.assert_array_equal(layer.backward(y[0]), grad[0])
 
 
 def test_depthwise_convolution_equals_the_matrix_product(monkeypatch, threads):
@@ -144,7 +146,9 @@ def test_empty_batch_passes_through():
         ({"kernel_size": (3, 3, 3)}, r"kernel_size=\(3, 3, 3\)"),
         ({"stride": 0}, "stride=0"),
         ({"padding": -1}, "padding=-1: give whole numbers of at least 0"),
-        ({"padding": "same"}, "padding='same'"),
+        ({"padding": "full"}, "padding='full': give numbers of pixels, 'same' or 'valid'"),
+        ({"padding": "same", "stride": 2}, "padding='same' with stride=2: a stride changes the size"),
+        ({"padding_mode": "mirror"}, "padding_mode='mirror': expected one of zeros, reflect, replicate, circular"),
         ({"dilation": (1, 0)}, r"dilation=\(1, 0\)"),
         ({"in_channels": 0}, r"in_channels and out_channels=\(0, 4\)"),
     ],

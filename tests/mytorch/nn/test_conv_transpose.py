@@ -12,12 +12,12 @@ FLOATS = st.sampled_from([np.float64, np.float32])
 @st.composite
 def transposed(draw):
     """Arguments of a transposed convolution and a size for which its output is not empty."""
-    axes = draw(st.integers(1, 2))
+    axes = draw(st.integers(1, 3))
 
     def some(low, high):
         return tuple(draw(st.integers(low, high)) for _ in range(axes))
 
-    kernel, stride, dilation, size = some(1, 4), some(1, 4), some(1, 3), some(1, 5)
+    kernel, stride, dilation, size = some(1, 6 - axes), some(1, 4), some(1, 3), some(1, 6 - axes)
     grown = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(size, stride, dilation, kernel, strict=True)]
     padding = tuple(draw(st.integers(0, min(3, (length - 1) // 2))) for length in grown)
     extra = tuple(draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation, strict=True))
@@ -33,6 +33,19 @@ def test_transposed_convolution_is_pytorchs(agree, data, dtype, batch, drawn):
     name = f"ConvTranspose{len(size)}d"
     ours, theirs = getattr(nn, name)(*arguments), getattr(torch.nn, name)(*arguments)
     agree(data, ours, theirs, (batch, arguments[0], *size), dtype)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_an_output_size_chooses_among_those_of_the_stride(axes):
+    ours, theirs = (getattr(library, f"ConvTranspose{axes}d")(2, 3, 3, 3, 1) for library in (nn, torch.nn))
+    ours.load_state_dict({name: value.numpy() for name, value in theirs.state_dict().items()})
+    size, x = (12, 10, 11)[:axes], np.random.default_rng(0).standard_normal((1, 2, *(4,) * axes)).astype("f")
+    expected = theirs(torch.tensor(x), size)
+    np.testing.assert_allclose(ours(x, output_size=size), expected.detach(), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(ours(x[0], size), expected[0].detach(), rtol=1e-4, atol=1e-6)
+    assert ours.backward(np.ones((3, *size), "f")).shape == x.shape[1:]
+    with pytest.raises(ValueError, match=r"output_size=\(13,.*: expected a size from \(10,.* to \(12,.*for a \(4,"):
+        ours(x, (13,) * axes)
 
 
 def test_transposed_convolution_is_the_convolutions_input_gradient():
@@ -59,6 +72,8 @@ def test_zero_insertion_and_a_convolution_make_a_transposed_convolution():
         ({"output_padding": 2}, "output_padding=2 with stride=2 and dilation=1: expected less than the stride"),
         ({"groups": 2}, "groups=2 does not divide in_channels=3 and out_channels=4"),
         ({"output_padding": -1}, "output_padding=-1: give whole numbers"),
+        ({"padding_mode": "reflect"}, "padding_mode='reflect': a transposed convolution has padding of zeros only"),
+        ({"padding": "same"}, "padding='same': give whole numbers"),
     ],
 )
 def test_impossible_layer_is_refused(arguments, message):

@@ -14,36 +14,84 @@ def pairs(low, high):
 
 
 @st.composite
-def windows(draw):
-    kernel = draw(pairs(1, 5))
+def windows(draw, axes=2, dilated=False):
+    """A size, and kernel, stride, padding and dilation of windows that fit it."""
+
+    def some(low, high):
+        return tuple(draw(st.integers(low, high)) for _ in range(axes))
+
+    kernel, dilation = some(1, 5 if axes < 3 else 3), some(1, 3 if dilated else 1)
     padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
-    size = tuple(k + draw(st.integers(0, 8)) for k in kernel)
-    return size, (kernel, draw(st.none() | pairs(1, 6)), padding)
+    size = tuple(d * (k - 1) + 1 + e for k, d, e in zip(kernel, dilation, some(0, 8 if axes < 3 else 4), strict=True))
+    return size, kernel, draw(st.none() | st.just(some(1, 6))), padding, dilation
 
 
-@settings(max_examples=100)
-@given(data=st.data(), dtype=FLOATS, window=windows(), lead=pairs(1, 3), ties=st.booleans())
-def test_max_pooling_is_pytorchs_on_ties_and_where_the_stride_does_not_divide(agree, data, dtype, window, lead, ties):
-    size, arguments = window
-    agree(data, nn.MaxPool2d(*arguments), torch.nn.MaxPool2d(*arguments), (*lead, *size), dtype, whole=ties)
+AXES = pytest.mark.parametrize("axes", [1, 2, 3])
 
 
-@settings(max_examples=100)
-@given(data=st.data(), dtype=FLOATS, window=windows(), lead=pairs(1, 3))
-def test_average_pooling_is_pytorchs(agree, data, dtype, window, lead):
-    size, arguments = window
-    agree(data, nn.AvgPool2d(*arguments), torch.nn.AvgPool2d(*arguments), (*lead, *size), dtype)
+@AXES
+@settings(max_examples=80)
+@given(data=st.data(), dtype=FLOATS, lead=pairs(1, 3), ties=st.booleans(), ceil_mode=st.booleans())
+def test_max_pooling_is_pytorchs_on_ties_and_where_the_stride_does_not_divide(
+    axes, agree, data, dtype, lead, ties, ceil_mode
+):
+    size, *arguments = data.draw(windows(axes, dilated=True))
+    ours, theirs = (getattr(at, f"MaxPool{axes}d")(*arguments, ceil_mode=ceil_mode) for at in (nn, torch.nn))
+    agree(data, ours, theirs, (*lead, *size), dtype, whole=ties)
 
 
-@settings(max_examples=100)
-@given(
-    data=st.data(), dtype=FLOATS, window=windows(), lead=pairs(1, 3), name=st.sampled_from(["MaxPool1d", "AvgPool1d"])
-)
-def test_pooling_of_sequences_is_pytorchs(agree, data, dtype, window, lead, name):
-    (length, _), (kernel, stride, padding) = window
-    arguments = kernel[0], stride and stride[0], padding[0]
-    ties = name == "MaxPool1d"
-    agree(data, getattr(nn, name)(*arguments), getattr(torch.nn, name)(*arguments), (*lead, length), dtype, whole=ties)
+@AXES
+@settings(max_examples=80)
+@given(data=st.data(), dtype=FLOATS, lead=pairs(1, 3), ceil_mode=st.booleans(), include=st.booleans())
+def test_average_pooling_is_pytorchs(axes, agree, data, dtype, lead, ceil_mode, include):
+    size, *arguments, _ = data.draw(windows(axes))
+    divisor = [] if axes == 1 else [data.draw(st.none() | st.sampled_from([-3, 1, 5]))]
+    layers = (getattr(at, f"AvgPool{axes}d")(*arguments, ceil_mode, include, *divisor) for at in (nn, torch.nn))
+    agree(data, *layers, (*lead, *size), dtype)
+
+
+@AXES
+@settings(max_examples=50)
+@given(data=st.data(), lead=pairs(1, 3), ceil_mode=st.booleans(), nan=st.booleans())
+def test_indices_of_the_maxima_are_pytorchs(axes, array, data, lead, ceil_mode, nan):
+    size, *arguments = data.draw(windows(axes, dilated=True))
+    x = array(data, (*lead, *size), whole=True)
+    if nan:
+        x[np.random.default_rng(0).random(x.shape) < 0.2] = np.nan
+    theirs = getattr(torch.nn, f"MaxPool{axes}d")(*arguments, return_indices=True, ceil_mode=ceil_mode)
+    expected = theirs(torch.tensor(np.ascontiguousarray(x)))
+    ours = getattr(nn, f"MaxPool{axes}d")(*arguments, return_indices=True, ceil_mode=ceil_mode)
+    for result, oracle in zip(ours(x), expected, strict=True):
+        np.testing.assert_array_equal(result, oracle)
+    assert ours.backward(ours(x)[0]).shape == x.shape
+
+
+@AXES
+@pytest.mark.parametrize("name", ["MaxPool", "AvgPool", "AdaptiveAvgPool", "AdaptiveMaxPool"])
+def test_an_image_without_a_batch_axis_is_pooled_as_a_batch_of_one(axes, name):
+    layer, x = getattr(nn, f"{name}{axes}d")(2), np.random.default_rng(0).standard_normal((3, *(7, 5, 6)[:axes]))
+    y = layer(x[None])
+    grad = layer.backward(2 * y)
+    np.testing.assert_array_equal(layer(input=x), y[0])
+    np.testing.assert_array_equal(layer.backward(2 * y[0]), grad[0])
+    layer(x)
+    with pytest.raises(ValueError, match=r"a gradient of shape \(1, .*: expected \(3, .*, that of its output"):
+        layer.backward(y)
+    layer(x[None])
+    with pytest.raises(ValueError, match=r"a gradient of shape \(3, .*: expected \(1, 3, .*, that of its output"):
+        layer.backward(y[0])
+
+
+@pytest.mark.parametrize("size", [(7, 5), (7,), ()])
+def test_input_of_other_axes_is_refused(size):
+    message = r"got an input of shape .*: expected 5 axes, \(N, C, D, H, W\), or 4, \(C, D, H, W\), for one without"
+    with pytest.raises(ValueError, match=message):
+        nn.MaxPool3d(2)(np.zeros(size))
+
+
+def test_a_divisor_of_zero_is_refused():
+    with pytest.raises(ValueError, match="divisor_override=0: give another number, or None"):
+        nn.AvgPool2d(2, divisor_override=0)
 
 
 @given(data=st.data(), dtype=FLOATS, lead=pairs(1, 4), size=pairs(1, 7))
