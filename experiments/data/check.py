@@ -26,6 +26,7 @@ from experiments.data.folders import (
     is_image,
     is_listed,
     natural_key,
+    other_files,
     require_utf8,
     validation_root,
     why_unusable,
@@ -198,7 +199,7 @@ def _usable_images(layout: _Layout, report: FolderReport) -> list[Path]:
 def _people_problems(layout: _Layout, images: list[Path]) -> Iterator[Finding]:
     """Yield why training would refuse the people, and images or people that it would leave out."""
     if not images:
-        yield Finding("no images at all")
+        yield Finding(f"no images at all{other_files(layout.folder)}")
     elif layout.error and _expects_people(layout):
         yield Finding(f"training refuses the folder: {layout.error}")
     if layout.found is None:

@@ -10,9 +10,11 @@ import difflib
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,9 @@ _LINKED_PARTS = PARTS | {IMAGES, CLASSIFICATION}
 
 _MAX_PART_DEPTH = 3
 """Of cls_data/train/images."""
+
+MAX_LOOKED_AT = 10_000
+"""Files that are looked at to say what a folder without images holds."""
 
 _JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 
@@ -186,6 +191,16 @@ def natural_key(path: Path) -> tuple[list[str | int], str]:
     """Sort key by which 2.jpg comes before 10.jpg; names that differ only in leading zeros keep a fixed order."""
     pieces = re.split(r"([0-9]+)", composed(path.name))
     return [int(piece) if place % 2 else piece for place, piece in enumerate(pieces)], path.name
+
+
+def other_files(folder: Path) -> str:
+    """Say what a folder without images holds instead, as the end of a sentence; nothing of an empty one."""
+    suffixes = Counter(path.suffix.lower() for path in islice(entries_under(folder), MAX_LOOKED_AT))
+    if not suffixes:
+        return ""
+    (suffix, count), *_ = suffixes.most_common(1)
+    named = f"{count} file{'s' * (count != 1)} {f'ending in {suffix}' if suffix else 'without a suffix'}"
+    return f"; found {named}, which {'is' if count == 1 else 'are'} not read as images: expected .jpg, .png, .webp ..."
 
 
 def contents(folder: Path) -> str:
@@ -373,4 +388,5 @@ def _what_is_wrong(root: Path, people: Mapping[Path, tuple[Path, ...]]) -> str:
         return f"no identity folders{contents(root)}; expected one folder per person, with images inside"
     if deeper := next((f for f in folders if any(images_in(inner, root) for inner in folders_in(f, root))), None):
         return f"its folders hold no images, but those in {deeper} do: give that folder instead"
-    return f"no images in any of its {len(folders)} folders; expected one folder per person, with images inside"
+    expected = "expected one folder per person, with images inside"
+    return f"no images in any of its {len(folders)} folders; {expected}{other_files(root)}"

@@ -16,7 +16,9 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from experiments.errors import FacesError, suggest_path
 from mytorch.files import kind_of_file
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm", ".ppm", ".pbm", ".gif", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".pgm", ".ppm", ".pbm", ".gif", ".tif", ".tiff"}
+)
 MAX_PIXELS = 64_000_000
 Fit = Literal["crop", "stretch", "pad"]
 Progress = Callable[[int, int], None]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.data.folders import existing_folder, files_under, find_identities, is_image
+from experiments.data.folders import existing_folder, files_under, find_identities, is_image, other_files
 from experiments.data.pairs import Pairs, read_pairs
 from experiments.data.preparation import AS_THEY_ARE, Preparation
 from experiments.errors import FacesError
@@ -71,7 +71,9 @@ def _fit_whitening(embedder: Embedder, cohort: Path, options: EmbedOptions) -> t
     paths = [path for path in files_under(existing_folder(cohort)) if is_image(path)]
     chosen = np.sort(np.random.default_rng(0).permutation(len(paths))[:MAX_COHORT_IMAGES])
     if not len(chosen):
-        raise FacesError(f"{cohort}: no images in it or its folders; expected images of other people")
+        raise FacesError(
+            f"{cohort}: no images in it or its folders; expected images of other people{other_files(cohort)}"
+        )
     images, remarks, _ = read_faces(embedder, [paths[n] for n in chosen], options)
     embeddings = embedder.embed(images, options.flip, options.zooms)
     return Whitening.fit(embeddings), len(chosen), [f"cohort: {remark}" for remark in remarks]

@@ -138,7 +138,9 @@ def _readings(ids: Sequence[str], files: Sequence[str]) -> Mapping[str, dict[str
     }
     lower = {name.lower(): place for place, name in enumerate(files)}
     if len(lower) == len(files):
-        found["file name, in another case"] = {name: lower[name.lower()] for name in ids if name.lower() in lower}
+        found["file name, whether in capitals or not"] = {
+            name: lower[name.lower()] for name in ids if name.lower() in lower
+        }
     return found or {"file name": {}}
 
 

@@ -1,6 +1,7 @@
 """Containers of layers."""
 
 from collections.abc import Iterator
+from typing import overload
 
 from mytorch.device import Array
 from mytorch.nn.fusion import fuse
@@ -38,5 +39,10 @@ class Sequential(Module):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def __getitem__(self, index: int) -> Module:
-        return list(self)[index]
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Sequential": ...
+    def __getitem__(self, index: int | slice) -> "Module":
+        layers = list(self)
+        return Sequential(*layers[index]) if isinstance(index, slice) else layers[index]

@@ -19,6 +19,9 @@ class Optimizer:
     """
 
     def __init__(self, params: Params, **defaults: float | bool | tuple[float, float]):
+        if not isinstance(params, Iterable):
+            what = type(params).__name__
+            raise TypeError(f"{type(self).__name__} got a {what}: expected an iterable of Parameters: model.parameters()")
         given: list[Any] = list(params)
         if not given:
             raise ValueError(f"{type(self).__name__} got no parameters: give it model.parameters()")

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from experiments.data.align.detector import Face
-from experiments.data.folders import entries_under, files_under, is_image, is_usable, require_utf8
+from experiments.data.folders import entries_under, files_under, is_image, is_usable, other_files, require_utf8
 from experiments.data.preparation import AlignSettings, Format
 from experiments.errors import FacesError
 from experiments.files import Record, append_csv, restore, write_csv
@@ -163,7 +163,8 @@ def list_images(source: Path, form: Format) -> dict[str, str]:
             )
         outputs[path], taken[output] = output, path
     if not outputs:
-        raise FacesError(f"{source}: no images in it or in its folders; expected those of a data set")
+        expected = "expected those of a data set"
+        raise FacesError(f"{source}: no images in it or in its folders; {expected}{other_files(source)}")
     return outputs
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.data.align.in_memory import AlignedFace
-from experiments.data.folders import PARTS, composed, folders_in, identity_root, images_in, person_name
+from experiments.data.folders import PARTS, composed, folders_in, identity_root, images_in, other_files, person_name
 from experiments.data.images import load_images
 from experiments.data.preparation import Preparation
 from experiments.errors import FacesError
@@ -133,7 +133,8 @@ def find_photos(people: Path) -> list[Photo]:
     root = identity_root(people)
     folders = [folder for folder in folders_in(root) if images_in(folder, root)]
     if not folders:
-        raise FacesError(f"{root}: no images in folders of it; expected one folder per person, with images inside")
+        expected = "expected one folder per person, with images inside"
+        raise FacesError(f"{root}: no images in folders of it; {expected}{other_files(root)}")
     if PARTS.issuperset(folder.name for folder in folders):
         raise FacesError(
             f"{root}: its folders ({', '.join(folder.name for folder in folders)}) are parts of a data set, not "

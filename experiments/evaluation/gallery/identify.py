@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from experiments.data.folders import files_under, is_image, require_utf8
+from experiments.data.folders import files_under, is_image, other_files, require_utf8
 from experiments.data.images import load_images
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import (
@@ -113,7 +113,7 @@ def expand_photos(photos: Sequence[Path]) -> list[Path]:
             continue
         found = [path for path in files_under(photo) if is_image(path) and path.is_file()]
         if not found:
-            raise FacesError(f"{photo}: no images in it or its folders; expected photos")
+            raise FacesError(f"{photo}: no images in it or its folders; expected photos{other_files(photo)}")
         paths += found
     for path in paths:
         require_utf8(path)

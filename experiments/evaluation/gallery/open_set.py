@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.data.folders import composed, folders_in, images_in, person_name
+from experiments.data.folders import composed, existing_folder, folders_in, images_in, other_files, person_name
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions, read_faces, require_distinct
 from experiments.evaluation.verification import require_folder
@@ -44,7 +44,8 @@ def evaluate_known_unknown(
     people = {person_name(folder): images_in(folder) for folder in folders_in(images / KNOWN)}
     people = {name: paths for name, paths in people.items() if paths}
     if not people:
-        raise FacesError(f"{images / KNOWN}: no images in folders of it; expected one folder per person")
+        expected = "expected one folder per person, with images inside"
+        raise FacesError(f"{images / KNOWN}: no images in folders of it; {expected}{other_files(images / KNOWN)}")
     probes = _probe_files(images / DEV)
     labels = _read_labels(file, probes)
     names = list(people)
@@ -98,9 +99,9 @@ def _write_test_labels(
 
 def _probe_files(folder: Path) -> list[Path]:
     """A folder's images in the order of their names as strings, as the table numbers them."""
-    found = sorted(images_in(folder), key=lambda path: path.name) if folder.is_dir() else []
+    found = sorted(images_in(existing_folder(folder)), key=lambda path: path.name)
     if not found:
-        raise FacesError(f"{folder}: no images in it; expected those that the table is about")
+        raise FacesError(f"{folder}: no images in it; expected those that the table is about{other_files(folder)}")
     return found
 
 

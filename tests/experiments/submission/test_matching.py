@@ -21,7 +21,7 @@ def sample(ids, labels=("0",), column="id") -> Sample:
         (["000001", "000000"], ["000000.jpg", "000001.jpg"], [1, 0], "file name without suffix"),
         (["7", "1"], ["000001.jpg", "000007.jpg"], [1, 0], "number of the file"),
         (["0", "1", "2"], ["1.jpg", "2.jpg", "3.jpg"], [0, 1, 2], "place, counted from 0"),
-        (["1.JPG", "10.jpg"], ["1.jpg", "10.JPG"], [0, 1], "file name, in another case"),
+        (["1.JPG", "10.jpg"], ["1.jpg", "10.JPG"], [0, 1], "file name, whether in capitals or not"),
         (["Jos\u00e9.jpg"], ["Jose\u0301.jpg"], [0], "file name"),
         (["Jose\u0301.jpg"], ["Jos\u00e9.jpg"], [0], "file name"),
         (IN_STRING_ORDER, [f"x{n}.jpg" for n in range(11)], [0, 1, 10, *range(2, 10)], "place, counted from 0"),

@@ -118,3 +118,13 @@ def test_same_seed_same_network_and_dropout():
         return network(np.ones((3, 6), "f"))
 
     np.testing.assert_array_equal(output(), output())
+
+
+def test_a_slice_is_a_sequential_of_the_same_layers():
+    whole = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    part = whole[:-1]
+    assert isinstance(part, nn.Sequential)
+    assert list(part) == list(whole)[:2]
+    x = np.ones((2, 3), np.float32)
+    assert np.array_equal(whole[2](part(x)), whole(x))
+    assert list(whole[::-1]) == list(whole)[::-1]

@@ -144,3 +144,11 @@ def test_settings_that_no_training_could_use_are_refused(name, options):
     layer = nn.Linear(2, 3)
     with pytest.raises(ValueError, match=r"expected (a )?number"):
         getattr(optim, name)(layer.parameters(), **options)
+
+
+@pytest.mark.parametrize("given", [nn.Linear(2, 2), 3, None])
+def test_what_is_no_list_of_parameters_is_named_with_the_remedy(given):
+    with pytest.raises(
+        TypeError, match=rf"Adam got a {type(given).__name__}: expected an iterable of Parameters: model.parameters"
+    ):
+        optim.Adam(given, lr=0.1)
