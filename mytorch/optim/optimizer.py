@@ -19,10 +19,11 @@ class Optimizer:
     """
 
     def __init__(self, params: Params, **defaults: float | bool | tuple[float, float]):
-        if not isinstance(params, Iterable):
-            what = type(params).__name__
-            raise TypeError(f"{type(self).__name__} got a {what}: expected an iterable of Parameters: model.parameters()")
-        given: list[Any] = list(params)
+        try:
+            given: list[Any] = list(params)
+        except TypeError as error:
+            what = f"{type(self).__name__} got a {type(params).__name__}"
+            raise TypeError(f"{what}: expected an iterable of Parameters: model.parameters()") from error
         if not given:
             raise ValueError(f"{type(self).__name__} got no parameters: give it model.parameters()")
         groups = given if isinstance(given[0], dict) else [{"params": given}]

@@ -149,6 +149,6 @@ def test_settings_that_no_training_could_use_are_refused(name, options):
 @pytest.mark.parametrize("given", [nn.Linear(2, 2), 3, None])
 def test_what_is_no_list_of_parameters_is_named_with_the_remedy(given):
     with pytest.raises(
-        TypeError, match=rf"Adam got a {type(given).__name__}: expected an iterable of Parameters: model.parameters"
+        TypeError, match=rf"Adam got a {type(given).__name__}: expected an iterable of Parameters: model"
     ):
         optim.Adam(given, lr=0.1)
