@@ -195,7 +195,7 @@ def pseudo_label(
     """Sort unlabeled images with confident predictions by person, to train on them.
 
     Runs are confident by their mean probability, submissions by agreeing with each other. Train again with `faces train
-    ... --set data.further=OUT`. The validation images stay the same, so the gain can be measured.
+    ... --set data.extra_images=OUT`. The validation images stay the same, so the gain can be measured.
 
     Example: `faces pseudo-label runs/first --test faces50/test --min-probability 0.9 --out more`
     """

@@ -94,18 +94,23 @@ def calibrate(
     align: Align = True,
     flip: Flip = True,
     zoom: Zooms = None,
-    each: Annotated[int, typer.Option("--each", min=1, help="Photos by which a person is enrolled, about.")] = 5,
+    images_per_person: Annotated[
+        int,
+        typer.Option(
+            "--images-per-person", min=1, help="Enroll each person with about this many photos; search with the rest."
+        ),
+    ] = 5,
 ) -> None:
     """Calibrate the similarity threshold of `faces identify`.
 
     Searches for strangers in galleries of different sizes, so that the threshold fits any size.
 
-    Example: `faces gallery calibrate runs/arc strangers --each 3`
+    Example: `faces gallery calibrate runs/arc strangers --images-per-person 3`
     """
     from experiments.evaluation.embedding import EmbedOptions
     from experiments.evaluation.gallery.calibrate import calibrate_gallery
 
-    calibrate_gallery(run, people, EmbedOptions(align, flip, tuple(zoom or [1.0])), each)
+    calibrate_gallery(run, people, EmbedOptions(align, flip, tuple(zoom or [1.0])), images_per_person)
     say_next("faces", "identify", run, "GALLERY", "PHOTO.jpg")
 
 

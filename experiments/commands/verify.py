@@ -66,7 +66,12 @@ def verify(
     backbone: Annotated[str | None, typer.Option("--backbone", help="A pretrained network instead of a run.")] = None,
     weights: Annotated[Path | None, typer.Option("--weights", help="The file of its weights.")] = None,
     cohort: Annotated[
-        Path | None, typer.Option("--cohort", metavar="DIR", help="Images of other people, to whiten embeddings by.")
+        Path | None,
+        typer.Option(
+            "--cohort",
+            metavar="DIR",
+            help="A folder of images of other people: subtract their mean embedding and whiten by their covariance.",
+        ),
     ] = None,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples for the intervals; 0 for none.")] = 1000,
     replace_thresholds: Annotated[
@@ -77,7 +82,7 @@ def verify(
 
     EER, AUC, TAR at FAR and accuracy, with 95 % intervals. `faces match` uses the thresholds. Where the answers are
     withheld, writes a file of similarities. With --backbone, --out becomes a folder that other commands take as RUN.
-    With --cohort, embeddings are centered and whitened by images of other people from the same collection. With
+    With --cohort, the mean and the covariance of other people's embeddings are taken out of all embeddings. With
     --all-pairs, TAR down to a FAR of 1e-6, in memory that does not grow with the number of pairs.
 
     Example: `faces verify runs/arc --pairs lfw/pairs.txt --images lfw/aligned_112`

@@ -142,8 +142,8 @@ def override_recipe(
             )
         for stage, length in zip(stages, scale_epochs([s["epochs"] for s in stages], epochs), strict=True):
             stage["epochs"] = length
-        every = max(1, round(recipe.schedule.every * epochs / recipe.epochs))
-        changes |= {"epochs": epochs, "schedule": {**recipe.schedule.model_dump(), "every": every}}
+        step_size = max(1, round(recipe.schedule.step_size * epochs / recipe.epochs))
+        changes |= {"epochs": epochs, "schedule": {**recipe.schedule.model_dump(), "step_size": step_size}}
     if lr is not None:
         for stage in stages:
             stage["lr"] = _scale_rates(stage["lr"], lr / recipe.optimizer.lr)

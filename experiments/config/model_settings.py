@@ -79,13 +79,13 @@ class SubcenterHeadSettings(Settings):
 class TripletHeadSettings(Settings):
     """Batch-hard triplets (arXiv 1703.07737) train the embedding; a classifier on top of it learns by cross-entropy.
 
-    margin: of distances from 0 to 2; none for the soft margin. each: images of a person that a batch holds together.
+    margin: of distances from 0 to 2; none for the soft margin. images_per_person: in a batch.
     """
 
     name: Literal["triplet"]
     scale: Scale = 32.0
     margin: Annotated[float, Field(gt=0, lt=2)] | None = 0.2
-    each: Annotated[int, Field(ge=2, le=MAX_COUNT)] = 4
+    images_per_person: Annotated[int, Field(ge=2, le=MAX_COUNT)] = 4
     start: Start = "random"
 
 

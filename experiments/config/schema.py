@@ -84,8 +84,8 @@ class DataSettings(Settings):
 
     size: pixels (height, width). fit: how an image of another shape is brought to it. mean, std: of pixel values from 0
     to 1, for all channels or each. Where the recipe sets no size, mean or std, those of the transfer network apply.
-    on_bad_image: an image that cannot be read ends the run, or is listed, counted and skipped. further: a folder of
-    additional images of the same people, one folder per person, used for training only.
+    on_bad_image: an image that cannot be read ends the run, or is listed, counted and skipped. extra_images: a folder
+    of additional images of the same people, one folder per person, used for training only.
     """
 
     size: tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]] = (64, 64)
@@ -93,7 +93,7 @@ class DataSettings(Settings):
     mean: Mean = 0.5
     std: Std = 0.25
     on_bad_image: Literal["stop", "skip"] = "stop"
-    further: str | None = None
+    extra_images: str | None = None
 
 
 class SplitSettings(Settings):
@@ -158,34 +158,34 @@ class OptimizerSettings(Settings):
 class ScheduleSettings(Settings):
     """How the learning rate changes.
 
-    cosine: warm-up during the fraction `warmup` of all steps, then down to `least` times the learning rate. step: times
-    `gamma` every `every` epochs. plateau: times `gamma` whenever the validation loss has not improved for `patience`
-    epochs, but never below `least` times the learning rate. one_cycle (transfer networks): from 1/25 up during
-    `warmup`, then down to 1/10,000 of the start, both along a cosine. over: whether each stage has a schedule of its
-    own or all stages share one; a plateau's is always a stage's own.
+    cosine: warm-up during the fraction `warmup` of all steps, then down to `min_factor` times the learning rate. step:
+    times `gamma` after every `step_size` epochs. plateau: times `gamma` whenever the validation loss has not improved
+    for `patience` epochs, but never below `min_factor` times the learning rate. one_cycle (transfer networks): from
+    1/25 up during `warmup`, then down to 1/10,000 of the start, both along a cosine. span: one schedule for each stage,
+    or one for the whole run; a plateau's is always a stage's own.
     """
 
     name: Literal["constant", "cosine", "step", "plateau", "one_cycle"] = "cosine"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    least: Fraction = 0.0
-    every: PositiveInt = 10
+    min_factor: Fraction = 0.0
+    step_size: PositiveInt = 10
     gamma: Annotated[float, Field(gt=0, lt=1)] = 0.1
     patience: Annotated[int, Field(ge=0, le=MAX_COUNT)] = 2
-    over: Literal["stage", "run"] = "stage"
+    span: Literal["stage", "run"] = "stage"
 
 
 class MixingSettings(Settings):
     """Mixing pairs of images; for transfer networks.
 
     mixup, cutmix: parameter of the Beta distribution of the mixing weight, 0 for none; with both, each batch draws one.
-    share: fraction of the batches that are mixed. MixUp: arXiv 1710.09412. CutMix: arXiv 1905.04899. same: fraction of
-    the images that are first combined with another image of the same person; for aligned images.
+    prob: probability that a batch is mixed. MixUp: arXiv 1710.09412. CutMix: arXiv 1905.04899. same_person: probability
+    that an image is first combined with another one of the same person; for aligned images.
     """
 
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
     cutmix: Annotated[float, Field(ge=0, le=10)] = 0.0
-    share: Fraction = 1.0
-    same: Fraction = 0.0
+    prob: Fraction = 1.0
+    same_person: Fraction = 0.0
 
 
 class TrainingSettings(Settings):

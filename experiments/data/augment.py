@@ -111,7 +111,7 @@ def mix_batch(pixels: Tensor, settings: MixingSettings, seed: int, epoch: int, s
     """
     rng = np.random.default_rng((seed, epoch, step, 1))
     kinds = [(name, beta) for name, beta in (("mixup", settings.mixup), ("cutmix", settings.cutmix)) if beta]
-    if not kinds or rng.random() >= settings.share:
+    if not kinds or rng.random() >= settings.prob:
         return pixels, 1.0
     name, beta = kinds[rng.integers(len(kinds))]
     weight = float(rng.beta(beta, beta))

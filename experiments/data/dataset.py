@@ -134,10 +134,10 @@ SplitReader = Callable[[str | os.PathLike[str], Recipe], tuple[Faces, Faces]]
 def read_split(directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces, Faces]:
     """Read the training and validation images of a folder of identities or of a pack.
 
-    The recipe's further images are added to training. An official validation set (`dev/`, `val/`) next to `train/` is
+    The recipe's extra images are added to training. An official validation set (`dev/`, `val/`) next to `train/` is
     used where there is one; otherwise the recipe's split takes some images of each person. Raises FacesError where
-    there are no people, where the validation set or the further images show other people than the training set, and
-    where the further images were prepared in another way.
+    there are no people, where the validation set or the extra images show other people than the training set, and
+    where the extra images were prepared in another way.
     """
     people, official, pixels = _find(directory, recipe.data)
     preparation = read_preparation(Path(directory))
@@ -150,10 +150,10 @@ def read_split(directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces
     else:
         parts = split(wanted.labels, recipe.split.train, recipe.split.seed, wanted.names)
         training, validation = (faces.pick(part) for part in parts)
-    if recipe.data.further is not None:
-        require_preparation(preparation, Path(recipe.data.further), f"the training set {os.fspath(directory)}")
+    if recipe.data.extra_images is not None:
+        require_preparation(preparation, Path(recipe.data.extra_images), f"the training set {os.fspath(directory)}")
     training, validation = (replace(part, preparation=preparation) for part in (training, validation))
-    return _append_further(training, people, recipe.data), validation
+    return _append_extra_images(training, people, recipe.data), validation
 
 
 class CachedSplitReader:
@@ -169,7 +169,7 @@ class CachedSplitReader:
     def __call__(self, directory: str | os.PathLike[str], recipe: Recipe) -> tuple[Faces, Faces]:
         """As `read_split`."""
         data = recipe.data
-        key = (os.fspath(directory), data.size, data.fit, data.further, recipe.split, recipe.identities)
+        key = (os.fspath(directory), data.size, data.fit, data.extra_images, recipe.split, recipe.identities)
         if self._result is None or key != self._key:
             self._result = None  # freed before the next are read
             self._key, self._result = key, read_split(directory, recipe)
@@ -222,15 +222,15 @@ def relabel(official: Identities, wanted: Identities, people: Identities) -> Ide
     return Identities(official.root, wanted.names, tuple(official.paths[row] for row in kept), labels)
 
 
-def _append_further(faces: Faces, people: Identities, data: DataSettings) -> Faces:
-    """Append the images of the recipe's further folder that show the same people."""
-    if data.further is None:
+def _append_extra_images(faces: Faces, people: Identities, data: DataSettings) -> Faces:
+    """Append the images of the recipe's folder of extra images that show the same people."""
+    if data.extra_images is None:
         return faces
-    found = find_identities(data.further)
+    found = find_identities(data.extra_images)
     if strangers := set(found.names) - set(people.names):
         raise FacesError(
-            f"{data.further}: {len(strangers)} of its people, such as {min(strangers)}, are not in {people.root}: "
-            "expected further images of the same people, in folders of the same names (data.further)"
+            f"{data.extra_images}: {len(strangers)} of its people, such as {min(strangers)}, are not in {people.root}: "
+            "expected extra images of the same people, in folders of the same names (data.extra_images)"
         )
     place = {name: label for label, name in enumerate(faces.names)}
     more = [

@@ -60,8 +60,8 @@ class ShardedBatches(Dataset):
         self.rank, self.processes, self.skip = rank, processes, recipe.data.on_bad_image == "skip"
         self.size = recipe.data.size
         self.augment = Augmentation(recipe.augment, recipe.seed)
-        self.same_person = SamePersonMix(faces, recipe.mixing.same, recipe.seed)
-        self.images_per_person = getattr(getattr(recipe.model, "head", None), "each", 1)
+        self.same_person = SamePersonMix(faces, recipe.mixing.same_person, recipe.seed)
+        self.images_per_person = getattr(getattr(recipe.model, "head", None), "images_per_person", 1)
         starts = list(range(0, len(faces), recipe.batch_size))
         if training and len(starts) > 1 and len(faces) - starts[-1] == 1:
             starts.pop()

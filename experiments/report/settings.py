@@ -27,8 +27,8 @@ def describe_data(recipe: Recipe) -> Aspects:
         found["split"] = f"{counted(split.train, 'image')} of each person train, drawn with seed {split.seed}"
     else:
         found["split"] = f"{_percent(float(split.train))} of each person’s images train, seed {split.seed}"
-    if data.further:
-        found["additional images"] = f"those of {data.further}, for training only"
+    if data.extra_images:
+        found["additional images"] = f"those of {data.extra_images}, for training only"
     found["augmentation"] = describe_augmentation(recipe.augment)
     if isinstance(recipe.model, TransferModel):
         found["mixing"] = _mixing(recipe)
@@ -146,11 +146,13 @@ def _schedule(recipe: Recipe) -> str:
     match schedule.name:
         case "cosine":
             parts = ["cosine", warmup] if schedule.warmup else ["cosine"]
-            return ", ".join([*parts, f"down to {setting(schedule.least)} of the rate"] if schedule.least else parts)
+            return ", ".join(
+                [*parts, f"down to {setting(schedule.min_factor)} of the rate"] if schedule.min_factor else parts
+            )
         case "one_cycle":
             return f"one cycle, {warmup}"
         case "step":
-            return f"times {setting(schedule.gamma)} every {counted(schedule.every, 'epoch')}"
+            return f"times {setting(schedule.gamma)} every {counted(schedule.step_size, 'epoch')}"
         case "plateau":
             return f"times {setting(schedule.gamma)} on a plateau, patience {schedule.patience}"
     return "constant"
@@ -178,10 +180,10 @@ def _mixing(recipe: Recipe) -> str:
         f"{title} {setting(value)}" for title, value in (("MixUp", mixing.mixup), ("CutMix", mixing.cutmix)) if value
     ]
     found = []
-    if kinds and mixing.share:
-        found.append(enumerated(kinds) + (f", of {_percent(mixing.share)} of batches" if mixing.share < 1 else ""))
-    if mixing.same:
-        found.append(f"another image of the same person, for {_percent(mixing.same)} of images")
+    if kinds and mixing.prob:
+        found.append(enumerated(kinds) + (f", of {_percent(mixing.prob)} of batches" if mixing.prob < 1 else ""))
+    if mixing.same_person:
+        found.append(f"another image of the same person, for {_percent(mixing.same_person)} of images")
     return "; ".join(found) or "none"
 
 

@@ -120,7 +120,7 @@ def sort_by_person(
             write_preparation(folder, preparation)
     named = len({person for _, person in taken})
     say(f"{target}: {len(taken)} of {len(images)} images, of {named} of {people} people")
-    say(f"to train on them, too: --set data.further={target}")
+    say(f"to train on them, too: --set data.extra_images={target}")
     return len(taken)
 
 

@@ -59,7 +59,7 @@ def _dropout_neck(model: TransferModel) -> nn.Module | None:
 
 def _head_settings(model: TransferModel) -> dict[str, Any]:
     """Return a head's settings under the names of models/heads.py; `kind` is the name of the head."""
-    settings = model.head.model_dump(exclude={"name", "start", "trim", "each"})
+    settings = model.head.model_dump(exclude={"name", "start", "trim", "images_per_person"})
     if model.head.name == "subcenter":
         return {"kind": "subcenter_arcface", **settings}
     if model.head.name == "dense" or (model.head.name == "linear" and not model.embedding):

@@ -73,9 +73,11 @@ class LearningRateSchedule:
         total = steps_per_epoch * epochs
         match settings.name:
             case "cosine":
-                self.by_step = optim.CosineWithWarmup(optimizer, total, int(settings.warmup * total), settings.least)
+                self.by_step = optim.CosineWithWarmup(
+                    optimizer, total, int(settings.warmup * total), settings.min_factor
+                )
             case "step":
-                self.by_epoch = optim.StepLR(optimizer, settings.every, settings.gamma)
+                self.by_epoch = optim.StepLR(optimizer, settings.step_size, settings.gamma)
             case "plateau":
                 self.by_loss = optim.ReduceLROnPlateau(optimizer, "min", settings.gamma, settings.patience)
 

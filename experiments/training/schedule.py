@@ -75,7 +75,7 @@ def monitored_loss(row: Mapping[str, Any]) -> float:
 def lr_factor(recipe: Recipe, position: EpochPosition, step: int, steps: int) -> float:
     """Return the learning rate as a fraction of its highest, at `step` of the `steps` of an epoch."""
     schedule, before, epochs = recipe.schedule, 0, recipe.planned_stages[position.stage].epochs
-    if schedule.over == "run":
+    if schedule.span == "run":
         before = sum(stage.epochs for stage in recipe.planned_stages[: position.stage])
         epochs = recipe.epochs
     at, total = (before + position.epoch) * steps + step, epochs * steps
@@ -85,9 +85,9 @@ def lr_factor(recipe: Recipe, position: EpochPosition, step: int, steps: int) ->
         case "one_cycle":
             return _one_cycle(schedule, at, total)
         case "step":
-            return schedule.gamma ** ((before + position.epoch) // schedule.every)
+            return schedule.gamma ** ((before + position.epoch) // schedule.step_size)
         case "plateau":
-            return max(schedule.gamma ** _count_plateaus(position.losses, schedule.patience), schedule.least)
+            return max(schedule.gamma ** _count_plateaus(position.losses, schedule.patience), schedule.min_factor)
     return 1.0
 
 
@@ -97,7 +97,7 @@ def _cosine(schedule: ScheduleSettings, at: int, total: int) -> float:
     if at < warmup:
         return (at + 1) / (warmup + 1)
     done = min(1.0, (at - warmup) / (total - warmup))
-    return schedule.least + (1 - schedule.least) * (1 + cos(pi * done)) / 2
+    return schedule.min_factor + (1 - schedule.min_factor) * (1 + cos(pi * done)) / 2
 
 
 def _one_cycle(schedule: ScheduleSettings, at: int, total: int) -> float:

@@ -74,7 +74,7 @@ def test_rates_of_stages_and_parts_keep_their_ratio():
 
 
 def test_a_step_schedule_keeps_its_shape():
-    schedule = {"name": "step", "every": 10, "gamma": 0.1}
+    schedule = {"name": "step", "step_size": 10, "gamma": 0.1}
     recipe = staged(30, schedule=schedule)
 
     def rates(recipe):
@@ -85,7 +85,7 @@ def test_a_step_schedule_keeps_its_shape():
         return found
 
     assert rates(override_recipe(recipe, epochs=60)) == [rate for rate in rates(recipe) for _ in range(2)]
-    assert override_recipe(recipe, epochs=2).schedule.every == 1
+    assert override_recipe(recipe, epochs=2).schedule.step_size == 1
 
 
 @pytest.mark.parametrize("options", [{"epochs": 3}, {"lr": 0.1}])

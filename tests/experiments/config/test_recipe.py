@@ -192,8 +192,8 @@ def test_an_impossible_value_is_named_with_its_key_once(setting, shown, expected
 
 def test_names_that_are_not_utf_8_are_refused():
     with pytest.raises(FacesError, match="expected text in UTF-8"):
-        Recipe.parse({"data": {"further": "caf\udce9"}}, "x")
-    assert "not a YAML value" in refused("scratch_cnn", "data.further=caf\udce9")
+        Recipe.parse({"data": {"extra_images": "caf\udce9"}}, "x")
+    assert "not a YAML value" in refused("scratch_cnn", "data.extra_images=caf\udce9")
 
 
 def test_nesterov_without_momentum_is_refused_before_anything_is_read():

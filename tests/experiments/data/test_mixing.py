@@ -44,7 +44,7 @@ def test_the_same_step_mixes_the_same_and_another_otherwise():
 
 
 def test_a_share_of_the_batches_is_mixed_and_both_kinds_come():
-    settings = {"mixup": 1.0, "cutmix": 1.0, "share": 0.5}
+    settings = {"mixup": 1.0, "cutmix": 1.0, "prob": 0.5}
     results = [mixed(step, **settings) for step in range(300)]
     plain = [share == 1.0 and pixels is PIXELS for pixels, share in results]
     assert 0.4 < np.mean(plain) < 0.6

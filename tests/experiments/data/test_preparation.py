@@ -134,7 +134,7 @@ def test_aligning_writes_the_record_and_packing_carries_it_over(competition, tmp
         assert [faces.preparation for faces in read_split(folder, tiny())] == [aligned, aligned]
 
 
-def test_further_images_prepared_otherwise_are_refused(own_people, people, tiny):
+def test_extra_images_prepared_otherwise_are_refused(own_people, people, tiny):
     write_preparation(own_people, ALIGNED)
     with pytest.raises(FacesError, match=r"as they are, but the training set .*faces align"):
-        read_split(own_people, tiny(f"data.further={people}"))
+        read_split(own_people, tiny(f"data.extra_images={people}"))

@@ -13,7 +13,7 @@ def test_what_is_unusual_about_a_network_is_told():
     assert told["DropBlock"] == "0.1"
 
 
-def test_further_pictures_that_a_run_learned_from_are_told():
-    further = describe_data(load_recipe("resnet18_scratch_aligned", ["data.further=more"]))
-    assert further["additional images"] == "those of more, for training only"
+def test_extra_images_that_a_run_learned_from_are_told():
+    found = describe_data(load_recipe("resnet18_scratch_aligned", ["data.extra_images=more"]))
+    assert found["additional images"] == "those of more, for training only"
     assert "additional images" not in describe_data(load_recipe("resnet18_scratch_aligned"))

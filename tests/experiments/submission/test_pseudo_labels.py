@@ -65,7 +65,7 @@ def test_people_may_be_named_as_often_as_is_known(untrained, people, unlabeled, 
 def test_a_run_trains_on_them_and_validates_as_before(trained_once, people, unlabeled, tiny, tmp_path):
     taken = pseudo_label([trained_once.folder], unlabeled, tmp_path / "more", least=0.4)
     before, validation = read_split(people, trained_once.recipe())
-    recipe = tiny("epochs=1", f"data.further={tmp_path / 'more'}")
+    recipe = tiny("epochs=1", f"data.extra_images={tmp_path / 'more'}")
     after, same = read_split(people, recipe)
     assert len(after) == len(before) + taken
     assert same.fingerprint == validation.fingerprint
@@ -75,10 +75,10 @@ def test_a_run_trains_on_them_and_validates_as_before(trained_once, people, unla
     train_mytorch(recipe, people, tmp_path / "run")
 
 
-def test_further_images_of_strangers_are_refused(people, own_people, tiny):
+def test_extra_images_of_strangers_are_refused(people, own_people, tiny):
     (own_people / "anna").rename(own_people / "zoe")
     with pytest.raises(FacesError, match=r"1 of its people, such as zoe, are not in"):
-        read_split(people, tiny(f"data.further={own_people}"))
+        read_split(people, tiny(f"data.extra_images={own_people}"))
 
 
 def test_when_no_image_is_confident_enough_nothing_is_written(untrained, unlabeled, tmp_path):
@@ -125,4 +125,4 @@ def test_sorted_images_keep_the_record_of_their_preparation(trained_once, people
     pseudo_label([run.folder], test, tmp_path / "more", least=0.3)
     assert read_preparation(tmp_path / "more") == aligned
     write_preparation(train, aligned)
-    read_split(train, tiny(f"data.further={tmp_path / 'more'}"))
+    read_split(train, tiny(f"data.extra_images={tmp_path / 'more'}"))

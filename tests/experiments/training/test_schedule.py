@@ -44,19 +44,19 @@ def test_one_cycle_is_pytorchs(warmup):
         ),
         steps,
     )
-    assert course(recipe(name="one_cycle", warmup=warmup, over="run")) == pytest.approx(expected, abs=1e-12)
+    assert course(recipe(name="one_cycle", warmup=warmup, span="run")) == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_course_over_stages_begins_anew_in_each_and_one_over_the_run_does_not():
     alone = course(recipe((5,), name="one_cycle"))
     assert course(recipe((3, 5), name="one_cycle"))[3 * STEPS :] == alone
-    assert course(recipe((3, 5), name="cosine", over="run")) == course(recipe((8,), name="cosine"))
+    assert course(recipe((3, 5), name="cosine", span="run")) == course(recipe((8,), name="cosine"))
 
 
 def test_cosine_without_warmup_is_pytorchs():
     steps = 8 * STEPS
     expected = torchs(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, steps, eta_min=0.1), steps)
-    assert course(recipe((8,), name="cosine", warmup=0, least=0.1)) == pytest.approx(expected, abs=1e-12)
+    assert course(recipe((8,), name="cosine", warmup=0, min_factor=0.1)) == pytest.approx(expected, abs=1e-12)
 
 
 def test_cosine_warms_up_in_a_line_to_the_highest_rate():
@@ -67,7 +67,7 @@ def test_cosine_warms_up_in_a_line_to_the_highest_rate():
 
 def test_step_is_pytorchs():
     expected = torchs(lambda o: torch.optim.lr_scheduler.StepLR(o, 3, 0.5), 8)
-    assert course(recipe((8,), name="step", every=3, gamma=0.5))[::STEPS] == pytest.approx(expected)
+    assert course(recipe((8,), name="step", step_size=3, gamma=0.5))[::STEPS] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("patience", [0, 1, 2])
@@ -77,7 +77,7 @@ def test_plateau_is_pytorchs(patience, seed):
     expected = torchs(
         lambda o: torch.optim.lr_scheduler.ReduceLROnPlateau(o, factor=0.5, patience=patience, min_lr=0.01), 20, losses
     )
-    of = recipe((20,), name="plateau", gamma=0.5, patience=patience, least=0.01)
+    of = recipe((20,), name="plateau", gamma=0.5, patience=patience, min_factor=0.01)
     assert course(of, losses)[::STEPS] == pytest.approx(expected)
 
 
