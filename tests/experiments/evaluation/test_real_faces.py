@@ -28,12 +28,21 @@ def face_weights(shared_data: Path) -> Path:
     return path
 
 
-def test_lfws_official_pairs(shared_data, face_weights, tmp_path):
-    network = open_frozen_backbone("mobilefacenet", face_weights, tmp_path / "lfw")
+def test_every_tenth_of_lfws_official_pairs(shared_data, face_weights, tmp_path):
+    """All 6,000 pairs give 0.9947 (results/celeb/mobilefacenet_frozen/lfw): of 600 that is 597.
+
+    The standard deviation from the draw alone is 0.003, and 0.0046 for the EER. The bounds, three of those away, were
+    set before looking.
+    """
     lfw = shared_data / "lfw"
-    result = verify(network, lfw / "pairs.txt", lfw / "aligned_112", tmp_path / "lfw", EmbedOptions(), rounds=0)
-    assert result["lfw_accuracy"] == pytest.approx(0.9948, abs=0.001)
-    assert result["eer"] == pytest.approx(0.0065, abs=0.001)
+    lines = (lfw / "pairs.txt").read_text().splitlines()[1::10]
+    (tmp_path / "pairs.txt").write_text("\n".join(["10\t30", *lines]))
+    network = open_frozen_backbone("mobilefacenet", face_weights, tmp_path / "lfw")
+    options = EmbedOptions()
+    result = verify(network, tmp_path / "pairs.txt", lfw / "aligned_112", tmp_path / "lfw", options, rounds=0)
+    assert result["genuine"] == result["impostor"] == 300
+    assert result["lfw_accuracy"] >= 0.985
+    assert result["eer"] <= 0.02
 
 
 def test_other_photographs_from_detection_on(shared_data, face_weights):
