@@ -22,7 +22,7 @@ test-gpu: $(DEV) ## mytorch's tests on an NVIDIA GPU too; needs the extra cuda12
 gradcheck: $(DEV) ## every layer's gradients against PyTorch and against differences, as a table
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.gradients --seed 0 --draws 400
 
-conformance: $(DEV) ## PyTorch's own test inputs given to mytorch: what agrees, as a table
+conformance: $(DEV) ## PyTorch's and ONNX's own test inputs given to mytorch: what agrees, as a table
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.conformance
 
 bench: $(USE) ## mytorch against PyTorch, timed: some minutes on an idle machine

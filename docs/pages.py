@@ -22,6 +22,7 @@ PAGE_OF = {
     "notebooks": "lessons/index.md",
     "results/README.md": "results/index.md",
     "results/conformance/modules.md": "reference/conformance.md",
+    "results/conformance/onnx.md": "reference/conformance.md",
     "results/conformance/opinfo.md": "reference/conformance.md",
     "results/gradcheck/table.md": "reference/errors.md",
 }

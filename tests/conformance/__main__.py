@@ -1,4 +1,4 @@
-"""PyTorch's own module inputs given to mytorch: `python -m tests.conformance`.
+"""PyTorch's and ONNX's own test inputs given to mytorch: `python -m tests.conformance`.
 
 Prints a table for each, writes it to results/conformance, and exits with status 1 unless every sample in scope agrees.
 """
@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 
 from tests.conformance.modules import run_modules
+from tests.conformance.onnx_nodes import run_onnx
 from tests.conformance.opinfo import run_opinfo
 from tests.conformance.record import Outcome, rows_of, shortened, summary, table, versions, write
-from tests.conformance.scope import OUTSIDE_MODULES, OUTSIDE_OPS
+from tests.conformance.scope import OUTSIDE_MODULES, OUTSIDE_NODES, OUTSIDE_OPS
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,15 @@ KINDS = {
         run_opinfo,
         OUTSIDE_OPS,
         (torch,),
+    ),
+    "onnx": Kind(
+        "ONNX's node tests",
+        "ONNX's own tests of single operators (`onnx.backend.test`), with weights and settings stored in the model as "
+        "exporters write them: `mytorch.onnx.load` reads each, and its output is compared within the tolerance of the "
+        "test.",
+        run_onnx,
+        OUTSIDE_NODES,
+        (onnx,),
     ),
 }
 

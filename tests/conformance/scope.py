@@ -62,6 +62,36 @@ EXCLUDED_OP_SAMPLES: dict[str, dict[str, str]] = {
 """The same for functions."""
 
 
+ONNX_OPERATORS = (
+    "Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool", "MaxUnpool",
+    "BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization",
+    "LRN", "Gemm", "MatMul", "Relu", "LeakyRelu", "PRelu", "Elu", "Celu", "Selu", "Gelu", "Mish", "Swish", "Sigmoid",
+    "HardSigmoid", "HardSwish", "Tanh", "Softplus", "Softsign", "ThresholdedRelu", "Shrink", "Clip", "Softmax",
+    "LogSoftmax", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Concat", "Split", "Slice", "Add", "Sub",
+    "Mul", "Div", "Sum", "Mean", "ReduceMean", "Pad", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth", "Col2Im",
+    "DequantizeLinear", "Identity", "Dropout",
+)  # fmt: skip
+"""Operators of ONNX whose node tests are run: what exporters write for convolutional networks."""
+
+OUTSIDE_NODES = {"all others": "operators that no convolutional network of a model zoo needs"}
+"""Operators of ONNX that are not run, and why."""
+
+TYPES = "a type that networks of mytorch do not compute in: they compute in float32 and float64"
+TRAINING = "a node in training: exporters write networks for inference"
+SEQUENCE = "a sequence or an optional value, which no layer takes"
+PACKED = "numbers of 2, 4 or 8 bits that NumPy has no type for"
+
+EXCLUDED_NODES: dict[str, dict[str, str]] = {
+    "any": {
+        r"^test_(?!dequantizelinear|edge_pad|reflect_pad|wrap_pad)\S+ \((u?int|float16|bfloat16|bool)": TYPES,
+        r"training_mode=1|^test_training_": TRAINING,
+        r"\(undefined": SEQUENCE,
+    },
+    "DequantizeLinear": {r"float8|float4|u?int[24]\b": PACKED},
+}
+"""For each operator, and for any, regular expressions as above."""
+
+
 def why_excluded(samples: dict[str, dict[str, str]], name: str, sample: str) -> str | None:
     """Return why the sample of this module or function is excluded, or None if it is in scope."""
     return next((why for pattern, why in samples.get(name, {}).items() if re.search(pattern, sample)), None)
