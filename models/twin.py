@@ -5,6 +5,7 @@ loss.
 """
 
 from collections.abc import Callable
+from functools import partial
 from operator import getitem
 from typing import Any
 
@@ -97,9 +98,10 @@ def _adaptive_max_pool1d(layer: ours.AdaptiveMaxPool1d) -> theirs.Module:
 
 @counterpart(ours.Upsample)
 def _upsample(layer: ours.Upsample) -> theirs.Module:
-    given: list[Any] = [one[0] if one and len(one) == 1 else one for one in (layer.size, layer.scale_factor)]
-    size, factor = given
-    return theirs.Upsample(size, factor, layer.mode, layer.align_corners)
+    if layer.antialias:  # which a module of PyTorch does not have
+        names = ("size", "scale_factor", "mode", "align_corners", "recompute_scale_factor", "antialias")
+        return FunctionModule(partial(F.interpolate, **{name: getattr(layer, name) for name in names}))
+    return theirs.Upsample(**constructor_arguments(layer, theirs.Upsample))
 
 
 @counterpart(ours.DropBlock2d)

@@ -44,7 +44,15 @@ from mytorch.nn.padding import (
     ZeroPad3d,
 )
 from mytorch.nn.pool import AvgPool1d, AvgPool2d, AvgPool3d, GlobalAvgPool2d, MaxPool1d, MaxPool2d, MaxPool3d
-from mytorch.nn.resample import Downsample1d, Downsample2d, Upsample, ZeroUpsample1d, ZeroUpsample2d
+from mytorch.nn.resample import (
+    Downsample1d,
+    Downsample2d,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+    ZeroUpsample1d,
+    ZeroUpsample2d,
+)
 from mytorch.nn.residual import Residual
 from mytorch.nn.shape import Chunk, Mean, Permute, Reshape, Scale, Slice, Split, Transpose
 from mytorch.nn.softmax import LogSoftmax, Softmax
@@ -131,6 +139,8 @@ __all__ = [
     "Tanh",
     "Transpose",
     "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",

@@ -1,27 +1,28 @@
 """Layers that change the number of positions: interpolation, zero insertion, and subsampling."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from mytorch.device import Array
 from mytorch.geometry import Size
 from mytorch.nn.module import Module
+from mytorch.nn.spatial import SHAPES
 from mytorch.nn.validate import check_input, to_tuple
 from mytorch.ops import resample as ops
+from mytorch.ops.interpolate import AXES, interpolate, interpolate_grad
 
-Mode = Literal["nearest", "linear", "bilinear"]
-AXES = {"nearest": (1, 2), "linear": (1,), "bilinear": (2,)}
-"""The numbers of spatial axes that each mode accepts."""
-SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)"}
+Mode = Literal["nearest", "nearest-exact", "linear", "bilinear", "trilinear", "bicubic", "area"]
 
 
 class Upsample(Module):
-    """Interpolation to another size, larger or smaller. As torch.nn.Upsample.
+    """Interpolation to another size, larger or smaller. As torch.nn.Upsample and torch.nn.functional.interpolate.
 
     size: of the output. scale_factor: outputs per input, instead of a size. Both are one number for all axes, or one
-    each. mode: "nearest" copies the nearest pixel, of (N, C, L) and (N, C, H, W); "linear" interpolates (N, C, L),
-    "bilinear" (N, C, H, W). align_corners: the centers of the corner pixels coincide (True), or their outer edges
-    do (False).
+    each. mode: "nearest", "nearest-exact" and "area" (the mean of the pixels that an output covers) for (N, C, L),
+    (N, C, H, W) and (N, C, D, H, W); "linear" for one axis, "bilinear" and "bicubic" for two, "trilinear" for three.
+    align_corners: the centers of the corner pixels coincide (True), or their outer edges do (False).
+    recompute_scale_factor: use a scale factor for the output size only. antialias: smooth where the image shrinks, with
+    "bilinear" and "bicubic", as Pillow does.
     """
 
     def __init__(
@@ -30,69 +31,93 @@ class Upsample(Module):
         scale_factor: float | Sequence[float] | None = None,
         mode: Mode = "nearest",
         align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
+        *,
+        antialias: bool = False,
     ):
         if (size is None) == (scale_factor is None):
             raise ValueError(f"size={size!r}, scale_factor={scale_factor!r}: give one of them and not the other")
         if mode not in AXES:
             raise ValueError(f"mode={mode!r}: expected one of {sorted(AXES)}")
-        if mode == "nearest" and align_corners is not None:
-            raise ValueError(f"align_corners={align_corners} with mode='nearest': use it with linear and bilinear only")
-        self.mode, self.align_corners = mode, align_corners
-        count = len(size) if isinstance(size, Sequence) else 1
-        self.size = None if size is None else to_tuple(size, count, "size", minimum=1)
+        if align_corners is not None and not mode.endswith(("linear", "cubic")):
+            raise ValueError(
+                f"align_corners={align_corners} with mode={mode!r}: use it with linear and cubic modes only"
+            )
+        if antialias and mode not in ("bilinear", "bicubic"):
+            raise ValueError(f"antialias=True with mode={mode!r}: use it with bilinear and bicubic only")
+        if recompute_scale_factor and scale_factor is None:
+            raise ValueError(f"recompute_scale_factor=True with size={size!r}: use it with scale_factor only")
+        self.mode, self.align_corners, self.antialias = mode, align_corners, antialias
+        self.recompute_scale_factor = recompute_scale_factor
+        self.size: int | Size | None = size
+        if size is not None:
+            sizes = to_tuple(size, len(size) if isinstance(size, Sequence) else 1, "size", minimum=1)
+            self.size = sizes if isinstance(size, Sequence) else sizes[0]
         self.scale_factor = None if scale_factor is None else _check_factors(scale_factor)
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, input: Array) -> Array:
         """(N, C, *size) -> (N, C, *output size)."""
         axes = AXES[self.mode]
-        check_input(self, x, SHAPES[axes[-1] if getattr(x, "ndim", 0) - 2 not in axes else x.ndim - 2])
-        tables = tuple(zip(*self._tables(x.shape[2:]), strict=True))
-        y = ops.nearest(x, *tables) if self.mode == "nearest" else ops.linear(x, *tables)
-        self.save_for_backward(x.shape[2:], tables, output=y)
+        count = getattr(input, "ndim", 0) - 2
+        x = check_input(self, input, SHAPES[count if count in axes else axes[len(axes) // 2]])
+        out, scales = self._out(x.shape[2:])
+        y = interpolate(x, out, self.mode, scales, bool(self.align_corners), self.antialias)
+        self.save_for_backward(x.shape[2:], scales, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """(N, C, *output size) -> (N, C, *size)."""
-        size, tables = self.saved(grad)
-        return (ops.nearest_grad if self.mode == "nearest" else ops.linear_grad)(grad, size, *tables)
+        size, scales = self.saved(grad)
+        return interpolate_grad(grad, size, self.mode, scales, bool(self.align_corners), self.antialias)
 
-    def _tables(self, size: Size) -> list[tuple]:
-        """Return, for each axis, the tables that say which inputs each output uses."""
-        given = self.size or self.scale_factor or ()
-        if len(given) not in (1, len(size)):
+    def _out(self, size: Size) -> tuple[Size, tuple[float | None, ...]]:
+        """Return the output size, and the scale of each axis, None if it follows from the sizes."""
+        given: Any = self.scale_factor if self.size is None else self.size
+        one_each: tuple[Any, ...] = tuple(given) if isinstance(given, Sequence) else (given,) * len(size)
+        if len(one_each) != len(size):
             raise ValueError(
-                f"Upsample got an image of {size} and has sizes or scale factors for {len(given)} axes: "
-                f"give {len(size)} of them, or one for all"
+                f"{type(self).__name__} got an image of {size} and has sizes or scale factors for {len(one_each)} "
+                f"axes: give {len(size)} of them, or one for all"
             )
-        given = given * len(size) if len(given) == 1 else given
-        tables: list[tuple] = []
-        for n, size_or_factor in zip(size, given, strict=True):
-            if self.size:
-                out, scale = int(size_or_factor), None
-            else:
-                out, scale = ops.scaled_size(n, size_or_factor), size_or_factor
-            if not n or out < 1:
+        if self.size is not None:
+            return tuple(map(int, one_each)), (None,) * len(size)
+        out = tuple(map(ops.scaled_size, size, one_each))
+        for n, o, factor in zip(size, out, one_each, strict=True):
+            if o < 1:
                 raise ValueError(
-                    f"Upsample of an axis of {n} by {size_or_factor} leaves nothing: give a larger input or factor"
+                    f"{type(self).__name__} of an axis of {n} by {factor} leaves nothing: give a larger input or factor"
                 )
-            if self.mode == "nearest":
-                tables.append((ops.nearest_indices(n, out, scale, even=len(size) > 1),))
-            else:
-                tables.append(ops.linear_neighbors(n, out, scale, bool(self.align_corners)))
-        return tables
+        return out, (None,) * len(size) if self.recompute_scale_factor else one_each
 
     def extra_repr(self) -> str:
         """Return the arguments as PyTorch prints them."""
-        what = f"size={self.size}" if self.size else f"scale_factor={self.scale_factor}"
+        what = f"scale_factor={self.scale_factor}" if self.size is None else f"size={self.size}"
         corners = "" if self.align_corners is None else f", align_corners={self.align_corners}"
-        return f"{what}, mode={self.mode!r}{corners}"
+        return f"{what}, mode={self.mode!r}{corners}" + (", antialias=True" if self.antialias else "")
 
 
-def _check_factors(scale_factor: float | Sequence[float]) -> tuple[float, ...]:
+class UpsamplingNearest2d(Upsample):
+    """Copy the nearest pixel: (N, C, H, W) -> (N, C, OH, OW). As torch.nn.UpsamplingNearest2d."""
+
+    def __init__(self, size: int | Size | None = None, scale_factor: float | Sequence[float] | None = None):
+        super().__init__(size, scale_factor, "nearest")
+
+
+class UpsamplingBilinear2d(Upsample):
+    """Interpolate between four pixels, with aligned corners: (N, C, H, W) -> (N, C, OH, OW).
+
+    As torch.nn.UpsamplingBilinear2d.
+    """
+
+    def __init__(self, size: int | Size | None = None, scale_factor: float | Sequence[float] | None = None):
+        super().__init__(size, scale_factor, "bilinear", align_corners=True)
+
+
+def _check_factors(scale_factor: float | Sequence[float]) -> float | tuple[float, ...]:
     factors = tuple(scale_factor) if isinstance(scale_factor, Sequence) else (scale_factor,)
     if not factors or not all(isinstance(factor, int | float) and factor > 0 for factor in factors):
         raise ValueError(f"scale_factor={scale_factor!r}: give numbers above 0, one for all axes or one for each")
-    return tuple(map(float, factors))
+    return tuple(map(float, factors)) if isinstance(scale_factor, Sequence) else float(factors[0])
 
 
 class _IntegerFactor(Module):

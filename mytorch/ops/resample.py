@@ -37,6 +37,12 @@ def nearest_indices(size: int, out: int, scale: float | None = None, even: bool 
     return np.minimum(np.floor(np.arange(out, dtype="f") * step).astype(int), size - 1)
 
 
+def nearest_exact_indices(size: int, out: int, scale: float | None = None) -> np.ndarray:
+    """Return the input whose center is nearest to that of each output, in float32 as `nearest_indices`."""
+    step = np.float32(1 / scale) if scale else np.float32(size) / np.float32(out)
+    return np.minimum(np.floor((np.arange(out, dtype="f") + np.float32(0.5)) * step).astype(int), size - 1)
+
+
 def linear_neighbors(
     size: int, out: int, scale: float | None = None, align_corners: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

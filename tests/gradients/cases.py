@@ -174,20 +174,27 @@ def _adaptive(draw: Draw, name: str) -> Case:
     return Case(getattr(nn, name)(*arguments), separated(x))
 
 
-@case("Upsample")
+@case("Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d")
 def _upsample(draw: Draw, name: str) -> Case:
-    mode = str(draw.choice(["nearest", "linear", "bilinear"]))
-    axes = {"linear": 1, "bilinear": 2}.get(mode, int(draw.integers(1, 3)))
-    corners = None if mode == "nearest" else flip(draw)
-    size = integers(draw, 1, 7, axes)
+    mode = str(draw.choice(["nearest", "nearest-exact", "linear", "bilinear", "trilinear", "bicubic", "area"]))
+    axes = {"linear": 1, "trilinear": 3}.get(mode, 2 if mode.startswith("bi") else int(draw.integers(1, 4)))
+    if name != "Upsample":
+        mode, axes = "bilinear" if "Bi" in name else "nearest", 2
+    size = integers(draw, 2, 8 - axes, axes)
+    to_size, factors = integers(draw, 1, 15 if axes < 3 else 8, axes), None
     if flip(draw):
-        layer = nn.Upsample(integers(draw, 1, 15, axes), None, mode, corners)
-    else:
         factors = tuple(float(f) for f in np.round(draw.uniform(1 / min(size), 3, axes), 2) + 0.01)
         if mode == "nearest" and axes == 1 and int(size[0] * factors[0]) in (size[0], 2 * size[0]):
             factors = (float(size[0] * factors[0] // size[0]),)  # else PyTorch's gradient is not that of its forward
-        layer = nn.Upsample(None, factors, mode, corners)
-    return Case(layer, values(draw, *integers(draw, 1, 3, 2), *size))
+    x = values(draw, *integers(draw, 1, 3, 2), *size)
+    if name != "Upsample":
+        return Case(getattr(nn, name)(None if factors else to_size, factors), x)
+    corners = flip(draw) if mode.endswith(("linear", "cubic")) else None
+    width = int(size[-1] * factors[-1]) if factors else to_size[-1]  # of one, PyTorch's antialiasing repeats a row
+    options: dict[str, Any] = {"antialias": axes == 2 and mode.startswith("bi") and width > 1 and flip(draw)}
+    if factors:  # else some of PyTorch's antialiased gradients are not those of its forward
+        options["recompute_scale_factor"] = options["antialias"] or flip(draw, 0.3)
+    return Case(nn.Upsample(None if factors else to_size, factors, mode, corners, **options), x)
 
 
 @case("ZeroUpsample1d", "ZeroUpsample2d", "Downsample1d", "Downsample2d")

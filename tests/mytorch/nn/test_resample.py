@@ -8,25 +8,79 @@ import mytorch
 from mytorch import course, nn
 
 FLOATS = st.sampled_from([np.float64, np.float32])
-MODES = [("nearest", 1), ("nearest", 2), ("linear", 1), ("bilinear", 2)]
+MODES = [
+    *(("nearest", axes) for axes in (1, 2, 3)),
+    *(("nearest-exact", axes) for axes in (1, 2, 3)),
+    *(("area", axes) for axes in (1, 2, 3)),
+    *(("linear", 1), ("bilinear", 2), ("trilinear", 3), ("bicubic", 2)),
+    *(("bilinear, antialiased", 2), ("bicubic, antialiased", 2)),
+]
 
 
-@settings(max_examples=300)
-@given(data=st.data(), dtype=FLOATS, mode=st.sampled_from(MODES), by_size=st.booleans(), one=st.booleans())
-def test_upsampling_is_pytorchs_to_any_size_and_by_any_factor(agree, data, dtype, mode, by_size, one):
-    name, axes = mode
-    corners = None if name == "nearest" else data.draw(st.booleans())
+class Interpolation(torch.nn.Module):
+    """torch.nn.functional.interpolate, which has antialias, as a module."""
+
+    def __init__(self, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias):
+        super().__init__()
+        self.options = {"size": size, "scale_factor": scale_factor, "mode": mode, "align_corners": align_corners}
+        self.options |= {"recompute_scale_factor": recompute_scale_factor, "antialias": antialias}
+
+    def forward(self, x):
+        return torch.nn.functional.interpolate(x, **self.options)
+
+
+def undecided(name, size, outs, factors):
+    """Whether an output of a nearest mode is so close to the border of two inputs that rounding decides.
+
+    PyTorch computes it in float32 or float64 by memory layout.
+    """
+    half = 0.5 if name == "nearest-exact" else 0
+    for n, out, factor in zip(size, outs, factors, strict=True):
+        position = (np.arange(out) + half) * (1 / factor if factor else n / out)
+        if (abs(position - np.round(position)) < 1e-5).any() and factor not in (None, 1, 2):
+            return True
+    return False
+
+
+@pytest.mark.parametrize(("name", "axes"), MODES)
+@settings(max_examples=60)
+@given(data=st.data(), dtype=FLOATS, by_size=st.booleans(), one=st.booleans(), recompute=st.booleans())
+def test_upsampling_is_pytorchs_to_any_size_and_by_any_factor(agree, data, dtype, name, axes, by_size, one, recompute):
+    mode, _, antialias = name.partition(", ")
+    corners = data.draw(st.booleans()) if mode.endswith(("linear", "cubic")) else None
     lead = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    size = data.draw(st.tuples(*[st.integers(1, 9)] * axes))
-    wanted = data.draw(st.tuples(*[st.integers(1, 19) if by_size else st.floats(0.2, 4)] * axes))
+    size = data.draw(st.tuples(*[st.integers(1, 9 if axes < 3 else 5)] * axes))
+    wanted = data.draw(st.tuples(*[st.integers(1, 19 - 3 * axes) if by_size else st.floats(0.2, 4)] * axes))
     wanted = wanted[0] if one else wanted
     factors = () if by_size else np.broadcast_to(wanted, axes)
     outs = [int(n * f) for n, f in zip(size, factors, strict=False)]
     assume(all(outs))
-    if name == "nearest" and axes == 1 and outs:
+    width = np.broadcast_to(wanted, axes)[-1] if by_size else outs[-1]
+    assume(not antialias or min(size[-1], width) > 1)  # of an image that is one pixel wide PyTorch repeats a row
+    if antialias and not recompute:  # see below
+        assume(all(n != out or factor == 1 for n, out, factor in zip(size, outs, factors, strict=False)))
+    if mode == "nearest" and axes == 1 and outs:
         assume(outs[0] not in (size[0], 2 * size[0]) or factors[0] in (1, 2))  # see below
-    arguments = (wanted if by_size else None, None if by_size else wanted, name, corners)
-    agree(data, nn.Upsample(*arguments), torch.nn.Upsample(*arguments), (*lead, *size), dtype)
+    recompute = None if by_size else recompute
+    if mode.startswith("nearest"):
+        scales = [None] * axes if by_size or recompute else factors
+        assume(not undecided(mode, size, np.broadcast_to(wanted, axes) if by_size else outs, scales))
+    arguments = (wanted if by_size else None, None if by_size else wanted, mode, corners, recompute)
+    ours, theirs = nn.Upsample(*arguments, antialias=bool(antialias)), Interpolation(*arguments, bool(antialias))
+    agree(data, ours, theirs, (*lead, *size), dtype)
+
+
+@pytest.mark.parametrize("name", ["UpsamplingNearest2d", "UpsamplingBilinear2d"])
+@given(data=st.data(), dtype=FLOATS)
+def test_older_names_are_pytorchs(agree, name, data, dtype):
+    arguments = data.draw(st.sampled_from([(5,), ((4, 9),), (None, 2), (None, (1.5, 2))]))
+    agree(data, *(getattr(library, name)(*arguments) for library in (nn, torch.nn)), (2, 3, 4, 6), dtype)
+
+
+@pytest.mark.parametrize("arguments", [(3,), ((3, 4),), (None, 1.5), (None, (1, 2.5)), (5, None, "bilinear", True)])
+def test_arguments_are_printed_as_pytorch_prints_them(arguments):
+    ours, theirs = nn.Upsample(*arguments), torch.nn.Upsample(*arguments)
+    assert ours.extra_repr().partition(", align")[0] == theirs.extra_repr()
 
 
 def test_nearest_gradient_in_one_dimension_is_that_of_the_forward_where_pytorchs_is_not():
@@ -38,6 +92,19 @@ def test_nearest_gradient_in_one_dimension_is_that_of_the_forward_where_pytorchs
     grad = np.random.default_rng(1).standard_normal(expected.shape)
     expected.backward(torch.tensor(grad))
     assert not np.allclose(ours.backward(grad), tensor.grad)  # PyTorch repeats each twice there, and not in forward
+    mytorch.gradcheck(ours, x)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_antialiased_gradient_of_an_axis_that_keeps_its_size_is_that_of_the_forward_where_pytorchs_is_not(mode):
+    x = np.random.default_rng(0).standard_normal((1, 2, 3, 4))
+    options = {"scale_factor": (2.0, 1.2), "mode": mode, "antialias": True}
+    ours, tensor = nn.Upsample(**options), torch.tensor(x, requires_grad=True)
+    expected = torch.nn.functional.interpolate(tensor, **options)
+    np.testing.assert_allclose(ours(x), expected.detach(), rtol=1e-12)
+    grad = np.random.default_rng(1).standard_normal(expected.shape)
+    expected.backward(torch.tensor(grad))
+    assert not np.allclose(ours.backward(grad), tensor.grad)  # PyTorch uses the factor there, and not in forward
     mytorch.gradcheck(ours, x)
 
 
@@ -100,7 +167,9 @@ def test_factors_may_differ_between_axes():
     [
         ({}, "size=None, scale_factor=None: give one of them"),
         ({"size": 3, "scale_factor": 2}, "give one of them and not the other"),
-        ({"size": 3, "mode": "cubic"}, r"mode='cubic': expected one of \['bilinear', 'linear', 'nearest'\]"),
+        ({"size": 3, "mode": "cubic"}, r"mode='cubic': expected one of \['area', 'bicubic', 'bilinear', 'linear', "),
+        ({"size": 3, "antialias": True}, "antialias=True with mode='nearest': use it with bilinear and bicubic only"),
+        ({"size": 3, "recompute_scale_factor": True}, "recompute_scale_factor=True with size=3: use it with scale_fac"),
         ({"size": 3, "align_corners": True}, "align_corners=True with mode='nearest'"),
         ({"size": 0}, "size=0: give whole numbers of at least 1"),
         ({"scale_factor": -1}, "scale_factor=-1: give numbers above 0"),
