@@ -25,6 +25,7 @@ def pad(x: Array, padding: Ends, mode: Mode = "constant", value: float = 0) -> A
     Raises ValueError if nothing is left, or if an axis is too short to be mirrored or repeated that far.
     """
     out = check_padding(x.shape[2:], padding, mode)
+    padding = _leaving_a_pixel(padding, x.shape[2:]) if mode == "replicate" else padding
     y, added = empty_channels_last((*x.shape[:2], *out), x), _added(padding)
     cropped, inside = x[_cropped(padding, x.shape[2:])], inside_padding(added)
 
@@ -42,6 +43,7 @@ def pad(x: Array, padding: Ends, mode: Mode = "constant", value: float = 0) -> A
 
 def pad_grad(grad: Array, size: Size, padding: Ends, mode: Mode = "constant") -> Array:
     """Return the gradient of pad at its input, (N, C, *size): that of a border is added to the pixels it came from."""
+    padding = _leaving_a_pixel(padding, size) if mode == "replicate" else padding
     grad_x, added = empty_channels_last((*grad.shape[:2], *size), grad), _added(padding)
     where, inside = _cropped(padding, size), inside_padding(added)
     borders = list(_borders(added, grad.shape[2:], mode))
@@ -79,6 +81,15 @@ def check_padding(size: Size, padding: Ends, mode: Mode) -> Size:
 
 def _added(padding: Ends) -> list[tuple[int, int]]:
     return [(max(before, 0), max(after, 0)) for before, after in padding]
+
+
+def _leaving_a_pixel(padding: Ends, size: Size) -> Ends:
+    """Return padding to the same size that leaves one pixel of each axis to replicate: the last one cropped."""
+    ends = []
+    for (before, after), n in zip(padding, size, strict=True):
+        missing = max(1 - n - min(before, 0) - min(after, 0), 0)
+        ends.append((before + missing, after - missing) if before < 0 else (before - missing, after + missing))
+    return ends
 
 
 def _cropped(padding: Ends, size: Size) -> tuple:

@@ -207,8 +207,10 @@ def _upsample(name: str, input: Any, size: Any = None, scale_factor: Any = None)
 @adapter("nn.functional.pad")
 def _pad(name: str, input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Case:
     kind = {"constant": "Constant", "reflect": "Reflection", "replicate": "Replication", "circular": "Circular"}[mode]
-    layer = maker(f"{kind}Pad{len(pad) // 2}d")
-    return Case(layer(tuple(pad), value or 0.0) if mode == "constant" else layer(tuple(pad)), (input,))
+    axes = max(len(pad) // 2, input.ndim - 2)
+    ends = (*pad, *(0,) * (2 * axes - len(pad)))  # the axes before those that are padded
+    layer = maker(f"{kind}Pad{axes}d")
+    return Case(layer(ends, value or 0.0) if mode == "constant" else layer(ends), (input,))
 
 
 @adapter("nn.functional.batch_norm", constants=("running_mean", "running_var"))

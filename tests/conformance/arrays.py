@@ -59,7 +59,7 @@ def back_through(layer: Any, outputs: Sequence[Any], gradients: Sequence[torch.T
     given = []
     for y, gradient in zip(floating, gradients, strict=True):
         array = gradient.numpy().astype(precision)
-        given.append(array if isinstance(y, np.ndarray) else float(array))
+        given.append(array if hasattr(y, "shape") else float(array))
     return as_tuple(layer.backward(*given))
 
 

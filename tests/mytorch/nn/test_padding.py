@@ -74,3 +74,15 @@ def test_other_than_a_number_or_two_per_axis_is_refused(padding):
 def test_padding_that_does_not_fit_the_image_is_refused(layer, message):
     with pytest.raises(ValueError, match=message):
         layer(np.zeros((1, 2, 4)))
+
+
+@pytest.mark.parametrize("padding", [(-4, 5), (-6, 7), (5, -4), (7, -6), (-3, 1), (-4, 9)])
+def test_replication_has_a_pixel_left_when_all_of_them_are_cropped(padding):
+    x = np.random.default_rng(0).standard_normal((2, 3, 4))
+    tensor = torch.tensor(x, requires_grad=True)
+    expected = torch.nn.ReplicationPad1d(padding)(tensor)
+    layer = nn.ReplicationPad1d(padding)
+    np.testing.assert_array_equal(layer(x), expected.detach().numpy())
+    grad = np.random.default_rng(1).standard_normal(expected.shape)
+    expected.backward(torch.tensor(grad))
+    np.testing.assert_allclose(layer.backward(grad), tensor.grad.numpy(), rtol=1e-12)
