@@ -111,6 +111,13 @@ def _drop_block2d(layer: ours.DropBlock2d) -> theirs.Module:
     return DropBlock2d(layer.p, layer.block_size, eps=layer.eps)
 
 
+@counterpart(ours.StochasticDepth)
+def _stochastic_depth(layer: ours.StochasticDepth) -> theirs.Module:
+    from torchvision.ops import StochasticDepth
+
+    return StochasticDepth(layer.p, layer.mode)
+
+
 @counterpart(ours.SqueezeExcitation)
 def _squeeze_excitation(layer: ours.SqueezeExcitation) -> theirs.Module:
     from torchvision.ops import SqueezeExcitation
@@ -148,9 +155,9 @@ for kind in (ours.ZeroUpsample1d, ours.ZeroUpsample2d):
         return FunctionModule(_spread(layer.factor))
 
 
-for kind in (ours.Downsample1d, ours.Downsample2d):
+for downsample in (ours.Downsample1d, ours.Downsample2d):
 
-    @counterpart(kind)
+    @counterpart(downsample)
     def _downsample(layer: Any) -> theirs.Module:
         return FunctionModule(lambda x: x[_every(layer.factor)])
 

@@ -36,11 +36,11 @@ def gradcheck(
     """Check `layer.backward` at `inputs` (float64), and return the relative error of each gradient by its name.
 
     layer: any object with `forward(*inputs)` and `backward(grad)`, where backward returns the gradient at the first
-    input: a layer, a network, a loss. Its parameters are found if it is a Module, or by the handout's names: an
-    attribute `W` with its gradient in `dLdW`. Random layers such as dropout get the same random numbers in every
-    forward, from the library's generator and from NumPy's, and both generators are restored afterwards. Gradients are
-    reset before each backward, so they may accumulate; buffers are restored. Avoid points without a derivative (ReLU at
-    zero, ties in max pooling).
+    input, or a tuple of those at the first inputs: a layer, a network, a loss. Its parameters are found if it is a
+    Module, or by the handout's names: an attribute `W` with its gradient in `dLdW`. Random layers such as dropout get
+    the same random numbers in every forward, from the library's generator and from NumPy's, and both generators are
+    restored afterwards. Gradients are reset before each backward, so they may accumulate; buffers are restored. Avoid
+    points without a derivative (ReLU at zero, ties in max pooling).
 
     step: h. tolerance: the largest relative error allowed. directions: how many are drawn, from `seed`.
 
@@ -80,7 +80,7 @@ class _Check:
     def __init__(self, layer: Any, inputs: tuple[Array, ...], step: float, rng: np.random.Generator):
         self.layer, self.step, self.rng = layer, step, rng
         self.seed = int(rng.integers(2**31))
-        self.x, self.others = inputs[0].copy(), inputs[1:]
+        self.x, self.others = inputs[0].copy(), tuple(map(_copied, inputs[1:]))
         attributes_before = dict(vars(layer))
         y = self._forward()
         shape = getattr(y, "shape", ())
@@ -88,7 +88,10 @@ class _Check:
         grad = layer.backward(self.weighting) if shape else layer.backward()
         if grad is None:
             raise GradientError(f"{type(layer).__name__}.backward returned None: return the gradient at the input")
-        gradients = {"input": (self.x, grad), **self._parameter_gradients(attributes_before)}
+        at_inputs = grad if isinstance(grad, tuple) else (grad,)
+        gradients = {"input": (self.x, at_inputs[0]), **self._parameter_gradients(attributes_before)}
+        for number, pair in enumerate(zip(self.others, at_inputs[1:], strict=False), start=2):
+            gradients[f"input {number}"] = pair
         self.gradients = {name: (value, self._checked(name, value, grad)) for name, (value, grad) in gradients.items()}
 
     def errors(self) -> dict[str, float]:
@@ -200,6 +203,11 @@ def _similar(name: str, attributes: dict[str, Any]) -> str:
     others = [other for other in attributes if other != name and other.lower().startswith(("dl", "d", "grad"))]
     close = get_close_matches(name, others, n=1, cutoff=0.5)
     return f"; there is self.{close[0]}: is it meant?" if close else ""
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy of an array, which may be moved, and anything else as it is."""
+    return value.copy() if hasattr(value, "dtype") else value
 
 
 def _random(rng: np.random.Generator, shape: tuple[int, ...], like: Array) -> Array:

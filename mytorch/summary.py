@@ -175,8 +175,10 @@ FLOP_COUNTERS: dict[type | tuple[type, ...], Callable[[Any, Shape, Shape], int]]
         2 * prod(x) * prod(m.weight.shape[1:]) + _bias_flops(m, y)
     ),
     nn.Linear: lambda m, x, y: 2 * prod(y) * m.in_features + _bias_flops(m, y),
-    (nn.BatchNorm1d, nn.BatchNorm2d): lambda m, x, y: _norm_flops(m, y, 2),
-    (nn.LayerNorm, nn.GroupNorm): lambda m, x, y: _norm_flops(m, y, 6),
+    (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d): lambda m, x, y: _norm_flops(m, y, 2),
+    (nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d): lambda m, x, y: _norm_flops(
+        m, y, 6
+    ),
     (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d): lambda m, x, y: prod(y) * prod(m.kernel_size),
     (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d): lambda m, x, y: prod(y) * prod(m.kernel_size),
     (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.GlobalAvgPool2d): lambda m, x, y: prod(x),
@@ -184,6 +186,9 @@ FLOP_COUNTERS: dict[type | tuple[type, ...], Callable[[Any, Shape, Shape], int]]
     nn.Upsample: lambda m, x, y: 0 if m.mode.startswith("nearest") else 3 * (len(y) - 2) * prod(y),
     nn.ReLU: lambda m, x, y: prod(y),
     (nn.LeakyReLU, nn.PReLU): lambda m, x, y: 2 * prod(y),
+    nn.Hardtanh: lambda m, x, y: 2 * prod(y),
+    nn.Hardsigmoid: lambda m, x, y: 4 * prod(y),
+    nn.Hardswish: lambda m, x, y: 5 * prod(y),
     nn.Tanh: lambda m, x, y: prod(y),
     nn.Sigmoid: lambda m, x, y: 3 * prod(y),
     nn.SiLU: lambda m, x, y: 4 * prod(y),

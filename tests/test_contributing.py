@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("mytorch", "models", "experiments", "autograder", "docs", "notebooks", "tests", "results/gradcheck")
 LOOSE = ("setup.py", "pyproject.toml", "README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md")
 
-LAYER = "A layer: Softsign"
+LAYER = "A layer: Sine"
 BACKBONE = "A backbone: RegNetY-400MF"
 RECIPE = "A recipe"
 CHECK = "A check of the autograder: a mistake that it knows"
@@ -92,22 +92,16 @@ class Copy:
 
 
 def add_layer(copy: Copy, text: str) -> None:
-    ops, layer, pair, rule, timed, row, _ = blocks(text)
-    copy.put("mytorch/ops/activation.py", ops)
-    copy.put("mytorch/nn/activation.py", layer)
-    copy.replace("mytorch/nn/__init__.py", "SiLU, Tanh\n", "SiLU, Softsign, Tanh\n")
-    copy.put("mytorch/nn/__init__.py", '"Softsign",', '    "SqueezeExcitation",')
-    copy.put("models/twin.py", pair, "    ours.Tanh: ")
-    copy.replace("tests/gradients/cases.py", '"SiLU", "Identity")', '"SiLU", "Softsign", "Identity")')
-    copy.replace("tests/mytorch/nn/test_smooth_activation.py", '("SiLU", ()), ', '("SiLU", ()), ("Softsign", ()), ')
+    ops, layer, pair, rule, row, _ = blocks(text)
+    copy.put("mytorch/ops/pointwise.py", ops)
+    copy.put("mytorch/nn/pointwise.py", layer)
+    copy.put("mytorch/nn/__init__.py", "Sine,", "    Softplus,\n")
+    copy.put("mytorch/nn/__init__.py", '"Sine",', '    "SmoothL1Loss",')
+    copy.put("models/twin.py", pair)
+    copy.replace("tests/gradients/cases.py", '"SELU", "Softsign", ', '"SELU", "Sine", "Softsign", ')
     copy.put("tests/mytorch/nn/test_every_layer.py", rule, '    "Softmax": ')
-    copy.put("experiments/bench/layers.py", timed, '    "Tanh": ')
     copy.put("docs/pages/layers/activation.md", row, "| Identity |", 0)
-    copy.replace(
-        "docs/pages/layers/activation.md",
-        '"mytorch.nn.GELU", ',
-        '"mytorch.nn.GELU", "mytorch.nn.Softsign", ',
-    )
+    copy.replace("docs/pages/layers/activation.md", '"mytorch.nn.SiLU", ', '"mytorch.nn.SiLU", "mytorch.nn.Sine", ')
 
 
 def add_backbone(copy: Copy, text: str) -> None:

@@ -148,4 +148,4 @@ def _running(shown: BatchStatistics) -> Spread:
     layer(shown.x)
     caption = "One face alone has other statistics: evaluation uses the averages from training."
     y = layer.eval()(shown.x[:1])
-    return Spread("In evaluation", caption, y, (-3.5, 3.5), _each("running mean", layer.running_mean))
+    return Spread("In evaluation", caption, y, (-3.5, 3.5), _each("running mean", np.asarray(layer.running_mean)))

@@ -4,9 +4,12 @@ Precisions are never mixed silently. A network computes in the dtype of its para
 `Module.to`). An input, or a gradient at an output, of another dtype or on another device raises a TypeError that says
 how to convert it. A layer without parameters computes in the dtype of its input. Losses convert targets to the dtype of
 the predictions. Sums over many terms, such as batch statistics, are computed in float64 and rounded once.
+
+`inplace` is accepted where PyTorch has it, so that its code runs here. It changes nothing: no layer writes to its
+input.
 """
 
-from mytorch.nn.activation import GELU, Identity, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Tanh
+from mytorch.nn.activation import GELU, GLU, Identity, LeakyReLU, PReLU, ReLU, RReLU, Sigmoid, SiLU, Tanh
 from mytorch.nn.adaptive import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -15,17 +18,34 @@ from mytorch.nn.adaptive import (
     AdaptiveMaxPool2d,
     AdaptiveMaxPool3d,
 )
+from mytorch.nn.batch_norm import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+)
 from mytorch.nn.container import Sequential
 from mytorch.nn.conv import Conv1d, Conv2d, Conv3d
 from mytorch.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from mytorch.nn.dropout import DropBlock2d, Dropout, Dropout2d
+from mytorch.nn.dropout import (
+    AlphaDropout,
+    DropBlock2d,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    Dropout3d,
+    FeatureAlphaDropout,
+    StochasticDepth,
+)
 from mytorch.nn.graph import Graph
-from mytorch.nn.linear import Flatten, Linear
+from mytorch.nn.linear import Bilinear, Flatten, Linear, Unflatten
 from mytorch.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss
 from mytorch.nn.margin import ArcFace, CosFace
 from mytorch.nn.merge import Add, Concatenate, Divide, Multiply, Subtract
 from mytorch.nn.module import Module, Parameter
-from mytorch.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
+from mytorch.nn.normalization import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from mytorch.nn.padding import (
     CircularPad1d,
     CircularPad2d,
@@ -43,6 +63,23 @@ from mytorch.nn.padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from mytorch.nn.pointwise import (
+    CELU,
+    ELU,
+    SELU,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    LogSigmoid,
+    Mish,
+    ReLU6,
+    Softplus,
+    Softshrink,
+    Softsign,
+    Tanhshrink,
+    Threshold,
+)
 from mytorch.nn.pool import AvgPool1d, AvgPool2d, AvgPool3d, GlobalAvgPool2d, MaxPool1d, MaxPool2d, MaxPool3d
 from mytorch.nn.resample import (
     Downsample1d,
@@ -55,11 +92,15 @@ from mytorch.nn.resample import (
 )
 from mytorch.nn.residual import Residual
 from mytorch.nn.shape import Chunk, Mean, Permute, Reshape, Scale, Slice, Split, Transpose
-from mytorch.nn.softmax import LogSoftmax, Softmax
+from mytorch.nn.softmax import LogSoftmax, Softmax, Softmax2d, Softmin
 from mytorch.nn.squeeze_excitation import SqueezeExcitation
 
 __all__ = [
+    "CELU",
+    "ELU",
     "GELU",
+    "GLU",
+    "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
@@ -67,6 +108,7 @@ __all__ = [
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
     "Add",
+    "AlphaDropout",
     "ArcFace",
     "AvgPool1d",
     "AvgPool2d",
@@ -74,6 +116,8 @@ __all__ = [
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
+    "BatchNorm3d",
+    "Bilinear",
     "Chunk",
     "CircularPad1d",
     "CircularPad2d",
@@ -95,29 +139,45 @@ __all__ = [
     "Downsample2d",
     "DropBlock2d",
     "Dropout",
+    "Dropout1d",
     "Dropout2d",
+    "Dropout3d",
+    "FeatureAlphaDropout",
     "Flatten",
     "GlobalAvgPool2d",
     "Graph",
     "GroupNorm",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "L1Loss",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
+    "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
     "Mean",
+    "Mish",
     "Module",
     "Multiply",
     "NLLLoss",
     "PReLU",
     "Parameter",
     "Permute",
+    "RMSNorm",
+    "RReLU",
     "ReLU",
+    "ReLU6",
     "ReflectionPad1d",
     "ReflectionPad2d",
     "ReflectionPad3d",
@@ -133,11 +193,20 @@ __all__ = [
     "Slice",
     "SmoothL1Loss",
     "Softmax",
+    "Softmax2d",
+    "Softmin",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
     "Split",
     "SqueezeExcitation",
+    "StochasticDepth",
     "Subtract",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
     "Transpose",
+    "Unflatten",
     "Upsample",
     "UpsamplingBilinear2d",
     "UpsamplingNearest2d",

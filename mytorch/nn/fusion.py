@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 from mytorch.device import Array
 from mytorch.nn.activation import ReLU
+from mytorch.nn.batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from mytorch.nn.merge import Add
 from mytorch.nn.module import Module
-from mytorch.nn.normalization import BatchNorm1d, BatchNorm2d
 from mytorch.nn.pool import MaxPool1d, MaxPool2d
 from mytorch.nn.residual import Residual
 
-WITH_RELU = (BatchNorm1d, BatchNorm2d, Residual, Add)
+WITH_RELU = (BatchNorm1d, BatchNorm2d, BatchNorm3d, Residual, Add)
 """Layers with a `forward_relu`."""
 
 

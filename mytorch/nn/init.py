@@ -35,7 +35,7 @@ def default_weight(shape: tuple[int, ...], dtype: DType) -> Array:
 
     PyTorch computes them as kaiming_uniform_ with a=sqrt(5) (He et al., arXiv 1502.01852).
     """
-    return uniform(shape, 1 / sqrt(prod(shape[1:])), dtype)
+    return uniform(shape, 1 / sqrt(max(1, prod(shape[1:]))), dtype)
 
 
 def default_bias(shape: tuple[int, ...], dtype: DType, features: int | None = None) -> Array:
@@ -43,7 +43,7 @@ def default_bias(shape: tuple[int, ...], dtype: DType, features: int | None = No
 
     features: its length, by default the first axis of the weight.
     """
-    return uniform((features or shape[0],), 1 / sqrt(prod(shape[1:])), dtype)
+    return uniform((features or shape[0],), 1 / sqrt(max(1, prod(shape[1:]))), dtype)
 
 
 def uniform(shape: tuple[int, ...], bound: float, dtype: DType) -> Array:

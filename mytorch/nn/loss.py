@@ -17,7 +17,7 @@ class _Loss(Module):
     def __init__(self, reduction: Reduction = "mean"):
         self.reduction = check_reduction(reduction)
 
-    def __call__(self, x: Array, target: Array) -> float:  # type: ignore[override]
+    def __call__(self, x: Array, target: Array) -> float:
         """Return the loss of a batch."""
         return self.forward(x, target)
 

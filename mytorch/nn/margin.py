@@ -11,7 +11,7 @@ import numpy as np
 
 from mytorch.device import Array, get_array_module
 from mytorch.nn import init
-from mytorch.nn.module import Module, Parameter
+from mytorch.nn.module import Module
 from mytorch.nn.validate import check_class_target, check_input, to_tuple
 from mytorch.ops import linear
 from mytorch.ops import margin as ops
@@ -31,7 +31,9 @@ class _MarginHead(Module):
         num_classes: int,
         scale: float,
         margin: float,
-        dtype: type | np.dtype | str = np.float32,
+        *,
+        device: str | None = None,
+        dtype: init.DType = None,
     ):
         to_tuple((in_features, num_classes), 2, "in_features and num_classes", minimum=1)
         if not scale > 0 or not 0 <= margin <= self.max_margin:
@@ -42,9 +44,9 @@ class _MarginHead(Module):
         self.in_features, self.num_classes = in_features, num_classes
         self.scale, self.margin = float(scale), float(margin)
         bound = sqrt(6 / (in_features + num_classes))  # Glorot and Bengio 2010; only the direction matters
-        self.weight = Parameter(init.uniform((num_classes, in_features), bound, dtype))
+        self.weight = init.parameter(init.uniform((num_classes, in_features), bound, dtype), device, dtype)
 
-    def __call__(self, x: Array, label: Array) -> Array:  # type: ignore[override]
+    def __call__(self, x: Array, label: Array) -> Array:
         """Return logits (N, num_classes) for embeddings (N, in_features) and class indices (N,)."""
         return self.forward(x, label)
 
@@ -94,9 +96,11 @@ class ArcFace(_MarginHead):
         num_classes: int,
         scale: float = 64.0,
         margin: float = 0.5,
-        dtype: type | np.dtype | str = np.float32,
+        *,
+        device: str | None = None,
+        dtype: init.DType = None,
     ):
-        super().__init__(in_features, num_classes, scale, margin, dtype)
+        super().__init__(in_features, num_classes, scale, margin, device=device, dtype=dtype)
 
     def apply_margin(self, cosine: Array) -> tuple[Array, Array]:
         """Return cos(theta + margin), and its derivative."""
@@ -114,9 +118,11 @@ class CosFace(_MarginHead):
         num_classes: int,
         scale: float = 64.0,
         margin: float = 0.35,
-        dtype: type | np.dtype | str = np.float32,
+        *,
+        device: str | None = None,
+        dtype: init.DType = None,
     ):
-        super().__init__(in_features, num_classes, scale, margin, dtype)
+        super().__init__(in_features, num_classes, scale, margin, device=device, dtype=dtype)
 
     def apply_margin(self, cosine: Array) -> tuple[Array, Array]:
         """Return cos(theta) - margin, and its derivative."""

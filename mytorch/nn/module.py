@@ -19,7 +19,7 @@ class Parameter:
     """
 
     def __init__(self, data: Array):
-        self.data = _as_array(data)
+        self.data = as_array(data)
         self.grad = None
 
     @property
@@ -29,7 +29,7 @@ class Parameter:
 
     @grad.setter
     def grad(self, value: Array | None) -> None:
-        self._grad = None if value is None else _as_array(value)
+        self._grad = None if value is None else as_array(value)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -74,7 +74,7 @@ def _sample(value: Any) -> bytes | None:
     return flat[:: value.size // SAMPLED_ELEMENTS | 1].tobytes()
 
 
-def _as_array(value: Any) -> Array:
+def as_array(value: Any) -> Array:
     """Return an array; NumPy's scalars, which cannot be changed in place, become arrays without dimensions."""
     return np.asarray(value) if isinstance(value, np.generic) else value
 
@@ -95,8 +95,8 @@ class Module:
     needs_input_grad: bool = True
     """Set False on the first convolution or linear layer of a network to skip the gradient at its input."""
 
-    def forward(self, x: Array) -> Array:
-        """Return the layer's output for `x`."""
+    def forward(self, input: Array) -> Array:
+        """Return the layer's output for `input`."""
         raise TypeError(f"{type(self).__name__} has no forward: define forward(self, x) in your subclass of Module")
 
     def backward(self, grad: Array) -> Array:
@@ -108,9 +108,9 @@ class Module:
             f"{type(self).__name__} has no backward: define backward(self, grad) in your subclass of Module"
         )
 
-    def __call__(self, *inputs: Array) -> Array:
-        """Return `forward(*inputs)`. Most layers have one input."""
-        return self.forward(*inputs)
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        """Return what `forward` does with these inputs. Most layers have one, called `input`."""
+        return self.forward(*inputs, **named)
 
     def save_for_backward(self, *values: Any, output: Array | None = None) -> None:
         """Save `values` for the next backward, unless gradients are turned off by `no_grad`.

@@ -1,107 +1,24 @@
-"""Normalization layers: batch, layer and group normalization."""
+"""Normalization by the values of one image or one position: layer, group, RMS and local response normalization."""
 
+from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 
-from mytorch.device import Array, is_cuda
+from mytorch.device import Array
 from mytorch.geometry import Size
-from mytorch.nn.module import Module, Parameter
+from mytorch.nn.init import DType, parameter
+from mytorch.nn.module import Module
 from mytorch.nn.validate import check_input, to_tuple
-from mytorch.ops import batch_norm as ops
-from mytorch.ops.group_norm import MIN_FLOAT32_VALUES, group_norm, group_norm_grad, standardize, standardize_grad
+from mytorch.ops.group_norm import normalize_groups, normalize_groups_grad, standardize, standardize_grad
 from mytorch.ops.reduce import column_sums
-
-
-class _BatchNorm(Module):
-    """Batch normalization: training uses the batch's statistics, evaluation the running ones.
-
-    weight, bias: (C,), None with affine=False. running_mean, running_var: (C,), exponential averages in which a new
-    batch has the weight `momentum`; with momentum=None, plain averages over all batches. running_var is unbiased.
-    """
-
-    shape = ""
-    running_mean: Array
-    running_var: Array
-    num_batches_tracked: Array
-
-    def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        dtype: type | np.dtype | str = np.float32,
-    ):
-        self.num_features, self.momentum = num_features, momentum
-        self.eps = float(eps)  # NumPy's own float64 would turn float32 arrays into float64
-        self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_features, dtype)) if affine else None
-        self.register_buffer("running_mean", np.zeros(num_features, dtype))
-        self.register_buffer("running_var", np.ones(num_features, dtype))
-        self.register_buffer("num_batches_tracked", np.zeros((), np.int64))
-
-    def forward(self, x: Array) -> Array:
-        """Normalize each channel; the shape stays."""
-        return self._forward(x, relu=False)
-
-    def forward_relu(self, x: Array) -> Array:
-        """Normalize each channel and apply ReLU in one pass; `backward` then differentiates both."""
-        return self._forward(x, relu=True)
-
-    def _forward(self, x: Array, relu: bool) -> Array:
-        check_input(self, x, self._shape(x), self.num_features, self.running_mean.dtype)
-        if self.training:
-            count = x.size // self.num_features
-            if count < 2:
-                raise ValueError(
-                    f"{type(self).__name__} in training got an input of shape {x.shape}, one value per channel: "
-                    "its variance is zero; give a larger batch, or call eval() first"
-                )
-            mean, var = ops.moments(x)
-            self._update_running_statistics(mean, var * (count / (count - 1)))
-        else:
-            mean, var = self.running_mean.copy(), self.running_var.copy()
-        weight, bias = (None if parameter is None else parameter.data for parameter in (self.weight, self.bias))
-        y = ops.batch_norm(x, mean, var, weight, bias, self.eps, relu)
-        self.save_for_backward(x, mean, var, y if relu else None, output=y)
-        return y
-
-    def backward(self, grad: Array) -> Array:
-        """Return the gradient at the input, of the same shape; accumulates weight.grad and bias.grad."""
-        x, mean, var, y = self.saved(grad)
-        weight = None if self.weight is None else self.weight.data
-        grad_x, grad_weight, grad_bias = ops.batch_norm_grad(grad, x, mean, var, weight, self.eps, self.training, y)
-        if self.weight is not None and self.bias is not None:
-            self.weight.accumulate(grad_weight)
-            self.bias.accumulate(grad_bias)
-        return grad_x
-
-    def _update_running_statistics(self, mean: Array, unbiased_var: Array) -> None:
-        self.num_batches_tracked += 1
-        momentum = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
-        self.running_mean += momentum * (mean - self.running_mean)
-        self.running_var += momentum * (unbiased_var - self.running_var)
-
-    def _shape(self, x: Array) -> str:
-        return self.shape
-
-    def extra_repr(self) -> str:
-        """Return the arguments as PyTorch prints them."""
-        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.weight is not None}"
-
-
-class BatchNorm1d(_BatchNorm):
-    """Batch normalization of (N, C) or (N, C, L) (Ioffe and Szegedy, arXiv 1502.03167). As torch.nn.BatchNorm1d."""
-
-    def _shape(self, x: Array) -> str:
-        return "(N, C, L)" if getattr(x, "ndim", 2) == 3 else "(N, C)"
-
-
-class BatchNorm2d(_BatchNorm):
-    """Batch normalization of (N, C, H, W) (Ioffe and Szegedy, arXiv 1502.03167). As torch.nn.BatchNorm2d."""
-
-    shape = "(N, C, H, W)"
+from mytorch.ops.response_norm import (
+    local_response_norm,
+    local_response_norm_grad,
+    rms_normalize,
+    rms_normalize_grad,
+)
 
 
 class LayerNorm(Module):
@@ -116,48 +33,38 @@ class LayerNorm(Module):
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
-        dtype: type | np.dtype | str = np.float32,
+        *,
+        device: str | None = None,
+        dtype: DType = None,
     ):
-        count = 1 if isinstance(normalized_shape, int | np.integer) else len(normalized_shape)
-        self.normalized_shape = to_tuple(normalized_shape, max(1, count), "normalized_shape", minimum=1)
+        self.normalized_shape = _shape_of(normalized_shape)
         self.eps = float(eps)
-        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
-        self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
+        self.weight = parameter(np.ones(self.normalized_shape), device, dtype) if elementwise_affine else None
+        self.bias = parameter(np.zeros(self.normalized_shape), device, dtype) if elementwise_affine and bias else None
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, input: Array) -> Array:
         """(*, *normalized_shape), to the same."""
-        check_input(self, x, "(*)", dtype=None if self.weight is None else self.weight.dtype)
-        if x.shape[-len(self.normalized_shape) :] != self.normalized_shape:
-            wanted = ", ".join(map(str, self.normalized_shape))
-            raise ValueError(
-                f"LayerNorm got an input of shape {x.shape}: expected (*, {wanted}); "
-                "give it that many features, or build the layer for what you have"
-            )
-        y, _ = standardize(x, self._axes(x), self.eps)
+        _check_last_axes(self, input, self.normalized_shape)
+        y, _ = standardize(input, _last_axes(input, self.normalized_shape), self.eps)
         if self.weight is not None:
             y *= self.weight.data
         if self.bias is not None:
             y += self.bias.data
-        y = y.astype(x.dtype, copy=False)
-        self.save_for_backward(x, output=y)
+        y = y.astype(input.dtype, copy=False)
+        self.save_for_backward(input, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Return the gradient at the input, of the same shape; accumulates weight.grad and bias.grad."""
         (x,) = self.saved(grad)
-        normalized, deviation = standardize(x, self._axes(x), self.eps)
+        axes = _last_axes(x, self.normalized_shape)
+        normalized, deviation = standardize(x, axes, self.eps)
         if self.bias is not None:
-            self.bias.accumulate(self._sum_leading_axes(grad))
+            self.bias.accumulate(_sum_leading_axes(grad, self.normalized_shape))
         if self.weight is not None:
-            self.weight.accumulate(self._sum_leading_axes(grad * normalized))
+            self.weight.accumulate(_sum_leading_axes(grad * normalized, self.normalized_shape))
             grad = grad * self.weight.data
-        return standardize_grad(grad, normalized, deviation, self._axes(normalized)).astype(x.dtype, copy=False)
-
-    def _axes(self, x: Array) -> Size:
-        return tuple(range(x.ndim - len(self.normalized_shape), x.ndim))
-
-    def _sum_leading_axes(self, terms: Array) -> Array:
-        return column_sums(terms.reshape(-1, prod(self.normalized_shape))).reshape(self.normalized_shape)
+        return standardize_grad(grad, normalized, deviation, axes).astype(x.dtype, copy=False)
 
     def extra_repr(self) -> str:
         """Return the arguments as PyTorch prints them."""
@@ -167,7 +74,7 @@ class LayerNorm(Module):
 class GroupNorm(Module):
     """Normalize each group of channels of each image (Wu and He, arXiv 1803.08494). As torch.nn.GroupNorm.
 
-    weight, bias: (C,), None with affine=False.
+    weight, bias: (C,); both None with affine=False, the bias alone with bias=False.
     """
 
     def __init__(
@@ -176,75 +83,145 @@ class GroupNorm(Module):
         num_channels: int,
         eps: float = 1e-5,
         affine: bool = True,
-        dtype: type | np.dtype | str = np.float32,
+        *,
+        bias: bool = True,
+        device: str | None = None,
+        dtype: DType = None,
     ):
         to_tuple((num_groups, num_channels), 2, "num_groups and num_channels", minimum=1)
         if num_channels % num_groups:
             raise ValueError(f"num_groups={num_groups} does not divide num_channels={num_channels}: choose a divisor")
         self.num_groups, self.num_channels, self.eps = int(num_groups), int(num_channels), float(eps)
-        self.weight = Parameter(np.ones(num_channels, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine else None
+        self.weight = parameter(np.ones(num_channels), device, dtype) if affine else None
+        self.bias = parameter(np.zeros(num_channels), device, dtype) if affine and bias else None
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, input: Array) -> Array:
         """(N, C, *), to the same."""
-        check_input(self, x, "(*)", dtype=None if self.weight is None else self.weight.dtype)
-        if x.ndim < 2 or x.shape[1] != self.num_channels:
+        check_input(self, input, "(*)", dtype=None if self.weight is None else self.weight.dtype)
+        if input.ndim < 2 or input.shape[1] != self.num_channels:
             raise ValueError(
-                f"GroupNorm got an input of shape {x.shape}: expected (N, {self.num_channels}, *); "
+                f"GroupNorm got an input of shape {input.shape}: expected (N, {self.num_channels}, *); "
                 f"give it {self.num_channels} channels or features, or build the layer for what you have"
             )
-        if self._has_large_groups(x):
-            weight, bias = (None if parameter is None else parameter.data for parameter in (self.weight, self.bias))
-            y, *moments = group_norm(x, self.num_groups, weight, bias, self.eps)
-            self.save_for_backward(x, *moments, output=y)
-            return y
-        normalized, _ = standardize(self._split_groups(x), self._axes(x), self.eps)
-        y = normalized.reshape(x.shape)
-        if self.weight is not None and self.bias is not None:
-            y *= self._broadcast(self.weight.data, x)
-            y += self._broadcast(self.bias.data, x)
+        weight, bias = (None if value is None else value.data for value in (self.weight, self.bias))
+        y, saved = normalize_groups(input, self.num_groups, weight, bias, self.eps)
+        self.save_for_backward(input, *saved, output=y)
+        return y
+
+    def backward(self, grad: Array) -> Array:
+        """Return the gradient at the input, of the same shape; accumulates weight.grad and bias.grad."""
+        x, *saved = self.saved(grad)
+        weight = None if self.weight is None else self.weight.data
+        grad_x, *grads = normalize_groups_grad(grad, x, saved, self.num_groups, weight, self.eps)
+        for value, gradient in zip((self.weight, self.bias), grads, strict=True):
+            if value is not None:
+                value.accumulate(gradient)
+        return grad_x
+
+    def extra_repr(self) -> str:
+        """Return the arguments as PyTorch prints them."""
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.weight is not None}"
+
+
+class RMSNorm(Module):
+    """Divide by the root mean square over the last axes (Zhang and Sennrich, arXiv 1910.07467). As torch.nn.RMSNorm.
+
+    weight: of the shape `normalized_shape`, None with elementwise_affine=False. eps: added to the mean square; None
+    means the smallest difference from 1 in the input's dtype.
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Size,
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        *,
+        device: str | None = None,
+        dtype: DType = None,
+    ):
+        self.normalized_shape = _shape_of(normalized_shape)
+        self.eps = None if eps is None else float(eps)
+        self.weight = parameter(np.ones(self.normalized_shape), device, dtype) if elementwise_affine else None
+
+    def forward(self, x: Array) -> Array:
+        """(*, *normalized_shape), to the same."""
+        _check_last_axes(self, x, self.normalized_shape)
+        y, _ = rms_normalize(x, _last_axes(x, self.normalized_shape), self._eps(x))
+        if self.weight is not None:
+            y *= self.weight.data
         y = y.astype(x.dtype, copy=False)
         self.save_for_backward(x, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
-        """Return the gradient at the input, of the same shape; accumulates weight.grad and bias.grad."""
-        x, *moments = self.saved(grad)
-        if moments:
-            mean, deviation = moments
-            weight = None if self.weight is None else self.weight.data
-            grad_x, grad_weight, grad_bias = group_norm_grad(grad, x, mean, deviation, weight)
-            if self.weight is not None and self.bias is not None:
-                self.weight.accumulate(grad_weight)
-                self.bias.accumulate(grad_bias)
-            return grad_x
-        normalized, deviation = standardize(self._split_groups(x), self._axes(x), self.eps)
-        if self.weight is not None and self.bias is not None:
-            self.weight.accumulate(self._sum_per_channel(grad * normalized.reshape(x.shape)))
-            self.bias.accumulate(self._sum_per_channel(grad))
-            grad = grad * self._broadcast(self.weight.data, grad)
-        grad = standardize_grad(self._split_groups(grad), normalized, deviation, self._axes(x))
-        return grad.reshape(x.shape).astype(x.dtype, copy=False)
+        """Return the gradient at the input, of the same shape; accumulates weight.grad."""
+        (x,) = self.saved(grad)
+        axes = _last_axes(x, self.normalized_shape)
+        normalized, scale = rms_normalize(x, axes, self._eps(x))
+        if self.weight is not None:
+            self.weight.accumulate(_sum_leading_axes(grad * normalized, self.normalized_shape))
+            grad = grad * self.weight.data
+        return rms_normalize_grad(grad, normalized, scale, axes).astype(x.dtype, copy=False)
 
-    def _has_large_groups(self, x: Array) -> bool:
-        """Return True for NumPy images with enough values per group for the fast method to be as precise."""
-        large = x.ndim > 2 and x[:1].size // self.num_groups >= MIN_FLOAT32_VALUES
-        return large and x.size > 0 and not is_cuda(x)
-
-    def _split_groups(self, x: Array) -> Array:
-        """Return (N, C, *) as (N, G, C / G, *): a view."""
-        return x.reshape(len(x), self.num_groups, x.shape[1] // self.num_groups, *x.shape[2:])
-
-    def _axes(self, x: Array) -> Size:
-        return tuple(range(2, x.ndim + 1))
-
-    def _broadcast(self, vector: Array, x: Array) -> Array:
-        """Return a vector of channels in a shape that broadcasts against `x`."""
-        return vector.reshape(-1, *(1,) * (x.ndim - 2))
-
-    def _sum_per_channel(self, terms: Array) -> Array:
-        return column_sums(np.moveaxis(terms, 1, -1).reshape(-1, self.num_channels))
+    def _eps(self, x: Array) -> float:
+        return float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
 
     def extra_repr(self) -> str:
         """Return the arguments as PyTorch prints them."""
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.weight is not None}"
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
+
+
+class LocalResponseNorm(Module):
+    """x / (k + alpha * mean of x^2 over `size` neighboring channels)^beta, as in AlexNet (Krizhevsky et al. 2012).
+
+    As torch.nn.LocalResponseNorm: the mean divides by `size` at the first and last channels too.
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
+        (self.size,) = to_tuple(size, 1, "size", minimum=1)
+        self.alpha, self.beta, self.k = float(alpha), float(beta), float(k)
+
+    def forward(self, input: Array) -> Array:
+        """(N, C, *), to the same."""
+        check_input(self, input, "(*)")
+        if input.ndim < 3:
+            raise ValueError(
+                f"LocalResponseNorm got an input of shape {input.shape}: expected (N, C, *), of 3 axes or more; "
+                "insert axes of length 1 with numpy.expand_dims"
+            )
+        y, base = local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+        self.save_for_backward(input, base, output=y)
+        return y
+
+    def backward(self, grad: Array) -> Array:
+        """Return the gradient at the input, of the same shape."""
+        x, base = self.saved(grad)
+        return local_response_norm_grad(grad, x, base, self.size, self.alpha, self.beta)
+
+    def extra_repr(self) -> str:
+        """Return the arguments as PyTorch prints them."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+def _shape_of(normalized_shape: int | Sequence[int]) -> Size:
+    """Return the argument `normalized_shape` as a tuple of at least one length."""
+    count = 1 if isinstance(normalized_shape, int | np.integer) else len(normalized_shape)
+    return to_tuple(normalized_shape, max(1, count), "normalized_shape", minimum=1)
+
+
+def _check_last_axes(layer: Any, x: Array, shape: Size) -> None:
+    """Raise an error if the last axes of `x` are not `shape`, or its dtype is not that of the weight."""
+    check_input(layer, x, "(*)", dtype=None if layer.weight is None else layer.weight.dtype)
+    if x.shape[-len(shape) :] != shape:
+        raise ValueError(
+            f"{type(layer).__name__} got an input of shape {x.shape}: expected (*, {', '.join(map(str, shape))}); "
+            "give it that many features, or build the layer for what you have"
+        )
+
+
+def _last_axes(x: Array, shape: Size) -> Size:
+    return tuple(range(x.ndim - len(shape), x.ndim))
+
+
+def _sum_leading_axes(terms: Array, shape: Size) -> Array:
+    return column_sums(terms.reshape(-1, prod(shape))).reshape(shape)

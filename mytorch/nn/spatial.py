@@ -21,7 +21,7 @@ class SpatialLayer(Module):
 
     axes: ClassVar[int]
 
-    def __call__(self, input: Array, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def __call__(self, input: Array, *args: Any, **kwargs: Any) -> Any:
         """Return `forward(input)`."""
         return self.forward(input, *args, **kwargs)
 

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from math import prod
 
-import numpy as np
-
 from mytorch.device import Array
 from mytorch.nn.activation import ReLU, Sigmoid
 from mytorch.nn.adaptive import AdaptiveAvgPool2d
 from mytorch.nn.conv import Conv2d
+from mytorch.nn.init import DType, floating_dtype
 from mytorch.nn.module import Module
 from mytorch.nn.validate import check_input
 from mytorch.ops.reduce import scale_channels, spatial_dot
@@ -27,16 +26,21 @@ class SqueezeExcitation(Module):
         squeeze_channels: int,
         activation: Callable[[], Module] = ReLU,
         scale_activation: Callable[[], Module] = Sigmoid,
-        dtype: type | np.dtype | str = np.float32,
+        *,
+        device: str | None = None,
+        dtype: DType = None,
     ):
         self.input_channels, self.squeeze_channels = input_channels, squeeze_channels
         self.avgpool = AdaptiveAvgPool2d(1)
-        self.fc1 = Conv2d(input_channels, squeeze_channels, 1, dtype=dtype)
-        self.fc2 = Conv2d(squeeze_channels, input_channels, 1, dtype=dtype)
+        self.fc1 = Conv2d(input_channels, squeeze_channels, 1, dtype=floating_dtype(dtype))
+        self.fc2 = Conv2d(squeeze_channels, input_channels, 1, dtype=floating_dtype(dtype))
         self.activation, self.scale_activation = activation(), scale_activation()
+        if device is not None:
+            self.to(device)
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, input: Array) -> Array:
         """(N, C, H, W), to the same."""
+        x = input
         check_input(self, x, "(N, C, H, W)", self.fc1.in_channels, self.fc1.weight.dtype)
         scale = x
         for layer in self._scale_layers():

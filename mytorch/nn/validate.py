@@ -38,7 +38,7 @@ def check_input(layer: Any, x: Array, shape: str, channels: int | None = None, d
     if axes[0] != "*" and x.ndim != len(axes):
         raise ValueError(f"{name} got an input of shape {what}: expected {len(axes)} axes, {shape}")
     _check_device(layer, x)
-    if axes[0] != "*" and 0 in x.shape[2:]:
+    if axes[0] != "*" and 0 in x.shape[axes.index("C") + 1 if "C" in axes else 2 :]:
         raise ValueError(f"{name} got an input of shape {what}, an image without pixels: check where it was cropped")
     if channels is not None:
         axis = -1 if axes[0] == "*" else axes.index("C")
@@ -85,9 +85,9 @@ def check_same_device(layer: Any, **arrays: Any) -> None:
 
 def _check_device(layer: Any, x: Array) -> None:
     """Raise TypeError if `x` is on another device than the layer's parameters or buffers."""
-    own = getattr(layer, "weight", None)
-    own = getattr(layer, "running_mean", None) if own is None else own.data
-    if own is not None:
+    own = getattr(getattr(layer, "weight", None), "data", None)
+    own = getattr(layer, "running_mean", None) if own is None else own
+    if hasattr(own, "ndim"):  # a loss's class weights are moved with it
         check_same_device(layer, input=x, parameters=own)
 
 

@@ -246,5 +246,5 @@ def _gelu_gate(x: Array) -> Array:
 def _prelu_derivative(x: Array, slope: Array) -> Array:
     """1 where x is positive, otherwise the channel's slope."""
     positive = x > 0
-    low = slope if len(slope) == 1 else slope.reshape(-1, *(1,) * (x.ndim - 2))
+    low = slope.reshape(()) if len(slope) == 1 else slope.reshape(-1, *(1,) * (x.ndim - 2))
     return positive + ~positive * low

@@ -2,22 +2,25 @@
 
 Ba, Kiros and Hinton, arXiv 1607.06450; Wu and He, arXiv 1803.08494. The variance is biased.
 
-`standardize` works over any axes, on NumPy and CuPy arrays. `group_norm` is for NumPy images with many values per group
-and needs few passes over memory: mean and variance come from sums per channel and image, and normalization subtracts
-one number per channel and image, multiplies by another and adds a third. The same holds for its gradient.
+`normalize_groups` chooses between two ways. `standardize` works over any axes, on NumPy and CuPy arrays. `group_norm`
+is for NumPy images with many values per group and needs few passes over memory: mean and variance come from sums per
+channel and image, and normalization subtracts one number per channel and image, multiplies by another and adds a third.
+The same holds for its gradient.
 
 In `group_norm`, x, y and grad are (N, C, *size); weight and bias (C,) or None; mean and deviation (N, G) in float64,
 where deviation is sqrt(var + eps).
 """
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 
-from mytorch.device import Array
+from mytorch.device import Array, get_array_module, is_cuda
 from mytorch.geometry import empty_channels_last
 from mytorch.ops.reduce import (
     as_lines,
+    column_sums,
     flatten_positions,
     parallel_over_pixels,
     pixel_sums,
@@ -127,3 +130,48 @@ def _per_channel(values: Array, channels: int) -> Array:
 def _group_line(values: Array, channels: int, like: Array, repeats: int) -> Array:
     """Return values per group (n, G) for all channels of a line."""
     return repeat_channels(_per_channel(values, channels).astype(like.dtype), repeats)
+
+
+def normalize_groups(
+    x: Array, groups: int, weight: Array | None, bias: Array | None, eps: float
+) -> tuple[Array, tuple[Array, ...]]:
+    """Return y for x (N, C, *), and what `normalize_groups_grad` needs besides x."""
+    if x.ndim > 2 and x.size and not is_cuda(x) and _group_size(x, groups) >= MIN_FLOAT32_VALUES:
+        y, *moments = group_norm(x, groups, weight, bias, eps)
+        return y, tuple(moments)
+    normalized, _ = standardize(_split_groups(x, groups), tuple(range(2, x.ndim + 1)), eps)
+    y = normalized.reshape(x.shape)
+    if weight is not None:
+        y *= _along_channels(weight, x)
+    if bias is not None:
+        y += _along_channels(bias, x)
+    return y.astype(x.dtype, copy=False), ()
+
+
+def normalize_groups_grad(
+    grad: Array, x: Array, saved: Sequence[Array], groups: int, weight: Array | None, eps: float
+) -> tuple[Array, Array, Array]:
+    """Return the gradients of `normalize_groups` at x, weight and bias."""
+    if saved:
+        mean, deviation = saved
+        return group_norm_grad(grad, x, mean, deviation, weight)
+    axes = tuple(range(2, x.ndim + 1))
+    normalized, deviation = standardize(_split_groups(x, groups), axes, eps)
+    grad_weight, grad_bias = _sum_per_channel(grad * normalized.reshape(x.shape)), _sum_per_channel(grad)
+    grad = grad if weight is None else grad * _along_channels(weight, grad)
+    grad_x = standardize_grad(_split_groups(grad, groups), normalized, deviation, axes)
+    return grad_x.reshape(x.shape).astype(x.dtype, copy=False), grad_weight, grad_bias
+
+
+def _split_groups(x: Array, groups: int) -> Array:
+    """Return (N, C, *) as (N, G, C / G, *): a view."""
+    return x.reshape(len(x), groups, x.shape[1] // groups, *x.shape[2:])
+
+
+def _along_channels(vector: Array, x: Array) -> Array:
+    """Return a vector of channels in a shape that broadcasts against `x`."""
+    return vector.reshape(-1, *(1,) * (x.ndim - 2))
+
+
+def _sum_per_channel(terms: Array) -> Array:
+    return column_sums(get_array_module(terms).moveaxis(terms, 1, -1).reshape(-1, terms.shape[1]))

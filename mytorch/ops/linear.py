@@ -5,10 +5,11 @@ A large weight is read once by each product. Each thread works on a part of its 
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import prod
 
 import numpy as np
 
-from mytorch.device import Array, is_cuda
+from mytorch.device import Array, get_array_module, is_cuda
 from mytorch.geometry import empty
 from mytorch.memory import MIN_POOLED_BYTES
 from mytorch.ops.reduce import column_sums
@@ -20,7 +21,7 @@ def linear(x: Array, weight: Array, bias: Array | None) -> Array:
     if is_cuda(x):
         y = x @ weight.T
         return y if bias is None else y + bias
-    rows = x.reshape(-1, x.shape[-1])
+    rows = _rows(x)
     y = empty((len(rows), len(weight)), x)
 
     def work(part: slice) -> None:
@@ -36,7 +37,7 @@ def linear_input_grad(grad: Array, weight: Array) -> Array:
     """Return the gradient at the input, (*, in)."""
     if is_cuda(grad):
         return grad @ weight
-    rows = grad.reshape(-1, grad.shape[-1])
+    rows = _rows(grad)
     grad_x = empty((len(rows), weight.shape[1]), grad)
 
     def work(part: slice) -> None:
@@ -48,7 +49,7 @@ def linear_input_grad(grad: Array, weight: Array) -> Array:
 
 def linear_weight_grad(grad: Array, x: Array) -> Array:
     """Return the gradient at the weight, (out, in), summed over all leading axes."""
-    grad_rows, x_rows = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
+    grad_rows, x_rows = _rows(grad), _rows(x)
     if is_cuda(grad):
         return grad_rows.T @ x_rows
     grad_weight = empty((grad_rows.shape[1], x_rows.shape[1]), grad)
@@ -62,7 +63,31 @@ def linear_weight_grad(grad: Array, x: Array) -> Array:
 
 def linear_bias_grad(grad: Array) -> Array:
     """Return the gradient at the bias, (out,)."""
-    return column_sums(grad.reshape(-1, grad.shape[-1]))
+    return column_sums(_rows(grad))
+
+
+def bilinear(x1: Array, x2: Array, weight: Array, bias: Array | None) -> Array:
+    """Return sum_ij x1_i weight_kij x2_j + bias_k, (*, out), for x1 (*, in1), x2 (*, in2), weight (out, in1, in2)."""
+    y = get_array_module(x1).einsum("...i,kij,...j->...k", x1, weight, x2, optimize=True)
+    return y if bias is None else y + bias
+
+
+def bilinear_weight_grad(grad: Array, x1: Array, x2: Array) -> Array:
+    """Return the gradient at the weight, (out, in1, in2), summed over all leading axes."""
+    rows = (_rows(array) for array in (grad, x1, x2))
+    return get_array_module(x1).einsum("nk,ni,nj->kij", *rows, optimize=True)
+
+
+def bilinear_input_grads(grad: Array, x1: Array, x2: Array, weight: Array) -> tuple[Array, Array]:
+    """Return the gradients at both inputs, (*, in1) and (*, in2)."""
+    einsum = get_array_module(x1).einsum
+    grad_x1 = einsum("...k,kij,...j->...i", grad, weight, x2, optimize=True)
+    return grad_x1, einsum("...k,kij,...i->...j", grad, weight, x1, optimize=True)
+
+
+def _rows(x: Array) -> Array:
+    """Return (*, features) as a matrix, of no features too."""
+    return x.reshape(prod(x.shape[:-1]), x.shape[-1])
 
 
 def _one_part_per_thread(count: int, weight: Array, work: Callable[[slice], None]) -> None:

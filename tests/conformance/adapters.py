@@ -175,6 +175,12 @@ def _linear(name: str, input: Any, weight: Any, bias: Any = None) -> Case:
     return Case(layer, (input,), parameters=given(weight=weight, bias=bias))
 
 
+@adapter("nn.functional.bilinear")
+def _bilinear(name: str, input1: Any, input2: Any, weight: Any, bias: Any = None) -> Case:
+    layer = maker("Bilinear")(weight.shape[1], weight.shape[2], weight.shape[0], bias is not None)
+    return Case(layer, (input1, input2), parameters=given(weight=weight, bias=bias))
+
+
 @adapter("nn.functional.prelu")
 def _prelu(name: str, input: Any, weight: Any) -> Case:
     return Case(maker("PReLU")(weight.numel()), (input,), parameters={"weight": weight})

@@ -11,7 +11,6 @@ LAZY = "a lazy module waits for its first input to learn a shape; the module it 
 LANGUAGE = "built for texts: indices, vocabularies and alignments"
 RANDOM = "draws windows, slopes or channels at random, with PyTorch's generator"
 MULTILABEL = "a loss for multi-label ranking, which no pipeline here uses; BCEWithLogitsLoss is in scope"
-BILINEAR = "a form in two inputs with a three-dimensional weight, not a layer of convolutional networks"
 
 OUTSIDE_MODULES = {
     **dict.fromkeys(("RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell"), RECURRENT),
@@ -22,7 +21,6 @@ OUTSIDE_MODULES = {
     **dict.fromkeys(("Embedding", "CTCLoss", "LinearCrossEntropyLoss"), LANGUAGE),
     **dict.fromkeys(("FractionalMaxPool2d", "FractionalMaxPool3d"), RANDOM),
     **dict.fromkeys(("MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "SoftMarginLoss"), MULTILABEL),
-    "Bilinear": BILINEAR,
 }
 """Modules of PyTorch's own inputs that are not run, and why."""
 
@@ -37,7 +35,6 @@ OUTSIDE_OPS = {
     **dict.fromkeys(("pdist", "pairwise_distance", "cosine_similarity", "normalize"), DISTANCE),
     "triplet_margin_with_distance_loss": "its distance is any function, which needs automatic differentiation",
     "grid_sample": "samples at learned positions; no layer of PyTorch does, only this function",
-    "bilinear": BILINEAR,
     "all others": "tensor algebra beyond the layers and the functions that connect them in a network",
 }
 """Functions of PyTorch's own samples that are not run, and why."""
@@ -59,6 +56,7 @@ EXCLUDED_OP_SAMPLES: dict[str, dict[str, str]] = {
     "add": {"alpha=": FACTOR},
     "sub": {"alpha=": FACTOR},
     "div": {"rounding_mode=": ROUNDING},
+    "batch_norm": {r"^batch_norm\(float64\[0\]": "no axis of channels: no module takes it"},
     "dropout": {r"p=0\.5, training=True|^dropout\(float64[^=]*\)$": MASK},
     "dropout2d": {r"p=0\.5, training=True|^dropout2d\(float64[^=]*\)$": MASK},
     "dropout3d": {r"p=0\.5, training=True|^dropout3d\(float64[^=]*\)$": MASK},

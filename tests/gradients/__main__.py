@@ -35,7 +35,7 @@ def measure(name: str, seed: int, draws: int) -> dict[str, Any]:
         }
         for kind, errors in found.items():
             for what, error in errors.items():
-                part = what if what in ("output", "input") else "parameters"
+                part = what.split()[0] if what.startswith(("output", "input")) else "parameters"
                 worst[kind][part] = max(error, worst[kind].get(part, 0.0))
     return {"layer": name, **worst}
 

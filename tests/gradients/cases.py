@@ -219,21 +219,81 @@ def _activation(draw: Draw, name: str) -> Case:
     return Case(perturbed(layer, draw) if name == "PReLU" else layer, separated(x) if "LU" in name else 2 * x)
 
 
-@case("Softmax", "LogSoftmax")
+@case("ReLU6", "Hardsigmoid", "Hardswish", "Mish", "SELU", "Softsign", "LogSigmoid", "Tanhshrink")
+def _pointwise(draw: Draw, name: str) -> Case:
+    x = values(draw, *integers(draw, 1, 5, int(draw.integers(1, 5))))
+    return Case(getattr(nn, name)(), 3 * separated(x) if name[0] in "RH" else 2 * x)
+
+
+@case("ELU", "CELU", "Softplus", "Hardtanh", "Threshold", "Softshrink", "Hardshrink")
+def _pointwise_with_settings(draw: Draw, name: str) -> Case:
+    first, second = sorted(draw.uniform(0.3, 2, 2))
+    arguments = {"Softplus": (first, 8), "Hardtanh": (-first, second), "Threshold": (first, second)}
+    exact = float(draw.choice([-2, -0.5, 0.5, 1, 2]))  # PyTorch rounds CELU's alpha to float32 in the gradient
+    layer = getattr(nn, name)(*arguments.get(name, (exact if name == "CELU" else first,)))
+    return Case(layer, 1.01 * separated(values(draw, *integers(draw, 1, 5, int(draw.integers(1, 5))))))
+
+
+@case("RReLU")
+def _rrelu(draw: Draw, name: str) -> Case:
+    x = separated(values(draw, *integers(draw, 1, 5, int(draw.integers(1, 5)))))
+    return Case(nn.RReLU(*sorted(draw.uniform(0, 1, 2))), x, training=False)
+
+
+@case("GLU")
+def _glu(draw: Draw, name: str) -> Case:
+    shape = list(integers(draw, 1, 5, int(draw.integers(1, 5))))
+    dim = int(draw.integers(-len(shape), len(shape)))
+    shape[dim] *= 2
+    return Case(nn.GLU(dim), values(draw, *shape))
+
+
+@case("Softmax2d")
+def _softmax2d(draw: Draw, name: str) -> Case:
+    return Case(nn.Softmax2d(), 3 * values(draw, *integers(draw, 2, 6, int(draw.integers(3, 5)))))
+
+
+@case("Softmax", "LogSoftmax", "Softmin")
 def _softmax(draw: Draw, name: str) -> Case:
     shape = integers(draw, 1, 6, int(draw.integers(1, 5)))
     dim = int(draw.integers(-len(shape), len(shape)))
     return Case(getattr(nn, name)(dim), 3 * values(draw, *(n + (i == dim % len(shape)) for i, n in enumerate(shape))))
 
 
-@case("BatchNorm1d", "BatchNorm2d")
+@case("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
 def _batch_norm(draw: Draw, name: str) -> Case:
-    size = integers(draw, 1, 5, 2 if name == "BatchNorm2d" else int(draw.integers(2)))
+    size = integers(draw, 1, 4, int(name[-2]) if name != "BatchNorm1d" else int(draw.integers(2)))
     (channels,) = integers(draw, 1, 4, 1)
     momentum = None if flip(draw, 0.3) else float(draw.uniform(0, 1))
-    layer = getattr(nn, name)(channels, float(draw.choice([1e-5, 1e-3, 0.1])), momentum, flip(draw, 0.7))
+    eps, affine, tracked = float(draw.choice([1e-5, 1e-3, 0.1])), flip(draw, 0.7), flip(draw, 0.8)
+    layer = getattr(nn, name)(channels, eps, momentum, affine, tracked, bias=flip(draw, 0.8))
     training = flip(draw)
     return Case(perturbed(layer, draw), values(draw, *integers(draw, 5, 9, 1), channels, *size), training=training)
+
+
+@case("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d")
+def _instance_norm(draw: Draw, name: str) -> Case:
+    channels, *size = integers(draw, 2, 5, 1 + int(name[-2]))
+    lead = integers(draw, 1, 3, 1) if flip(draw, 0.8) else ()
+    eps, affine, tracked = float(draw.choice([1e-3, 0.1])), flip(draw, 0.7), flip(draw)
+    layer = getattr(nn, name)(channels, eps, float(draw.uniform(0, 1)), affine, tracked, bias=flip(draw, 0.8))
+    return Case(perturbed(layer, draw), values(draw, *lead, channels, *size[:-1], 7), training=flip(draw))
+
+
+@case("RMSNorm")
+def _rms_norm(draw: Draw, name: str) -> Case:
+    shape = (*integers(draw, 1, 5, int(draw.integers(4))), *integers(draw, 2, 9, 1))
+    last = shape[-int(draw.integers(1, len(shape) + 1)) :]
+    eps = None if flip(draw, 0.3) else float(draw.choice([1e-5, 1e-3, 0.1]))
+    return Case(perturbed(nn.RMSNorm(last, eps, flip(draw, 0.7)), draw), values(draw, *shape))
+
+
+@case("LocalResponseNorm")
+def _local_response_norm(draw: Draw, name: str) -> Case:
+    (size,), (alpha, beta, k) = integers(draw, 1, 6, 1), draw.uniform(0.1, 2, 3)
+    return Case(
+        nn.LocalResponseNorm(size, alpha, beta, k), values(draw, *integers(draw, 1, 6, int(draw.integers(3, 5))))
+    )
 
 
 @case("LayerNorm")
@@ -253,13 +313,20 @@ def _group_norm(draw: Draw, name: str) -> Case:
     return Case(perturbed(layer, draw), values(draw, *integers(draw, 1, 3, 1), groups * each, *size))
 
 
-@case("Dropout", "Dropout2d", "DropBlock2d")
+@case("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout", "DropBlock2d")
 def _dropout(draw: Draw, name: str) -> Case:
     p = float(draw.choice([0, 0.1, 0.5, 0.9]))
     layer = nn.DropBlock2d(p, int(draw.integers(1, 6))) if name == "DropBlock2d" else getattr(nn, name)(p)
-    return Case(
-        layer, values(draw, *integers(draw, 1, 3, 2), *integers(draw, 1, 7, 2)), training=flip(draw, 0.8), random=True
-    )
+    axes = {"Dropout1d": 1, "Dropout3d": 3}.get(name, 2)
+    shape = (*integers(draw, 1, 3, 2), *integers(draw, 1, 7, axes))
+    return Case(layer, values(draw, *shape), training=flip(draw, 0.8), random=True)
+
+
+@case("StochasticDepth")
+def _stochastic_depth(draw: Draw, name: str) -> Case:
+    layer = nn.StochasticDepth(float(draw.choice([0, 0.3, 0.9])), "row" if flip(draw, 0.7) else "batch")
+    x = values(draw, *integers(draw, 1, 5, int(draw.integers(1, 5))))
+    return Case(layer, x, training=flip(draw, 0.8), random=True)
 
 
 @case("Linear")
@@ -268,9 +335,26 @@ def _linear(draw: Draw, name: str) -> Case:
     return Case(perturbed(nn.Linear(inputs, outputs, flip(draw, 0.7)), draw), values(draw, *lead, inputs))
 
 
+@case("Bilinear")
+def _bilinear(draw: Draw, name: str) -> Case:
+    lead, (first, second, outputs) = integers(draw, 1, 4, int(draw.integers(4))), integers(draw, 1, 6, 3)
+    layer = perturbed(nn.Bilinear(first, second, outputs, flip(draw, 0.7)), draw)
+    return Case(layer, values(draw, *lead, first), (values(draw, *lead, second),))
+
+
 @case("Flatten")
 def _flatten(draw: Draw, name: str) -> Case:
-    return Case(nn.Flatten(), values(draw, *integers(draw, 1, 5, int(draw.integers(2, 5)))))
+    shape = integers(draw, 1, 5, int(draw.integers(2, 5)))
+    first, last = sorted(int(n) for n in draw.integers(0, len(shape), 2))
+    return Case(nn.Flatten(first, last - len(shape) if flip(draw) else last), values(draw, *shape))
+
+
+@case("Unflatten")
+def _unflatten(draw: Draw, name: str) -> Case:
+    shape, parts = list(integers(draw, 1, 4, int(draw.integers(1, 4)))), integers(draw, 1, 3, 3)
+    dim = int(draw.integers(-len(shape), len(shape)))
+    shape[dim] = int(np.prod(parts))
+    return Case(nn.Unflatten(dim, (-1, *parts[1:]) if flip(draw) else parts), values(draw, *shape))
 
 
 @case("SqueezeExcitation")

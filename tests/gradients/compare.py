@@ -27,12 +27,15 @@ def against_pytorch(case: Case, dtype: type, seed: int) -> dict[str, float]:
     theirs = twin(layer).double()
     tensor = torch.tensor(np.ascontiguousarray(x), dtype=torch.float64, requires_grad=True)
     tensors = [_exact(other) for other in others]
+    tensors = [other.requires_grad_() if other.is_floating_point() else other for other in tensors]
     with seeded(seed):
         y = layer(x, *others)
     if case.random:
         with seeded(seed):
-            mask = deepcopy(layer)(np.ones_like(x))
-        expected = tensor * _exact(mask)
+            offset = deepcopy(layer)(np.zeros_like(x))
+        with seeded(seed):
+            factor = deepcopy(layer)(np.ones_like(x)) - offset
+        expected = tensor * _exact(factor) + _exact(offset)
     else:
         expected = theirs(tensor, *tensors)
     if np.ndim(y):
@@ -42,8 +45,13 @@ def against_pytorch(case: Case, dtype: type, seed: int) -> dict[str, float]:
     else:
         back = layer.backward()
         expected.backward()
-    assert {back.dtype, *(parameter.grad.dtype for parameter in layer.parameters())} == {np.dtype(dtype)}
-    errors = {"output": _error(np.asarray(y, dtype), expected, 0), "input": _error(back, tensor.grad, SMALL[dtype])}
+    backs = back if isinstance(back, tuple) else (back,)
+    assert {*(back.dtype for back in backs), *(parameter.grad.dtype for parameter in layer.parameters())} == {
+        np.dtype(dtype)
+    }
+    errors = {"output": _error(np.asarray(y, dtype), expected, 0), "input": _error(backs[0], tensor.grad, SMALL[dtype])}
+    for number, (ours, other) in enumerate(zip(backs[1:], tensors, strict=False), start=2):
+        errors[f"input {number}"] = _error(ours, other.grad, SMALL[dtype])
     gradients = dict(theirs.named_parameters())
     for name, parameter in layer.named_parameters():
         errors[name] = _error(parameter.grad, gradients[name].grad, SMALL[dtype])

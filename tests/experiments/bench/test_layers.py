@@ -11,9 +11,15 @@ FUNCTIONS = {"Add", "Subtract", "Multiply", "Divide", "Concatenate", "Scale", "M
 FUNCTIONS |= {"Permute", "Transpose", "Reshape"}
 """A few passes over memory each, within a Graph."""
 
-ELSEWHERE = {"Conv1d", "Conv2d", "Module", "Parameter", "Sequential", "Residual", "Graph", "Identity", "Flatten"}
+ELSEWHERE = {
+    *("Conv1d", "Conv2d", "Module", "Parameter", "Sequential", "Residual", "Graph"),
+    *("Identity", "Flatten", "Unflatten"),
+    *("BatchNorm3d", "InstanceNorm1d", "InstanceNorm3d", "Dropout1d", "Dropout3d", "StochasticDepth", "Softmax2d"),
+    *("AlphaDropout", "FeatureAlphaDropout", "RReLU", "Softmin", "Bilinear", "CELU", "SELU", "Hardtanh", "Threshold"),
+    *("Hardshrink", "Softshrink", "Tanhshrink", "LogSigmoid", "Softsign"),
+}
 ELSEWHERE |= FUNCTIONS
-"""Timed as convolutions or within a step, or nothing to time."""
+"""Timed as convolutions or within a step, computed as another that is timed, rare in networks, or nothing to time."""
 
 DRAWN = {"Dropout", "Dropout2d", "DropBlock2d"}
 """Each library drops what it likes."""

@@ -114,6 +114,37 @@ LAYERS = {
     "GELU": lambda: nn.GELU(),
     "GELU by tanh": lambda: nn.GELU("tanh"),
     "SiLU": lambda: nn.SiLU(),
+    "RReLU": lambda: nn.RReLU(),
+    "GLU": lambda: nn.GLU(1),
+    "CELU": lambda: nn.CELU(np.float64(0.7)),
+    "ELU": lambda: nn.ELU(np.float64(0.7)),
+    "SELU": lambda: nn.SELU(),
+    "Hardshrink": lambda: nn.Hardshrink(np.float64(0.7)),
+    "Hardsigmoid": lambda: nn.Hardsigmoid(),
+    "Hardswish": lambda: nn.Hardswish(),
+    "Hardtanh": lambda: nn.Hardtanh(np.float64(-0.7), np.float64(1.2)),
+    "LogSigmoid": lambda: nn.LogSigmoid(),
+    "Mish": lambda: nn.Mish(),
+    "ReLU6": lambda: nn.ReLU6(),
+    "Softplus": lambda: nn.Softplus(np.float64(1.5)),
+    "Softshrink": lambda: nn.Softshrink(np.float64(0.7)),
+    "Softsign": lambda: nn.Softsign(),
+    "Tanhshrink": lambda: nn.Tanhshrink(),
+    "Threshold": lambda: nn.Threshold(np.float64(0.3), np.float64(0.1)),
+    "Softmin": lambda: nn.Softmin(1),
+    "Softmax2d": lambda: nn.Softmax2d(),
+    "InstanceNorm1d": lambda: rows(nn.InstanceNorm1d(6, affine=True, eps=np.float64(1e-5))),
+    "InstanceNorm2d": lambda: nn.InstanceNorm2d(6, affine=True, track_running_stats=True),
+    "InstanceNorm3d": lambda: volumes(nn.InstanceNorm3d(3, affine=True)),
+    "BatchNorm3d": lambda: volumes(nn.BatchNorm3d(3)),
+    "LocalResponseNorm": lambda: nn.LocalResponseNorm(3, np.float64(0.5)),
+    "RMSNorm": lambda: nn.RMSNorm((7, 5), eps=np.float64(1e-5)),
+    "Dropout1d": lambda: rows(nn.Dropout1d(np.float64(0.4))),
+    "Dropout3d": lambda: volumes(nn.Dropout3d(np.float64(0.4))),
+    "AlphaDropout": lambda: nn.AlphaDropout(np.float64(0.4)),
+    "FeatureAlphaDropout": lambda: nn.FeatureAlphaDropout(np.float64(0.4)),
+    "StochasticDepth": lambda: nn.StochasticDepth(np.float64(0.4), "row"),
+    "Unflatten": lambda: nn.Unflatten(1, (2, 3)),
     "Softmax": lambda: nn.Softmax(1),
     "LogSoftmax": lambda: nn.LogSoftmax(-1),
     "Identity": lambda: nn.Identity(),
@@ -285,7 +316,7 @@ def test_input_of_another_dtype_than_the_parameters_is_refused(name):
 
 def test_every_layer_is_here():
     here = {type(module).__name__ for build in LAYERS.values() for _, module in build().named_modules()}
-    two_arguments = {name for name in nn.__all__ if name.endswith("Loss")} | {"ArcFace", "CosFace"}
+    two_arguments = {name for name in nn.__all__ if name.endswith("Loss")} | {"ArcFace", "Bilinear", "CosFace"}
     assert set(nn.__all__) - two_arguments - {"Module", "Parameter"} <= here
 
 
@@ -303,7 +334,6 @@ def test_precision_is_the_weights_and_never_mixed_without_weights_it_is_the_inpu
         "BatchNorm2d",
         "Downsample2d",
         "DropBlock2d",
-        "Dropout2d",
         "GlobalAvgPool2d",
         "SqueezeExcitation",
         "ZeroUpsample2d",

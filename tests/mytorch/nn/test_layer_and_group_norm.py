@@ -107,3 +107,52 @@ def test_group_norm_of_large_groups_is_pytorchs(dtype):
     for name, parameter in theirs.named_parameters():
         found = dict(ours.named_parameters())[name].grad
         np.testing.assert_allclose(found, parameter.grad.numpy(), rtol=tolerance, atol=100 * tolerance, err_msg=name)
+
+
+@settings(max_examples=80)
+@given(
+    data=st.data(),
+    dtype=FLOATS,
+    lead=st.lists(st.integers(1, 4), max_size=3),
+    last=st.lists(st.integers(1, 4), max_size=2),
+    features=st.integers(2, 9),
+    eps=st.none() | EPS,
+    affine=st.booleans(),
+)
+def test_rms_norm_is_pytorchs(agree, data, dtype, lead, last, features, eps, affine):
+    shape = (*last, features)
+    eps = float(np.finfo(dtype).eps) if eps is None and dtype == np.float32 else eps
+    theirs = shaken(torch.nn.RMSNorm(shape, eps, affine))
+    agree(data, nn.RMSNorm(shape, eps, affine), theirs, (*lead, *shape), dtype)
+
+
+def test_rms_norm_uses_the_smallest_difference_of_the_inputs_dtype_by_default(close):
+    x = np.array([[1e-4, -2e-4]], "f")
+    close("output", nn.RMSNorm(2)(x), torch.nn.RMSNorm(2)(torch.tensor(x)))
+
+
+@settings(max_examples=80)
+@given(
+    data=st.data(),
+    dtype=FLOATS,
+    batch=st.integers(1, 3),
+    channels=st.integers(1, 7),
+    length=st.lists(st.integers(1, 4), min_size=1, max_size=3),
+    size=st.integers(1, 9),
+    numbers=st.tuples(st.floats(0.1, 2), st.floats(0.2, 2), st.floats(0.5, 2)),
+)
+def test_local_response_norm_is_pytorchs(agree, data, dtype, batch, channels, length, size, numbers):
+    ours, theirs = nn.LocalResponseNorm(size, *numbers), torch.nn.LocalResponseNorm(size, *numbers)
+    agree(data, ours, theirs, (batch, channels, *length), dtype)
+
+
+@settings(max_examples=40)
+@given(data=st.data(), affine=st.booleans(), bias=st.booleans(), length=st.sampled_from([7, 300]))
+def test_group_norm_without_bias_is_pytorchs(agree, data, affine, bias, length):
+    theirs = shaken(torch.nn.GroupNorm(2, 4, 0.01, affine, bias=bias))
+    agree(data, nn.GroupNorm(2, 4, 0.01, affine, bias=bias), theirs, (2, 4, length))
+
+
+def test_local_response_norm_needs_positions():
+    with pytest.raises(ValueError, match=r"Norm got .* \(2, 3\): expected \(N, C, \*\), of 3 axes or more"):
+        nn.LocalResponseNorm(2)(np.zeros((2, 3)))

@@ -54,8 +54,24 @@ def test_prelu_with_slopes_for_other_channels_is_refused():
             nn.PReLU(3)(np.zeros(shape, "f"))
 
 
+@pytest.mark.filterwarnings("ignore:Implicit dimension choice")
+@pytest.mark.parametrize("name", ["Softmax", "LogSoftmax", "Softmin"])
+@pytest.mark.parametrize("shape", [(), (4,), (3, 4), (2, 3, 4), (2, 3, 4, 5)])
+def test_softmax_along_no_named_axis_is_pytorchs(name, shape):
+    x = np.random.default_rng(0).standard_normal(shape)
+    np.testing.assert_allclose(getattr(nn, name)()(x), getattr(torch.nn, name)()(torch.tensor(x)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (3, 4, 5)])
+def test_softmax_over_channels_is_pytorchs(shape):
+    x = np.random.default_rng(0).standard_normal(shape)
+    np.testing.assert_allclose(nn.Softmax2d()(x), torch.nn.Softmax2d()(torch.tensor(x)), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"Softmax2d got .* expected 4 axes, \(N, C, H, W\)"):
+        nn.Softmax2d()(x[..., 0][..., 0])
+
+
 @settings(max_examples=100)
-@given(data=st.data(), dtype=FLOATS, shape=SHAPES, name=st.sampled_from(["Softmax", "LogSoftmax"]))
+@given(data=st.data(), dtype=FLOATS, shape=SHAPES, name=st.sampled_from(["Softmax", "LogSoftmax", "Softmin"]))
 def test_softmax_along_any_axis_is_pytorchs(agree, data, dtype, shape, name):
     dim = data.draw(st.integers(-len(shape), len(shape) - 1))
     shape[dim] += 1
@@ -73,8 +89,12 @@ def test_softmax_of_large_logits_and_minus_infinities_is_pytorchs():
 def test_axis_that_does_not_exist_is_refused(name):
     with pytest.raises(ValueError, match=rf"{name} got .* no axis 2: build it with dim from -2 to 1"):
         getattr(nn, name)(2)(np.zeros((2, 3)))
-    with pytest.raises(ValueError, match="axis 1 has no elements"):
-        getattr(nn, name)(1)(np.zeros((2, 0)))
+
+
+@pytest.mark.parametrize("name", ["Softmax", "LogSoftmax", "Softmin"])
+def test_softmax_of_nothing_is_nothing(name):
+    layer, x = getattr(nn, name)(1), np.zeros((2, 0))
+    assert layer(x).shape == layer.backward(x).shape == (2, 0)
 
 
 def test_unknown_approximation_is_refused():
