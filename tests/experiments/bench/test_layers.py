@@ -17,6 +17,7 @@ ELSEWHERE = {
     *("Conv1d", "Conv2d", "Module", "Parameter", "Sequential", "Residual", "Graph", "Identity", "Flatten", "Unflatten"),
     *("StochasticDepth", "AlphaDropout", "FeatureAlphaDropout", "RReLU", "Softmin", "Bilinear", "CELU", "SELU"),
     *("Hardtanh", "Threshold", "Hardshrink", "Softshrink", "Tanhshrink", "LogSigmoid", "Softsign"),
+    *("UpsamplingNearest2d", "UpsamplingBilinear2d"),
 }
 ELSEWHERE |= FUNCTIONS
 """Timed as convolutions or within a step, computed as another that is timed, rare in networks, or nothing to time."""
