@@ -53,7 +53,7 @@ class Page:
                 api=self.api, commands=commands.reference, conformance=tables.conformance_tables, drawing=self.drawing,
                 errors=tables.gradient_table,
                 grader=commands.grader_reference, include=self.include, recipes=tables.recipe_table,
-                result=self.result,
+                result=self.result, settings=tables.every_setting,
             )  # fmt: skip
         except (TemplateError, FacesError, OSError) as error:
             raise FacesError(f"{PAGES / self.name}: {error}") from error

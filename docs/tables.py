@@ -4,12 +4,16 @@ import json
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from docs.markdown import plain
 from experiments.config.load import load_recipe, recipe_names
-from experiments.config.model_settings import ScratchModel
+from experiments.config.model_settings import HeadSettings, ScratchModel
 from experiments.config.recipe import Recipe
+from experiments.config.strict_yaml import dump_yaml
 from experiments.errors import FacesError
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -113,3 +117,25 @@ def _recipe_row(name: str, recipe: Recipe) -> str:
     )  # fmt: skip
     about = plain(recipe.about.strip()).replace("|", "&#124;")
     return f"| `{name}` | {about}<br><small>{' · '.join(settings)}</small> |"
+
+
+def every_setting() -> str:
+    """Return two recipes in full, one for mytorch and one for a backbone of PyTorch, and the settings of every head."""
+    scratch, transfer = (
+        Recipe.parse({}, "page"),
+        Recipe.parse({"model": {"backbone": "resnet18"}, "stages": [{"epochs": 30}]}, "page"),
+    )
+    stages = [stage.model_dump(mode="json") for stage in transfer.stages]
+    only_there = {"model": transfer.model.model_dump(mode="json"), "stages": stages}
+    heads = [get_args(tagged)[0] for tagged in get_args(get_args(HeadSettings)[0])]
+    rows = [{name: _head_default(name, field) for name, field in head.model_fields.items()} for head in heads]
+    return (
+        f"Every setting of a recipe for mytorch, with its default:\n\n```yaml\n{scratch.dump()}```\n\n"
+        f"A network of PyTorch has another `model`, and stages if you like:\n\n```yaml\n{dump_yaml(only_there)}```\n\n"
+        f"The heads, for `model.head`:\n\n```yaml\n{''.join(f'- {json.dumps(row)}' + chr(10) for row in rows)}```"
+    )
+
+
+def _head_default(name: str, field: FieldInfo) -> Any:
+    default = field.get_default(call_default_factory=True)
+    return " or ".join(get_args(field.annotation)) if name == "name" and default is PydanticUndefined else default

@@ -238,8 +238,13 @@ def read_user_csv(path: Path) -> "pd.DataFrame":
         with path.open(newline="", encoding="utf-8-sig") as file:
             # Not by pandas: it reads a row that is cut short as one with an empty cell.
             rows = [row for row in csv.reader(file, strict=True) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FacesError(f"{path}: cannot be read as CSV in UTF-8 ({error}): get it again") from error
+    except UnicodeDecodeError as error:
+        raise FacesError(
+            f"{path}: not text in UTF-8, so not a CSV file; expected a table such as sample_submission.csv. Of a "
+            "spreadsheet, save a copy as CSV UTF-8"
+        ) from error
+    except (OSError, csv.Error) as error:
+        raise FacesError(f"{path}: cannot be read as CSV ({error}): get it again") from error
     if not rows:
         raise FacesError(f"{path}: is empty; expected a CSV file with titles in its first row")
     titles = rows[0]

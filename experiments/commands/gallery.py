@@ -96,16 +96,14 @@ def calibrate(
     zoom: Zooms = None,
     images_per_person: Annotated[
         int,
-        typer.Option(
-            "--images-per-person", min=1, help="Enroll each person with about this many photos; search with the rest."
-        ),
+        typer.Option("--photos", min=1, help="Enroll each person with about this many photos; search with the rest."),
     ] = 5,
 ) -> None:
     """Calibrate the similarity threshold of `faces identify`.
 
     Searches for strangers in galleries of different sizes, so that the threshold fits any size.
 
-    Example: `faces gallery calibrate runs/arc strangers --images-per-person 3`
+    Example: `faces gallery calibrate runs/arc strangers --photos 3`
     """
     from experiments.evaluation.embedding import EmbedOptions
     from experiments.evaluation.gallery.calibrate import calibrate_gallery

@@ -1,4 +1,4 @@
-"""What someone who typed an unknown verb or option may have meant: the nearest name, or the one that does that job."""
+"""What someone may have meant who typed an unknown verb or option, or left one out, or gave a value of another kind."""
 
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
@@ -94,7 +94,7 @@ OPTIONS = {
 
 
 class SuggestingGroup(TyperGroup):
-    """A group of commands that answers a wrong verb or option with the right one."""
+    """A group of commands that answers a wrong verb or option with the right one, and a wrong value in plain words."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command; of an unknown one, say what may have been meant."""
@@ -103,7 +103,7 @@ class SuggestingGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; of an unknown option, say what may have been meant."""
+        """Run the command; of an unknown option, say what may have been meant; of a wrong value, what was expected."""
         try:
             return super().invoke(ctx)
         except UsageError as error:
@@ -111,6 +111,14 @@ class SuggestingGroup(TyperGroup):
             if option and hasattr(error, "possibilities") and error.ctx:  # NoSuchOption, whatever module it is from
                 error.possibilities = None
                 error.message = f"No such option: {_shown(option)}. {meant_option(option, error.ctx.command)}".rstrip()
+            elif hasattr(error, "param_type") and error.param is not None and error.ctx:  # MissingParameter
+                raise UsageError(_missing(error.param, error.ctx.command), error.ctx) from None
+            elif hasattr(error.__cause__, "errors"):  # pydantic's, by which Typer converts values
+                from experiments.config.explain import expected_words
+
+                problem = error.__cause__.errors()[0]
+                found = "" if problem["type"] == "value_error" else f", found {_shown(str(problem['input']))}"
+                error.message = expected_words(problem) + found
             raise
 
 
@@ -171,6 +179,18 @@ def _unknown_verb(word: str, rest: Sequence[str], ctx: Any) -> str:
     if not found:
         return f"No such command: {_shown(word)}. {root.info_name} --help lists all."
     return f"No such command: {_shown(word)}. Did you mean {' or '.join(f'{root.info_name} {name}' for name in found)}?"
+
+
+def _missing(parameter: Any, command: Any) -> str:
+    """Say which arguments or which option a command needs, and what the missing one is."""
+    if parameter.param_type_name == "option":
+        return f"{parameter.opts[0]} is missing: {parameter.help}"
+    arguments = [one for one in command.params if one.param_type_name == "argument" and one.required]
+    given = arguments.index(parameter)
+    names = [one.metavar or one.name.upper() for one in arguments]
+    found = f", found {given}" if given else ""
+    meaning = "; ".join(f"{name}: {(one.help or '').rstrip('.')}" for name, one in zip(names, arguments, strict=True))
+    return f"Expected {len(names)} argument{'s' if len(names) > 1 else ''}{found}. {meaning}."
 
 
 def _setting(name: str) -> str | None:

@@ -24,6 +24,33 @@ _EXPECTED = {
 }
 
 
+_WORDS = {
+    "int_parsing": "expected a whole number",
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "int_parsing_size": "expected a smaller whole number",
+    "float_parsing": "expected a number, such as 0.01",
+    "float_type": "expected a number, such as 0.01",
+    "finite_number": "expected a finite number",
+    "bool_parsing": "expected yes or no",
+    "bool_type": "expected yes or no",
+    "string_type": "expected text",
+    "string_too_short": "expected text of at least {min_length} characters",
+    "list_type": "expected a list, such as [1, 2]",
+    "tuple_type": "expected a list, such as [1, 2]",
+    "too_short": "expected at least {min_length} entries",
+    "too_long": "expected at most {max_length} entries",
+    "greater_than": "expected a number greater than {gt}",
+    "greater_than_equal": "expected a number greater than or equal to {ge}",
+    "less_than": "expected a number less than {lt}",
+    "less_than_equal": "expected a number less than or equal to {le}",
+    "literal_error": "expected {expected}",
+    "missing": "expected a value",
+    "enum": "expected {expected}",
+}
+"""What pydantic expected, by the type of its problem; in braces what it adds to it."""
+
+
 def explain_errors(error: ValidationError, group: type[BaseModel]) -> list[str]:
     """Return everything that pydantic found wrong with a group of settings, one line each."""
     names = setting_names(group)
@@ -37,7 +64,7 @@ def explain_problem(problem: Any, names: SettingNames) -> str:
     """
     location = [part for part in problem["loc"] if not str(part).startswith("<")]
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
-    own_words = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else ""
+    own_words = expected_words(problem) if problem["type"] == "value_error" else ""
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown; {_suggest(key, names)}"
     if own_words and isinstance(problem["input"], dict):  # about a group, which is too long to show
@@ -45,7 +72,7 @@ def explain_problem(problem: Any, names: SettingNames) -> str:
     given = "nothing" if problem["type"] == "missing" else repr(problem["input"])
     if len(given) > MAX_SHOWN:
         given = f"{given[:MAX_SHOWN]}..."
-    return f"{key}={given}: {own_words or _EXPECTED.get(key) or _expected(key, problem['msg'], names)}"
+    return f"{key}={given}: {own_words or _EXPECTED.get(key) or _expected(key, problem, names)}"
 
 
 def setting_names(group: type[BaseModel]) -> dict[str, list[str]]:
@@ -71,13 +98,18 @@ def _groups_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _groups_in(inner)
 
 
-def _expected(key: str, message: str, names: SettingNames) -> str:
+def expected_words(problem: Any) -> str:
+    """Return what was expected in plain words, for one of pydantic's problems; for a ValueError of ours, its words."""
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    words = _WORDS.get(problem["type"])
+    return problem["msg"] if words is None else words.format(**problem.get("ctx", {}))
+
+
+def _expected(key: str, problem: Any, names: SettingNames) -> str:
     if key in names:
         return "expected settings such as " + ", ".join(f"{key}.{name}=..." for name in names[key][:2])
-    words = {"Input should be greater": "expected a number greater", "Input should be less": "expected a number less"}
-    for theirs, ours in {**words, "Input should be": "expected", "unable to": "cannot"}.items():
-        message = message.replace(theirs, ours)
-    return message
+    return expected_words(problem)
 
 
 def _suggest(key: str, names: SettingNames) -> str:

@@ -18,6 +18,9 @@ from experiments.progress import console, format_duration, print_table, say
 MEASURED = RECIPES_FOLDER / "measured.csv"
 """Top-1 and training time by recipe, copied from results/ (`tests/experiments/tools/test_recipes.py` compares them)."""
 FILE_WIDTH = 160
+FROM_A_RUN = "--weights RUN"
+"""What a recipe's `about` says where it continues from another run."""
+
 COLUMNS, MAX_IMAGES = 8, 64
 """Of a sheet of the first batch."""
 HEAD = ("recipe", "network", "size", "weights", "epochs", "top-1", "time", "measured on")
@@ -63,6 +66,8 @@ def _weights(recipe: Recipe) -> str:
         return "random (mytorch)"
     if model.weights == "none":
         return "random"
+    if FROM_A_RUN in recipe.about:
+        return FROM_A_RUN
     from models.backbones import find_backbone
 
     backbone = find_backbone(model.backbone)

@@ -213,8 +213,8 @@ def test_a_users_table_is_read_cell_by_cell(tmp_path_factory, rows):
         (b"\n\n", "is empty"),
         (b"a,b\n1\n", "a row with 1 value, 1; expected 2, a,b"),
         (b"a,b\n1,2\n1,2,3\n", "a row with 3 values, 1,2,3; expected 2"),
-        (b"a,b\n1,\xff\n", "cannot be read as CSV in UTF-8"),
-        (b'a,b\n1,"2\n', "cannot be read as CSV in UTF-8"),
+        (b"a,b\n1,\xff\n", "not text in UTF-8"),
+        (b'a,b\n1,"2\n', "cannot be read as CSV"),
     ],
 )
 def test_a_users_table_that_is_none_is_named(tmp_path, content, message):

@@ -137,7 +137,7 @@ def read_gallery(path: Path, network: str | None = None) -> Gallery:
         with safe_open(path, "numpy") as file:
             about, embeddings = file.metadata() or {}, file.get_tensor("embeddings")
     except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise FacesError(f"{path}: truncated or not a gallery ({error}): {REMEDY}") from error
+        raise FacesError(f"{path}: not a gallery that `faces gallery enroll` made, or truncated: {REMEDY}") from error
     try:
         record = GalleryRecord.model_validate_json(about.get("record", ""))
     except ValidationError as error:

@@ -1,9 +1,11 @@
-"""A wrong verb or option is answered with the right one."""
+"""A wrong verb or option is answered with the right one, a wrong value with what was expected."""
 
 import re
+from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 
 from experiments.cli import PANELS, app
 from experiments.commands.suggest import OPTIONS, VERBS, commands_of
@@ -99,3 +101,44 @@ def test_every_verb_is_in_one_panel_and_there_are_at_most_22():
     names = [name for panel in PANELS.values() for name in panel]
     assert sorted(names) == sorted(GROUP.commands)
     assert len(names) <= 22
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("train scratch_cnn --data d --out r --epochs ten", "'--epochs': expected a whole number, found 'ten'"),
+        ("train scratch_cnn --data d --out r --lr fast", "'--lr': expected a number, such as 0.01, found 'fast'"),
+        ("train scratch_cnn --data d --out r --batch-size 1", "a number greater than or equal to 2, found '1'"),
+        (
+            "train scratch_cnn --data d --out r --set optimizer.lr=fast",
+            "optimizer.lr='fast': expected a number, such as",
+        ),
+        ("train scratch_cnn --data d --out r --set epochs=2.5", "epochs=2.5: expected a whole number"),
+        ("align a b --format gif", "'gif' is not one of 'same', 'jpeg', 'png'."),
+        ("train scratch_cnn --out r", "--data is missing: One folder per person"),
+        ("match a.jpg b.jpg", "Expected 3 arguments, found 2. RUN: A run, or the folder"),
+        ("gallery list", "Expected 1 argument. GALLERY: File that `faces gallery enroll` made."),
+    ],
+)
+def test_a_wrong_or_missing_value_is_answered_with_what_was_expected(command, typed, answer):
+    result = command(*typed.split())
+    assert result.status == 2
+    assert answer in plain(result.err)
+    for raw in ("Input should", "Value error", "unable to parse"):
+        assert raw not in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "answer"),
+    [
+        (["gallery", "list"], 2, "not a gallery that `faces gallery enroll` made"),
+        (["submit", "--sample", "sample.csv", "--check"], 1, "not text in UTF-8, so not a CSV file"),
+    ],
+)
+def test_an_image_in_place_of_another_file_is_told(command, tmp_path, monkeypatch, words, status, answer):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (8, 8)).save("1.jpg")
+    Path("sample.csv").write_text("id,label\n1.jpg,\n")
+    result = command(*words, "1.jpg")
+    assert result.status == status
+    assert f"1.jpg: {answer}" in result.out + result.err

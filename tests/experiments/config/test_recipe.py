@@ -149,10 +149,10 @@ def test_all_that_is_wrong_is_said_at_once():
     ("setting", "shown", "expected"),
     [
         ("epochs=0", "epochs=0", "greater than or equal to 1"),
-        ("epochs=ten", "epochs='ten'", "integer"),
-        ("epochs=1.5", "epochs=1.5", "integer"),
+        ("epochs=ten", "epochs='ten'", "whole number"),
+        ("epochs=1.5", "epochs=1.5", "whole number"),
         ("epochs=yes", "epochs=True", "not yes or no"),
-        ("epochs=", "epochs=None", "integer"),
+        ("epochs=", "epochs=None", "whole number"),
         ("optimizer.lr=-1", "optimizer.lr=-1", "greater than 0"),
         ("optimizer.lr=.inf", "optimizer.lr=inf", "finite"),
         ("optimizer.lr=.nan", "optimizer.lr=nan", "finite"),

@@ -63,3 +63,4 @@ def test_weights_are_told_apart():
     assert weights["resnet18"] == "ImageNet"
     assert weights["inception_resnet_v1"] == "VGGFace2 faces"
     assert weights["mobilefacenet"] == "--weights FILE"
+    assert weights["mobilenet_v2_arcface"] == weights["resnet18_arcface"] == "--weights RUN"

@@ -95,7 +95,7 @@ def test_identify_goes_by_the_searches_once_they_are_calibrated(command, network
     assert command("gallery", "enroll", run, drawn_faces, "--out", gallery, "--no-align").status == 0
     assert "FAR 0.1 of single comparisons" in command("identify", run, gallery, photo, "--far", 0.4).out
     try:
-        made = command("gallery", "calibrate", run, drawn_faces, "--no-align", "--images-per-person", 2)
+        made = command("gallery", "calibrate", run, drawn_faces, "--no-align", "--photos", 2)
         assert made.status == 0, made.err
         assert "16 images of 4 people were searched for, as strangers" in made.out
         identified = command("identify", run, gallery, photo, "--far", 0.5)
