@@ -96,6 +96,12 @@ def _adaptive_max_pool1d(layer: ours.AdaptiveMaxPool1d) -> theirs.Module:
     return theirs.Identity() if size is None else theirs.AdaptiveMaxPool1d(size, layer.return_indices)
 
 
+@counterpart(ours.LPPool1d)
+def _lp_pool1d(layer: ours.LPPool1d) -> theirs.Module:
+    (kernel,), (stride,) = layer.kernel_size, layer.stride  # as numbers, unlike the other layers
+    return theirs.LPPool1d(layer.norm_type, kernel, stride, layer.ceil_mode)
+
+
 @counterpart(ours.Upsample)
 def _upsample(layer: ours.Upsample) -> theirs.Module:
     if layer.antialias:  # which a module of PyTorch does not have

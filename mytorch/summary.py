@@ -183,7 +183,10 @@ FLOP_COUNTERS: dict[type | tuple[type, ...], Callable[[Any, Shape, Shape], int]]
     (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d): lambda m, x, y: prod(y) * prod(m.kernel_size),
     (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.GlobalAvgPool2d): lambda m, x, y: prod(x),
     (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d): lambda m, x, y: prod(x),
-    nn.Upsample: lambda m, x, y: 0 if m.mode.startswith("nearest") else 3 * (len(y) - 2) * prod(y),
+    (nn.LPPool1d, nn.LPPool2d, nn.LPPool3d): lambda m, x, y: prod(y) * (2 * prod(m.kernel_size) + 1),
+    (nn.Upsample, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d): lambda m, x, y: (
+        0 if m.mode.startswith("nearest") else 3 * (len(y) - 2) * prod(y)
+    ),
     nn.ReLU: lambda m, x, y: prod(y),
     (nn.LeakyReLU, nn.PReLU): lambda m, x, y: 2 * prod(y),
     nn.Hardtanh: lambda m, x, y: 2 * prod(y),

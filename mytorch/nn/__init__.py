@@ -39,9 +39,11 @@ from mytorch.nn.dropout import (
     FeatureAlphaDropout,
     StochasticDepth,
 )
+from mytorch.nn.fold import Fold, Unfold
 from mytorch.nn.graph import Graph
 from mytorch.nn.linear import Bilinear, Flatten, Linear, Unflatten
 from mytorch.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss
+from mytorch.nn.lp_pool import LPPool1d, LPPool2d, LPPool3d
 from mytorch.nn.margin import ArcFace, CosFace
 from mytorch.nn.merge import Add, Concatenate, Divide, Multiply, Subtract
 from mytorch.nn.module import Module, Parameter
@@ -92,8 +94,10 @@ from mytorch.nn.resample import (
 )
 from mytorch.nn.residual import Residual
 from mytorch.nn.shape import Chunk, Mean, Permute, Reshape, Scale, Slice, Split, Transpose
+from mytorch.nn.shuffle import ChannelShuffle, PixelShuffle, PixelUnshuffle
 from mytorch.nn.softmax import LogSoftmax, Softmax, Softmax2d, Softmin
 from mytorch.nn.squeeze_excitation import SqueezeExcitation
+from mytorch.nn.unpool import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 
 __all__ = [
     "CELU",
@@ -118,6 +122,7 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "Bilinear",
+    "ChannelShuffle",
     "Chunk",
     "CircularPad1d",
     "CircularPad2d",
@@ -144,6 +149,7 @@ __all__ = [
     "Dropout3d",
     "FeatureAlphaDropout",
     "Flatten",
+    "Fold",
     "GlobalAvgPool2d",
     "Graph",
     "GroupNorm",
@@ -156,6 +162,9 @@ __all__ = [
     "InstanceNorm2d",
     "InstanceNorm3d",
     "L1Loss",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -166,6 +175,9 @@ __all__ = [
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
     "Mean",
     "Mish",
     "Module",
@@ -174,6 +186,8 @@ __all__ = [
     "PReLU",
     "Parameter",
     "Permute",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "RMSNorm",
     "RReLU",
     "ReLU",
@@ -207,6 +221,7 @@ __all__ = [
     "Threshold",
     "Transpose",
     "Unflatten",
+    "Unfold",
     "Upsample",
     "UpsamplingBilinear2d",
     "UpsamplingNearest2d",

@@ -197,6 +197,44 @@ def _upsample(draw: Draw, name: str) -> Case:
     return Case(nn.Upsample(None if factors else to_size, factors, mode, corners, **options), x)
 
 
+@case("LPPool1d", "LPPool2d", "LPPool3d")
+def _power_pooling(draw: Draw, name: str) -> Case:
+    axes, p = int(name[-2]), float(draw.choice([1, 2, 3, 1.5]))
+    kernel = integers(draw, 1, 6 - axes, axes)
+    stride = None if flip(draw, 0.3) else integers(draw, 1, 5, axes)
+    x = np.abs(separated(values(draw, *integers(draw, 1, 3, 2), *spatial(draw, kernel, (1,) * axes, (0,) * axes))))
+    return Case(getattr(nn, name)(p, kernel, stride, flip(draw)), x + 0.5)  # roots of negative sums are NaN
+
+
+@case("MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d")
+def _unpooling(draw: Draw, name: str) -> Case:
+    axes, (n, channels) = int(name[-2]), integers(draw, 1, 3, 2)
+    kernel, size = integers(draw, 1, 3, axes), integers(draw, 1, 4, axes)
+    stride = tuple(k + int(draw.integers(2)) for k in kernel)  # windows apart, so no index occurs twice
+    layer, pool = getattr(nn, name)(kernel, stride), getattr(nn, f"MaxPool{axes}d")(kernel, stride, return_indices=True)
+    image = ((m - 1) * s + k for m, s, k in zip(size, stride, kernel, strict=True))
+    _, indices = pool(draw.standard_normal((n, channels, *image)))
+    return Case(layer, values(draw, n, channels, *size), (indices,))
+
+
+@case("PixelShuffle", "PixelUnshuffle", "ChannelShuffle")
+def _shuffle(draw: Draw, name: str) -> Case:
+    (factor,), lead, (channels, h, w) = integers(draw, 1, 3, 1), integers(draw, 1, 3, 1), integers(draw, 1, 4, 3)
+    channels *= {"PixelShuffle": factor**2, "ChannelShuffle": factor}.get(name, 1)
+    grown = factor if name == "PixelUnshuffle" else 1
+    return Case(getattr(nn, name)(factor), values(draw, *lead, channels, grown * h, grown * w))
+
+
+@case("Unfold", "Fold")
+def _fold(draw: Draw, name: str) -> Case:
+    kernel, stride, padding, dilation = (integers(draw, low, 3, 2) for low in (1, 1, 0, 1))
+    size, lead = spatial(draw, kernel, dilation, padding), integers(draw, 1, 3, 2)
+    unfold, x = nn.Unfold(kernel, dilation, padding, stride), values(draw, *lead, *size)
+    if name == "Unfold":
+        return Case(unfold, x)
+    return Case(nn.Fold(size, kernel, dilation, padding, stride), values(draw, *unfold(x).shape))
+
+
 @case("ZeroUpsample1d", "ZeroUpsample2d", "Downsample1d", "Downsample2d")
 def _spaced(draw: Draw, name: str) -> Case:
     axes = int(name[-2])

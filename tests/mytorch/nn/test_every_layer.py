@@ -5,6 +5,7 @@ import pytest
 
 import mytorch
 from mytorch import nn
+from mytorch.device import device_of
 from mytorch.nn.validate import check_input
 
 RNG = np.random.default_rng(0)
@@ -31,6 +32,23 @@ class Volumes(Rows):
         y = check_input(self, x, "(N, C, H, W)").reshape(len(x), x.shape[1] // 2, 2, *x.shape[2:])
         self.save_for_backward(x.shape, output=y)
         return y
+
+
+class Unpooled(nn.Module):
+    """Max unpooling with fixed indices: those of an image that max pooling by 2 makes as large as the input."""
+
+    def __init__(self, axes):
+        self.pool = getattr(nn, f"MaxPool{axes}d")(2, return_indices=True)
+        self.unpool = getattr(nn, f"MaxUnpool{axes}d")(2)
+
+    def forward(self, x):
+        check_input(self, x, "(*, F)")
+        shape = (*x.shape[:2], *(2 * n for n in x.shape[2:]))
+        _, indices = self.pool(np.cos(np.arange(np.prod(shape), dtype=float)).reshape(shape))
+        return self.unpool(x, mytorch.to_device(indices, device_of(x)))
+
+    def backward(self, grad):
+        return self.unpool.backward(grad)
 
 
 def rows(layer):
@@ -101,6 +119,21 @@ LAYERS = {
     "Upsample area": lambda: nn.Upsample((3, 8), mode="area"),
     "UpsamplingNearest2d": lambda: nn.UpsamplingNearest2d(scale_factor=2),
     "UpsamplingBilinear2d": lambda: nn.UpsamplingBilinear2d((5, 8)),
+    "MaxUnpool1d": lambda: rows(Unpooled(1)),
+    "MaxUnpool2d": lambda: Unpooled(2),
+    "MaxUnpool3d": lambda: volumes(Unpooled(3)),
+    "LPPool1d": lambda: rows(nn.LPPool1d(np.float64(2), 3, 2, ceil_mode=True)),
+    "LPPool2d": lambda: nn.LPPool2d(4, (3, 2)),
+    "LPPool3d": lambda: volumes(nn.LPPool3d(2, (1, 3, 2), 2)),
+    "PixelShuffle": lambda: volumes(nn.PixelShuffle(1)),
+    "PixelShuffle by 2": lambda: nn.Sequential(nn.Conv2d(6, 8, 1), nn.PixelShuffle(2)),
+    "PixelUnshuffle": lambda: nn.Sequential(nn.ZeroPad2d((0, 1, 1, 0)), nn.PixelUnshuffle(2)),
+    "ChannelShuffle": lambda: nn.ChannelShuffle(3),
+    "Unfold": lambda: nn.Unfold((3, 2), (1, 2), (2, 1), (2, 1)),
+    "Fold": lambda: nn.Sequential(nn.Unfold(2, stride=2), nn.Fold((6, 4), 2, stride=2)),
+    "Fold, overlapping": lambda: nn.Sequential(
+        nn.Unfold((3, 2), 1, (2, 1), (2, 1)), nn.Fold((7, 5), (3, 2), 1, (2, 1), (2, 1))
+    ),
     "ZeroUpsample1d": lambda: rows(nn.ZeroUpsample1d(3)),
     "ZeroUpsample2d": lambda: nn.ZeroUpsample2d((2, 3)),
     "Downsample1d": lambda: rows(nn.Downsample1d(3)),
