@@ -44,8 +44,8 @@ def input_preparation(embedder: Embedder, paths: Sequence[Path], options: EmbedO
         found = AlignSettings(size=embedder.size[0]).preparation
         if expected is not None:
             say(
-                f"note: nothing records that the images of {embedder.title} were aligned; here faces are {found}. "
-                "If they were not, give --no-align"
+                f"warning: {embedder.title} learned from images {expected}, as far as is recorded, and here faces are "
+                f"{found}: if its images were not aligned so, the similarities are wrong: give --no-align"
             )
         return found
     if expected.detector != OUR_DETECTOR:
@@ -77,12 +77,15 @@ def files_preparation(paths: Sequence[Path], expected: Preparation | None, owner
 def require_same_preparation(used: Preparation, expected: Preparation | None, owner: str, align: bool) -> None:
     """Raise FacesError where images differ in preparation from those that `owner` (a gallery, thresholds) is made of.
 
-    Images without a record may have been aligned by another program: for faces aligned in memory that is a note.
+    Images without a record may have been aligned by another program: for faces aligned in memory that is a warning.
     """
     if expected in (None, used):
         return
     if align and not expected.aligned:
-        say(f"note: nothing records that the images of {owner} were aligned, and here faces are {used}")
+        say(
+            f"warning: {owner} comes from images {expected}, as far as is recorded, and here faces are {used}: if "
+            "those were not aligned so, the error rates do not hold: give --no-align"
+        )
         return
     remedy = "leave out --no-align" if expected.aligned and not align else "prepare both alike, see `faces align -h`"
     raise FacesError(f"the images are {used}, but {owner} comes from images {expected}: {remedy}")

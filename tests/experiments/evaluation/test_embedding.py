@@ -73,7 +73,8 @@ def test_faces_are_aligned_in_memory_as_the_run_says(network, capsys, expected):
         return
     found = input_preparation(run, [], options)
     assert found == (expected if expected in (ALIGNED, WIDER) else ALIGNED)
-    assert ("note: nothing records" in capsys.readouterr().out) == (expected == AS_THEY_ARE)
+    out = capsys.readouterr().out
+    assert ("warning: " in out and "give --no-align" in out) == (expected == AS_THEY_ARE)
 
 
 def test_images_of_two_preparations_are_not_mixed(aligned, drawn_faces):
@@ -91,9 +92,11 @@ def test_images_of_two_preparations_are_not_mixed(aligned, drawn_faces):
         (AS_THEY_ARE, AS_THEY_ARE, False, True),
     ],
 )  # fmt: skip
-def test_thresholds_serve_images_prepared_as_theirs(used, expected, align, fine):
+def test_thresholds_serve_images_prepared_as_theirs(used, expected, align, fine, capsys):
     if fine:
         require_same_preparation(used, expected, "thresholds", align)
+        warned = "warning: thresholds comes from images as they are" in capsys.readouterr().out
+        assert warned == (align and expected == AS_THEY_ARE)
     else:
         with pytest.raises(FacesError, match="thresholds comes from images"):
             require_same_preparation(used, expected, "thresholds", align)

@@ -5,8 +5,15 @@ import re
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from experiments.config.recipe import Recipe
 from experiments.report import phrases as say
+from experiments.report.discussion import _verification
+from experiments.report.document import Words, join
+from experiments.report.facts import RunFacts, VerificationFacts
 from experiments.report.phrases import decimal, percent, points
+from experiments.report.report import _about_verification, _ranking
+from experiments.report.study import Study, _group
+from experiments.run import Run, RunEnvironment, RunMetrics, VerificationMetrics
 
 FRACTIONS = st.floats(0, 1) | st.sampled_from([0.0, 0.5, 0.5004, 0.50049, 0.5005, 1.0])
 LOSSES = st.floats(0.001, 9) | st.sampled_from([0.013, 0.0131, 0.0134, 0.0136])
@@ -144,3 +151,102 @@ def test_what_more_work_gains(times, gap):
 @given(st.sampled_from(["1 s", "2 s"]), st.sampled_from(["1 s", "2 s"]))
 def test_a_range_of_equal_ends_is_one_value(low, high):
     assert say.describe_range(low, high) == (low if low == high else f"{low} to {high}")
+
+
+def run_facts(name: str, top1: float | None, eer: float | None) -> RunFacts:
+    """A run of a recipe of its own, with these results and nothing else."""
+    metrics = None
+    if eer is not None:
+        metrics = VerificationMetrics(
+            eer=eer, auc=1 - eer, threshold=0.3, tar_at_far={}, genuine=2, impostor=3, pairs_file="p"
+        )
+    return RunFacts(
+        run=Run(name), recipe=Recipe(epochs=ord(name[-1])), people=["a", "b"], environment=RunEnvironment(),
+        metrics=RunMetrics(epoch=1, top1=top1), history=[{"epoch": 1, "top1": top1}], anatomy=None, evaluation=None,
+        verification=None if metrics is None else VerificationFacts(metrics, []), name=name,
+    )  # fmt: skip
+
+
+def named_runs(results) -> dict[str, RunFacts]:
+    return {(name := f"run_{letter}"): run_facts(name, *found) for letter, found in zip("abcde", results, strict=False)}
+
+
+def study_of(runs: dict[str, RunFacts]) -> Study:
+    return Study(_group(list(runs.values())))
+
+
+def plain(words: Words) -> str:
+    return "".join(part if isinstance(part, str) else part.text for part in words)
+
+
+def named(text: str) -> set[str]:
+    return set(re.findall(r"run_\w", text))
+
+
+RATES = st.sampled_from([0.0, 0.1, 0.1004, 0.1005, 0.12, 0.5, 0.90001, 0.9, 1.0]) | FRACTIONS
+
+
+@given(st.lists(st.tuples(RATES | st.none(), RATES | st.none()), min_size=2, max_size=5))
+@example([(0.9, 0.1), (0.8, 0.2)])
+@example([(0.9, 0.1), (0.8, 0.1)])
+@example([(0.9, 0.2), (0.9, 0.1)])
+@example([(0.9, 0.2), (0.8, 0.1)])
+def test_whether_the_best_verifier_is_the_best_classifier(results):
+    runs = named_runs(results)
+    blocks = _verification(study_of(runs))
+    verified = {name: run for name, run in runs.items() if run.verification is not None}
+    assert bool(blocks) == (len(verified) > 1)
+    if not blocks:
+        return
+    text = plain(blocks[0].words)
+    start, _, rest = text.partition("lowest EER, ")
+    eers = {name: percent(run.verification.metrics.eer, 2) for name, run in verified.items()}
+    lowest = percent(min(run.verification.metrics.eer for run in verified.values()), 2)
+    assert rest.startswith(lowest)
+    best = {name for name, eer in eers.items() if eer == lowest}
+    assert named(start) == best
+    assert (" has the" in text) == (len(best) == 1)
+    top1s = {name: percent(run.metrics.top1) for name, run in verified.items() if run.metrics.top1 is not None}
+    highest = percent(max((verified[name].metrics.top1 for name in top1s), default=0))
+    top = {name for name, top1 in top1s.items() if top1 == highest}
+    if "the highest top-1 as well" in text:
+        assert top == best
+    elif "no other has a higher top-1" in text:
+        assert best < top
+    elif "The two skills differ" in text:
+        assert named(rest) == top
+        assert not best & top
+    else:
+        assert len(best) > 1 or len(top1s) < 2 or not best & top1s.keys()
+
+
+@given(st.lists(RATES, min_size=1, max_size=5))
+@example([0.9, 0.8])
+@example([0.9, 0.90001])
+def test_the_best_recipe_and_the_last(top1s):
+    runs = named_runs([(top1, None) for top1 in top1s])
+    text = plain(join(*_ranking(study_of(runs))))
+    shown = {name: percent(run.metrics.top1) for name, run in runs.items()}
+    best, worst = percent(max(top1s)), percent(min(top1s))
+    if len(top1s) == 1:
+        assert text.startswith(f"run_a classifies {best} ")
+    elif text.startswith("All recipes"):
+        assert best == worst
+        assert f" {best} " in text
+    else:
+        first, last = re.fullmatch(r"The best, (run_\w), classifies .*; the last, (run_\w), .*", text).groups()
+        assert (shown[first], shown[last]) == (best, worst)
+        assert best != worst
+        assert text.index(best) < text.index(f", {worst}. ")
+
+
+@given(st.lists(RATES, min_size=1, max_size=4))
+def test_the_lowest_equal_error_rate(eers):
+    runs = named_runs([(0.5, eer) for eer in eers])
+    text = plain(_about_verification(study_of(runs)))
+    lowest = percent(min(eers), 2)
+    assert (
+        f"equal error rate of {lowest} on" in text if len(eers) == 1 else f"lowest equal error rate, {lowest}" in text
+    )
+    if len(eers) > 1:
+        assert named(text) == {name for name, eer in zip(runs, eers, strict=True) if percent(eer, 2) == lowest}

@@ -51,6 +51,20 @@ def test_a_larger_gallery_needs_a_higher_threshold_and_a_rarer_error_too(seed, f
     assert searches.rates(7)[searches.threshold(7, far) <= GRID].max(initial=0) <= far
 
 
+@given(st.integers(0, 100), st.integers(1, 9), st.sampled_from([0.5, 0.2, 0.1, 0.01, 0.0]))
+def test_the_threshold_is_the_lowest_step_that_keeps_the_rate(seed, size, far):
+    searches = calibrate_searches(*people(8, 3, seed=seed), **ABOUT)
+    rates = next((row for tried, row in zip(searches.sizes, searches.named, strict=True) if tried >= size), None)
+    if rates is None:
+        rates = [min(size * rate, 1) for rate in searches.named[0]]
+    expected = next((-1 + 2 * place / STEPS for place, rate in enumerate(rates) if rate <= far), None)
+    found = searches.threshold(size, far)
+    if expected is None:  # above every similarity: nobody is named
+        assert found > 1
+    else:
+        assert found == pytest.approx(expected, abs=1e-12)
+
+
 def test_for_more_people_than_there_were_the_bound_is_used():
     searches = calibrate_searches(*people(), **ABOUT)
     np.testing.assert_array_equal(searches.rates(30), np.minimum(30 * np.array(searches.named[0]), 1))
