@@ -54,9 +54,9 @@ def conv_input_grad(
     grad: Array, weight: Array, size: Size, stride: Size, padding: Size, dilation: Size, groups: int = 1
 ) -> Array:
     """Return the gradient at the input, (N, C, *size)."""
-    reach = tuple(d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True))
-    grad_padding = tuple(r - p for r, p in zip(reach, padding, strict=True))
-    covered = tuple(n + 2 * p - r for n, p, r in zip(grad.shape[2:], grad_padding, reach, strict=True))
+    overlap = tuple(d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True))
+    grad_padding = tuple(r - p for r, p in zip(overlap, padding, strict=True))
+    covered = tuple(n + 2 * p - r for n, p, r in zip(grad.shape[2:], grad_padding, overlap, strict=True))
     if _use_winograd(weight.shape, grad, stride, padding, dilation, groups, grad.shape[2:]):
         return winograd.winograd_conv_input_grad(grad, weight, grad_padding, stride, size)
     if max(stride) == 1 and min(grad_padding) >= 0 and covered == tuple(size):

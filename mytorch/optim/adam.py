@@ -1,4 +1,14 @@
-"""Adam (Kingma and Ba, arXiv 1412.6980) and AdamW (Loshchilov and Hutter, arXiv 1711.05101)."""
+"""Adam (Kingma and Ba, arXiv 1412.6980) and AdamW (Loshchilov and Hutter, arXiv 1711.05101).
+
+In step t, with the gradient g of a weight w, every element by itself:
+
+    m = beta1 * m + (1 - beta1) * g                     exp_avg, the mean gradient
+    v = beta2 * v + (1 - beta2) * g^2                   exp_avg_sq, the mean squared gradient
+    w -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+
+Adam adds weight_decay * w to g; AdamW multiplies w by 1 - lr * weight_decay before the step. `adam` in
+`mytorch/ops/optimizer.py` computes it in place; `mytorch/course/optim.py` has it in the most readable form.
+"""
 
 from typing import Any
 
