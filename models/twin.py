@@ -220,6 +220,7 @@ FUNCTIONS: dict[type[ours.Module], Callable[[Any], Callable[..., Any]]] = {
     ours.Concatenate: lambda layer: lambda *inputs: torch.cat(inputs, layer.dim),
     ours.Scale: lambda layer: lambda x: layer.factor * x + layer.offset,
     ours.Mean: lambda layer: lambda x: x.mean(layer.dim, layer.keepdim),
+    ours.Normalize: lambda layer: lambda x: F.normalize(x, dim=layer.dim, eps=layer.eps),
     ours.Permute: lambda layer: lambda x: x.permute(layer.dims),
     ours.Transpose: lambda layer: lambda x: x.transpose(layer.dim0, layer.dim1),
     ours.Reshape: lambda layer: lambda x: x.reshape([n or x.shape[i] for i, n in enumerate(layer.shape)]),

@@ -93,7 +93,7 @@ from mytorch.nn.resample import (
     ZeroUpsample2d,
 )
 from mytorch.nn.residual import Residual
-from mytorch.nn.shape import Chunk, Mean, Permute, Reshape, Scale, Slice, Split, Transpose
+from mytorch.nn.shape import Chunk, Mean, Normalize, Permute, Reshape, Scale, Slice, Split, Transpose
 from mytorch.nn.shuffle import ChannelShuffle, PixelShuffle, PixelUnshuffle
 from mytorch.nn.softmax import LogSoftmax, Softmax, Softmax2d, Softmin
 from mytorch.nn.squeeze_excitation import SqueezeExcitation
@@ -183,6 +183,7 @@ __all__ = [
     "Module",
     "Multiply",
     "NLLLoss",
+    "Normalize",
     "PReLU",
     "Parameter",
     "Permute",

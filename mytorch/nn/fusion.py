@@ -52,8 +52,9 @@ def fuse(layers: Iterable[Module], internal: bool = False) -> list[FusedLayer]:
 def _pool_before_relu(layers: list[Module]) -> list[Module]:
     """Exchange every ReLU with the max pooling that follows it."""
     for i in range(1, len(layers)):
-        if _is_exactly(layers[i - 1], ReLU) and _is_exactly(layers[i], MaxPool1d, MaxPool2d):
-            layers[i - 1], layers[i] = layers[i], layers[i - 1]
+        pool: Any = layers[i]
+        if _is_exactly(layers[i - 1], ReLU) and _is_exactly(pool, MaxPool1d, MaxPool2d) and not pool.return_indices:
+            layers[i - 1], layers[i] = pool, layers[i - 1]
     return layers
 
 

@@ -54,8 +54,8 @@ class _MarginHead(Module):
         """Return logits (N, num_classes) for embeddings (N, in_features) and class indices (N,)."""
         check_input(self, x, "(N, F)")
         check_input(self, x, "(*, F)", self.in_features, self.weight.dtype)
-        rows, row_norms = ops.normalize_rows(x)
-        directions, direction_norms = ops.normalize_rows(self.weight.data)
+        rows, row_norms = ops.normalize(x)
+        directions, direction_norms = ops.normalize(self.weight.data)
         cosine = linear.linear(rows, directions, None)
         at_label = get_array_module(x).arange(len(x)), check_class_target(self, label, cosine)
         cosine[at_label], slope = self.apply_margin(cosine[at_label].clip(-1, 1))
@@ -69,8 +69,8 @@ class _MarginHead(Module):
         grad = grad * grad.dtype.type(self.scale)
         grad[at_label] *= slope
         grad_directions = linear.linear_weight_grad(grad, rows)
-        self.weight.accumulate(ops.normalize_rows_grad(grad_directions, directions, direction_norms))
-        return ops.normalize_rows_grad(linear.linear_input_grad(grad, directions), rows, row_norms)
+        self.weight.accumulate(ops.normalize_grad(grad_directions, directions, direction_norms))
+        return ops.normalize_grad(linear.linear_input_grad(grad, directions), rows, row_norms)
 
     def apply_margin(self, cosine: Array) -> tuple[Array, Array]:
         """Return the label's cosines with the margin applied, and their derivatives by the cosines."""

@@ -1,4 +1,4 @@
-"""Functions of one array as layers, for `Graph`: means, axes, parts, and a scale and an offset."""
+"""Functions of one array as layers, for `Graph`: a scale and an offset, means, lengths, axes and parts."""
 
 from collections.abc import Sequence
 from math import prod
@@ -8,6 +8,7 @@ from mytorch.device import Array, get_array_module
 from mytorch.geometry import Size, empty, empty_channels_last
 from mytorch.nn.module import Module
 from mytorch.nn.validate import check_input
+from mytorch.ops.margin import normalize, normalize_grad
 from mytorch.ops.reduce import spatial_sum
 
 
@@ -68,6 +69,32 @@ class Mean(Module):
     def extra_repr(self) -> str:
         """Return the arguments."""
         return f"dim={self.dim}, keepdim={self.keepdim}"
+
+
+class Normalize(Module):
+    """x divided by its Euclidean length along the axis `dim`, or by eps if it is shorter.
+
+    As torch.nn.functional.normalize, for embeddings.
+    """
+
+    def __init__(self, dim: int = 1, eps: float = 1e-12):
+        self.dim, self.eps = dim, float(eps)
+
+    def forward(self, x: Array) -> Array:
+        """Any shape, to the same."""
+        (axis,) = _axes(self, self.dim, check_input(self, x, "(*)"))
+        y, length = normalize(x, axis, self.eps)
+        self.save_for_backward(axis, y.copy(), length, output=y)  # the caller may change y
+        return y
+
+    def backward(self, grad: Array) -> Array:
+        """Any shape, to the same."""
+        axis, y, length = self.saved(grad)
+        return normalize_grad(grad, y, length, axis, self.eps)
+
+    def extra_repr(self) -> str:
+        """Return the arguments."""
+        return f"dim={self.dim}, eps={self.eps}"
 
 
 class Permute(Module):

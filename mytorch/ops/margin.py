@@ -12,16 +12,17 @@ MIN_NORM = 1e-12
 """Shorter vectors are divided by this, as in torch.nn.functional.normalize."""
 
 
-def normalize_rows(x: Array) -> tuple[Array, Array]:
-    """Return the rows of `x` scaled to length one, and their lengths (rows, 1)."""
-    norm = get_array_module(x).maximum((x * x).sum(-1, keepdims=True) ** 0.5, x.dtype.type(MIN_NORM))
+def normalize(x: Array, axis: int = -1, min_norm: float = MIN_NORM) -> tuple[Array, Array]:
+    """Return `x` scaled to length one along an axis, and the lengths; shorter vectors are divided by `min_norm`."""
+    squares = (x * x).sum(axis, keepdims=True)
+    norm = get_array_module(x).maximum(squares**0.5, x.dtype.type(min_norm))
     return x / norm, norm
 
 
-def normalize_rows_grad(grad: Array, unit: Array, norm: Array) -> Array:
-    """Return the gradient of normalize_rows at x: `grad` without its part along the row, divided by the length."""
-    along = (grad * unit).sum(-1, keepdims=True)
-    return (grad - along * unit * (norm > MIN_NORM)) / norm
+def normalize_grad(grad: Array, unit: Array, norm: Array, axis: int = -1, min_norm: float = MIN_NORM) -> Array:
+    """Return the gradient of `normalize` at x: `grad` without its part along x, divided by the length."""
+    along = (grad * unit).sum(axis, keepdims=True)
+    return (grad - along * unit * (norm > min_norm)) / norm
 
 
 def angular_margin(cosine: Array, margin: float) -> tuple[Array, Array]:

@@ -456,19 +456,21 @@ def _merge(draw: Draw, name: str) -> Case:
     return Case(in_graph(getattr(nn, name)(), *others), x)
 
 
-@case("Scale", "Mean", "Permute", "Transpose", "Reshape", "Slice")
+@case("Scale", "Mean", "Normalize", "Permute", "Transpose", "Reshape", "Slice")
 def _shape(draw: Draw, name: str) -> Case:
     shape = integers(draw, 1, 5, int(draw.integers(2, 5)))
     order = [int(axis) - (len(shape) if flip(draw) else 0) for axis in draw.permutation(len(shape))]
     layer = {
         "Scale": lambda: nn.Scale(*draw.uniform(-2, 2, 2)),
         "Mean": lambda: nn.Mean(order[: int(draw.integers(1, len(shape)))], flip(draw)),
+        "Normalize": lambda: nn.Normalize(order[0]),
         "Permute": lambda: nn.Permute(order),
         "Transpose": lambda: nn.Transpose(*order[:2]),
         "Reshape": lambda: nn.Reshape((0, shape[-1], -1) if len(shape) > 2 else (0, -1)),
         "Slice": lambda: nn.Slice(order[0], *([0, -1] if shape[order[0]] > 1 else [0, 1]), int(draw.integers(1, 3))),
     }[name]()
-    return Case(layer, values(draw, *shape))
+    x = values(draw, *shape)
+    return Case(layer, x + np.sign(x) if name == "Normalize" else x)  # far from zero, where it has no derivative
 
 
 @case("Chunk", "Split")

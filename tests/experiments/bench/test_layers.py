@@ -9,7 +9,19 @@ from experiments.bench.devices import Cpu
 from experiments.bench.layers import LAYERS, OPTIMIZERS, layer_runners
 from mytorch import nn, optim
 
-FUNCTIONS = {"Add", "Subtract", "Multiply", "Divide", "Concatenate", "Scale", "Mean", "Slice", "Chunk", "Split"}
+FUNCTIONS = {
+    "Add",
+    "Subtract",
+    "Multiply",
+    "Divide",
+    "Concatenate",
+    "Scale",
+    "Mean",
+    "Normalize",
+    "Slice",
+    "Chunk",
+    "Split",
+}
 FUNCTIONS |= {"Permute", "Transpose", "Reshape"}
 """A few passes over memory each, within a Graph."""
 

@@ -72,6 +72,7 @@ def graph():
     y = graph.add("concatenation", nn.Concatenate(), y, sides[1])
     y = graph.add("sum", nn.Add(), y, graph.parameter("bias", np.full((7, 1, 1), 0.1)))
     y = graph.add("relu", nn.ReLU(), y)
+    y = graph.add("normalize", nn.Normalize(), y)
     y = graph.add("permute", nn.Permute((0, 2, 3, 1)), y)
     y = graph.add("transpose", nn.Transpose(1, 2), y)
     y = graph.add("slice", nn.Slice(1, 1, None, 2), y)
