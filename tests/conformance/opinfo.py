@@ -102,7 +102,7 @@ def compare(op: Any, sample: Any, seed: int) -> tuple[Any, str] | None:
             for name, tensor in case.parameters.items()
             if tensor is not None and tensor.grad is not None
         }
-        problems += gradients_differ(layer, wanted, back, [x.grad for x in case.inputs], PRECISION)
+        problems += gradients_differ(layer, wanted, back, [x.grad for x in case.inputs if x.requires_grad], PRECISION)
     buffers = dict(layer.named_buffers())
     for name, tensor in case.buffers.items():
         if tensor is not None and not any(problems):
