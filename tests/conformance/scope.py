@@ -58,7 +58,6 @@ EXCLUDED_OP_SAMPLES: dict[str, dict[str, str]] = {
     "add": {"alpha=": FACTOR},
     "sub": {"alpha=": FACTOR},
     "div": {"rounding_mode=": ROUNDING},
-    "batch_norm": {r"^batch_norm\(float64\[0\]": "no axis of channels: no module takes it"},
     "dropout": {r"p=0\.5, training=True|^dropout\(float64[^=]*\)$": MASK},
     "dropout2d": {r"p=0\.5, training=True|^dropout2d\(float64[^=]*\)$": MASK},
     "dropout3d": {r"p=0\.5, training=True|^dropout3d\(float64[^=]*\)$": MASK},
