@@ -212,6 +212,15 @@ class ResidualTwin(theirs.Module):
         return self.body(x) + (x if self.shortcut is None else self.shortcut(x))
 
 
+def unsqueeze(x: torch.Tensor, dim: int | tuple[int, ...]) -> torch.Tensor:
+    """Return `x` with axes of length 1, which have the numbers `dim` in the output."""
+    axes = [dim] if isinstance(dim, int) else list(dim)
+    rank = x.ndim + len(axes)
+    for axis in sorted(one % rank for one in axes):
+        x = x.unsqueeze(axis)
+    return x
+
+
 FUNCTIONS: dict[type[ours.Module], Callable[[Any], Callable[..., Any]]] = {
     ours.Add: lambda layer: lambda *inputs: sum(inputs[1:], inputs[0]),
     ours.Subtract: lambda layer: torch.sub,
@@ -229,6 +238,18 @@ FUNCTIONS: dict[type[ours.Module], Callable[[Any], Callable[..., Any]]] = {
     ),
     ours.Chunk: lambda layer: lambda x: x.chunk(layer.chunks, layer.dim),
     ours.Split: lambda layer: lambda x: x.split(layer.split_size, layer.dim),
+    ours.Power: lambda layer: lambda x: x.pow(layer.exponent),
+    ours.Exp: lambda layer: torch.exp,
+    ours.Log: lambda layer: torch.log,
+    ours.Abs: lambda layer: torch.abs,
+    ours.Clamp: lambda layer: lambda x: x.clamp(layer.min, layer.max),
+    ours.Sum: lambda layer: lambda x: x.sum(layer.dim, layer.keepdim),
+    ours.Matmul: lambda layer: torch.matmul,
+    ours.Flip: lambda layer: lambda x: x.flip(layer.dims),
+    ours.Squeeze: lambda layer: lambda x: x.squeeze() if layer.dim is None else x.squeeze(layer.dim),
+    ours.Unsqueeze: lambda layer: lambda x: unsqueeze(x, layer.dim),
+    ours.Expand: lambda layer: lambda x: x.expand(layer.shape),
+    ours.IndexSelect: lambda layer: lambda x: x.index_select(layer.dim, torch.tensor(layer.index, device=x.device)),
 }
 """For layers that are plain functions in PyTorch, a function that returns it."""
 

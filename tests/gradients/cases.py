@@ -473,6 +473,39 @@ def _shape(draw: Draw, name: str) -> Case:
     return Case(layer, x + np.sign(x) if name == "Normalize" else x)  # far from zero, where it has no derivative
 
 
+@case("Power", "Exp", "Log", "Abs", "Clamp", "Sum", "Flip", "Squeeze", "Unsqueeze", "Expand", "IndexSelect")
+def _function(draw: Draw, name: str) -> Case:
+    shape = integers(draw, 1, 5, int(draw.integers(2, 5)))
+    axes = [int(axis) - (len(shape) if flip(draw) else 0) for axis in draw.permutation(len(shape))]
+    some = axes[: int(draw.integers(1, len(shape)))]
+    x = separated(values(draw, *shape))
+    if name in ("Power", "Log"):
+        x = np.abs(x) + 0.5
+    if name in ("Squeeze", "Expand"):
+        axis = axes[0] % len(shape)
+        x = x[(slice(None),) * axis + (slice(0, 1),)]
+    layer = {
+        "Power": lambda: nn.Power(float(draw.choice([-1, 0.5, 2, 2.5]))),
+        "Exp": nn.Exp,
+        "Log": nn.Log,
+        "Abs": nn.Abs,
+        "Clamp": lambda: nn.Clamp(-0.523, 0.481) if flip(draw) else nn.Clamp(max=0.477),
+        "Sum": lambda: nn.Sum(some, flip(draw)),
+        "Flip": lambda: nn.Flip(some),
+        "Squeeze": lambda: nn.Squeeze(axes[0]),
+        "Unsqueeze": lambda: nn.Unsqueeze(some),
+        "Expand": lambda: nn.Expand([3, *(2 if axis == axes[0] % len(shape) else -1 for axis in range(len(shape)))]),
+        "IndexSelect": lambda: nn.IndexSelect(axes[0], draw.integers(0, shape[axes[0]], 4).tolist()),
+    }[name]()
+    return Case(layer, x)
+
+
+@case("Matmul")
+def _matmul(draw: Draw, name: str) -> Case:
+    shape = integers(draw, 2, 5, int(draw.integers(2, 5)))
+    return Case(in_graph(nn.Matmul(), nn.Transpose(-1, -2)), values(draw, *shape))
+
+
 @case("Chunk", "Split")
 def _parts(draw: Draw, name: str) -> Case:
     (n, length), (dim,) = integers(draw, 2, 4, 2), integers(draw, -2, 1, 1)

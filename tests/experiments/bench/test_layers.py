@@ -23,6 +23,20 @@ FUNCTIONS = {
     "Split",
 }
 FUNCTIONS |= {"Permute", "Transpose", "Reshape"}
+FUNCTIONS |= {
+    "Power",
+    "Exp",
+    "Log",
+    "Abs",
+    "Clamp",
+    "Sum",
+    "Matmul",
+    "Flip",
+    "Squeeze",
+    "Unsqueeze",
+    "Expand",
+    "IndexSelect",
+}
 """A few passes over memory each, within a Graph."""
 
 ELSEWHERE = {

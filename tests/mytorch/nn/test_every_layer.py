@@ -80,6 +80,22 @@ def graph():
     return graph
 
 
+def functions():
+    """The functions of one array, and the product of two, that networks from ONNX files have."""
+    graph = nn.Graph()
+    x = graph.add("conv", nn.Conv2d(6, 4, 3, padding=1), graph.input())
+    positive = graph.add("power", nn.Power(2), graph.add("clamp", nn.Clamp(-1.5, 1.5), x))
+    y = graph.add("log", nn.Log(), graph.add("offset", nn.Scale(1, 1), positive))
+    y = graph.add("flip", nn.Flip((1, 3)), graph.add("exp", nn.Exp(), graph.add("abs", nn.Abs(), y)))
+    y = graph.add("select", nn.IndexSelect(1, (2, 0, 2)), y)
+    total = graph.add("total", nn.Sum((1, 2, 3), keepdim=True), positive)
+    total = graph.add("unsqueeze", nn.Unsqueeze((1, -1)), graph.add("squeeze", nn.Squeeze((1, 2)), total))
+    total = graph.add("expand", nn.Expand((-1, 1, 7, 1)), total)
+    y = graph.add("matmul", nn.Matmul(), graph.add("transpose", nn.Transpose(2, 3), y), total)
+    graph.output(y)
+    return graph
+
+
 PADDINGS = ["Circular", "Reflection", "Replication", "Zero"]
 
 LAYERS = {
@@ -201,6 +217,7 @@ LAYERS = {
         nn.Conv2d(6, 6, 1),
     ),
     "Graph": lambda: graph(),
+    "functions of ONNX": lambda: functions(),
     "identity Residual": lambda: nn.Residual(nn.Sequential(nn.Conv2d(6, 6, 3, padding=1), nn.Dropout(0.2))),
 }
 

@@ -1,0 +1,8 @@
+"""Networks as ONNX files: `load` reads one into an `nn.Graph`, `save` writes any network of mytorch.
+
+They need the package onnx, which is imported when they are called: pip install -e '.[export]' in the project's folder.
+"""
+
+from mytorch.onnx.load import load
+
+__all__ = ["load"]
