@@ -96,7 +96,7 @@ def add_layer(copy: Copy, text: str) -> None:
     copy.put("mytorch/ops/pointwise.py", ops)
     copy.put("mytorch/nn/pointwise.py", layer)
     copy.put("mytorch/nn/__init__.py", "Sine,", "    Softplus,\n")
-    copy.put("mytorch/nn/__init__.py", '"Sine",', '    "SmoothL1Loss",')
+    copy.put("mytorch/nn/__init__.py", '"Sine",', '    "Slice",')
     copy.put("models/twin.py", pair)
     copy.replace("tests/gradients/cases.py", '"SELU", "Softsign", ', '"SELU", "Sine", "Softsign", ')
     copy.put("tests/mytorch/nn/test_every_layer.py", rule, '    "Softmax": ')

@@ -1,7 +1,6 @@
 """Pooling layers, for one to three spatial axes."""
 
 from math import prod
-from typing import Any
 
 from mytorch.device import Array
 from mytorch.geometry import Size
@@ -27,11 +26,12 @@ class _Pool(SpatialLayer):
         dilation: int | Size,
         ceil_mode: bool,
     ):
-        self.kernel_size = to_tuple(_for_all(kernel_size), self.axes, "kernel_size", minimum=1)
-        no_stride = stride is None or stride == ()
-        self.stride = self.kernel_size if no_stride else to_tuple(_for_all(stride), self.axes, "stride", minimum=1)
-        self.padding = to_tuple(_for_all(padding), self.axes, "padding")
-        self.dilation = to_tuple(_for_all(dilation), self.axes, "dilation", minimum=1)
+        self.kernel_size = to_tuple(kernel_size, self.axes, "kernel_size", minimum=1)
+        if stride is None or stride == ():
+            stride = self.kernel_size
+        self.stride = to_tuple(stride, self.axes, "stride", minimum=1)
+        self.padding = to_tuple(padding, self.axes, "padding")
+        self.dilation = to_tuple(dilation, self.axes, "dilation", minimum=1)
         self.ceil_mode = ceil_mode
         reaches = (d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation, strict=True))
         if any(2 * p > reach for p, reach in zip(self.padding, reaches, strict=True)):
@@ -45,11 +45,6 @@ class _Pool(SpatialLayer):
         text = f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
         text += f", dilation={self.dilation}" if prod(self.dilation) > 1 else ""
         return text + (", ceil_mode=True" if self.ceil_mode else "")
-
-
-def _for_all(value: Any) -> Any:
-    """Return the number in a tuple of one, which counts for all axes, as in PyTorch's pooling."""
-    return value[0] if isinstance(value, tuple | list) and len(value) == 1 else value
 
 
 class _MaxPool(_Pool):

@@ -16,7 +16,8 @@ ARRAY_KINDS = {"cpu": "a NumPy array (cpu)", "cuda": "a CuPy array (cuda)"}
 
 def to_tuple(value: int | Sequence[int], count: int, name: str, minimum: int = 0) -> Size:
     """Return `value` for each of `count` axes. A single number counts for all axes, as in PyTorch."""
-    values: tuple[Any, ...] = tuple(value) if isinstance(value, Sequence) else (value,) * count
+    values: tuple[Any, ...] = tuple(value) if isinstance(value, Sequence) else (value,)
+    values = values * count if len(values) == 1 else values
     valid = all(isinstance(v, int | np.integer) and not isinstance(v, bool) and v >= minimum for v in values)
     if len(values) != count or not valid:
         raise ValueError(f"{name}={value!r}: give whole numbers of at least {minimum}, {count} of them or one for all")
