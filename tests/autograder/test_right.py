@@ -1,7 +1,7 @@
 """Correct submissions of every style get full marks, and so does the reference, quickly and always the same."""
 
 import ast
-import time
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,9 +78,10 @@ def _emptied(text: str, todo: str) -> str:
 
 def test_reference_earns_everything_in_a_minute(tmp_path: Path, default: Rubric, earlier: Rubric) -> None:
     reference.copy(tmp_path)
-    started = time.monotonic()
+    before = os.times()
     report = grade(tmp_path, default)
-    assert time.monotonic() - started < 60
+    used = [now - then for now, then in zip(os.times()[:4], before[:4], strict=True)]
+    assert sum(used) < 60  # seconds of computing, of this process and its workers: a busy machine does not count
     assert (report.mark, report.full, report.extra, report.extra_full) == (100, 100, 15, 15)
     assert (grade(tmp_path, earlier).mark, earlier.full) == (100, 100)
 

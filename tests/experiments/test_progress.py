@@ -125,7 +125,8 @@ PROGRAM = "from experiments.progress import say\nfor n in range(3): say(f'line Ã
 
 @pytest.mark.parametrize("stream", ["> /dev/full", "| true", ">&-", "> out.txt"])
 def test_a_job_outlives_its_standard_output(tmp_path, stream):
-    code = f"import time; time.sleep(0.2)\n{PROGRAM}" if "true" in stream else PROGRAM
+    closed = "import select\npoll = select.poll()\npoll.register(1, 0)\npoll.poll(120_000)\n"  # until `true` has ended
+    code = f"{closed}{PROGRAM}" if "true" in stream else PROGRAM
     command = f'"$0" -c "$1" {stream}'
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
     shell = ["bash", "-c", command, sys.executable, code]

@@ -331,9 +331,9 @@ def test_a_pack_is_opened(competition, tmp_path_factory):
 
 @pytest.mark.real
 def test_the_real_competition_is_fine_but_for_its_label_noise(shared_data):
-    begun = time.perf_counter()
+    begun = time.process_time()  # of all threads: it does not count how busy the machine is
     report = check(shared_data / "celeb")
-    assert time.perf_counter() - begun < 60
+    assert time.process_time() - begun < 60
     assert report.problems == []
     assert report.images["train"] == sum(report.identities.values()) == 3554
     assert report.images["test"] == 1540

@@ -19,6 +19,18 @@ EPOCHS = 30
 ARGUMENTS = ["--set", f"epochs={EPOCHS}", "--set", "model.widths=[8, 16]"]
 SETTINGS = ARGUMENTS[1::2]
 
+ENDLESS = f"""
+import time
+from experiments.training import mytorch_trainer as trainer
+record = trainer._record_epoch
+def record_and_wait(run, learner, progress, parameters):
+    record(run, learner, progress, parameters)
+    if len(progress.history) == {EPOCHS - 1}:
+        time.sleep(3600)
+trainer._record_epoch = record_and_wait
+"""
+"""Lets a run wait before its last epoch, so that it is still at work when it is stopped, however busy the machine."""
+
 LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
 
 
@@ -49,10 +61,10 @@ def same_weights(run: Run, other: Run) -> bool:
 
 def test_ctrl_c_leaves_a_usable_run_and_says_how_to_go_on(people, tiny, recipe_file, tmp_path, start, unbroken):
     out = tmp_path / "run"
-    process = start(["train", recipe_file, "--data", people, "--out", out, *ARGUMENTS])
+    process = start(["train", recipe_file, "--data", people, "--out", out, *ARGUMENTS], ENDLESS)
     wait_for(out / "history.csv", 2, process)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Traceback" not in stderr
     done = len(rows(Run(out)))
@@ -69,11 +81,11 @@ def test_a_run_that_was_killed_at_any_moment_goes_on_to_the_same_end(
     people, tiny, recipe_file, tmp_path, start, unbroken
 ):
     out = tmp_path / "run"
-    process = start(["train", recipe_file, "--data", people, "--out", out, *ARGUMENTS])
+    process = start(["train", recipe_file, "--data", people, "--out", out, *ARGUMENTS], ENDLESS)
     wait_for(out / "history.csv", 1, process)
     time.sleep(random.random() / 20)
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL
     run = train_mytorch(tiny(*SETTINGS), people, out, resume=True)
     assert rows(run) == rows(unbroken)
@@ -110,7 +122,7 @@ def test_a_disk_without_room_for_a_run_holds_none(people, recipe_file, tmp_path,
     process = start(
         ["train", recipe_file, "--data", people, "--out", tmp_path / "run", *ARGUMENTS], LIMIT.format(size=4096)
     )
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=300)
     assert process.returncode == 2
     assert "File too large" in stderr
     assert "Traceback" not in stderr
