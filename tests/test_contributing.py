@@ -99,7 +99,7 @@ def add_layer(copy: Copy, text: str) -> None:
     copy.put("mytorch/nn/__init__.py", '"Sine",', '    "Slice",')
     copy.put("models/twin.py", pair)
     copy.replace("tests/gradients/cases.py", '"SELU", "Softsign", ', '"SELU", "Sine", "Softsign", ')
-    copy.put("tests/mytorch/nn/test_every_layer.py", rule, '    "Softmax": ')
+    copy.put("tests/mytorch/nn/every_layer.py", rule, '    "Softmax": ')
     copy.put("docs/pages/layers/activation.md", row, "| Identity |", 0)
     copy.replace("docs/pages/layers/activation.md", '"mytorch.nn.SiLU", ', '"mytorch.nn.SiLU", "mytorch.nn.Sine", ')
 

@@ -11,8 +11,8 @@ from mytorch.device import device_of, to_device
 from mytorch.ops.cuda import loader
 
 from ..launchers import HOST_AND_GPU, launcher_for
-from ..nn.test_every_layer import IMAGES as PIXELS
-from ..nn.test_every_layer import LAYERS
+from ..nn.every_layer import IMAGES as PIXELS
+from ..nn.every_layer import LAYERS
 from .stand_in import module
 
 RNG = np.random.default_rng(0)

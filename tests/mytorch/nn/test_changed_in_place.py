@@ -5,7 +5,7 @@ import pytest
 
 import mytorch
 from mytorch import nn
-from tests.mytorch.nn.test_every_layer import IMAGES, LAYERS
+from tests.mytorch.nn.every_layer import IMAGES, LAYERS
 
 
 def make(name):
