@@ -122,7 +122,7 @@ class Sum(Module):
     def forward(self, x: Array) -> Array:
         """Any shape, to that without the axes `dim`, or with 1 for each. Sums are computed in float64."""
         check_input(self, x, "(*)")
-        axes = _axes(self, range(x.ndim) if self.dim is None else self.dim, x)
+        axes = _axes(self, range(x.ndim) if self.dim is None else self.dim, x, scalar=True)
         kept = tuple(1 if axis in axes else length for axis, length in enumerate(x.shape))
         y = get_array_module(x).sum(x, axis=axes, dtype="d", keepdims=True).astype(x.dtype)
         y = y if self.keepdim else y.reshape([length for axis, length in enumerate(x.shape) if axis not in axes])
@@ -177,7 +177,7 @@ class Flip(Module):
 
     def forward(self, x: Array) -> Array:
         """Any shape, to the same."""
-        axes = _axes(self, self.dims, check_input(self, x, "(*)"))
+        axes = _axes(self, self.dims, check_input(self, x, "(*)"), scalar=True)
         y = get_array_module(x).flip(x, axes)
         self.save_for_backward(axes, output=y)
         return y
@@ -218,16 +218,14 @@ class _OtherShape(Module):
 
 
 class Squeeze(_OtherShape):
-    """Remove the axes `dim`, which must have the length 1; by default all such axes. As torch.squeeze."""
+    """Remove the axes `dim` that have the length 1; by default all such axes. As torch.squeeze."""
 
     def __init__(self, dim: int | Sequence[int] | None = None):
         self.dim = dim if dim is None or isinstance(dim, int) else tuple(dim)
 
     def _shape(self, x: Array) -> Size:
-        axes = tuple(i for i, n in enumerate(x.shape) if n == 1) if self.dim is None else _axes(self, self.dim, x)
-        if any(x.shape[axis] != 1 for axis in axes):
-            raise ValueError(f"Squeeze(dim={self.dim}) got an input of shape {x.shape}: expected axes of length 1")
-        return tuple(length for axis, length in enumerate(x.shape) if axis not in axes)
+        axes = range(x.ndim) if self.dim is None else _axes(self, self.dim, x, scalar=True)
+        return tuple(length for axis, length in enumerate(x.shape) if axis not in axes or length != 1)
 
 
 class Unsqueeze(_OtherShape):

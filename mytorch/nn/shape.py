@@ -45,7 +45,7 @@ class Mean(Module):
     def forward(self, x: Array) -> Array:
         """Any shape, to that without the axes `dim`, or with 1 for each. Sums are computed in float64."""
         check_input(self, x, "(*)")
-        axes = _axes(self, range(x.ndim) if self.dim is None else self.dim, x)
+        axes = _axes(self, range(x.ndim) if self.dim is None else self.dim, x, scalar=True)
         kept = self._kept(x.shape, axes)
         if x.ndim > 2 and sorted(axes) == list(range(2, x.ndim)):
             y = (spatial_sum(x) / prod(x.shape[2:])).reshape(kept)
@@ -130,15 +130,15 @@ class Transpose(Module):
 
     def forward(self, x: Array) -> Array:
         """Return a view with the axes dim0 and dim1 exchanged."""
-        axes = _axes(self, (self.dim0, self.dim1), check_input(self, x, "(*)"))
-        y = x.swapaxes(*axes)
+        axes = [axis for dim in (self.dim0, self.dim1) for axis in _axes(self, dim, check_input(self, x, "(*)"), True)]
+        y = x.swapaxes(*axes) if axes else x
         self.save_for_backward(axes, output=y)
         return y
 
     def backward(self, grad: Array) -> Array:
         """Return the gradient with the axes exchanged, a view."""
         (axes,) = self.saved(grad)
-        return grad.swapaxes(*axes)
+        return grad.swapaxes(*axes) if axes else grad
 
     def extra_repr(self) -> str:
         """Return the arguments."""
@@ -268,8 +268,11 @@ class Split(_Parts):
 
     def __init__(self, split_size: int | Sequence[int], dim: int = 0):
         self.split_size = split_size if isinstance(split_size, int) else tuple(split_size)
-        if min([self.split_size] if isinstance(self.split_size, int) else self.split_size, default=0) < 1:
-            raise ValueError(f"split_size={split_size}: expected a length of at least 1, or a list of such lengths")
+        lengths = (self.split_size - 1,) if isinstance(self.split_size, int) else self.split_size
+        if min(lengths, default=-1) < 0:
+            raise ValueError(
+                f"split_size={split_size}: expected a length of at least 1, or a list of lengths of at least 0"
+            )
         self.dim = dim
 
     def _lengths(self, total: int) -> list[int]:
@@ -296,9 +299,14 @@ def _index(axis: int, part: slice) -> tuple[slice | EllipsisType, ...]:
     return (*(slice(None),) * axis, part)
 
 
-def _axes(layer: Module, dims: int | Sequence[int] | range, x: Array) -> Size:
-    """Return axes counted from the first one. Raises ValueError for an axis that `x` lacks, or one given twice."""
+def _axes(layer: Module, dims: int | Sequence[int] | range, x: Array, scalar: bool = False) -> Size:
+    """Return axes counted from the first one. Raises ValueError for an axis that `x` lacks, or one given twice.
+
+    scalar: an array without axes has, as in PyTorch, one that can be named, 0 or -1, and that is none.
+    """
     given = (dims,) if isinstance(dims, int) else tuple(dims)
+    if scalar and not x.ndim and set(given) <= {0, -1}:
+        return ()
     axes = tuple(axis + x.ndim if axis < 0 else axis for axis in given)
     if any(not 0 <= axis < x.ndim for axis in axes) or len(set(axes)) < len(axes):
         raise ValueError(

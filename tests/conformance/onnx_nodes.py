@@ -2,7 +2,7 @@
 
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -70,11 +70,7 @@ def compare(test: Any) -> tuple[Any, str] | None:
     for inputs, outputs in test.data_sets:
         model, data, kept = as_network(test, inputs)
         try:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "node.onnx"
-                path.write_bytes(model.SerializeToString())
-                network = load(path).train(False)
-            found = as_tuple(network(*data))
+            found = as_tuple(_loaded(load, model)(*data))
         except Exception as error:  # whatever it raises is the reason
             return "unsupported", f"{type(error).__name__}: {error}"
         for index, (mine, right) in enumerate(zip(found, [outputs[i] for i in kept], strict=True)):
@@ -82,6 +78,18 @@ def compare(test: Any) -> tuple[Any, str] | None:
             if problem:
                 return "differ", f"output {index}: {problem}"
     return None
+
+
+def _loaded(load: Callable[[Path], Any], model: Any) -> Any:
+    """Return the network of a model, in eval mode. An error has what is wrong with the node in its first line."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "node.onnx"
+        path.write_bytes(model.SerializeToString())
+        try:
+            return load(path).train(False)
+        except ValueError as error:
+            lines = str(error).replace(f"{path}: ", "").splitlines()
+            raise ValueError(" ".join(line.strip() for line in lines[1:]) or lines[0]) from error
 
 
 def as_network(test: Any, inputs: Sequence[Any]) -> tuple[Any, list[np.ndarray], list[int]]:
