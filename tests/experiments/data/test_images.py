@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageFile
 
 from experiments.data import images
-from experiments.data.images import ImageError, decode, image_size, read_image
+from experiments.data.images import ImageError, decode, fit_image, image_size, read_image
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
@@ -309,3 +309,21 @@ def test_real_faces_are_read(shared_data):
     assert pixels.shape == (112, 92, 3)
     assert 30 < pixels.mean() < 220
     assert pixels.std() > 20
+
+
+def test_of_an_odd_gap_the_smaller_half_comes_first():
+    image = np.arange(4 * 3 * 3, dtype=np.uint8).reshape(4, 3, 3)
+    wide, tall = fit_image(image, (4, 6), "pad"), fit_image(image[:3], (6, 3), "pad")
+    assert np.array_equal(wide[:, 1:4], image)
+    assert np.array_equal(wide[:, [0, 4, 5]], image[:, [0, 2, 2]])
+    assert np.array_equal(tall[1:4], image[:3])
+    assert np.array_equal(tall[[0, 4, 5]], image[[0, 2, 2]])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_is_that_of_the_upright_image(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.new("RGB", (12, 8)).save(tmp_path / "a.jpg", exif=exif)
+    assert image_size(tmp_path / "a.jpg") == read_image(tmp_path / "a.jpg").shape[:2]
+    assert (image_size(tmp_path / "a.jpg") == (12, 8)) == (orientation > 4)

@@ -1,10 +1,13 @@
 """The layouts that courses hand out: an official validation set, images with a list of labels, a folder a task."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from experiments.data.dataset import read_split
 from experiments.data.folders import find_identities, validation_root
+from experiments.data.images import load_images
 from experiments.data.pack import pack_folder
 from experiments.data.sources import find_images
 from experiments.errors import FacesError
@@ -83,3 +86,34 @@ def test_people_of_the_validation_set_whom_nobody_trains_are_named(paint, tmp_pa
 def test_a_test_set_may_lie_in_images(paint, tmp_path):
     paint("test/images/1.png")
     assert [path.name for path in find_images(tmp_path / "test")] == ["1.png"]
+
+
+def test_a_fingerprint_tells_who_is_on_which_image(own_people, tiny):
+    whole = read_split(own_people, tiny())[0].fingerprint
+    assert read_split(own_people, tiny())[0].fingerprint == whole
+    for name in ("anna", "ben"):  # the same file names, but other people
+        (own_people / name).rename(own_people / f"{name}-before")
+    (own_people / "anna-before").rename(own_people / "ben")
+    (own_people / "ben-before").rename(own_people / "anna")
+    assert read_split(own_people, tiny())[0].fingerprint == whole  # a fingerprint is of names, not of pixels
+    (own_people / "anna").rename(own_people / "abel")
+    assert read_split(own_people, tiny())[0].fingerprint != whole
+
+
+@pytest.mark.parametrize("fewer", [None, 3])
+def test_extra_images_keep_their_people(own_people, tiny, tmp_path, fewer):
+    """In another order than the training images, of some of the people, and of one who may not be trained on."""
+    for name, person in (("b.png", "dan"), ("a.png", "anna"), ("c.png", "chloe"), ("d.png", "anna")):
+        (tmp_path / "more" / person).mkdir(parents=True, exist_ok=True)
+        shutil.copy(own_people / person / "0.png", tmp_path / "more" / person / name)
+    settings = [f"data.extra_images={tmp_path / 'more'}", *([f"identities={fewer}"] if fewer else [])]
+    faces, validation = read_split(own_people, tiny(*settings))
+    alone = read_split(own_people, tiny(*settings[1:]))[0]
+    extra = [path for path in faces.paths if "more" in path.parts]
+    assert len(extra) == sum(person in faces.names for person in ("anna", "anna", "chloe", "dan"))
+    assert faces.paths[: len(alone)] == alone.paths
+    assert [faces.names[label] for label in faces.labels] == [path.parent.name for path in faces.paths]
+    for row in range(len(alone), len(faces)):
+        original = own_people / faces.paths[row].parent.name / "0.png"
+        assert np.array_equal(faces.images[row], load_images([original], (16, 16), "crop")[0])
+    assert not any("more" in path.parts for path in validation.paths)

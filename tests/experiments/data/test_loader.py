@@ -141,3 +141,15 @@ def test_groups_of_a_person_follow_one_another_and_every_image_is_there(labels, 
     assert sorted(grouped) == list(range(len(labels)))
     runs = [len(list(run)) for _, run in itertools.groupby(labels[grouped])]
     assert len(runs) <= sum(-(-count // each) for count in np.bincount(labels))
+
+
+def test_the_groups_of_a_person_are_apart():
+    """Twelve images each of two people in groups of three: by chance, all groups of a person follow one another."""
+    labels, longest = np.repeat([0, 1], 12), []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        grouped = labels[group_by_person(rng.permutation(24), labels, 3, rng)]
+        runs = [len(list(run)) for _, run in itertools.groupby(grouped)]
+        assert all(run % 3 == 0 for run in runs)
+        longest.append(max(runs))
+    assert np.mean(longest) < 9

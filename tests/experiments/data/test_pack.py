@@ -129,6 +129,8 @@ def test_a_corrupt_image_stops_or_is_left_out_and_listed(competition, tmp_path, 
     packed = packs.open_pack(tmp_path / "packed", "train")
     np.testing.assert_array_equal(packed.images[:], load_images(people.paths, SIZE, "crop"))
     assert packed.people.labels.tolist() == people.labels.tolist()
+    below = [path.relative_to(packed.people.root).as_posix() for path in packed.paths]
+    assert below == [path.relative_to(people.root).as_posix() for path in people.paths]
 
 
 def test_a_full_disk_is_said_before_anything_is_decoded(competition, tmp_path, monkeypatch, contents):

@@ -6,7 +6,7 @@ from sklearn import metrics as sklearn_metrics
 from sklearn.metrics import det_curve, roc_auc_score
 
 from experiments.errors import FacesError
-from experiments.metrics.roc import roc_curve
+from experiments.metrics.roc import fold_accuracy, roc_curve
 
 
 @st.composite
@@ -168,3 +168,12 @@ def test_scores_that_are_not_finite(bad):
 def test_scores_without_their_answers():
     with pytest.raises(ValueError, match=r"shape \(2,\) and matches of \(3,\)"):
         roc_curve(np.zeros(2), np.array([True, False, True]))
+
+
+def test_a_held_out_score_exactly_at_the_threshold_is_accepted():
+    """The other fold's threshold is halfway between its scores, 0 and 1; a pair that scores 0.5 is accepted."""
+    scores, folds = np.array([0.0, 1.0, 0.5, -1.0]), np.array([0, 0, 1, 1])
+    found = fold_accuracy(scores, np.array([False, True, True, False]), folds)
+    assert found.thresholds[1] == 0.5
+    assert found.accuracies[1] == 1.0
+    assert fold_accuracy(scores, np.array([False, True, False, True]), folds).accuracies[1] == 0.0
