@@ -47,7 +47,8 @@ def _convolution(draw: Draw, name: str) -> Case:
         size = spatial(draw, kernel, dilation, arguments["padding"])
         if arguments["padding_mode"] in ("reflect", "circular"):
             size = tuple(max(n, p + 1) for n, p in zip(size, arguments["padding"], strict=True))
-        if flip(draw, 0.2):
+        is_even = all(d * (k - 1) % 2 == 0 for k, d in zip(kernel, dilation, strict=True))  # else PyTorch warns
+        if is_even and flip(draw, 0.4):
             arguments |= {"padding": "same", "stride": 1, "padding_mode": "zeros"}
     layer = getattr(nn, name)(**arguments)
     return Case(perturbed(layer, draw), values(draw, *integers(draw, 1, 3, 1), arguments["in_channels"], *size))

@@ -43,7 +43,8 @@ ELSEWHERE = {
     *("Conv1d", "Conv2d", "Module", "Parameter", "Sequential", "Residual", "Graph", "Identity", "Flatten", "Unflatten"),
     *("StochasticDepth", "AlphaDropout", "FeatureAlphaDropout", "RReLU", "Softmin", "Bilinear", "CELU", "SELU"),
     *("Hardtanh", "Threshold", "Hardshrink", "Softshrink", "Tanhshrink", "LogSigmoid", "Softsign"),
-    *("UpsamplingNearest2d", "UpsamplingBilinear2d"),
+    *("UpsamplingNearest2d", "UpsamplingBilinear2d", "PixelShuffle", "PixelUnshuffle", "ChannelShuffle"),
+    *("Unfold", "Fold", "LPPool2d", "MaxUnpool2d"),
 }
 ELSEWHERE |= FUNCTIONS
 """Timed as convolutions or within a step, computed as another that is timed, rare in networks, or nothing to time."""
