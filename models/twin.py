@@ -221,6 +221,15 @@ def unsqueeze(x: torch.Tensor, dim: int | tuple[int, ...]) -> torch.Tensor:
     return x
 
 
+def _resize(layer: ours.Resize) -> Callable[[torch.Tensor], torch.Tensor]:
+    def resized(x: torch.Tensor) -> torch.Tensor:
+        for axis, one in zip(layer.axes, layer.matrices(tuple(x.shape)), strict=True):
+            x = (x.movedim(axis, -1) @ torch.tensor(one.matrix.T, dtype=x.dtype, device=x.device)).movedim(-1, axis)
+        return x
+
+    return resized
+
+
 FUNCTIONS: dict[type[ours.Module], Callable[[Any], Callable[..., Any]]] = {
     ours.Add: lambda layer: lambda *inputs: sum(inputs[1:], inputs[0]),
     ours.Subtract: lambda layer: torch.sub,
@@ -238,6 +247,7 @@ FUNCTIONS: dict[type[ours.Module], Callable[[Any], Callable[..., Any]]] = {
     ),
     ours.Chunk: lambda layer: lambda x: x.chunk(layer.chunks, layer.dim),
     ours.Split: lambda layer: lambda x: x.split(layer.split_size, layer.dim),
+    ours.Resize: _resize,
     ours.Power: lambda layer: lambda x: x.pow(layer.exponent),
     ours.Exp: lambda layer: torch.exp,
     ours.Log: lambda layer: torch.log,

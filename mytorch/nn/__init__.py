@@ -94,6 +94,7 @@ from mytorch.nn.resample import (
     ZeroUpsample2d,
 )
 from mytorch.nn.residual import Residual
+from mytorch.nn.resize import Resize
 from mytorch.nn.shape import Chunk, Mean, Normalize, Permute, Reshape, Scale, Slice, Split, Transpose
 from mytorch.nn.shuffle import ChannelShuffle, PixelShuffle, PixelUnshuffle
 from mytorch.nn.softmax import LogSoftmax, Softmax, Softmax2d, Softmin
@@ -211,6 +212,7 @@ __all__ = [
     "ReplicationPad3d",
     "Reshape",
     "Residual",
+    "Resize",
     "Scale",
     "Sequential",
     "SiLU",

@@ -13,8 +13,15 @@ WITHOUT_SETTINGS = {
     "Exp": nn.Exp,
     "Log": nn.Log,
     "Abs": nn.Abs,
+    "HardSwish": nn.Hardswish,
+    "Mish": nn.Mish,
+    "Softplus": nn.Softplus,
+    "Softsign": nn.Softsign,
 }
 """The layer that computes an operator without attributes."""
+
+SELU = 1.6732632, 1.0507010
+"""alpha and gamma of Klambauer et al., arXiv 1706.02515."""
 
 
 @operator(*WITHOUT_SETTINGS)
@@ -57,22 +64,49 @@ def clip(node: Node) -> Value:
         return node.value()
     if least == 0 and most is None:
         return node.add(nn.ReLU(), node.value())
+    if (least, most) == (0, 6):
+        return node.add(nn.ReLU6(), node.value())
     return node.add(nn.Clamp(least, most), node.value())
+
+
+@operator("Elu", "Celu")
+def elu(node: Node) -> Value:
+    """x, or alpha (exp(x) - 1) where it is negative; CELU divides x by alpha first."""
+    kind = nn.ELU if node.kind == "Elu" else nn.CELU
+    return node.add(kind(node.attribute("alpha", 1.0)), node.value())
+
+
+@operator("Selu")
+def selu(node: Node) -> Value:
+    """gamma times ELU."""
+    alpha, gamma = node.attribute("alpha", SELU[0]), node.attribute("gamma", SELU[1])
+    if np.allclose((alpha, gamma), SELU, rtol=1e-6):
+        return node.add(nn.SELU(), node.value())
+    return node.add(nn.Scale(gamma), node.add(nn.ELU(alpha), node.value(), part="elu"))
+
+
+@operator("ThresholdedRelu")
+def thresholded_relu(node: Node) -> Value:
+    """x, or 0 up to alpha."""
+    return node.add(nn.Threshold(node.attribute("alpha", 1.0), 0.0), node.value())
+
+
+@operator("Shrink")
+def shrink(node: Node) -> Value:
+    """0 between -lambd and lambd, otherwise x, moved by `bias` towards 0."""
+    bias, lambd = node.attribute("bias", 0.0), node.attribute("lambd", 0.5)
+    if bias not in (0, lambd):
+        raise Unsupported(f"bias={bias}, expected 0 or lambd={lambd}")
+    return node.add(nn.Softshrink(lambd) if bias else nn.Hardshrink(lambd), node.value())
 
 
 @operator("HardSigmoid")
 def hard_sigmoid(node: Node) -> Value:
     """alpha x + beta between 0 and 1."""
     alpha, beta = node.attribute("alpha", 0.2), node.attribute("beta", 0.5)
+    if np.allclose((alpha, beta), (1 / 6, 1 / 2), rtol=1e-6):
+        return node.add(nn.Hardsigmoid(), node.value())
     return node.add(nn.Clamp(0, 1), node.add(nn.Scale(alpha, beta), node.value(), part="scale"))
-
-
-@operator("HardSwish")
-def hard_swish(node: Node) -> Value:
-    """x times (x / 6 + 1 / 2 between 0 and 1)."""
-    x = node.value()
-    gate = node.add(nn.Clamp(0, 1), node.add(nn.Scale(1 / 6, 0.5), x, part="scale"), part="gate")
-    return node.add(nn.Multiply(), x, gate)
 
 
 @operator("Swish")

@@ -74,8 +74,8 @@ def _transposed_padding(
     ends = []
     for n, k, s, d, o, out in zip(size, kernel, stride, dilation, extra, wanted[-axes:], strict=True):
         total = s * (n - 1) + o + d * (k - 1) + 1 - out
-        half = total // 2
-        ends.append((half, total - half) if mode != "SAME_LOWER" else (total - half, half))
+        half = max(0, total) // 2
+        ends.append((half, total - half) if mode == "SAME_UPPER" or total < 0 else (total - half, half))
     return ends
 
 

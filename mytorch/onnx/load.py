@@ -8,7 +8,7 @@ import numpy as np
 
 from mytorch import nn
 from mytorch.nn.graph_plan import Value
-from mytorch.onnx import activation, arithmetic, convolution, normalization, pooling, shape  # noqa: F401 (they register)
+from mytorch.onnx import activation, arithmetic, convolution, normalization, pooling, resize, shape  # noqa: F401 (they register)
 from mytorch.onnx.constants import find_facts, open_lengths
 from mytorch.onnx.model import DOMAINS, opset_of, read_model, require_onnx
 from mytorch.onnx.node import OPERATORS, Node, Target, Unsupported, readable

@@ -4,7 +4,7 @@ import numpy as np
 
 from mytorch import nn
 from mytorch.nn.graph_plan import Value
-from mytorch.onnx.node import Node, Unsupported, operator, set_weights
+from mytorch.onnx.node import Node, Unsupported, layer_class, operator, set_weights
 
 
 @operator("BatchNormalization")
@@ -18,7 +18,7 @@ def batch_norm(node: Node) -> Value:
     names = {"weight": weight, "bias": bias, "running_mean": node.floats(3, "mean")}
     names["running_var"] = node.floats(4, "variance")
     rank = _rank_of_features(node)
-    kind = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d}.get(rank)
+    kind = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}.get(rank)
     if kind is None:
         raise Unsupported(f"its input has {rank} axes, expected 2 to 5")
     layer = kind(
@@ -35,9 +35,10 @@ def _rank_of_features(node: Node) -> int:
 
 @operator("InstanceNormalization")
 def instance_norm(node: Node) -> Value:
-    """InstanceNormalization: group norm in which each channel is a group."""
+    """InstanceNormalization: each channel of each image has mean 0 and variance 1."""
     weight, bias = node.floats(1, "scale"), node.floats(2, "bias")
-    layer = nn.GroupNorm(len(weight), len(weight), node.attribute("epsilon", 1e-5), dtype=node.target.dtype)
+    kind = layer_class("InstanceNorm", node.rank() - 2)
+    layer = kind(len(weight), node.attribute("epsilon", 1e-5), affine=True, dtype=node.target.dtype)
     return node.add(set_weights(layer, {"weight": weight, "bias": bias}), node.value())
 
 
@@ -61,3 +62,23 @@ def layer_norm(node: Node) -> Value:
     bias = np.broadcast_to(node.floats(2, "bias"), shape).copy() if node.has(2) else None
     layer = nn.LayerNorm(shape, node.attribute("epsilon", 1e-5), bias=bias is not None, dtype=node.target.dtype)
     return node.add(set_weights(layer, {"weight": weight, "bias": bias}), node.value())
+
+
+@operator("RMSNormalization")
+def rms_norm(node: Node) -> Value:
+    """RMSNormalization over the axes from `axis` to the last."""
+    rank, axis = node.rank(), node.attribute("axis", -1)
+    shape = node.size(range(axis % rank, rank))
+    weight = np.broadcast_to(node.floats(1, "scale"), shape).copy()
+    layer = nn.RMSNorm(shape, node.attribute("epsilon", 1e-5), dtype=node.target.dtype)
+    return node.add(set_weights(layer, {"weight": weight}), node.value())
+
+
+@operator("LRN")
+def local_response_norm(node: Node) -> Value:
+    """LRN: divides by a power of the mean square of neighboring channels."""
+    size = node.attribute("size")
+    if size % 2 == 0:
+        raise Unsupported(f"size={size}, expected an odd number: the even ones begin at another channel in PyTorch")
+    settings = node.attribute("alpha", 1e-4), node.attribute("beta", 0.75), node.attribute("bias", 1.0)
+    return node.add(nn.LocalResponseNorm(size, *settings), node.value())

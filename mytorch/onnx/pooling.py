@@ -1,7 +1,6 @@
 """Pooling."""
 
-from collections.abc import Sequence
-from math import ceil, floor, prod
+from math import ceil, floor
 
 import numpy as np
 
@@ -19,64 +18,91 @@ def max_pool(node: Node) -> Value:
     if node.uses_output(1):
         raise Unsupported("its indices are used as an output, expected its first output alone")
     kernel, stride, dilation, ends = _windows(node)
-    x, ends = _even(node, ends, kernel, dilation, -np.inf)
-    layer = layer_class("MaxPool", len(kernel))(
-        kernel, stride, tuple(before for before, _ in ends), dilation, ceil_mode=bool(node.attribute("ceil_mode", 0))
-    )
-    return node.add(layer, x)
+    x, ceil_mode = node.value(), bool(node.attribute("ceil_mode", 0))
+    if not _fits(ends, kernel, dilation):
+        ends = _exact(node.size(), kernel, stride, dilation, ends) if ceil_mode else ends
+        x, ends, ceil_mode = pad(node, x, ends, -np.inf), [(0, 0)] * len(ends), False
+    padding = tuple(before for before, _ in ends)
+    return node.add(layer_class("MaxPool", len(kernel))(kernel, stride, padding, dilation, False, ceil_mode), x)
 
 
 @operator("AveragePool")
 def average_pool(node: Node) -> Value:
     """AveragePool: means of windows, without padded zeros unless count_include_pad."""
     kernel, stride, dilation, ends = _windows(node)
-    if max(dilation) > 1:
-        raise Unsupported(f"dilations={list(dilation)}, expected 1")
     ceil_mode, counted = bool(node.attribute("ceil_mode", 0)), bool(node.attribute("count_include_pad", 0))
     kind = layer_class("AvgPool", len(kernel))
-    padding = tuple(before for before, _ in ends)
-    fits = all(2 * p <= k for p, k in zip(padding, kernel, strict=True))
-    if fits and all(before == after for before, after in ends):
-        return node.add(kind(kernel, stride, padding, ceil_mode, counted), node.value())
-    if counted and not ceil_mode:
+    if max(dilation) == 1 and _fits(ends, kernel, dilation):
+        return node.add(kind(kernel, stride, tuple(before for before, _ in ends), ceil_mode, counted), node.value())
+    if counted and not ceil_mode and max(dilation) == 1:
         return node.add(kind(kernel, stride), pad(node, node.value(), ends, 0.0))
-    counts = _counts(node.size(), kernel, stride, ends, ceil_mode, counted)
-    y = node.add(kind(kernel, stride, 0, ceil_mode, divisor_override=1), pad(node, node.value(), ends, 0.0), part="sum")
+    counts = _counts(node.size(), kernel, stride, dilation, ends, ceil_mode, counted)
+    y = _sums(node, node.value(), (kernel, stride, dilation, ends), ceil_mode)
     weight = node.graph.constant(node.unique(f"{y.name}_weight"), (1 / counts).astype(node.target.dtype))
     return node.add(nn.Multiply(), y, weight)
-
-
-def _counts(size: Sizes, kernel: Sizes, stride: Sizes, ends: Ends, ceil_mode: bool, counted: bool) -> np.ndarray:
-    """Return how many pixels each window of an image contains, (1, 1, *output size)."""
-    counts = np.ones((1, 1, *(1,) * len(size)))
-    for axis, (n, k, s, (before, after)) in enumerate(zip(size, kernel, stride, ends, strict=True)):
-        exact = (n + before + after - k) / s
-        out = (ceil if ceil_mode else floor)(exact) + 1
-        starts = np.arange(out) * s
-        starts = starts[starts < n + before] if ceil_mode else starts
-        low, high = (0, n + before + after) if counted else (before, before + n)
-        lengths = np.minimum(starts + k, high) - np.maximum(starts, low)
-        counts = counts * lengths.reshape(-1, *(1,) * (len(size) - 1 - axis))
-    return counts
 
 
 @operator("LpPool")
 def lp_pool(node: Node) -> Value:
     """LpPool: the p-norm of each window."""
     kernel, stride, dilation, ends = _windows(node)
-    if max(dilation) > 1:
-        raise Unsupported(f"dilations={list(dilation)}, expected 1")
-    p = float(node.attribute("p", 2))
-    x = node.value()
-    if p % 2:
-        x = node.add(nn.Abs(), x, part="abs")
+    p, ceil_mode, x = node.attribute("p", 2), bool(node.attribute("ceil_mode", 0)), node.value()
+    if max(dilation) == 1 and not any(map(any, ends)) and p % 2 == 0:
+        return node.add(layer_class("LPPool", len(kernel))(float(p), kernel, stride, ceil_mode), x)
+    x = node.add(nn.Abs(), x, part="abs") if p % 2 else x
     x = node.add(nn.Power(p), x, part="power")
+    return node.add(nn.Power(1 / p), _sums(node, x, (kernel, stride, dilation, ends), ceil_mode))
+
+
+def _sums(node: Node, x: Value, windows: tuple[Sizes, Sizes, Sizes, Ends], ceil_mode: bool) -> Value:
+    """Add layers that sum each window. The pixels of dilated windows are selected first, along each axis."""
+    kernel, stride, dilation, ends = windows
+    if ceil_mode or max(dilation) > 1:
+        ends = _exact(node.size(), kernel, stride, dilation, ends, ceil_mode)
     if any(map(any, ends)):
         x = pad(node, x, ends, 0.0)
-    layer = layer_class("AvgPool", len(kernel))(
-        kernel, stride, 0, bool(node.attribute("ceil_mode", 0)), divisor_override=1
-    )
-    return node.add(nn.Power(1 / p), node.add(layer, x, part="sum"))
+    if max(dilation) > 1:
+        for axis, (n, k, s, d) in enumerate(zip(node.size(), kernel, stride, dilation, strict=True)):
+            count = (n + sum(ends[axis]) - d * (k - 1) - 1) // s + 1
+            index = (np.arange(count)[:, None] * s + np.arange(k) * d).reshape(-1)
+            x = node.add(nn.IndexSelect(axis + 2, index.tolist()), x, part=f"select{axis}")
+        stride = kernel
+    return node.add(layer_class("AvgPool", len(kernel))(kernel, stride, divisor_override=1), x, part="sum")
+
+
+def _count(n: int, k: int, s: int, d: int, ends: tuple[int, int], ceil_mode: bool) -> int:
+    """Return the number of windows along an axis. With ceil_mode, none starts in the padding at the end."""
+    exact = (n + sum(ends) - d * (k - 1) - 1) / s
+    count = (ceil if ceil_mode else floor)(exact) + 1
+    return count - 1 if ceil_mode and (count - 1) * s >= n + ends[0] else count
+
+
+def _exact(size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, ends: Ends, ceil_mode: bool = True) -> Ends:
+    """Return the padding with which the last windows end where the image does."""
+    found = []
+    for n, k, s, d, one in zip(size, kernel, stride, dilation, ends, strict=True):
+        reach = (_count(n, k, s, d, one, ceil_mode) - 1) * s + d * (k - 1) + 1
+        found.append((one[0], reach - n - one[0]))
+    return found
+
+
+def _counts(
+    size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, ends: Ends, ceil_mode: bool, counted: bool
+) -> np.ndarray:
+    """Return how many pixels each window of an image contains, (1, 1, *output size)."""
+    counts = np.ones((1, 1, *(1,) * len(size)))
+    for axis, (n, k, s, d, one) in enumerate(zip(size, kernel, stride, dilation, ends, strict=True)):
+        pixels = np.arange(_count(n, k, s, d, one, ceil_mode))[:, None] * s + np.arange(k) * d
+        low, high = (0, n + sum(one)) if counted else (one[0], one[0] + n)
+        inside = ((pixels >= low) & (pixels < high)).sum(1)
+        counts = counts * inside.reshape(-1, *(1,) * (len(size) - 1 - axis))
+    return counts
+
+
+def _fits(ends: Ends, kernel: Sizes, dilation: Sizes) -> bool:
+    """Return whether a pooling layer can pad so itself: alike at both ends, by at most half a window."""
+    reaches = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    return all(before == after and 2 * before <= reach for (before, after), reach in zip(ends, reaches, strict=True))
 
 
 @operator("GlobalAveragePool")
@@ -97,12 +123,3 @@ def _windows(node: Node) -> tuple[Sizes, Sizes, Sizes, Ends]:
     stride = tuple(node.attribute("strides", [1] * len(kernel)))
     dilation = tuple(node.attribute("dilations", [1] * len(kernel)))
     return kernel, stride, dilation, padding_of(node, kernel, stride, dilation)
-
-
-def _even(node: Node, ends: Ends, kernel: Sequence[int], dilation: Sequence[int], value: float) -> tuple[Value, Ends]:
-    """Return the input, and the padding that the layer can do itself; any other is added before."""
-    reaches = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    even = all(before == after and 2 * before <= reach for (before, after), reach in zip(ends, reaches, strict=True))
-    if even or not prod(kernel):
-        return node.value(), ends
-    return pad(node, node.value(), ends, value), [(0, 0)] * len(ends)

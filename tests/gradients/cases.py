@@ -280,6 +280,15 @@ def _function(draw: Draw, name: str) -> Case:
     return Case(layer, x)
 
 
+@case("Resize")
+def _resize(draw: Draw, name: str) -> Case:
+    shape, sizes = integers(draw, 2, 7, 4), integers(draw, 1, 9, 2)
+    coordinates = str(draw.choice(["half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"]))
+    mode, antialias = str(draw.choice(["nearest", "linear", "cubic"])), flip(draw)
+    options: dict[str, Any] = {"mode": mode, "coordinates": coordinates, "antialias": antialias}
+    return Case(nn.Resize((1, -1), None, sizes, exclude_outside=flip(draw), **options), values(draw, *shape))
+
+
 @case("Matmul")
 def _matmul(draw: Draw, name: str) -> Case:
     shape = integers(draw, 2, 5, int(draw.integers(2, 5)))

@@ -36,6 +36,7 @@ FUNCTIONS |= {
     "Unsqueeze",
     "Expand",
     "IndexSelect",
+    "Resize",
 }
 """A few passes over memory each, within a Graph."""
 

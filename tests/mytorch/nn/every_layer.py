@@ -216,6 +216,7 @@ LAYERS = {
         nn.Conv2d(6, 6, 1),
     ),
     "Graph": lambda: graph(),
+    "Resize": lambda: nn.Resize((2, 3), (1.7, 0.6), mode="cubic", antialias=True),
     "functions of ONNX": lambda: functions(),
     "identity Residual": lambda: nn.Residual(nn.Sequential(nn.Conv2d(6, 6, 3, padding=1), nn.Dropout(0.2))),
 }

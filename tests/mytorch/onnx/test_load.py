@@ -240,3 +240,19 @@ def test_sface_computes_what_onnxruntime_does(shared_data, run_onnx):
     expected = run_onnx(model, x)[0]
     np.testing.assert_allclose(network(x), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
     np.testing.assert_allclose(network(np.concatenate([x, x]))[1:], network(x), rtol=0, atol=1e-5)
+
+
+@pytest.mark.real
+def test_yunet_computes_what_onnxruntime_does(shared_data, run_onnx):
+    path = shared_data.parent / "weights" / "face_detection_yunet_2023mar_int8bq.onnx"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent")
+    model = onnx.load(path)
+    shapes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "DequantizeLinear" and shapes[node.input[1]] == [1]:
+            del node.attribute[:]  # one block, which onnxruntime does not take for a block
+    x = RNG.uniform(0, 255, (1, 3, 640, 640)).astype("f")
+    outputs = mytorch_onnx.load(path)(x)
+    for mine, expected in zip(outputs, run_onnx(model, x), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
