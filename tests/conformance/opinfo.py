@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mytorch.random import seeded
 from tests.conformance import functions  # noqa: F401 - registers its adapters
 from tests.conformance.adapters import ADAPTERS, Adapter, Case
 from tests.conformance.arrays import as_tuple, back_through, exact, gradients_differ, named, random_gradients, short
@@ -59,15 +60,15 @@ def samples_of(op: Any, seed: int) -> list[Any]:
 
 def outcome(op: Any, sample: Any, seed: int) -> Outcome:
     """Return what mytorch makes of one sample, in float64."""
-    text = described(op, sample)
+    text, name = described(op, sample), op.name.removeprefix("nn.functional.")
+    excluded = why_excluded(EXCLUDED_OP_SAMPLES, name, text)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's own
         warnings.simplefilter("error", RuntimeWarning)  # NumPy's: an overflow or a division by zero in mytorch
+        if excluded:  # random masks of a few elements can agree by chance, but not ten times
+            stale = all(compare(op, sample, seed + more) is None for more in range(10))
+            return Outcome(name, text, "excluded", excluded, stale)
         problem = compare(op, sample, seed)
-    name = op.name.removeprefix("nn.functional.")
-    excluded = why_excluded(EXCLUDED_OP_SAMPLES, name, text)
-    if excluded:
-        return Outcome(name, text, "excluded", excluded, stale=problem is None)
     return Outcome(name, text, *(problem or ("agree", "")))
 
 
@@ -80,7 +81,8 @@ def compare(op: Any, sample: Any, seed: int) -> tuple[Any, str] | None:
         layer = case.layer.to(PRECISION).train(case.training)
         _load(layer, case)
         arrays = [tensor.detach().numpy().copy() for tensor in case.inputs]
-        found = as_tuple(layer(*arrays, *case.others))
+        with seeded(seed):
+            found = as_tuple(layer(*arrays, *case.others))
     except Exception as error:  # whatever it raises is the reason
         return "unsupported", f"{type(error).__name__}: {error}"
     expected = as_tuple(op(*args, **kwargs))
