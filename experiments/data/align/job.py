@@ -29,7 +29,7 @@ from experiments.data.folders import existing_folder
 from experiments.data.images import Progress, available_processors, read_image
 from experiments.data.preparation import PREPARED, AlignSettings, write_preparation
 from experiments.errors import FacesError
-from experiments.files import locked
+from experiments.files import file_digest, locked
 
 CHUNK = 32
 """Images that a process aligns at a time, and that a kill can cost it."""
@@ -94,7 +94,8 @@ def _align_into(
     device: str,
     progress: Progress | None,
 ) -> Alignment:
-    table = _open(target, AlignJob(source=str(source.resolve()), settings=settings))
+    job = AlignJob(source=str(source.resolve()), settings=settings)
+    table = _open(target, job)
     records = {path: record for path, record in table.read().items() if _is_done(record, outputs.get(path), target)}
     before = len(records)
     left = [(path, output) for path, output in outputs.items() if path not in records]
@@ -111,6 +112,7 @@ def _align_into(
     ordered = tuple(records[path] for path in outputs)
     table.write(ordered)
     table.write_failures(ordered)
+    job.model_copy(update={"table": file_digest(table.path)}).write(target / SETTINGS)
     result = Alignment(target, ordered, before)
     _write_lowest(result)
     return result
@@ -177,13 +179,18 @@ def _open(target: Path, job: AlignJob) -> RecordTable:
                 f"{target} was begun with {name} = {before[name]!r}, not {wanted[name]!r}: "
                 "choose another folder, or remove it"
             )
+        table = target / TABLE
+        if had.table is not None and table.is_file() and file_digest(table) != had.table:
+            raise FacesError(
+                f"{table}: changed since it was stored; was it edited? Remove it to align all images again"
+            )
         for left in (path for path in target.rglob(".*") if _TEMPORARY.fullmatch(path.name) and path.is_file()):
             left.unlink()  # a killed process was writing it
     elif target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FacesError(f"{target} exists and is no folder that `faces align` began: choose another, or remove it")
     else:
         target.mkdir(parents=True, exist_ok=True)
-        job.write(target / SETTINGS)
+    job.write(target / SETTINGS)  # without a digest, as the table grows
     write_preparation(target, job.settings.preparation)
     return RecordTable(target)
 

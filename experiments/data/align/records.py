@@ -21,10 +21,11 @@ _NUMBERS = ("left", "top", "right", "bottom", *(f"{name}_{axis}" for name in _PO
 
 
 class AlignJob(Record):
-    """align.json: the folder of the original images, and the settings of the job."""
+    """align.json: the folder of the original images, the settings of the job, and the digest of its finished table."""
 
     source: str
     settings: AlignSettings
+    table: str | None = None
 
 
 @dataclass(frozen=True)

@@ -272,3 +272,13 @@ def test_a_table_that_is_no_file_or_leads_out_is_not_copied(competition, tmp_pat
     with pytest.raises(FacesError, match=r"link\.csv: is a link that leads out of"):
         pack_folder(competition, tmp_path / "again", SIZE)
     assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("change", [b"", b"x"])
+def test_pixels_that_were_cut_off_or_grew_are_refused(competition, tmp_path, change):
+    pack_folder(competition, tmp_path / "packed", SIZE)
+    file = tmp_path / "packed" / "train.npy"
+    content = file.read_bytes()
+    file.write_bytes(content + change if change else content[:-1])
+    with pytest.raises(FacesError, match=r"train\.npy: is [\d,]+ bytes long, expected [\d,]+.*pack again"):
+        packs.open_pack(tmp_path / "packed", "train")

@@ -10,7 +10,13 @@ from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.thresholds import calibrate_thresholds, read_thresholds
 from experiments.evaluation.verification import open_network, verify
-from experiments.inference.embedder import FrozenNetwork, open_embedder, open_frozen_backbone, save_frozen_network
+from experiments.inference.embedder import (
+    FrozenNetwork,
+    open_embedder,
+    open_frozen_backbone,
+    save_frozen_network,
+    zoom_center,
+)
 
 FILES = {"verification.json", "scores.csv", "roc.png", "det.png", "scores.png", "worst.png", "thresholds.json"}
 
@@ -165,3 +171,12 @@ def test_a_calibration_has_its_rates_and_its_strangers():
         assert exact <= calibration.strangers_above(similarity) <= int((scores[~matches] >= similarity - 0.006).sum())
     with pytest.raises(FacesError, match=r"no threshold was calibrated for a FAR of 1e-05, only: eer, far 0\.1"):
         calibration.for_far(1e-5)
+
+
+@pytest.mark.parametrize(("size", "zoom", "inner"), [((8, 8), 2, (2, 2, 6, 6)), ((12, 10), 1.25, (1, 1, 9, 11))])
+def test_a_zoom_enlarges_the_center(size, zoom, inner):
+    image = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+    part = Image.fromarray(image).crop(inner)
+    expected = np.array(part.resize(size[::-1], Image.Resampling.BICUBIC))
+    assert np.array_equal(zoom_center(image, zoom), expected)
+    assert zoom_center(image, 1) is image

@@ -44,3 +44,10 @@ def test_people_who_err_together_are_less_certain_than_images_and_alone_as_certa
     assert proportion_interval_by_person(np.zeros(60, bool), np.repeat(np.arange(6), 10)) == proportion_interval(
         np.zeros(6, bool)
     )
+
+
+def test_people_with_more_images_weigh_more():
+    """Ten people are right on their only image, ten are wrong on all nine: one image of ten, not half of the people."""
+    people = np.append(np.arange(10), np.repeat(np.arange(10, 20), 9))
+    low, high = proportion_interval_by_person(people < 10, people)
+    assert low < 0.1 < high < 0.25

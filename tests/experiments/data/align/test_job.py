@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data.align import warp
+from experiments.data.align import job, warp
 from experiments.data.align.detector import Face, choose_face
 from experiments.data.align.job import align_folder, usual_face
-from experiments.data.align.records import ImageRecord
+from experiments.data.align.records import AlignJob, ImageRecord
 from experiments.data.align.warp import template
 from experiments.data.images import read_image
 from experiments.data.preparation import AlignSettings
@@ -132,6 +132,8 @@ def test_a_table_that_names_files_elsewhere_is_not_believed(tmp_path):
     align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
     table = tmp_path / "out" / "aligned.csv"
     table.write_text(table.read_text().replace("a/1.jpg", "../in/a/1.jpg"))
+    settings = AlignJob.read(tmp_path / "out" / "align.json", "")
+    settings.model_copy(update={"table": None}).write(tmp_path / "out" / "align.json")  # as of a job that was killed
     done = align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
     assert [record.path for record in done.records] == ["a/1.jpg"]
 
@@ -338,3 +340,29 @@ def test_of_several_faces_with_too_low_scores_the_best_is_listed():
     faces = [Face(np.array([0.0, 0, 9, 9]), score, points) for score in (0.3, 0.5, 0.4)]
     record = warp.without_face("a.jpg", 20, 10, faces)
     assert (record.score, record.faces, record.how, record.output) == (0.5, 3, "skipped", "")
+
+
+def test_a_finished_table_that_was_edited_is_refused(tmp_path):
+    source = blank(tmp_path / "in", "a/1.jpg", "a/2.jpg")
+    align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+    table = tmp_path / "out" / "aligned.csv"
+    before = table.read_bytes()
+    assert align_folder(source, tmp_path / "out", AlignSettings(), workers=1).records
+    assert table.read_bytes() == before
+    table.write_bytes(before.replace(b"usual place", b"face"))
+    with pytest.raises(FacesError, match=r"aligned\.csv: changed since it was stored.*Remove it to align all images"):
+        align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+    table.unlink()
+    align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+    assert table.read_bytes() == before
+
+
+def test_a_table_that_a_killed_job_left_is_not_taken_for_an_edited_one(tmp_path, monkeypatch):
+    source = blank(tmp_path / "in", "a/1.jpg")
+    align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+    blank(source, "a/2.jpg")
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "copy_tables", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            align_folder(source, tmp_path / "out", AlignSettings(), workers=1)
+    assert len(align_folder(source, tmp_path / "out", AlignSettings(), workers=1).records) == 2
