@@ -15,8 +15,7 @@ from experiments.progress import format_duration, say, track
 from experiments.submission.format import check_sample
 from experiments.submission.submit import submit
 from experiments.tools.compare import compare
-from experiments.training.mytorch_trainer import train_mytorch
-from experiments.training.torch_trainer import train_torch
+from experiments.training.trainer import train
 from experiments.twin import run_twin
 
 PEOPLE, IMAGES, TEST_IMAGES, SIZE, SEED = 30, 25, 150, 96, 0
@@ -44,13 +43,13 @@ def run_demo(out: str | os.PathLike[str]) -> None:
 
     recipe = load_recipe("scratch_cnn", ["epochs=30"])
     _head(2, "Train our CNN, every gradient by hand")
-    train_mytorch(recipe, faces, run)
+    train(recipe, faces, run)
 
     _head(3, "Train it together with its PyTorch twin: the same weights, the same batches")
     run_twin(recipe, faces, twin, steps=100, dtype="float64")
 
     _head(4, "Train a small ResNet of PyTorch, from random weights")
-    train_torch(load_recipe("resnet10_scratch", ["epochs=10"]), faces, backbone)
+    train(load_recipe("resnet10_scratch", ["epochs=10"]), faces, backbone)
 
     _head(5, "Evaluate both")
     for each in (run, backbone):

@@ -141,7 +141,7 @@ class Run:
     recipe.yaml: every setting. classes.json: the people, by label. environment.json: versions, hardware, seed, command.
     history.csv: one row per epoch. metrics.json: the metrics of the last epoch, and which was best.
     checkpoint.safetensors: what resuming needs. best.safetensors: the weights of the best epoch, for use;
-    last.safetensors: those of the last epoch (transfer networks only). curves.png, log.txt.
+    last.safetensors: those of the last epoch. curves.png, log.txt.
     """
 
     def __init__(self, folder: str | os.PathLike[str]):

@@ -11,7 +11,6 @@ from rich import box
 from rich.table import Table
 
 from experiments.config.load import load_recipe, recipe_names
-from experiments.config.model_settings import TransferModel
 from experiments.config.recipe import Recipe
 from experiments.data.synthetic import write_dataset
 from experiments.errors import FacesError
@@ -21,8 +20,7 @@ from experiments.progress import print_table, say
 from experiments.run import Run
 from experiments.submission.format import check_submission
 from experiments.submission.submit import submit
-from experiments.training.mytorch_trainer import train_mytorch
-from experiments.training.torch_trainer import train_torch
+from experiments.training.trainer import train
 
 PEOPLE, IMAGES, TEST_IMAGES, DRAWN, SEED = 4, 10, 8, 112, 0
 TABLE, BEGUN, DONE = "smoke.json", "begun", "done"
@@ -83,8 +81,8 @@ def shortened(name: str, folder: Path, side: int, epochs: int) -> Recipe:
         settings += [f"stages.{number}.epochs={epochs}" for number in range(len(plain.stages))]
     elif plain.epochs:
         settings.append(f"epochs={epochs}")
-    if isinstance(plain.model, TransferModel):
-        backbone = plain.model.backbone
+    if plain.model.engine == "torch":
+        backbone = plain.torch_model.backbone
         least = next((least for start, least in MIN_SIZE.items() if backbone.startswith(start)), 0)
         base = folder / name.removesuffix(CONTINUED)
         begun = name.endswith(CONTINUED) and (base / "metrics.json").is_file()
@@ -97,7 +95,6 @@ def _run_recipe(recipe: Recipe, out: Path, faces: Path) -> dict[str, Any]:
     """Take one recipe from images to a checked submission. Returns what its row of the table says."""
     started, answer, sample = time.monotonic(), out / "submission.csv", faces / "sample_submission.csv"
     try:
-        train = train_torch if isinstance(recipe.model, TransferModel) else train_mytorch
         run = train(recipe, faces, out, resume=out.exists())
         evaluated = evaluate(run.folder, faces)
         submit([run.folder], faces / "test", sample, answer)

@@ -20,17 +20,18 @@ from experiments.files import new_folder, refuse_existing, refuse_inside, write_
 from experiments.metrics.classification import classification_metrics
 from experiments.plots.training import plot_twin_curves
 from experiments.progress import say, track
-from experiments.training.mytorch_learner import EVALUATION_BATCH, MytorchLearner, predict_logits
-from experiments.training.torch_learner import build_torch_optimizer
+from experiments.training.mytorch_engine import EVALUATION_BATCH, MytorchEngine, predict_logits
+from experiments.training.schedule import EpochPosition, lr_factor
+from experiments.training.torch_stages import build_torch_optimizer
 from models.twin import twin
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
 class TorchTwin:
-    """The PyTorch twin of a mytorch learner: same weights, PyTorch's own layers, loss, gradients and optimizer."""
+    """The PyTorch twin of a mytorch network in training: same weights, PyTorch's own layers, loss and optimizer."""
 
-    def __init__(self, original: MytorchLearner, settings: OptimizerSettings):
+    def __init__(self, original: MytorchEngine, settings: OptimizerSettings):
         self.original = original
         self.network = twin(original.network)
         self.loss = twin(original.loss)
@@ -57,7 +58,7 @@ class TorchTwin:
 
 @dataclass
 class TwinComparison:
-    """The losses of two learners on the same batches, and the seconds each took, step by step."""
+    """The losses of two networks on the same batches, and the seconds each took, step by step."""
 
     ours: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
@@ -98,7 +99,8 @@ def run_twin(
     faces, validation = read_split(data, recipe)
     batches = Batches(faces, recipe, DTYPES[dtype])
     total = len(batches) * recipe.epochs if steps is None else min(steps, len(batches) * recipe.epochs)
-    ours = MytorchLearner(recipe, len(faces.names), len(batches), DTYPES[dtype])
+    ours = MytorchEngine(recipe, dtype=DTYPES[dtype])
+    ours.build_network(len(faces.names))
     theirs = TorchTwin(ours, recipe.optimizer)
     say(f"{recipe.model.name} in {dtype}, {total} steps of {recipe.batch_size} images, mytorch and torch alternating")
     comparison = _train_both(ours, theirs, batches, total)
@@ -119,24 +121,26 @@ def run_twin(
 
 
 @np.errstate(over="ignore", invalid="ignore")  # as in training: the loss shows it
-def _train_both(ours: MytorchLearner, theirs: TorchTwin, batches: Batches, total: int) -> TwinComparison:
+def _train_both(ours: MytorchEngine, theirs: TorchTwin, batches: Batches, total: int) -> TwinComparison:
     """Train both on the same batches, alternating."""
-    comparison = TwinComparison()
+    comparison, steps, losses = TwinComparison(), len(batches), []
     with track("twins", total, "steps") as advance:
         for done, batch in zip(range(1, total + 1), _stream(batches), strict=False):
-            lr, started = ours.lr, time.perf_counter()
-            comparison.ours.append(ours.step(batch.pixels, batch.labels)[0])
+            epoch, step = divmod(done - 1, steps)
+            if epoch > len(losses):
+                losses.append(float(np.mean(comparison.ours[-steps:])))
+            ours.set_rate(lr_factor(ours.recipe, EpochPosition(0, epoch, tuple(losses)), step, steps))
+            started = time.perf_counter()
+            comparison.ours.append(ours.learn(batch.pixels, batch.labels)[0])
             between = time.perf_counter()
-            comparison.theirs.append(theirs.step(batch.pixels, batch.labels, lr))
+            comparison.theirs.append(theirs.step(batch.pixels, batch.labels, ours.lr))
             comparison.our_seconds.append(between - started)
             comparison.their_seconds.append(time.perf_counter() - between)
             if not np.isfinite([comparison.ours[-1], comparison.theirs[-1]]).all():
                 raise FacesError(
                     f"at step {done} the losses are {comparison.ours[-1]} and {comparison.theirs[-1]}: training "
-                    f"diverged; try a learning rate below {lr:.2g}, by --set optimizer.lr=..."
+                    f"diverged; try a learning rate below {ours.lr:.2g}, by --set optimizer.lr=..."
                 )
-            if done % len(batches) == 0:
-                ours.rate.after_epoch(float(np.mean(comparison.ours[-len(batches) :])))
             advance(done, total)
     return comparison
 
@@ -158,7 +162,7 @@ def _summarize(comparison: TwinComparison, dtype: str, recipe: Recipe) -> dict[s
 
 
 def _validation_accuracies(
-    ours: MytorchLearner, theirs: TorchTwin, validation: Faces, recipe: Recipe
+    ours: MytorchEngine, theirs: TorchTwin, validation: Faces, recipe: Recipe
 ) -> dict[str, float]:
     pixels = normalize_images(validation.images, recipe.data, next(ours.network.parameters()).dtype.type)
     pairs = {"mytorch": predict_logits(ours.network, pixels), "torch": theirs.predict(pixels)}

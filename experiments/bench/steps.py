@@ -20,15 +20,13 @@ from experiments.bench.timing import BACKENDS, Plan, limit_mytorch, race, ratios
 from experiments.config.load import load_recipe
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
-from experiments.training.mytorch_learner import MytorchLearner, build_mytorch_optimizer
+from experiments.training.mytorch_engine import MytorchEngine
 from mytorch import to_device
 
 NETWORKS = {"scratch_cnn": "scratch_cnn", "small_resnet": "scratch_resnet"}
 """Networks whose step is timed: the name in the results, and the recipe."""
 
 SIZE, BATCH, CLASSES = 64, 64, 500
-STEPS = 1_000_000
-"""Steps of the schedule: so many that those timed are all at its beginning."""
 
 
 def step_recipe(network: str, seed: int) -> Recipe:
@@ -45,33 +43,28 @@ def step_of(backend: str, recipe: Recipe, batch: int, device: str = "cpu") -> Ca
     rng = np.random.default_rng(recipe.seed)
     pixels = np.moveaxis(rng.standard_normal((batch, *recipe.data.size, 3), np.float32), -1, 1)  # as batches come
     labels = rng.integers(0, CLASSES, batch)
-    learner = MytorchLearner(recipe, CLASSES, STEPS)
+    engine = MytorchEngine(recipe)
+    engine.build_network(CLASSES)
     if backend != "mytorch":
-        return _torch_step(backend, learner, recipe, pixels, labels, device)
+        return _torch_step(backend, engine, recipe, pixels, labels, device)
     if device != "cpu":
-        learner = _moved(learner, recipe, device)
+        engine.network.to(device)
+        engine.begin_stage(0)  # an optimizer of the parameters there
     x, target = to_device(pixels, device), to_device(labels, device)
-    return lambda: learner.step(x, target)[0]
-
-
-def _moved(learner: MytorchLearner, recipe: Recipe, device: str) -> MytorchLearner:
-    """The learner with its network on another device, and a new optimizer for the parameters there."""
-    learner.network.to(device)
-    learner.optimizer = build_mytorch_optimizer(learner.network, recipe.optimizer)
-    return learner
+    return lambda: engine.learn(x, target)[0]
 
 
 def _torch_step(
-    backend: str, learner: MytorchLearner, recipe: Recipe, pixels: np.ndarray, labels: np.ndarray, name: str
+    backend: str, engine: MytorchEngine, recipe: Recipe, pixels: np.ndarray, labels: np.ndarray, name: str
 ) -> Callable[[], float]:
     import torch
 
     from experiments.bench.devices import open_device
-    from experiments.training.torch_learner import build_torch_optimizer
+    from experiments.training.torch_stages import build_torch_optimizer
     from models.twin import twin
 
     device = open_device(name)
-    network, loss = device.module(twin(learner.network), backend), twin(learner.loss)
+    network, loss = device.module(twin(engine.network), backend), twin(engine.loss)
     group = {"params": list(network.parameters()), "weight_decay": recipe.optimizer.weight_decay}
     optimizer = build_torch_optimizer([group], recipe.optimizer)
     x, target = device.theirs(pixels, backend), torch.from_numpy(labels).to(name)

@@ -18,22 +18,20 @@ from experiments.data.loader import BatchShard, EpochLoader, ShardedBatches, nor
 from experiments.errors import FacesError
 from experiments.files import write_json
 from experiments.progress import say, track
-from experiments.training.build_model import build_face_net
-from experiments.training.torch_learner import TorchLearner, make_accelerator
+from experiments.training.torch_engine import TorchEngine
 
 NAMES = {"loader": "the loader alone", "tensors": "training on ready tensors", "together": "training from the loader"}
 
 
 class ThroughputBenchmark:
-    """A recipe's loader and its learner, ready to be timed. Weights are random: they do not change the time."""
+    """A recipe's loader and its engine, ready to be timed. Weights are random: they do not change the time."""
 
     def __init__(self, recipe: Recipe, data: Path, workers: int):
         faces, _ = read_split(data, recipe)
-        torch.manual_seed(recipe.seed)
-        network = build_face_net(recipe.torch_model, len(faces.names), pretrained=False)
-        self.recipe, self.learner = recipe, TorchLearner(recipe, network, make_accelerator(recipe))
-        self.device = self.learner.accelerator.device
-        self.learner.begin_stage(0)
+        self.recipe, self.engine = recipe, TorchEngine(recipe)
+        self.device = self.engine.device
+        self.engine.build(faces, workers, resume=True)
+        self.engine.begin_stage(0)
         self.loader = EpochLoader(ShardedBatches(faces, recipe, training=True), workers, pin=self.device.type == "cuda")
         self.ready = next(self.batches())
         for name in ("images", "labels", "weights"):
@@ -64,7 +62,7 @@ class ThroughputBenchmark:
         return self._rate(self.batches(), self._learn, batches)
 
     def _learn(self, batch: BatchShard) -> None:
-        self.learner.step(batch, 0, 0, 0.01)
+        self.engine.step(batch, 0, 0, 0.01)
 
     def _rate(self, source: Iterator[BatchShard], use: Callable[[BatchShard], None], batches: int) -> float:
         """Images per second. The clock starts after the first batch, when the loader is busy with the next ones."""

@@ -61,9 +61,7 @@ def train(
         typer.Option("--weights", help="Pretrained weights: a file, a run, none, default, or another known name."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Processes that load and augment images (PyTorch networks).")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes that load and augment images.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write the metrics for TensorBoard.")] = False,
     show_batch: Annotated[
         Path | None, typer.Option("--show-batch", metavar="PNG", help="Save what the network will see, and stop.")
@@ -78,7 +76,8 @@ def train(
     Example: `faces train scratch_cnn --data faces50 --out runs/first --epochs 20`
     """
     from experiments.config.load import load_recipe, override_recipe
-    from experiments.config.model_settings import TransferModel
+    from experiments.training.trainer import TrainOptions
+    from experiments.training.trainer import train as train_recipe
 
     chosen = [f"model.weights={weights}"] if weights else []
     plain = load_recipe(recipe, [*all_settings(settings, identities), *chosen])
@@ -89,19 +88,7 @@ def train(
         return show(loaded, data, show_batch)
     if out is None:
         raise typer.BadParameter("expected a folder for the run (or --show-batch FILE.png)", param_hint="--out")
-    if isinstance(loaded.model, TransferModel):
-        from experiments.training.torch_trainer import TrainOptions, train_torch
-
-        train_torch(loaded, data, out, resume, TrainOptions(workers, tensorboard, device=device))
-    else:
-        from experiments.training.mytorch_trainer import train_mytorch
-
-        if device not in (None, "cpu"):
-            raise typer.BadParameter(
-                f"{device}: {loaded.model.name} is a network of mytorch, which trains on the CPU; leave out --device",
-                param_hint="--device",
-            )
-        train_mytorch(loaded, data, out, resume)
+    train_recipe(loaded, data, out, resume, TrainOptions(workers, tensorboard, device=device))
     if os.environ.get("RANK", "0") == "0":  # of several processes, one speaks
         say_next("faces", "evaluate", out, "--data", data)
 

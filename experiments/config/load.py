@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from experiments.config.model_settings import TransferModel
 from experiments.config.recipe import Recipe, read_settings
 from experiments.config.strict_yaml import describe_yaml_error, parse_yaml
 from experiments.errors import FacesError, nearest_name
@@ -32,7 +31,7 @@ def load_recipe(source: str | Path, settings: Iterable[str] = ()) -> Recipe:
     for setting in settings:
         apply_setting(tree, setting)
     recipe = Recipe.parse(tree, f"recipe {source}")
-    if isinstance(recipe.model, TransferModel):
+    if recipe.model.engine == "torch":
         from experiments.config.pretrained_run import resolve_recipe  # imports PyTorch, which others do not need
 
         return resolve_recipe(recipe, f"recipe {source}")

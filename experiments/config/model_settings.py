@@ -21,6 +21,26 @@ class ScratchModel(Settings):
     depth: Annotated[int, Field(ge=1, le=64)] = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
 
+    @property
+    def engine(self) -> Literal["mytorch"]:
+        """The library that trains it."""
+        return "mytorch"
+
+    @property
+    def allows_mixing(self) -> bool:
+        """Whether the loss can be divided between two people."""
+        return True
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is trained at all."""
+        return True
+
+    @property
+    def min_side(self) -> int:
+        """Pixels per side below which nothing would be left of an image: each block of a face_cnn halves it."""
+        return 2 ** len(self.widths) if self.name == "face_cnn" else 1
+
 
 class LinearHeadSettings(Settings):
     """One linear layer to the people."""
@@ -161,9 +181,24 @@ class TransferModel(Settings):
         """Whether the loss can be divided between two people. A margin is for one."""
         return self.head.name in ("linear", "dense", "cosine")
 
+    @property
+    def engine(self) -> Literal["torch"]:
+        """The library that trains it."""
+        return "torch"
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is trained at all: class means are computed."""
+        return self.head.name != "prototypes"
+
+    @property
+    def min_side(self) -> int:
+        """Pixels per side below which nothing would be left of an image: not known here."""
+        return 1
+
 
 def _network_kind(value: Any) -> str:
-    transfer = "backbone" in value if isinstance(value, dict) else isinstance(value, TransferModel)
+    transfer = "backbone" in value if isinstance(value, dict) else hasattr(value, "backbone")
     return "<transfer>" if transfer else "<scratch>"
 
 

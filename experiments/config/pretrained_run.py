@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.config.model_settings import TransferModel
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 from experiments.files import read_names, require_unchanged
@@ -66,9 +65,9 @@ def resolve_recipe(recipe: Recipe, source: str = "recipe") -> Recipe:
     the recipe sets none. The backbone becomes the variant that the weights are of. A recipe for mytorch, and one that
     was resolved before, come back as they are. Raises FacesError for an unknown backbone or a run that does not fit.
     """
-    if not isinstance(recipe.model, TransferModel):
+    if recipe.model.engine == "mytorch":
         return recipe
-    model = recipe.model
+    model = recipe.torch_model
     try:
         start = find_pretrained_run(model.weights)
         backbone = (

@@ -34,20 +34,16 @@ DEFAULT_EPOCHS = 30
 
 def _default_epochs(fields: Mapping[str, Any]) -> int:
     """Return the epochs of a recipe that does not set them: the sum over its stages; none where nothing is learned."""
-    if _computes_prototypes(fields["model"]):
+    if not fields["model"].learns:
         return 0
     return sum(stage.epochs for stage in fields["stages"]) or DEFAULT_EPOCHS
-
-
-def _computes_prototypes(model: ScratchModel | TransferModel | None) -> bool:
-    return isinstance(model, TransferModel) and model.head.name == "prototypes"
 
 
 class Recipe(Settings):
     """A training run: its groups of settings, how long it takes, and its seed.
 
-    The model is one of mytorch (`model.name`) or a transfer network of PyTorch (`model.backbone`). stages, mixing and
-    training are for the latter. Without stages, everything is trained for `epochs`; with them, `epochs` is their sum.
+    The model is one of mytorch (`model.name`) or a transfer network of PyTorch (`model.backbone`). stages are for the
+    latter. Without stages, everything is trained for `epochs`; with them, `epochs` is their sum.
     """
 
     about: str = ""
@@ -69,38 +65,41 @@ class Recipe(Settings):
     @field_validator("epochs")
     @classmethod
     def _something_is_learned(cls, epochs: int, info: ValidationInfo) -> int:
-        prototypes = _computes_prototypes(info.data.get("model"))
-        if not epochs and not prototypes:
+        learns = "model" not in info.data or info.data["model"].learns
+        if not epochs and learns:
             raise ValueError("expected a number greater than or equal to 1")
-        if epochs and prototypes:
+        if epochs and not learns:
             raise ValueError("expected 0, as class means (model.head.name=prototypes) are computed, not learned")
         return epochs
 
     @model_validator(mode="after")
     def _settings_fit_the_network(self) -> Self:
-        if isinstance(self.model, TransferModel):
-            if (self.mixing.mixup or self.mixing.cutmix) and not self.model.allows_mixing:
-                raise ValueError(
-                    f"mixing: a {self.model.head.name} head has a margin for one person, not for a mixture"
-                )
-            return self
-        for name, plain in (("stages", []), ("mixing", MixingSettings()), ("training", TrainingSettings())):
-            if getattr(self, name) != plain:
-                raise ValueError(f"{name}: only for transfer networks (model.backbone), not for mytorch's")
-        if self.schedule.name == "one_cycle":
-            raise ValueError("schedule.name=one_cycle: only for transfer networks (model.backbone), not for mytorch's")
-        if self.split.train == "all" or self.data.on_bad_image == "skip" or not self.optimizer.decay_norms:
-            raise ValueError(
-                "split.train=all, data.on_bad_image=skip and optimizer.decay_norms=no: only for transfer networks "
-                "(model.backbone), not for mytorch's"
-            )
+        if (self.mixing.mixup or self.mixing.cutmix) and not self.model.allows_mixing:
+            head = self.torch_model.head.name
+            raise ValueError(f"mixing: a {head} head has a margin for one person, not for a mixture")
+        if self.model.engine == "mytorch":
+            self._refuse_what_mytorch_lacks()
         return self
+
+    def _refuse_what_mytorch_lacks(self) -> None:
+        training = self.training
+        lacking = {
+            f"training.precision={training.precision}": training.precision != "full",
+            "training.compile=true": training.compile,
+            "training.channels_last=true": training.channels_last,
+            "training.select=eer": training.select == "eer",
+            "stages": bool(self.stages),
+            "data.on_bad_image=skip": self.data.on_bad_image == "skip",
+            "optimizer.decay_norms=false": not self.optimizer.decay_norms,
+        }
+        for setting in (name for name, asked in lacking.items() if asked):
+            raise ValueError(f"{setting}: only for transfer networks (model.backbone), which PyTorch trains")
 
     @model_validator(mode="after")
     def _epochs_are_those_of_the_stages(self) -> Self:
         if not self.stages:
             return self
-        if _computes_prototypes(self.model):
+        if not self.model.learns:
             raise ValueError("stages: class means (model.head.name=prototypes) are computed, not learned; leave out")
         if self.epochs != (total := sum(stage.epochs for stage in self.stages)):
             raise ValueError(
@@ -110,12 +109,10 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _images_are_large_enough_for_the_pooling(self) -> Self:
-        if isinstance(self.model, TransferModel) or self.model.name != "face_cnn":
-            return self
-        least = 2 ** len(self.model.widths)
+        least = self.model.min_side
         if min(self.data.size) < least:
             raise ValueError(
-                f"data.size={list(self.data.size)}: the {len(self.model.widths)} blocks of model.widths halve it each "
+                f"data.size={list(self.data.size)}: the {least.bit_length() - 1} blocks of model.widths halve it each "
                 f"time; expected at least {least} pixels a side, or fewer widths"
             )
         return self
@@ -129,7 +126,7 @@ class Recipe(Settings):
     def has_training_accuracy(self) -> bool:
         """Whether accuracy on the training batches is meaningful: not with mixing, nor with a margin."""
         mixed = self.mixing.mixup or self.mixing.cutmix
-        return not mixed and (isinstance(self.model, ScratchModel) or self.model.allows_mixing)
+        return not mixed and self.model.allows_mixing
 
     @property
     def mytorch_model(self) -> ScratchModel:

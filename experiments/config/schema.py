@@ -160,9 +160,9 @@ class ScheduleSettings(Settings):
 
     cosine: warm-up during the fraction `warmup` of all steps, then down to `min_factor` times the learning rate. step:
     times `gamma` after every `step_size` epochs. plateau: times `gamma` whenever the validation loss has not improved
-    for `patience` epochs, but never below `min_factor` times the learning rate. one_cycle (transfer networks): from
-    1/25 up during `warmup`, then down to 1/10,000 of the start, both along a cosine. span: one schedule for each stage,
-    or one for the whole run; a plateau's is always a stage's own.
+    for `patience` epochs, but never below `min_factor` times the learning rate. one_cycle: from 1/25 up during
+    `warmup`, then down to 1/10,000 of the start, both along a cosine. span: one schedule for each stage, or one for the
+    whole run; a plateau's is always a stage's own.
     """
 
     name: Literal["constant", "cosine", "step", "plateau", "one_cycle"] = "cosine"
@@ -175,7 +175,7 @@ class ScheduleSettings(Settings):
 
 
 class MixingSettings(Settings):
-    """Mixing pairs of images; for transfer networks.
+    """Mixing pairs of images.
 
     mixup, cutmix: parameter of the Beta distribution of the mixing weight, 0 for none; with both, each batch draws one.
     prob: probability that a batch is mixed. MixUp: arXiv 1710.09412. CutMix: arXiv 1905.04899. same_person: probability
@@ -189,7 +189,7 @@ class MixingSettings(Settings):
 
 
 class TrainingSettings(Settings):
-    """How a transfer network is trained.
+    """How a network is trained.
 
     accumulate: number of parts in which a batch goes through the network, to save memory. clip: largest norm of all
     gradients. ema: decay of an exponential moving average of the weights, which is validated and saved in their place.

@@ -9,16 +9,14 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from experiments.config.model_settings import TransferModel
 from experiments.config.recipe import Recipe
 from experiments.data.loader import normalize_images, normalize_tensor
 from experiments.errors import FacesError
 from experiments.progress import track
 from experiments.run import Run
-from experiments.training.build_model import build_face_net
-from experiments.training.mytorch_learner import EVALUATION_BATCH, build_mytorch_network, predict_logits
-from experiments.training.torch_checkpoint import load_network_weights
-from experiments.training.torch_learner import choose_device
+from experiments.training.build_model import build_face_net, load_network_weights
+from experiments.training.mytorch_engine import EVALUATION_BATCH, build_mytorch_network, predict_logits
+from experiments.training.torch_engine import choose_device
 from models.weights import refuse_unusable
 from mytorch import CheckpointError, load
 
@@ -40,11 +38,11 @@ class TrainedModel:
         """
         run = Run.open(folder)
         recipe, classes = run.recipe(), run.classes()
-        if isinstance(recipe.model, TransferModel):
-            network = build_face_net(recipe.model, len(classes), pretrained=False)
+        if recipe.model.engine == "torch":
+            network = build_face_net(recipe.torch_model, len(classes), pretrained=False)
             load_network_weights(network, run.best_weights)
             return TrainedFaceNet(run, recipe, classes, network.to(choose_device(device)).eval())
-        ours = build_mytorch_network(recipe.model, len(classes)).eval()
+        ours = build_mytorch_network(recipe.mytorch_model, len(classes)).eval()
         try:
             arrays = load(run.best_weights)[0]
             refuse_unusable(_as_tensors(ours.state_dict()), _as_tensors(arrays))

@@ -7,7 +7,6 @@ from typing import Any
 
 from PIL import Image
 
-from experiments.config.model_settings import TransferModel
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 from experiments.files import file_inside, read_stored
@@ -20,7 +19,7 @@ from experiments.run import (
     read_history,
     read_table,
 )
-from experiments.training.schedule import next_epoch
+from experiments.training.schedule import TrainingProgress, next_epoch
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class RunFacts:
     @property
     def pytorch(self) -> bool:
         """Whether its network is PyTorch's, and so has embeddings."""
-        return isinstance(self.recipe.model, TransferModel)
+        return self.recipe.model.engine == "torch"
 
     @property
     def learned(self) -> bool:
@@ -127,9 +126,7 @@ class RunFacts:
     @property
     def complete(self) -> bool:
         """Whether it has all epochs of its recipe, or stopped early as its recipe says."""
-        if self.pytorch:
-            return next_epoch(self.recipe, self.history) is None
-        return len(self.history) >= self.recipe.epochs
+        return next_epoch(self.recipe, TrainingProgress(self.history).history) is None
 
     @property
     def verified(self) -> VerificationMetrics:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from experiments.config.model_settings import DenseHeadSettings, HeadSettings, TransferModel
+from experiments.config.model_settings import DenseHeadSettings, HeadSettings
 from experiments.config.recipe import Recipe
 from experiments.config.schema import AugmentSettings, StageSettings
 from experiments.report.phrases import SPACE, counted, enumerated, setting
@@ -30,8 +30,7 @@ def describe_data(recipe: Recipe) -> Aspects:
     if data.extra_images:
         found["additional images"] = f"those of {data.extra_images}, for training only"
     found["augmentation"] = describe_augmentation(recipe.augment)
-    if isinstance(recipe.model, TransferModel):
-        found["mixing"] = _mixing(recipe)
+    found["mixing"] = _mixing(recipe)
     return found
 
 
@@ -61,15 +60,16 @@ def describe_augmentation(augment: AugmentSettings) -> str:
 
 def describe_network(recipe: Recipe) -> Aspects:
     """Describe the network, and where its weights come from."""
-    model = recipe.model
-    if not isinstance(model, TransferModel):
+    if recipe.model.engine == "mytorch":
+        ours = recipe.mytorch_model
         found = {
-            "network": f"{model.name}, by mytorch",
-            "widths": f"{', '.join(map(str, model.widths))} channels, depth {model.depth}",
+            "network": f"{ours.name}, by mytorch",
+            "widths": f"{', '.join(map(str, ours.widths))} channels, depth {ours.depth}",
             "starting weights": "random",
-            "dropout": setting(model.dropout),
+            "dropout": setting(ours.dropout),
         }
     else:
+        model = recipe.torch_model
         found = {
             "network": f"{model.backbone}, by PyTorch",
             "starting weights": _WEIGHTS.get(model.weights, model.weights),
@@ -126,8 +126,6 @@ def describe_training(recipe: Recipe) -> Aspects:
     }
     if recipe.stages:
         found["stages"] = "; then ".join(map(_stage, recipe.stages))
-    if not isinstance(recipe.model, TransferModel):
-        return found
     extras = {
         "accumulation": training.accumulate > 1 and f"each batch in {training.accumulate} parts",
         "gradient clipping": training.clip and f"norm {setting(training.clip)}",

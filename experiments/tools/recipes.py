@@ -10,7 +10,6 @@ from rich import box
 from rich.table import Table
 
 from experiments.config.load import RECIPES_FOLDER, load_recipe, recipe_names
-from experiments.config.model_settings import TransferModel
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 from experiments.progress import console, format_duration, print_table, say
@@ -61,9 +60,9 @@ def _row(name: str, recipe: Recipe, found: dict[str, str]) -> dict[str, str]:
 
 def _weights(recipe: Recipe) -> str:
     """Where a recipe's weights come from, in a word."""
-    model = recipe.model
-    if not isinstance(model, TransferModel):
+    if recipe.model.engine == "mytorch":
         return "random (mytorch)"
+    model = recipe.torch_model
     if model.weights == "none":
         return "random"
     if FROM_A_RUN in recipe.about:

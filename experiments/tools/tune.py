@@ -16,9 +16,8 @@ import pandas as pd
 import yaml
 
 from experiments.config.load import load_recipe
-from experiments.config.model_settings import TransferModel
 from experiments.config.recipe import Recipe
-from experiments.data.dataset import CachedSplitReader, SplitReader
+from experiments.data.dataset import CachedSplitReader
 from experiments.data.folders import identity_root
 from experiments.errors import DivergenceError, FacesError
 from experiments.files import locked, refuse_inside, remove_temporary_files, write_text
@@ -26,6 +25,7 @@ from experiments.plots.training import plot_importances, plot_search_history
 from experiments.progress import say
 from experiments.requirements import install_command
 from experiments.run import Run
+from experiments.training.trainer import TrainOptions, train
 from mytorch.files import atomic_write
 
 EXAMPLE = "such as optimizer.lr=1e-4..1e-2:log, batch_size=16..64 or schedule.name=cosine,step"
@@ -251,7 +251,9 @@ class Search:
                 raise optuna.TrialPruned
 
         try:
-            run = _train(recipe, self.data, self._folder(trial.number), report, self.read)
+            run = train(
+                recipe, self.data, self._folder(trial.number), options=TrainOptions(after_epoch=report, read=self.read)
+            )
             value = run.metrics().top1
             self.study.tell(trial, value)
             say(f"  counts with its last epoch's top-1, {value:.1%}; {self._describe_best()}")
@@ -350,17 +352,6 @@ def tune(
     say(f"best of {found} trials, by the last epoch: top-1 {best.value:.1%} with {_settings(best.params)}")
     say(f"next: faces train {shlex.quote(str(folder / 'best.yaml'))} --data {shlex.quote(str(data))} --out RUN")
     return dict(best.params)
-
-
-def _train(recipe: Recipe, data: Path, out: Path, report: Any, read: SplitReader) -> Run:
-    """Train with the library that a recipe is for."""
-    if isinstance(recipe.model, TransferModel):
-        from experiments.training.torch_trainer import TrainOptions, train_torch
-
-        return train_torch(recipe, data, out, options=TrainOptions(after_epoch=report, read=read))
-    from experiments.training.mytorch_trainer import train_mytorch
-
-    return train_mytorch(recipe, data, out, after_epoch=report, read=read)
 
 
 def _row(trial: Any) -> dict[str, Any]:

@@ -1,10 +1,13 @@
-"""Build the network of a transfer recipe: a backbone with its weights, a neck, a head.
+"""Build the network of a transfer recipe: a backbone with its weights, a neck, a head. Read and write its weights.
 
 The weights may be those of another run: its backbone, and its embedding where that fits, under a new head.
 """
 
+from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from experiments.config.model_settings import TransferModel
@@ -17,7 +20,8 @@ from models.backbones import build_backbone, find_backbone
 from models.face_net import FaceNet, embedding_neck, named_parts
 from models.heads import build_head
 from models.surgery import insert_drop_block, keep_depthwise_float32, pool_to_grid, remove_last_stride
-from models.weights import load_weights, read_weights
+from models.weights import load_weights, read_weights, refuse_unusable
+from mytorch.files import atomic_write
 
 NUM_DROP_BLOCK_STAGES = 2
 """DropBlock follows this many of the backbone's last stages, as in its paper (arXiv 1810.12890, section 4)."""
@@ -129,3 +133,32 @@ def warn_of_other_split(recipe: Recipe) -> str | None:
         "validation images of this run may have been training images there, and its metrics would be too good; use the "
         "same split"
     )
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path, notes: dict[str, str] | None = None) -> None:
+    """Write tensors as safetensors, whole or not at all. Raises OSError where there is no room.
+
+    The library's own writer is not used: its errors are not OSErrors, and its files are readable by their owner alone.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(serialize(plain, notes))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and notes of a safetensors file. Raises FacesError where it cannot be read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise FacesError(f"{path}: not a safetensors file that can be read ({error})") from error
+
+
+def load_network_weights(network: nn.Module, path: Path) -> None:
+    """Load a run's weights into its network. Raises FacesError, which names what does not match or is unusable."""
+    tensors, _ = read_tensors(path)
+    try:
+        refuse_unusable(network.state_dict(), tensors)
+        network.load_state_dict(tensors)
+    except (RuntimeError, ValueError) as error:
+        raise FacesError(f"{path}: {error}\nwere these weights moved here from another run, or damaged?") from error

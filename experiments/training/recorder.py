@@ -1,12 +1,12 @@
-"""What both trainers do after an epoch: refuse a loss that is not finite, and write the run's files."""
+"""What is written and printed after an epoch, and what is said where the loss is not finite."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
-from experiments.config.model_settings import TransferModel
 from experiments.config.recipe import Recipe
-from experiments.errors import DivergenceError
+from experiments.errors import DivergenceError, FacesError
 from experiments.plots.training import plot_learning_curves
 from experiments.progress import say
 from experiments.run import Run, RunMetrics
@@ -14,6 +14,58 @@ from experiments.training.schedule import TrainingProgress
 
 LAST_EPOCH_METRICS = ("epoch", "top1", "top5", "loss", "images_per_second", "skipped")
 BEST_EPOCH_METRICS = ("epoch", "top1", "eer")
+BOARD_METRICS = ("train_loss", "loss", "top1", "top5", "eer", "lr", "images_per_second")
+
+
+class RunRecorder:
+    """Writes the files of a run after each epoch. save_weights(path) and save_checkpoint(stage) write the network's."""
+
+    def __init__(
+        self,
+        run: Run,
+        recipe: Recipe,
+        parameters: int,
+        save_weights: Callable[[Path], None],
+        save_checkpoint: Callable[[int | None], None],
+        tensorboard: bool = False,
+    ):
+        self.run, self.recipe, self.parameters = run, recipe, parameters
+        self.save_weights, self.save_checkpoint = save_weights, save_checkpoint
+        self.board = _open_tensorboard(run) if tensorboard else None
+
+    def write(self, progress: TrainingProgress, stage: int | None) -> None:
+        """Save the last epoch. The checkpoint comes last: until it is saved, a resumed run repeats the epoch.
+
+        stage: the next epoch's stage, or None if that epoch starts a new optimizer. Raises FacesError if the disk is
+        full.
+        """
+        run, last = self.run, progress.history[-1]
+        try:
+            if progress.best is last:
+                self.save_weights(run.best_weights)
+            self.save_weights(run.last_weights)
+            run.write_history(progress.history)
+            run.write_metrics(summarize(progress, self.parameters))
+            self.save_checkpoint(stage)
+            run.log(format_epoch(last, self.recipe.epochs))
+        except OSError as error:
+            raise FacesError(
+                f"{run.folder}: epoch {last['epoch']} could not be written ({error.strerror or error}); what was there "
+                "before is complete. Make room, then continue with the same command and --resume"
+            ) from error
+        if self.board:
+            for name in BOARD_METRICS:
+                if last[name] is not None:
+                    self.board.add_scalar(name, last[name], last["epoch"])
+            self.board.flush()
+
+
+def _open_tensorboard(run: Run) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise FacesError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
+    return SummaryWriter(str(run.folder / "tensorboard"))
 
 
 def refuse_divergence(loss: float, epoch: int, recipe: Recipe, saved: int) -> None:
@@ -23,7 +75,7 @@ def refuse_divergence(loss: float, epoch: int, recipe: Recipe, saved: int) -> No
     lower = min(recipe.optimizer.lr / 10, 0.01)
     kept = f"The run is saved as of epoch {saved}" if saved else "Nothing was learned: the run may be removed"
     ways = [f"a lower learning rate, such as --lr {lower:.2g}"]
-    if recipe.training.clip is None and isinstance(recipe.model, TransferModel):
+    if recipe.training.clip is None:
         ways.append("--set training.clip=1")
     if recipe.training.precision == "fp16":
         ways.append("--set training.precision=bf16")
@@ -36,8 +88,8 @@ def refuse_divergence(loss: float, epoch: int, recipe: Recipe, saved: int) -> No
 def summarize(progress: TrainingProgress, parameters: int) -> RunMetrics:
     """Return the metrics of a run so far. parameters: how many the network has."""
     last, best = progress.history[-1], progress.best
-    values = {name: last[name] for name in LAST_EPOCH_METRICS if name in last}
-    values |= {f"best_{name}": best[name] for name in BEST_EPOCH_METRICS if name in best}
+    values = {name: last[name] for name in LAST_EPOCH_METRICS}
+    values |= {f"best_{name}": best[name] for name in BEST_EPOCH_METRICS}
     return RunMetrics(**values, seconds=round(progress.seconds, 1), parameters=parameters)
 
 
@@ -48,11 +100,11 @@ def format_epoch(row: Mapping[str, Any], epochs: int) -> str:
         parts.append(f"loss {row['train_loss']:.3f}")
     if row["top1"] is not None:
         parts.append(f"validation loss {row['loss']:.3f}  top-1 {row['top1']:.1%}  top-5 {row['top5']:.1%}")
-    if row.get("eer") is not None:
+    if row["eer"] is not None:
         parts.append(f"EER {row['eer']:.1%}")
     if row["images_per_second"] is not None:
         parts.append(f"{row['images_per_second']:,.0f} images/s")
-    if row.get("skipped"):
+    if row["skipped"]:
         parts.append(f"{row['skipped']} images skipped")
     return "  ".join(parts)
 

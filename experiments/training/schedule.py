@@ -19,12 +19,32 @@ ONE_CYCLE_START, ONE_CYCLE_END = 1 / 25, 1 / 250_000
 """Fractions of the highest rate, as in torch.optim.lr_scheduler.OneCycleLR."""
 
 
+UNMEASURED: dict[str, Any] = {
+    "epoch": None, "stage": 1, "lr": None, "train_loss": None, "train_top1": None, "top1": None, "top5": None,
+    "loss": None, "eer": None, "images_per_second": None, "skipped": 0,
+}  # fmt: skip
+"""A row of the history, in the order of its columns. Runs begun by earlier versions lack some of them."""
+
+
 @dataclass
 class TrainingProgress:
-    """How far a run is. history: one row per epoch done. seconds: of training."""
+    """How far a run is, also within an epoch.
+
+    history: one row per epoch done. seconds: of training. step: batches of the next epoch that are done. totals: sums
+    over these of the loss, the right answers and the images. bad: what is wrong with each image that could not be read.
+    select: the metric that decides which epoch is best. updates: how often the average of the weights was updated.
+    """
 
     history: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    step: int = 0
+    totals: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    bad: list[str] = field(default_factory=list)
+    select: str = "top1"
+    updates: int = 0
+
+    def __post_init__(self) -> None:
+        self.history = [{**UNMEASURED, **row} for row in self.history]
 
     @property
     def epoch(self) -> int:
@@ -33,7 +53,13 @@ class TrainingProgress:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The row with the highest validation accuracy, the first of several; the last row without validation."""
+        """The row with the lowest EER where that decides, otherwise with the highest accuracy; the first of several.
+
+        The last row where neither was measured.
+        """
+        measured = [row for row in self.history if row["eer"] is not None]
+        if self.select == "eer" and measured:
+            return min(measured, key=lambda row: row["eer"])
         if self.history[-1]["top1"] is None:
             return self.history[-1]
         return max(self.history, key=lambda row: row["top1"])
@@ -89,6 +115,14 @@ def lr_factor(recipe: Recipe, position: EpochPosition, step: int, steps: int) ->
         case "plateau":
             return max(schedule.gamma ** _count_plateaus(position.losses, schedule.patience), schedule.min_factor)
     return 1.0
+
+
+def average_decay(highest: float, updates: int) -> float:
+    """Return the decay of the `updates`th update of a moving average of weights, counted from 1.
+
+    It rises from 0 to the highest, as 1 - (1 + step) ** (-2 / 3): timm's ModelEmaV3 with its warm-up.
+    """
+    return min(highest, 1 - updates ** (-2 / 3))
 
 
 def _cosine(schedule: ScheduleSettings, at: int, total: int) -> float:

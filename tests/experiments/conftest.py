@@ -22,8 +22,8 @@ from experiments.config.recipe import Recipe
 from experiments.data.dataset import Faces
 from experiments.files import write_signed
 from experiments.run import Run
-from experiments.training.mytorch_learner import build_mytorch_network
-from experiments.training.mytorch_trainer import train_mytorch
+from experiments.training.mytorch_engine import build_mytorch_network
+from experiments.training.trainer import train
 from mytorch import manual_seed, save
 
 PEOPLE = {"anna": (200, 40, 40), "ben": (40, 200, 40), "chloe": (40, 40, 200), "dan": (210, 210, 60)}
@@ -87,16 +87,16 @@ def tiny(recipe_file: Path) -> Callable[..., Recipe]:
 @pytest.fixture(scope="session")
 def trained_once(people: Path, tiny: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of enough epochs to know everybody. Not to be changed."""
-    return train_mytorch(tiny("epochs=12"), people, tmp_path_factory.mktemp("runs") / "run")
+    return train(tiny("epochs=12"), people, tmp_path_factory.mktemp("runs") / "run")
 
 
 @pytest.fixture(scope="session")
 def transfer_once(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of a tiny network of PyTorch, on images of another size than `trained_once`. Not to be changed."""
-    from experiments.training.torch_trainer import TrainOptions, train_torch
+    from experiments.training.trainer import TrainOptions, train
 
     recipe = resolve_recipe(Recipe.model_validate(TRANSFER))
-    return train_torch(recipe, people, tmp_path_factory.mktemp("runs") / "transfer", options=TrainOptions(workers=0))
+    return train(recipe, people, tmp_path_factory.mktemp("runs") / "transfer", options=TrainOptions(workers=0))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from itertools import combinations
 import pytest
 
 from experiments.run import Run
-from experiments.training.torch_checkpoint import read_tensors, save_tensors
+from experiments.training.build_model import read_tensors, save_tensors
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from experiments.data.preparation import AS_THEY_ARE, Preparation
 from experiments.errors import FacesError
 from experiments.files import new_folder, read_json, refuse_existing, write_csv, write_json
 from experiments.run import Run, RunEnvironment, RunMetrics
-from experiments.training.mytorch_trainer import train_mytorch
+from experiments.training.trainer import train
 
 FIELDS = st.sampled_from([*RunMetrics.model_fields, *RunEnvironment.model_fields, "pictures", "detector", "size"])
 
@@ -231,7 +231,7 @@ def test_an_epoch_that_was_not_finished_is_left_out_of_the_history(trained_once,
 
 
 def test_a_run_is_signed_after_each_epoch(people, tiny, tmp_path):
-    run = train_mytorch(tiny("epochs=1"), people, tmp_path / "run")
+    run = train(tiny("epochs=1"), people, tmp_path / "run")
     assert len(run.history()) == run.metrics().epoch == 1
     content = run.history_file.read_bytes()
     signed = read_json(run.metrics_file)["history"]

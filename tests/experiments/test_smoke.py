@@ -40,14 +40,14 @@ def test_other_settings_start_a_recipe_again(finished):
 
 
 def test_a_recipe_that_fails_is_named_at_the_end_and_the_others_run(tmp_path, monkeypatch):
-    train = smoke.train_mytorch
+    train = smoke.train
 
     def fails(recipe, *arguments, **options):
         if recipe.model.name == "small_resnet":
             raise FacesError("no luck")
         return train(recipe, *arguments, **options)
 
-    monkeypatch.setattr(smoke, "train_mytorch", fails)
+    monkeypatch.setattr(smoke, "train", fails)
     with pytest.raises(FacesError, match="1 of 2 recipes failed: scratch_resnet"):
         run_smoke_test(tmp_path / "out", ("scratch_resnet", SCRATCH))
     rows = json.loads((tmp_path / "out" / TABLE).read_text())

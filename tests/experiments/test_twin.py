@@ -11,8 +11,8 @@ from PIL import Image
 from experiments import twin as module
 from experiments.config.load import load_recipe
 from experiments.errors import FacesError
-from experiments.training.mytorch_learner import MytorchLearner, predict_logits
-from experiments.training.torch_learner import build_torch_optimizer
+from experiments.training.mytorch_engine import MytorchEngine, predict_logits
+from experiments.training.torch_stages import build_torch_optimizer
 from experiments.twin import TorchTwin, run_twin
 
 OPTIMIZERS = {
@@ -26,6 +26,13 @@ OPTIMIZERS = {
 def quick(monkeypatch):
     """A plot that takes no time to draw."""
     monkeypatch.setattr(module, "plot_twin_curves", lambda ours, theirs, difference, path, dtype: path.touch())
+
+
+def engine(recipe, dtype=np.float32) -> MytorchEngine:
+    """The engine of a recipe, with a network for four people."""
+    made = MytorchEngine(recipe, dtype=dtype)
+    made.build_network(4)
+    return made
 
 
 @pytest.mark.parametrize("network", ["face_cnn", "small_resnet"])
@@ -64,21 +71,21 @@ def test_a_disagreement_would_be_seen(people, tiny, tmp_path, quick, monkeypatch
 
 
 def test_both_see_the_same_batches_and_the_schedules_learning_rate(people, tiny, tmp_path, quick, monkeypatch):
-    seen = {MytorchLearner: [], TorchTwin: []}
-    for kind in seen:
+    seen = {MytorchEngine: [], TorchTwin: []}
+    for kind, step in ((MytorchEngine, MytorchEngine.learn), (TorchTwin, TorchTwin.step)):
 
-        def watch(self, pixels, labels, *lr, kind=kind, step=kind.step):
+        def watch(self, pixels, labels, *lr, kind=kind, step=step):
             seen[kind].append((pixels.copy(), labels.copy(), lr[0] if lr else self.lr))
             return step(self, pixels, labels, *lr)
 
-        monkeypatch.setattr(kind, "step", watch)
+        monkeypatch.setattr(kind, step.__name__, watch)
     run_twin(tiny("epochs=2"), people, tmp_path / "twin", None)
-    assert len(seen[MytorchLearner]) == 10
+    assert len(seen[MytorchEngine]) == 10
     for (pixels, labels, lr), (their_pixels, their_labels, their_lr) in zip(*seen.values(), strict=True):
         assert np.array_equal(pixels, their_pixels)
         assert np.array_equal(labels, their_labels)
         assert lr == their_lr
-    assert len({lr for *_, lr in seen[MytorchLearner]}) > 5
+    assert len({lr for *_, lr in seen[MytorchEngine]}) > 5
 
 
 @pytest.mark.parametrize("schedule", ["step", "plateau"])
@@ -149,14 +156,14 @@ def test_pytorchs_optimiser_has_the_settings_of_the_recipe(tiny, optimizer):
     theirs = build_torch_optimizer(
         [{"params": list(torch.nn.Linear(2, 2).parameters()), "weight_decay": settings.weight_decay}], settings
     )
-    ours = MytorchLearner(tiny(f"optimizer={OPTIMIZERS[optimizer]}"), 4, 5).optimizer
+    ours = engine(tiny(f"optimizer={OPTIMIZERS[optimizer]}")).optimizer
     assert type(theirs).__name__ == type(ours).__name__
     for key in ours.param_groups[0].keys() & theirs.param_groups[0].keys() - {"params", "lr"}:
         assert theirs.param_groups[0][key] == ours.param_groups[0][key], key
 
 
 def test_predictions_of_both_agree_and_leave_the_twin_in_training(tiny):
-    learner = MytorchLearner(tiny(), 4, 5, np.float64)
+    learner = engine(tiny(), np.float64)
     theirs = TorchTwin(learner, tiny().optimizer)
     pixels = np.random.default_rng(0).standard_normal((130, 3, 16, 16))
     np.testing.assert_allclose(theirs.predict(pixels), predict_logits(learner.network, pixels), rtol=0, atol=1e-12)

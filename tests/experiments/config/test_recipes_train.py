@@ -10,7 +10,7 @@ import yaml
 from experiments.config.load import RECIPES_FOLDER, load_recipe, recipe_names
 from experiments.config.model_settings import TransferModel
 from experiments.inference.model import TrainedModel
-from experiments.training.torch_trainer import TrainOptions, train_torch
+from experiments.training.trainer import TrainOptions, train
 
 SIDES = {"inception": 80, "mobilefacenet": 112}
 """The smallest images that a network can work on, where 32 pixels are too few."""
@@ -45,7 +45,7 @@ def two_people(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_learns_from_two_batches(name, two_people, tmp_path):
     recipe = shortened(name)
-    run = train_torch(recipe, two_people, tmp_path / "run", options=TrainOptions(workers=0))
+    run = train(recipe, two_people, tmp_path / "run", options=TrainOptions(workers=0))
     with run.history_file.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == list(range(1, recipe.epochs + 1)) or recipe.epochs == 0

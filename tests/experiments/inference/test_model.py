@@ -10,8 +10,8 @@ from experiments.errors import FacesError
 from experiments.inference.embedder import open_embedder
 from experiments.inference.model import TrainedModel
 from experiments.run import Run
-from experiments.training.mytorch_learner import build_mytorch_network
-from experiments.training.torch_checkpoint import read_tensors, save_tensors
+from experiments.training.build_model import read_tensors, save_tensors
+from experiments.training.mytorch_engine import build_mytorch_network
 from mytorch import load, save
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)

@@ -16,7 +16,7 @@ from experiments.report.document import Plot, Table
 from experiments.report.phrases import counted, enumerated, large, percent
 from experiments.report.report import report
 from experiments.report.study import Study
-from experiments.training.torch_trainer import TrainOptions, train_torch
+from experiments.training.trainer import TrainOptions, train
 
 
 def labels(document):
@@ -178,7 +178,7 @@ def made(people, folder, **settings):
     recipe = resolve_recipe(
         Recipe.model_validate({"model": model, "data": {"size": [32, 24]}, "batch_size": 5, **settings})
     )
-    return train_torch(recipe, people, folder, options=TrainOptions(workers=0)).folder
+    return train(recipe, people, folder, options=TrainOptions(workers=0)).folder
 
 
 def test_class_means_have_no_curves(people, tmp_path, write, read):

@@ -14,7 +14,7 @@ from experiments.inference.predict import balance_logits
 from experiments.metrics.classification import confidence
 from experiments.run import Run
 from experiments.submission.pseudo_labels import pseudo_label
-from experiments.training.mytorch_trainer import train_mytorch
+from experiments.training.trainer import train
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_a_run_trains_on_them_and_validates_as_before(trained_once, people, unla
     assert [after.names[k] for k in after.labels[len(before) :]] == [p.parent.name for p in after.paths[len(before) :]]
     np.testing.assert_array_equal(after.images[len(before) + 1], np.asarray(after.images)[len(before) + 1])
     np.testing.assert_array_equal(after.images[[0, len(before)]][0], before.images[0])
-    train_mytorch(recipe, people, tmp_path / "run")
+    train(recipe, people, tmp_path / "run")
 
 
 def test_extra_images_of_strangers_are_refused(people, own_people, tiny):

@@ -64,15 +64,15 @@ def test_trials_differ_and_lie_in_the_space(searched):
 
 def test_a_search_that_was_killed_goes_on_with_the_trial_it_was_at(people, recipe_file, tmp_path, monkeypatch, quick):
     whole = tune(recipe_file, people, tmp_path / "whole", 3, SPACE, ["epochs=1"])
-    train, calls = module._train, []
+    train, calls = module.train, []
 
-    def killed(recipe, *arguments):
+    def killed(recipe, *arguments, **options):
         calls.append(recipe)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return train(recipe, *arguments)
+        return train(recipe, *arguments, **options)
 
-    monkeypatch.setattr(module, "_train", killed)
+    monkeypatch.setattr(module, "train", killed)
     with pytest.raises(KeyboardInterrupt):
         tune(recipe_file, people, tmp_path / "killed", 3, SPACE, ["epochs=1"])
     assert tune(recipe_file, people, tmp_path / "killed", 3, SPACE, ["epochs=1"]) == whole
@@ -88,7 +88,7 @@ def test_trials_share_the_pictures_that_the_first_one_read(people, recipe_file, 
 
 
 def test_enough_trials_are_not_added_to(searched, people, recipe_file, monkeypatch):
-    monkeypatch.setattr(module, "_train", None)
+    monkeypatch.setattr(module, "train", None)
     assert tune(recipe_file, people, searched[0], 2, SPACE, ["epochs=3"]) == searched[1]
 
 
@@ -96,17 +96,17 @@ def test_a_hopeless_trial_is_cut_short_and_is_never_the_best(people, recipe_file
     """The trainer is left out: its reports are made, good ones first."""
     seen = []
 
-    def report_only(recipe, data, out, report, read):
+    def report_only(recipe, data, out, options):
         bad = len(seen) >= TRIALS_TO_COMPARE
         seen.append(0)
         for epoch in (1, 2, 3):
             seen[-1] = epoch
-            report({"epoch": epoch, "top1": 0.1 if bad else 0.5 + epoch / 10 + len(seen) / 1000})
+            options.after_epoch({"epoch": epoch, "top1": 0.1 if bad else 0.5 + epoch / 10 + len(seen) / 1000})
         run = Run.create(out, recipe, ["a", "b"], data)
         run.metrics_file.write_text('{"epoch": 3, "top1": 0.8}')
         return run
 
-    monkeypatch.setattr(module, "_train", report_only)
+    monkeypatch.setattr(module, "train", report_only)
     tune(recipe_file, people, tmp_path / "search", TRIALS_TO_COMPARE + 1, SPACE, ["epochs=3"])
     assert seen == [3] * TRIALS_TO_COMPARE + [2]  # a first bad epoch is forgiven
     assert [row["ended"] for row in rows(tmp_path / "search")] == ["complete"] * TRIALS_TO_COMPARE + ["pruned"]
@@ -156,17 +156,17 @@ def reports(monkeypatch, top1s):
     """Leave the trainer out: each trial ends with the next of these top-1s, its best epoch being better by 0.3."""
     left = list(top1s)
 
-    def report_only(recipe, data, out, report, read):
+    def report_only(recipe, data, out, options):
         value = left.pop(0)
         if isinstance(value, Exception):
             out.mkdir(parents=True)
             raise value
-        report({"epoch": recipe.epochs, "top1": value})
+        options.after_epoch({"epoch": recipe.epochs, "top1": value})
         run = Run.create(out, recipe, ["a", "b"], data)
         run.metrics_file.write_text(f'{{"epoch": 3, "top1": {value}, "best_top1": {value + 0.3}}}')
         return run
 
-    monkeypatch.setattr(module, "_train", report_only)
+    monkeypatch.setattr(module, "train", report_only)
 
 
 def test_the_best_so_far_is_never_better_than_the_best(people, recipe_file, tmp_path, monkeypatch, quick, capsys):

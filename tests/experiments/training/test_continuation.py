@@ -18,9 +18,8 @@ from experiments.errors import FacesError
 from experiments.inference.model import TrainedModel
 from experiments.metrics.roc import MAX_IMAGES_FOR_ALL_PAIRS, compute_validation_eer, select_pairs
 from experiments.training.build_model import build_face_net, warn_of_other_split
-from experiments.training.torch_checkpoint import TorchProgress
-from experiments.training.torch_session import refuse_unpaired
-from experiments.training.torch_trainer import TrainOptions, train_torch
+from experiments.training.schedule import UNMEASURED, TrainingProgress
+from experiments.training.trainer import TrainOptions, refuse_unpaired, train
 from models.backbones import build_backbone
 
 ALONE = TrainOptions(workers=0)
@@ -29,7 +28,7 @@ ALONE = TrainOptions(workers=0)
 @pytest.fixture(scope="module")
 def classifier(people, small, tmp_path_factory):
     """A run under cross entropy, with an embedding of 24."""
-    return train_torch(small("model.embedding=24"), people, tmp_path_factory.mktemp("ce") / "run", options=ALONE)
+    return train(small("model.embedding=24"), people, tmp_path_factory.mktemp("ce") / "run", options=ALONE)
 
 
 def margin(small, weights, head="{name: arcface}", *settings):
@@ -42,7 +41,7 @@ def margin(small, weights, head="{name: arcface}", *settings):
 )
 def test_a_margin_run_starts_from_a_classifiers_folder(classifier, people, small, tmp_path, head, capsys):
     chosen = ("epochs=2", "training.precision=bf16", "training.select=eer", "split.train=0.5")
-    made = train_torch(margin(small, classifier.folder, head, *chosen), people, tmp_path / "run", options=ALONE)
+    made = train(margin(small, classifier.folder, head, *chosen), people, tmp_path / "run", options=ALONE)
     with made.history_file.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert json.loads(made.metrics_file.read_text())["best_eer"] == min(float(row["eer"]) for row in rows)
@@ -84,7 +83,7 @@ def test_an_embedding_of_another_length_starts_at_random_with_a_note(classifier,
 
 def test_an_embedding_on_another_grid_starts_at_random_with_a_note(classifier, people, small, tmp_path, capsys):
     recipe = margin(small, classifier.folder, "{name: cosine}", "model.grid=2", "epochs=1")
-    made = train_torch(recipe, people, tmp_path / "run", options=ALONE)
+    made = train(recipe, people, tmp_path / "run", options=ALONE)
     out = " ".join(capsys.readouterr().out.split())
     assert "the embedding of 24 starts with random weights: the run's was trained with model.grid=none" in out
     trained = TrainedModel.open(made.folder)
@@ -95,10 +94,10 @@ def test_an_embedding_on_another_grid_starts_at_random_with_a_note(classifier, p
 
 def test_a_resumed_margin_run_needs_its_origin_no_more(classifier, people, small, tmp_path):
     origin = shutil.copytree(classifier.folder, tmp_path / "origin")
-    made = train_torch(margin(small, origin, "{name: arcface}", "epochs=1"), people, tmp_path / "run", options=ALONE)
+    made = train(margin(small, origin, "{name: arcface}", "epochs=1"), people, tmp_path / "run", options=ALONE)
     shutil.rmtree(origin)
     assert TrainedModel.open(made.folder).size == (32, 32)
-    train_torch(margin(small, origin, "{name: arcface}", "epochs=1"), people, tmp_path / "run", True, options=ALONE)
+    train(margin(small, origin, "{name: arcface}", "epochs=1"), people, tmp_path / "run", True, options=ALONE)
 
 
 def test_a_recipe_without_statistics_has_the_runs(classifier, small):
@@ -140,9 +139,7 @@ def test_runs_of_other_networks_and_folders_that_are_none_are_refused(classifier
 
 
 def test_the_best_epoch_may_be_that_of_the_lowest_eer(people, small, tmp_path):
-    made = train_torch(
-        small("epochs=5", "training.select=eer", "split.train=3"), people, tmp_path / "run", options=ALONE
-    )
+    made = train(small("epochs=5", "training.select=eer", "split.train=3"), people, tmp_path / "run", options=ALONE)
     with made.history_file.open(newline="") as file:
         rows = list(csv.DictReader(file))
     best = min(rows, key=lambda row: float(row["eer"]))
@@ -156,10 +153,16 @@ def test_the_best_epoch_may_be_that_of_the_lowest_eer(people, small, tmp_path):
 
 def test_which_epoch_is_best():
     rows = [{"top1": top1, "eer": eer} for top1, eer in ((0.1, 0.4), (0.5, 0.2), (0.9, 0.3), (0.9, None))]
-    assert TorchProgress(rows).best is rows[2]
-    assert TorchProgress(rows, select="eer").best is rows[1]
-    assert TorchProgress([{"top1": None, "eer": None}] * 2, select="eer").best["top1"] is None
-    assert TorchProgress([{"top1": 0.5}]).history == [{"top1": 0.5, "eer": None}]  # of a run begun before
+    progress, by_eer = TrainingProgress(rows), TrainingProgress(rows, select="eer")
+    assert progress.best is progress.history[2]
+    assert by_eer.best is by_eer.history[1]
+    assert TrainingProgress([{"top1": None, "eer": None}] * 2, select="eer").best["top1"] is None
+
+
+def test_the_history_of_an_earlier_version_gets_the_columns_that_it_lacks():
+    (row,) = TrainingProgress([{"epoch": 1, "top1": 0.5}]).history
+    assert (row["epoch"], row["stage"], row["top1"], row["eer"], row["skipped"]) == (1, 1, 0.5, None, 0)
+    assert list(row) == list(UNMEASURED)
 
 
 def eer_by_sklearn(scores, matches) -> float:

@@ -11,8 +11,8 @@ import pytest
 
 from experiments.inference.model import TrainedModel
 from experiments.run import Run
-from experiments.training import mytorch_trainer as trainer
-from experiments.training.mytorch_trainer import train_mytorch
+from experiments.training.recorder import RunRecorder
+from experiments.training.trainer import train
 from mytorch import load
 
 EPOCHS = 30
@@ -51,7 +51,7 @@ def rows(run: Run) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def unbroken(people, tiny, tmp_path_factory) -> Run:
-    return train_mytorch(tiny(*SETTINGS), people, tmp_path_factory.mktemp("unbroken") / "run")
+    return train(tiny(*SETTINGS), people, tmp_path_factory.mktemp("unbroken") / "run")
 
 
 def same_weights(run: Run, other: Run) -> bool:
@@ -72,7 +72,7 @@ def test_ctrl_c_leaves_a_usable_run_and_says_how_to_go_on(people, tiny, recipe_f
     assert "continue with the same command and --resume" in stdout.splitlines()[-1]
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
     assert TrainedModel.open(out).classes == ["anna", "ben", "chloe", "dan"]
-    run = train_mytorch(tiny(*SETTINGS), people, out, resume=True)
+    run = train(tiny(*SETTINGS), people, out, resume=True)
     assert rows(run) == rows(unbroken)
     assert same_weights(run, unbroken)
 
@@ -87,13 +87,13 @@ def test_a_run_that_was_killed_at_any_moment_goes_on_to_the_same_end(
     process.kill()
     process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL
-    run = train_mytorch(tiny(*SETTINGS), people, out, resume=True)
+    run = train(tiny(*SETTINGS), people, out, resume=True)
     assert rows(run) == rows(unbroken)
     assert same_weights(run, unbroken)
 
 
 def test_a_disk_that_is_full_in_the_middle_of_an_epochs_files(people, tiny, recipe_file, tmp_path, command, unbroken):
-    out, write, record = tmp_path / "run", Path.write_bytes, trainer._record_epoch
+    out, write, record = tmp_path / "run", Path.write_bytes, RunRecorder.write
 
     def half(path: Path, content: bytes) -> None:
         write(path, content[: len(content) // 2])
@@ -101,19 +101,19 @@ def test_a_disk_that_is_full_in_the_middle_of_an_epochs_files(people, tiny, reci
 
     with pytest.MonkeyPatch.context() as patch:
 
-        def record_on_a_full_disk(*arguments):
-            if len(arguments[2].history) == 3:
+        def record_on_a_full_disk(recorder, progress, stage):
+            if progress.epoch == 3:
                 patch.setattr(Path, "write_bytes", half)
-            record(*arguments)
+            record(recorder, progress, stage)
 
-        patch.setattr(trainer, "_record_epoch", record_on_a_full_disk)
+        patch.setattr(RunRecorder, "write", record_on_a_full_disk)
         result = command("train", recipe_file, "--data", people, "--out", out, *ARGUMENTS)
     assert result.status == 2
     assert result.err.startswith(f"faces: {out}: epoch 3 could not be written (No space left on device)")
     assert len(result.err.splitlines()) == 1
     assert "--resume" in result.err
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
-    run = train_mytorch(tiny(*SETTINGS), people, out, resume=True)
+    run = train(tiny(*SETTINGS), people, out, resume=True)
     assert rows(run) == rows(unbroken)
     assert same_weights(run, unbroken)
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from experiments.run import Run
-from experiments.training.torch_checkpoint import read_tensors
-from experiments.training.torch_trainer import TrainOptions, train_torch
+from experiments.training.build_model import read_tensors
+from experiments.training.trainer import TrainOptions, train
 
 SETTINGS = [
     "model={backbone: test_efficientnet_gn, weights: none}",  # group norm: a batch's parts know nothing of each other
@@ -22,7 +22,7 @@ SETTINGS = [
 
 @pytest.mark.slow
 def test_two_processes_give_the_weights_of_one(people, small, small_file, tmp_path):
-    one = train_torch(small(*SETTINGS), people, tmp_path / "one", options=TrainOptions(workers=0))
+    one = train(small(*SETTINGS), people, tmp_path / "one", options=TrainOptions(workers=0))
     arguments = ["train", small_file, "--data", people, "--out", tmp_path / "two", "--workers", 0]
     settings = [word for setting in SETTINGS for word in ("--set", setting)]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "--standalone",

@@ -8,10 +8,9 @@ import pytest
 
 from experiments.errors import FacesError
 from experiments.run import Run
-from experiments.training import mytorch_trainer as trainer
 from experiments.training import recorder
-from experiments.training.mytorch_learner import MytorchLearner
-from experiments.training.mytorch_trainer import train_mytorch
+from experiments.training.mytorch_engine import MytorchEngine
+from experiments.training.trainer import train
 from mytorch import load
 
 STEPS = 5
@@ -75,7 +74,7 @@ def unbroken(people, tiny, tmp_path_factory):
     def run(recipe) -> Run:
         key = recipe.dump()
         if key not in made:
-            made[key] = train_mytorch(recipe, people, tmp_path_factory.mktemp("unbroken") / "run")
+            made[key] = train(recipe, people, tmp_path_factory.mktemp("unbroken") / "run")
         return made[key]
 
     return run
@@ -84,10 +83,10 @@ def unbroken(people, tiny, tmp_path_factory):
 @pytest.mark.parametrize("step", [0, 1, STEPS - 1, STEPS, 2 * STEPS + 3, 3 * STEPS - 1])
 def test_an_interrupt_in_any_step(people, tiny, tmp_path, monkeypatch, unbroken, step):
     with monkeypatch.context() as patch:
-        interrupted(patch, MytorchLearner, "step", step)
+        interrupted(patch, MytorchEngine, "step", step)
         with pytest.raises(KeyboardInterrupt):
-            train_mytorch(tiny("epochs=3"), people, tmp_path / "run")
-    assert_the_same(train_mytorch(tiny("epochs=3"), people, tmp_path / "run", resume=True), unbroken(tiny("epochs=3")))
+            train(tiny("epochs=3"), people, tmp_path / "run")
+    assert_the_same(train(tiny("epochs=3"), people, tmp_path / "run", resume=True), unbroken(tiny("epochs=3")))
 
 
 SGD, ADAM, ADAMW = "{name: sgd, lr: 0.1, nesterov: true, weight_decay: 0.01}", "{name: adam, lr: 0.02}", "{name: adamw}"
@@ -101,113 +100,109 @@ def test_every_optimiser_and_schedule(people, tiny, tmp_path, monkeypatch, unbro
     settings = f"schedule={{name: {schedule}, every: 1, gamma: 0.5, patience: 0}}"
     recipe = tiny("epochs=3", f"optimizer={optimizer}", settings)
     with monkeypatch.context() as patch:
-        interrupted(patch, MytorchLearner, "step", 2 * STEPS + 1)
+        interrupted(patch, MytorchEngine, "step", 2 * STEPS + 1)
         with pytest.raises(KeyboardInterrupt):
-            train_mytorch(recipe, people, tmp_path / "run")
-    assert_the_same(train_mytorch(recipe, people, tmp_path / "run", resume=True), unbroken(recipe))
+            train(recipe, people, tmp_path / "run")
+    assert_the_same(train(recipe, people, tmp_path / "run", resume=True), unbroken(recipe))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 @pytest.mark.parametrize("epoch", [0, 1])
-@pytest.mark.parametrize(
-    ("owner", "name"), [(Run, "write_history"), (Run, "write_metrics"), (trainer, "save_mytorch_checkpoint")]
-)
+@pytest.mark.parametrize(("owner", "name"), [(Run, "write_history"), (Run, "write_metrics"), (MytorchEngine, "save")])
 def test_an_interrupt_between_the_files_of_an_epoch(
     people, tiny, tmp_path, monkeypatch, unbroken, owner, name, epoch, error
 ):
     with monkeypatch.context() as patch:
-        interrupted(
-            patch, owner, name, epoch + (name == "save_mytorch_checkpoint"), error
-        )  # which the beginning calls, too
+        interrupted(patch, owner, name, epoch + (name == "save"), error)  # which the beginning calls, too
         with pytest.raises((KeyboardInterrupt, FacesError)):
-            train_mytorch(tiny("epochs=3"), people, tmp_path / "run")
-    assert_the_same(train_mytorch(tiny("epochs=3"), people, tmp_path / "run", resume=True), unbroken(tiny("epochs=3")))
+            train(tiny("epochs=3"), people, tmp_path / "run")
+    assert_the_same(train(tiny("epochs=3"), people, tmp_path / "run", resume=True), unbroken(tiny("epochs=3")))
 
 
 def test_two_interrupts(people, tiny, tmp_path, monkeypatch, unbroken):
     for step, resume in ((STEPS + 2, False), (STEPS + 1, True)):
         with monkeypatch.context() as patch:
-            interrupted(patch, MytorchLearner, "step", step)
+            interrupted(patch, MytorchEngine, "step", step)
             with pytest.raises(KeyboardInterrupt):
-                train_mytorch(tiny("epochs=3"), people, tmp_path / "run", resume)
-    assert_the_same(train_mytorch(tiny("epochs=3"), people, tmp_path / "run", resume=True), unbroken(tiny("epochs=3")))
+                train(tiny("epochs=3"), people, tmp_path / "run", resume)
+    assert_the_same(train(tiny("epochs=3"), people, tmp_path / "run", resume=True), unbroken(tiny("epochs=3")))
 
 
 def test_the_seconds_of_all_sittings_add_up(people, tiny, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        interrupted(patch, MytorchLearner, "step", 2 * STEPS)
+        interrupted(patch, MytorchEngine, "step", 2 * STEPS)
         with pytest.raises(KeyboardInterrupt):
-            train_mytorch(tiny("epochs=3"), people, tmp_path / "run")
+            train(tiny("epochs=3"), people, tmp_path / "run")
     before = json.loads((tmp_path / "run" / "metrics.json").read_text())["seconds"]
-    run = train_mytorch(tiny("epochs=3"), people, tmp_path / "run", resume=True)
+    run = train(tiny("epochs=3"), people, tmp_path / "run", resume=True)
     assert json.loads(run.metrics_file.read_text())["seconds"] >= before
 
 
 def test_an_interrupted_run_says_in_one_line_how_to_go_on(people, tiny, tmp_path, monkeypatch, capsys):
-    interrupted(monkeypatch, MytorchLearner, "step", STEPS + 1)
+    interrupted(monkeypatch, MytorchEngine, "step", STEPS + 1)
     with pytest.raises(KeyboardInterrupt):
-        train_mytorch(tiny(), people, tmp_path / "run")
+        train(tiny(), people, tmp_path / "run")
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith("run: stopped after epoch 1 of 2; continue with the same command and --resume")
 
 
 def test_an_interrupted_run_has_curves_of_the_epochs_done(people, tiny, tmp_path, monkeypatch):
-    interrupted(monkeypatch, MytorchLearner, "step", STEPS + 1)
+    interrupted(monkeypatch, MytorchEngine, "step", STEPS + 1)
     with pytest.raises(KeyboardInterrupt):
-        train_mytorch(tiny(), people, tmp_path / "run")
+        train(tiny(), people, tmp_path / "run")
     assert (tmp_path / "run" / "curves.png").read_text() == "1"
 
 
 def test_a_finished_run_says_so_and_changes_nothing(people, tiny, tmp_path, capsys):
-    run = train_mytorch(tiny(), people, tmp_path / "run")
+    run = train(tiny(), people, tmp_path / "run")
     before = run.checkpoint_file.read_bytes(), run.history_file.read_bytes(), run.metrics_file.read_bytes()
-    train_mytorch(tiny(), people, tmp_path / "run", resume=True)
+    train(tiny(), people, tmp_path / "run", resume=True)
     assert "has all its 2 epochs already" in capsys.readouterr().out
     assert (run.checkpoint_file.read_bytes(), run.history_file.read_bytes(), run.metrics_file.read_bytes()) == before
 
 
 def test_a_changed_recipe_is_refused_with_what_has_changed(people, tiny, tmp_path):
-    train_mytorch(tiny(), people, tmp_path / "run")
+    train(tiny(), people, tmp_path / "run")
     with pytest.raises(FacesError, match=r"(?s)another recipe.*epochs: 2 before, 3 now") as error:
-        train_mytorch(tiny("epochs=3", "optimizer.lr=0.5"), people, tmp_path / "run", resume=True)
+        train(tiny("epochs=3", "optimizer.lr=0.5"), people, tmp_path / "run", resume=True)
     assert "'lr': 0.5" in str(error.value)
     assert "batch_size" not in str(error.value)
 
 
 def test_other_people_are_refused(own_people, tiny, tmp_path):
-    train_mytorch(tiny(), own_people, tmp_path / "run")
+    train(tiny(), own_people, tmp_path / "run")
     (own_people / "ben").rename(own_people / "bernard")
     with pytest.raises(FacesError, match="run: started with other people"):
-        train_mytorch(tiny(), own_people, tmp_path / "run", resume=True)
+        train(tiny(), own_people, tmp_path / "run", resume=True)
 
 
 def test_other_pictures_of_the_same_people_are_refused(own_people, tiny, tmp_path):
-    train_mytorch(tiny(), own_people, tmp_path / "run")
+    train(tiny(), own_people, tmp_path / "run")
     (own_people / "ben" / "5.png").unlink()
     with pytest.raises(FacesError, match="run: started with other images"):
-        train_mytorch(tiny(), own_people, tmp_path / "run", resume=True)
+        train(tiny(), own_people, tmp_path / "run", resume=True)
 
 
 def test_a_folder_that_was_moved_is_the_same(own_people, tiny, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        interrupted(patch, MytorchLearner, "step", STEPS)
+        interrupted(patch, MytorchEngine, "step", STEPS)
         with pytest.raises(KeyboardInterrupt):
-            train_mytorch(tiny(), own_people, tmp_path / "run")
-    train_mytorch(tiny(), own_people.rename(tmp_path / "elsewhere"), tmp_path / "run", resume=True)
+            train(tiny(), own_people, tmp_path / "run")
+    train(tiny(), own_people.rename(tmp_path / "elsewhere"), tmp_path / "run", resume=True)
 
 
 def test_no_run_to_go_on_with(people, tiny, tmp_path, contents):
     with pytest.raises(FacesError, match=r"run: no such folder; give a folder that `faces train"):
-        train_mytorch(tiny(), people, tmp_path / "run", resume=True)
+        train(tiny(), people, tmp_path / "run", resume=True)
     (tmp_path / "run").mkdir()
     with pytest.raises(FacesError, match=r"run: has no recipe.yaml and no classes.json"):
-        train_mytorch(tiny(), people, tmp_path / "run", resume=True)
+        train(tiny(), people, tmp_path / "run", resume=True)
     assert contents(tmp_path) == {"run"}
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "another"])
 def test_a_damaged_checkpoint_is_named(people, tiny, tmp_path, damage):
-    run = train_mytorch(tiny("epochs=1"), people, tmp_path / "run")
+    run = train(tiny("epochs=1"), people, tmp_path / "run")
     if damage == "missing":
         run.checkpoint_file.unlink()
     elif damage == "cut":
@@ -215,20 +210,20 @@ def test_a_damaged_checkpoint_is_named(people, tiny, tmp_path, damage):
     else:
         run.checkpoint_file.write_bytes(run.best_weights.read_bytes())
     with pytest.raises(FacesError, match=r"checkpoint\.safetensors"):
-        train_mytorch(tiny("epochs=1"), people, tmp_path / "run", resume=True)
+        train(tiny("epochs=1"), people, tmp_path / "run", resume=True)
 
 
 def test_the_checkpoint_is_the_last_file_that_an_epoch_writes(people, tiny, tmp_path, monkeypatch):
     """Else a resumed run would take an epoch for done whose figures are not there."""
     times = {}
-    original = trainer.save_mytorch_checkpoint
+    original = MytorchEngine.save
 
-    def watch(path, learner, progress):
-        if progress.epoch:
+    def watch(engine, path, notes):
+        if notes["progress"]["history"]:
             times.update({p.name: p.stat().st_mtime_ns for p in path.parent.iterdir() if p != path})
-        original(path, learner, progress)
+        original(engine, path, notes)
 
-    monkeypatch.setattr(trainer, "save_mytorch_checkpoint", watch)
-    run = train_mytorch(tiny("epochs=1"), people, tmp_path / "run")
+    monkeypatch.setattr(MytorchEngine, "save", watch)
+    run = train(tiny("epochs=1"), people, tmp_path / "run")
     assert {"history.csv", "metrics.json", "best.safetensors"} <= times.keys()
     assert np.all(np.array(list(times.values())) <= run.checkpoint_file.stat().st_mtime_ns)

@@ -10,17 +10,15 @@ from torch import nn
 from experiments.data.dataset import read_split
 from experiments.data.loader import BatchShard, EpochLoader, ShardedBatches
 from experiments.errors import DivergenceError, FacesError
-from experiments.training.build_model import build_face_net
 from experiments.training.recorder import refuse_divergence
-from experiments.training.torch_learner import TorchLearner, choose_device, make_accelerator
-from experiments.training.torch_trainer import TrainOptions, train_torch
+from experiments.training.torch_engine import TorchEngine, choose_device, make_accelerator
+from experiments.training.trainer import TrainOptions, train
 
 
-def make_learner(recipe, people) -> tuple[TorchLearner, list[BatchShard]]:
+def make_learner(recipe, people) -> tuple[TorchEngine, list[BatchShard]]:
     faces, _ = read_split(people, recipe)
-    torch.manual_seed(0)
-    network = build_face_net(recipe.torch_model, len(faces.names))
-    learner = TorchLearner(recipe, network, make_accelerator(recipe))
+    learner = TorchEngine(recipe)
+    learner.build(faces, 0, resume=False)
     learner.begin_stage(0)
     return learner, list(EpochLoader(ShardedBatches(faces, recipe, training=True), 0).epoch(0))
 
@@ -33,7 +31,7 @@ def test_the_loss_of_a_mixed_batch_is_the_mixture_of_the_losses(people, small):
     learner.network.register_forward_hook(lambda _, inputs, logits: seen.update(x=inputs[0], logits=logits.detach()))
     weights = []
     for number, shard in enumerate(shards):
-        learner.reset_totals()
+        learner.set_totals([0, 0, 0])
         learner.step(shard, 0, number, 1.0)
         images = shard.images.double()
         mean, std = (torch.tensor(v).double().reshape(-1, 1, 1) * 255 for v in (recipe.data.mean, recipe.data.std))
@@ -43,7 +41,7 @@ def test_the_loss_of_a_mixed_batch_is_the_mixture_of_the_losses(people, small):
         log = seen["logits"].double().log_softmax(1)
         rows = torch.arange(len(log))
         expected = -(kept * log[rows, shard.labels] + (1 - kept) * log[rows, shard.labels.flip(0)]).sum()
-        assert float(learner.totals[0]) == pytest.approx(float(expected), rel=1e-4)
+        assert learner.totals()[0] == pytest.approx(float(expected), rel=1e-4)
         weights.append(kept)
     assert max(abs(kept - 0.5) for kept in weights) > 0.1  # else an exchange of the two would not show
 
@@ -107,7 +105,8 @@ def split_sizes(images: int, accumulate: int) -> list[int]:
     training = {"accumulate": accumulate}
     recipe = Recipe.model_validate({"model": model, "data": {"size": [8, 8]}, "training": training})
     network = Recorder()
-    learner = TorchLearner(recipe, network, make_accelerator(recipe))  # type: ignore[arg-type]
+    learner = TorchEngine(recipe)
+    learner.adopt(network)  # type: ignore[arg-type]
     optimizer = torch.optim.SGD([{"params": network.parameters(), "lr": 0.1, "base": 0.1}])
     learner.model, learner.optimizer = learner.accelerator.prepare(network, optimizer)
     labels = torch.zeros(images, dtype=torch.int64)
@@ -117,7 +116,7 @@ def split_sizes(images: int, accumulate: int) -> list[int]:
 
 
 def test_a_last_batch_of_two_trains_in_parts(people, small, tmp_path):
-    run = train_torch(
+    run = train(
         small("batch_size=9", "training.accumulate=2", "epochs=1"), people, tmp_path / "run",
         options=TrainOptions(workers=0),
     )  # fmt: skip
@@ -139,7 +138,7 @@ def test_a_device_that_is_missing_is_refused(people, small, tmp_path, device):
         assert choose_device("cuda").type == "cuda"
         return
     with pytest.raises(FacesError, match=f"--device {device}: .*expected cpu"):
-        train_torch(small(), people, tmp_path / "run", options=TrainOptions(workers=0, device=device))
+        train(small(), people, tmp_path / "run", options=TrainOptions(workers=0, device=device))
     assert not (tmp_path / "run").exists()
 
 
@@ -149,5 +148,5 @@ def test_a_chosen_device_is_used(small):
 
 def test_more_workers_than_the_machine_can_run_are_refused(people, small, tmp_path):
     with pytest.raises(FacesError, match=r"--workers 100000: expected at most \d+, 8 for each of the \d+ processors"):
-        train_torch(small(), people, tmp_path / "run", options=TrainOptions(workers=100_000))
+        train(small(), people, tmp_path / "run", options=TrainOptions(workers=100_000))
     assert not (tmp_path / "run").exists()

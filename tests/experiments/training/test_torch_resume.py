@@ -16,10 +16,10 @@ import torch
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 from experiments.run import Run
-from experiments.training import recorder, torch_session, torch_trainer
-from experiments.training.torch_checkpoint import read_tensors
-from experiments.training.torch_learner import TorchLearner
-from experiments.training.torch_trainer import TrainOptions, train_torch
+from experiments.training import recorder, trainer
+from experiments.training.build_model import read_tensors
+from experiments.training.torch_engine import TorchEngine
+from experiments.training.trainer import TrainOptions, train
 
 ALONE = TrainOptions(workers=0)
 STEPS = 5
@@ -65,7 +65,7 @@ def unbroken(people, small, tmp_path_factory):
         if settings not in made:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(recorder, "plot_learning_curves", lambda history, path, *_: path.write_text("3"))
-                made[settings] = train_torch(
+                made[settings] = train(
                     small(*settings), people, tmp_path_factory.mktemp("whole") / "run", options=ALONE
                 )
         return made[settings]
@@ -90,13 +90,13 @@ def broken(people, recipe, out: Path, owner, name: str, at: int, options: TrainO
     with pytest.MonkeyPatch.context() as patch:
         interrupted(patch, owner, name, at)
         with pytest.raises(KeyboardInterrupt):
-            train_torch(recipe, people, out, options=options)
-    return train_torch(recipe, people, out, resume=True, options=ALONE)
+            train(recipe, people, out, options=options)
+    return train(recipe, people, out, resume=True, options=ALONE)
 
 
 @pytest.mark.parametrize("step", [0, STEPS - 1, STEPS, 2 * STEPS + 3])
 def test_stopped_in_any_step_of_a_rich_recipe(people, small, tmp_path, unbroken, step):
-    run = broken(people, small(*RICH), tmp_path / "run", TorchLearner, "step", step)
+    run = broken(people, small(*RICH), tmp_path / "run", TorchEngine, "step", step)
     assert_the_same(run, unbroken(*RICH))
 
 
@@ -104,21 +104,21 @@ def test_stopped_in_any_step_of_a_rich_recipe(people, small, tmp_path, unbroken,
 def test_stopped_within_an_epoch_after_a_checkpoint_within_it(people, small, tmp_path, unbroken, step):
     often, taken = TrainOptions(workers=0, save_seconds=0.0), []
     with pytest.MonkeyPatch.context() as patch:
-        interrupted(patch, TorchLearner, "step", step)
+        interrupted(patch, TorchEngine, "step", step)
         with pytest.raises(KeyboardInterrupt):
-            train_torch(small(*RICH), people, tmp_path / "run", options=often)
-        original = TorchLearner.step
+            train(small(*RICH), people, tmp_path / "run", options=often)
+        original = TorchEngine.step
         patch.undo()
-        original = TorchLearner.step
-        patch.setattr(TorchLearner, "step", lambda *arguments: (taken.append(1), original(*arguments)))
-        run = train_torch(small(*RICH), people, tmp_path / "run", resume=True, options=ALONE)
+        original = TorchEngine.step
+        patch.setattr(TorchEngine, "step", lambda *arguments: (taken.append(1), original(*arguments)))
+        run = train(small(*RICH), people, tmp_path / "run", resume=True, options=ALONE)
     assert len(taken) == 3 * STEPS - step
     assert_the_same(run, unbroken(*RICH))
 
 
 @pytest.mark.parametrize(("owner", "name", "at"), [
-    (Run, "write_history", 1), (Run, "write_metrics", 1), (torch_trainer, "save_torch_checkpoint", 0),
-    (torch_trainer, "save_tensors", 1), (TorchLearner, "begin_stage", 1),
+    (Run, "write_history", 1), (Run, "write_metrics", 1), (TorchEngine, "save", 1),
+    (TorchEngine, "save_weights", 2), (TorchEngine, "begin_stage", 1),
 ])  # fmt: skip
 def test_stopped_between_the_files_of_an_epoch(people, small, tmp_path, unbroken, owner, name, at):
     assert_the_same(broken(people, small(*RICH), tmp_path / "run", owner, name, at), unbroken(*RICH))
@@ -138,38 +138,38 @@ def test_every_optimiser_and_schedule(people, small, tmp_path, unbroken, optimiz
         f"schedule={{name: {schedule}, every: 1, gamma: 0.5, patience: 0}}",
         "epochs=3",
     )
-    run = broken(people, small(*settings), tmp_path / "run", TorchLearner, "step", 2 * STEPS + 1)
+    run = broken(people, small(*settings), tmp_path / "run", TorchEngine, "step", 2 * STEPS + 1)
     assert_the_same(run, unbroken(*settings))
 
 
 @pytest.mark.parametrize("name", [".checkpoint.safetensors.0123abcd.safetensors", ".tmpktp2cW"])
 def test_what_a_killed_process_left_half_written_goes(people, small, tmp_path, name):
-    run = train_torch(small("epochs=1"), people, tmp_path / "run", options=ALONE)
+    run = train(small("epochs=1"), people, tmp_path / "run", options=ALONE)
     left = run.folder / name
     left.touch()
-    train_torch(small("epochs=1"), people, run.folder, resume=True, options=ALONE)
+    train(small("epochs=1"), people, run.folder, resume=True, options=ALONE)
     assert not left.exists()
 
 
 def test_other_weights_make_another_recipe(people, small, tmp_path):
-    train_torch(small("epochs=1"), people, tmp_path / "run", options=ALONE)
+    train(small("epochs=1"), people, tmp_path / "run", options=ALONE)
     with pytest.raises(FacesError, match="made by another recipe"):
-        train_torch(small("epochs=1", "model.dropout=0.1"), people, tmp_path / "run", resume=True, options=ALONE)
+        train(small("epochs=1", "model.dropout=0.1"), people, tmp_path / "run", resume=True, options=ALONE)
 
 
 def test_a_finished_run_stays_as_it_is(people, small, tmp_path, unbroken):
     made = unbroken(*RICH)
     before = made.checkpoint_file.read_bytes()
-    train_torch(small(*RICH), people, made.folder, resume=True, options=ALONE)
+    train(small(*RICH), people, made.folder, resume=True, options=ALONE)
     assert made.checkpoint_file.read_bytes() == before
 
 
 def killed(recipe: Recipe, people: Path, out: Path, after: float) -> bool:
     """Train in a process that SIGKILL ends after so many seconds; whether it was still at work."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["experiments.training.torch_trainer"])
+    context.set_forkserver_preload(["experiments.training.trainer"])
     options = TrainOptions(workers=0, save_seconds=0.05)
-    process = context.Process(target=train_torch, args=(recipe, people, out, out.is_dir(), options))
+    process = context.Process(target=train, args=(recipe, people, out, out.is_dir(), options))
     process.start()
     process.join(after)
     running = process.is_alive()
@@ -200,6 +200,6 @@ def test_killed_at_twenty_random_moments(people, small, tmp_path, monkeypatch):
 
 
 def test_a_trainer_without_interruption_gives_the_same_twice(people, small, tmp_path, unbroken):
-    run = train_torch(small(*RICH), people, tmp_path / "run", options=ALONE)
-    assert torch_session.SAVE_SECONDS > 60
+    run = train(small(*RICH), people, tmp_path / "run", options=ALONE)
+    assert trainer.SAVE_SECONDS > 60
     assert_the_same(run, unbroken(*RICH))

@@ -10,11 +10,10 @@ from experiments.data.images import ImageError
 from experiments.data.loader import EpochLoader, ShardedBatches
 from experiments.errors import FacesError
 from experiments.inference.model import TrainedModel
-from experiments.training.build_model import build_face_net
+from experiments.training.build_model import build_face_net, read_tensors
 from experiments.training.prototypes import embed_images, fit_prototypes
-from experiments.training.torch_checkpoint import read_tensors
-from experiments.training.torch_learner import TorchLearner, make_accelerator
-from experiments.training.torch_trainer import TrainOptions, train_torch
+from experiments.training.torch_engine import TorchEngine
+from experiments.training.trainer import TrainOptions, train
 
 ALONE = TrainOptions(workers=0)
 
@@ -22,7 +21,7 @@ ALONE = TrainOptions(workers=0)
 @pytest.fixture
 def run(people, small, tmp_path):
     """run("epochs=3", ...): the small recipe with settings changed, trained."""
-    return lambda *settings, options=ALONE: train_torch(small(*settings), people, tmp_path / "run", options=options)
+    return lambda *settings, options=ALONE: train(small(*settings), people, tmp_path / "run", options=options)
 
 
 def history(of) -> list[dict]:
@@ -72,9 +71,9 @@ def test_the_second_stage_thaws_what_the_first_froze(run):
     assert not [name for name in first if not name.startswith(("backbone.layer4", "head."))]
 
 
-def learner(recipe, faces) -> tuple[TorchLearner, EpochLoader]:
-    torch.manual_seed(0)
-    made = TorchLearner(recipe, build_face_net(recipe.torch_model, len(faces.names)), make_accelerator(recipe))
+def learner(recipe, faces) -> tuple[TorchEngine, EpochLoader]:
+    made = TorchEngine(recipe)
+    made.build(faces, 0, resume=False)
     made.begin_stage(0)
     return made, EpochLoader(ShardedBatches(faces, recipe, training=True), 0)
 
@@ -261,7 +260,7 @@ def test_memory_that_runs_out_says_what_to_try(run, monkeypatch):
     def step(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
-    monkeypatch.setattr(TorchLearner, "step", step)
+    monkeypatch.setattr(TorchEngine, "step", step)
     with pytest.raises(FacesError, match=r"with 4 images of 32 x 32 .*training\.accumulate=2.*--batch-size 2"):
         run()
 
@@ -270,7 +269,7 @@ def test_other_errors_are_not_taken_for_memory(run, monkeypatch):
     def step(*_):
         raise RuntimeError("shapes differ")
 
-    monkeypatch.setattr(TorchLearner, "step", step)
+    monkeypatch.setattr(TorchEngine, "step", step)
     with pytest.raises(RuntimeError, match="shapes differ"):
         run()
 

@@ -9,9 +9,8 @@ import pytest
 
 from experiments.errors import FacesError
 from experiments.run import Run
-from experiments.training.mytorch_trainer import train_mytorch
-from experiments.training.torch_checkpoint import read_tensors
-from experiments.training.torch_trainer import TrainOptions, train_torch
+from experiments.training.build_model import read_tensors
+from experiments.training.trainer import TrainOptions, train
 
 ALONE = TrainOptions(workers=0)
 
@@ -21,14 +20,14 @@ def test_a_run_that_is_training_is_not_resumed_a_second_time(people, tiny, tmp_p
 
     def second(row):
         with pytest.raises(FacesError, match="run: another command is writing it") as error:
-            train_mytorch(tiny(), people, tmp_path / "run", resume=True)
+            train(tiny(), people, tmp_path / "run", resume=True)
         refused.append(str(error.value))
 
-    train_mytorch(tiny(), people, tmp_path / "run", after_epoch=second)
+    train(tiny(), people, tmp_path / "run", options=TrainOptions(after_epoch=second))
     assert len(refused) == 2
     assert "--out" in refused[0]
     assert {path.name for path in tmp_path.iterdir()} == {"run"}  # the lock is gone
-    train_mytorch(tiny(), people, tmp_path / "run", resume=True)
+    train(tiny(), people, tmp_path / "run", resume=True)
 
 
 def test_a_transfer_run_that_is_training_is_not_resumed_a_second_time(people, small, tmp_path):
@@ -37,16 +36,16 @@ def test_a_transfer_run_that_is_training_is_not_resumed_a_second_time(people, sm
     def second(row):
         for resume, expected in ((True, "another command is writing it"), (False, "exists already")):
             with pytest.raises(FacesError, match=expected) as error:
-                train_torch(small(), people, tmp_path / "run", resume, ALONE)
+                train(small(), people, tmp_path / "run", resume, ALONE)
             refused.append(str(error.value))
 
-    train_torch(small("epochs=1"), people, tmp_path / "run", options=TrainOptions(workers=0, after_epoch=second))
+    train(small("epochs=1"), people, tmp_path / "run", options=TrainOptions(workers=0, after_epoch=second))
     assert len(refused) == 2
     assert {path.name for path in tmp_path.iterdir()} == {"run"}
 
 
-@pytest.mark.parametrize("train", ["mytorch", "torch"])
-def test_of_two_that_start_one_run_at_once_the_second_is_refused(people, tiny, small, tmp_path, train):
+@pytest.mark.parametrize("engine", ["mytorch", "torch"])
+def test_of_two_that_start_one_run_at_once_the_second_is_refused(people, tiny, small, tmp_path, engine):
     """The first has made the folder while the second was reading the images."""
     from experiments.data.dataset import read_split
 
@@ -55,13 +54,9 @@ def test_of_two_that_start_one_run_at_once_the_second_is_refused(people, tiny, s
         (tmp_path / "run" / "recipe.yaml").write_text("epochs: 3")
         return read_split(data, recipe)
 
-    def start():
-        if train == "mytorch":
-            return train_mytorch(tiny(), people, tmp_path / "run", read=read)
-        return train_torch(small(), people, tmp_path / "run", options=TrainOptions(workers=0, read=read))
-
+    recipe = tiny() if engine == "mytorch" else small()
     with pytest.raises(FacesError, match="run exists already"):
-        start()
+        train(recipe, people, tmp_path / "run", options=TrainOptions(workers=0, read=read))
     assert (tmp_path / "run" / "recipe.yaml").read_text() == "epochs: 3"
 
 
@@ -71,7 +66,7 @@ def test_a_folder_that_a_killed_process_was_making_is_removed(people, tiny, tmp_
     (left / "best.safetensors").touch()
     other = tmp_path / ".other.0123abcd"
     other.mkdir()
-    train_mytorch(tiny("epochs=1"), people, tmp_path / "run")
+    train(tiny("epochs=1"), people, tmp_path / "run")
     assert not left.exists()
     assert other.exists()
 
@@ -88,10 +83,10 @@ def test_a_full_disk_inside_the_weights_is_a_line_and_leaves_the_run_resumable(p
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(FacesError, match=r"epoch 2 could not be written \(No space left on device\).*--resume"):
-            train_torch(small("epochs=3"), people, tmp_path / "run", options=ALONE)
+            train(small("epochs=3"), people, tmp_path / "run", options=ALONE)
     assert not [path.name for path in (tmp_path / "run").iterdir() if path.name.startswith(".")]
-    run = train_torch(small("epochs=3"), people, tmp_path / "run", resume=True, options=ALONE)
-    whole = train_torch(small("epochs=3"), people, tmp_path / "whole", options=ALONE)
+    run = train(small("epochs=3"), people, tmp_path / "run", resume=True, options=ALONE)
+    whole = train(small("epochs=3"), people, tmp_path / "whole", options=ALONE)
     ours, theirs = (read_tensors(each.last_weights)[0] for each in (run, whole))
     assert all((ours[name] == theirs[name]).all() for name in theirs)
 
@@ -99,7 +94,7 @@ def test_a_full_disk_inside_the_weights_is_a_line_and_leaves_the_run_resumable(p
 def test_weights_have_the_usual_permissions(people, small, tmp_path):
     before = os.umask(0o022)
     try:
-        run = train_torch(small("epochs=1"), people, tmp_path / "run", options=ALONE)
+        run = train(small("epochs=1"), people, tmp_path / "run", options=ALONE)
     finally:
         os.umask(before)
     for file in (run.best_weights, run.last_weights, run.checkpoint_file):

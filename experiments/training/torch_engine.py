@@ -1,11 +1,10 @@
-"""A transfer network in training: on any device, in any precision, in one process or several.
+"""The engine of PyTorch on Accelerate: a network in training on any device, in any precision, in many processes."""
 
-A stage decides which parts of the network are trained, how fast, and so what the optimizer is given.
-"""
-
+import json
 import os
 from collections.abc import Iterable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,98 +13,34 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import gather_object
 from timm.utils import ModelEmaV3
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from experiments.config.recipe import Recipe
-from experiments.config.schema import OptimizerSettings, StageSettings
 from experiments.data.augment import mix_batch
+from experiments.data.dataset import Faces
 from experiments.data.loader import BatchShard, normalize_tensor
 from experiments.errors import FacesError
 from experiments.metrics.roc import compute_validation_eer
+from experiments.progress import say
 from experiments.runtime import step_seed
-from models.face_net import FaceNet, named_parts, set_trainable
+from experiments.training.build_model import build_face_net, read_tensors, save_tensors, warn_of_other_split
+from experiments.training.engine import MIN_PART
+from experiments.training.prototypes import init_head_from_prototypes, starts_from_prototypes
+from experiments.training.schedule import EpochPosition
+from experiments.training.torch_stages import apply_stage, build_torch_optimizer, count_parameters, parameter_groups
+from models.face_net import FaceNet
 from models.triplet import TripletHead
-
-AFTER_BACKBONE = ("neck", "head")
-"""The parts that a recipe calls "head"."""
-
-
-def apply_stage(network: FaceNet, stage: StageSettings) -> None:
-    """Make the parts of a stage trainable and freeze the others. Raises FacesError for a part that does not exist."""
-    ends = [name for name in AFTER_BACKBONE if name in named_parts(network)]
-    try:
-        match stage.train:
-            case dict():
-                set_trainable(network, ends, stage.train["last_layers"])
-            case "head":
-                set_trainable(network, ends)
-            case str():
-                set_trainable(network, [stage.train])
-            case names:
-                set_trainable(network, names)
-    except ValueError as error:
-        raise FacesError(f"a stage with train={stage.train}: {error}") from error
-
-
-def parameter_groups(network: FaceNet, stage: StageSettings, settings: OptimizerSettings) -> list[dict[str, Any]]:
-    """Return the trainable parameters by part and by whether weight decay applies; "base" is a group's highest rate.
-
-    Raises FacesError where a rate is given for a part that does not exist, or nothing is trainable.
-    """
-    known = named_parts(network)
-    _refuse_unknown_parts(stage, list(known))
-    groups = []
-    for distance, (name, part) in enumerate(reversed(known.items())):
-        rate = _rate_of_part(stage, name, settings.lr) * stage.decay**distance
-        trainable = [p for p in part.parameters() if p.requires_grad]
-        decayed = [p for p in trainable if settings.decay_norms or p.ndim > 1]
-        exempt = [p for p in trainable if not settings.decay_norms and p.ndim <= 1]
-        for members, decay in ((decayed, settings.weight_decay), (exempt, 0.0)):
-            if members:
-                groups.append({"params": members, "lr": rate, "base": rate, "weight_decay": decay, "part": name})
-    if not groups:
-        raise FacesError(f"a stage with train={stage.train}: nothing in it has weights; expected parts that have")
-    return groups
-
-
-def _rate_of_part(stage: StageSettings, name: str, default: float) -> float:
-    if not isinstance(stage.lr, dict):
-        return default if stage.lr is None else stage.lr
-    return stage.lr.get(name, stage.lr.get("head" if name in AFTER_BACKBONE else "backbone", default))
-
-
-def _refuse_unknown_parts(stage: StageSettings, known: list[str]) -> None:
-    names = set(stage.lr if isinstance(stage.lr, dict) else ()) - {"backbone", "head", *known}
-    if names:
-        raise FacesError(
-            f"a stage with lr of {sorted(names)[0]!r}: expected backbone, head or one of {', '.join(known)}"
-        )
-
-
-def build_torch_optimizer(groups: list[dict[str, Any]], settings: OptimizerSettings) -> torch.optim.Optimizer:
-    """Return the optimizer of PyTorch that a recipe names, for groups of parameters with their weight decay."""
-    match settings.name:
-        case "sgd":
-            return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, nesterov=settings.nesterov)
-        case "adam":
-            return torch.optim.Adam(groups, lr=settings.lr)
-        case "adamw":
-            return torch.optim.AdamW(groups, lr=settings.lr)
-
-
-def count_parameters(network: nn.Module) -> tuple[int, int]:
-    """Return how many parameters there are, and how many are trainable."""
-    sizes = [(p.numel(), p.requires_grad) for p in network.parameters()]
-    return sum(size for size, _ in sizes), sum(size for size, trainable in sizes if trainable)
-
+from models.weights import refuse_unusable
 
 ACCELERATE_PRECISION = {"full": "no", "bf16": "bf16", "fp16": "fp16"}
 DEVICE_VARIABLE = "ACCELERATE_TORCH_DEVICE"
 """Where Accelerate looks for the device to use."""
 
-MIN_PART = 2
-"""Images in each part of an accumulated batch: batch norm has no variance of one."""
+STEPS_PER_READING = 20
+"""Steps between two readings of an epoch's sums on a GPU, which waits for each."""
+
+MAX_DEFAULT_WORKERS = 16
 
 
 def choose_device(name: str | None) -> torch.device:
@@ -141,38 +76,62 @@ def make_accelerator(recipe: Recipe, device: str | None = None) -> Accelerator:
     return accelerator
 
 
-class TorchLearner:
-    """A network in training.
+class TorchEngine:
+    """A network of PyTorch in training.
 
-    network: as built. model: the same, wrapped by Accelerate. average: the moving average of its weights, or None.
-    totals: sums over the epoch so far of the loss, the right answers and the images, on the device.
+    network: as built. model: the same, wrapped by Accelerate. moving_average: that of its weights, or None. sums: of
+    this process over the epoch so far: the loss, the right answers and the images, on the device.
     """
 
-    def __init__(self, recipe: Recipe, network: FaceNet, accelerator: Accelerator):
-        self.recipe, self.accelerator = recipe, accelerator
-        order = torch.channels_last if recipe.training.channels_last else torch.contiguous_format
-        self.network: FaceNet = network.to(accelerator.device).to(memory_format=order)
-        self.average = ModelEmaV3(network, recipe.training.ema, use_warmup=True) if recipe.training.ema else None
-        self.updates = 0
-        if recipe.training.compile:
+    def __init__(self, recipe: Recipe, device: str | None = None):
+        self.recipe, self.accelerator = recipe, make_accelerator(recipe, device)
+        self.device: torch.device = self.accelerator.device
+        self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
+        self.threaded = False  # torchvision and dropout draw from one generator
+        self.pinned = self.device.type == "cuda"
+        self.steps_per_reading = 1 if self.device.type == "cpu" else STEPS_PER_READING
+        self.sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+
+    def default_workers(self, processors: int) -> int:
+        """Return many for a GPU, at most one for a CPU."""
+        if self.device.type == "cuda":
+            return max(1, min(MAX_DEFAULT_WORKERS, processors))
+        return max(0, min(1, processors - 1))
+
+    def build(self, faces: Faces, workers: int, resume: bool) -> None:
+        """Build the network, a new one with its pretrained weights, and where the recipe says so with class means."""
+        recipe = self.recipe
+        if not resume and self.rank == 0 and (warning := warn_of_other_split(recipe)):
+            say(warning)
+        torch.manual_seed(recipe.seed)
+        self.adopt(build_face_net(recipe.torch_model, len(faces.names), pretrained=not resume))
+        if not resume and starts_from_prototypes(recipe):
+            init_head_from_prototypes(self.eval_network, faces, recipe, workers)
+            self.network.load_state_dict(self.eval_network.state_dict())
+
+    def adopt(self, network: FaceNet) -> None:
+        """Take a network, on the device and in the memory order of the recipe."""
+        order = torch.channels_last if self.recipe.training.channels_last else torch.contiguous_format
+        self.network: FaceNet = network.to(self.device).to(memory_format=order)
+        self.moving_average = ModelEmaV3(network) if self.recipe.training.ema else None
+        if self.recipe.training.compile:
             network.compile()
         self.model: torch.nn.Module = network
         self.optimizer: Any = None
-        self.reset_totals()
+
+    def count_parameters(self) -> tuple[int, int]:
+        """Return how many parameters there are, and how many are trainable."""
+        return count_parameters(self.network)
 
     @property
     def eval_network(self) -> FaceNet:
         """The network that is validated and saved: the average where the recipe has one."""
-        return self.average.module if self.average else self.network
+        return self.moving_average.module if self.moving_average else self.network
 
     @property
     def lr(self) -> float:
         """The highest learning rate of any part in the last step."""
         return max(group["lr"] for group in self.optimizer.param_groups)
-
-    def reset_totals(self) -> None:
-        """Start the sums of an epoch at zero."""
-        self.totals = torch.zeros(3, dtype=torch.float64, device=self.accelerator.device)
 
     def begin_stage(self, stage: int) -> None:
         """Freeze and unfreeze the parts of this stage, with a new optimizer."""
@@ -186,10 +145,10 @@ class TorchLearner:
         self.model, self.optimizer = self.accelerator.prepare(self.network, optimizer)
         self.model.train()
 
-    def step(self, shard: BatchShard, epoch: int, number: int, factor: float) -> None:
+    def step(self, shard: BatchShard, epoch: int, number: int, factor: float) -> bool:
         """Train on one process's shard of a batch, at `factor` times the highest learning rates."""
-        recipe, device = self.recipe, self.accelerator.device
-        torch.manual_seed(step_seed(recipe.seed, epoch, number, self.accelerator.process_index))
+        recipe, device = self.recipe, self.device
+        torch.manual_seed(step_seed(recipe.seed, epoch, number, self.rank))
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * factor
         pixels = normalize_tensor(shard.images, recipe.data, device, recipe.training.channels_last)
@@ -202,16 +161,19 @@ class TorchLearner:
             with nullcontext() if index == len(parts) else self.accelerator.no_sync(self.model):
                 losses, right = self._losses(part, own, partners, part_weights, kept)
                 # Processes average their gradients: times their number, that is the mean over the whole batch.
-                self.accelerator.backward(losses.sum() * self.accelerator.num_processes / shard.total)
+                self.accelerator.backward(losses.sum() * self.processes / shard.total)
             sums = torch.stack([losses.detach().sum().double(), right.double(), part_weights.sum().double()])
-            self.totals += sums
+            self.sums += sums
         if recipe.training.clip:
             self.accelerator.clip_grad_norm_(self.network.parameters(), recipe.training.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        if self.average and not self.optimizer.step_was_skipped:
-            self.updates += 1
-            self.average.update(self.network, self.updates)
+        return not self.optimizer.step_was_skipped
+
+    def average(self, decay: float) -> None:
+        """Add the weights to their moving average."""
+        assert self.moving_average is not None
+        self.moving_average.apply_update_(self.network, decay)
 
     def _losses(
         self, pixels: Tensor, labels: Tensor, partners: Tensor, weights: Tensor, kept: float
@@ -232,10 +194,15 @@ class TorchLearner:
             losses = losses + head.triplet_loss
         return losses * weights, ((logits.argmax(1) == labels) * weights).sum()
 
-    def training_metrics(self) -> tuple[float, float, int]:
-        """Return mean loss, fraction of right answers and number of images of the epoch so far, over all processes."""
-        loss, right, seen = self.accelerator.reduce(self.totals.clone()).tolist()
-        return (loss / seen, right / seen, round(seen)) if seen else (0.0, 0.0, 0)
+    def totals(self) -> list[float]:
+        """Return the epoch's sums so far of the loss, the right answers and the images, over all processes."""
+        sums: list[float] = self.accelerator.reduce(self.sums.clone()).tolist()
+        return sums
+
+    def set_totals(self, totals: Iterable[float]) -> None:
+        """Continue from these sums. They are of all processes, and the first one takes them."""
+        values = list(totals) if self.rank == 0 else [0.0, 0.0, 0.0]
+        self.sums = torch.tensor(values, dtype=torch.float64, device=self.device)
 
     @torch.inference_mode()
     def validate(self, shards: Iterable[BatchShard]) -> tuple[dict[str, float | None], list[str]]:
@@ -243,10 +210,10 @@ class TorchLearner:
 
         A tie counts against the network, so that constant logits earn nothing.
         """
-        sums = torch.zeros(4, dtype=torch.float64, device=self.accelerator.device)
+        sums = torch.zeros(4, dtype=torch.float64, device=self.device)
         network, bad = self.eval_network.eval(), []
         embedded: list[tuple[np.ndarray, ...]] = []
-        device, data = self.accelerator.device, self.recipe.data
+        device, data = self.device, self.recipe.data
         for shard in shards:
             with self.accelerator.autocast():
                 pixels = normalize_tensor(shard.images, data, device, self.recipe.training.channels_last)
@@ -267,6 +234,70 @@ class TorchLearner:
             return {"top1": None, "top5": None, "loss": None, "eer": None}, bad
         eer = _compute_eer(gather_object(embedded))
         return {"top1": top1 / seen, "top5": top5 / seen, "loss": loss / seen, "eer": eer}, bad
+
+    def save_weights(self, path: Path) -> None:
+        """Write the weights that are validated."""
+        save_tensors(self.eval_network.state_dict(), path)
+
+    def save(self, path: Path, notes: dict[str, Any]) -> None:
+        """Write the network, its average, its optimizer and the scale of half precision's gradients."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        notes = dict(notes)
+        if self.moving_average:
+            average = self.moving_average.module.state_dict()
+            tensors |= {f"average.{name}": tensor for name, tensor in average.items()}
+        if notes["stage"] is not None:
+            state = self.optimizer.state_dict()
+            notes["groups"], notes["scalars"] = state["param_groups"], {}
+            for number, values in state["state"].items():
+                for name, value in values.items():
+                    if isinstance(value, Tensor):
+                        tensors[f"optimizer.{number}.{name}"] = value
+                    else:
+                        notes["scalars"][f"{number}.{name}"] = value
+        if self.accelerator.scaler is not None:
+            notes["scaler"] = self.accelerator.scaler.state_dict()
+        save_tensors(tensors, path, {"training": json.dumps(notes)})
+
+    def load(self, path: Path, notes: dict[str, Any], position: EpochPosition | None) -> None:
+        """Continue from what `save` wrote, in the stage of `position`."""
+        tensors, _ = read_tensors(path)
+        network = _under("network.", tensors)
+        self.network.load_state_dict(network)
+        refuse_unusable(self.network.state_dict(), network)
+        if self.moving_average:
+            self.moving_average.module.load_state_dict(_under("average.", tensors))
+        if position is not None:
+            self.begin_stage(position.stage)
+            if notes["stage"] == position.stage:
+                self._restore_optimizer(notes, _under("optimizer.", tensors))
+        if "scaler" in notes and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(notes["scaler"])
+
+    def _restore_optimizer(self, notes: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Restore the optimizer, each tensor in its parameter's memory order, so that arithmetic rounds as before."""
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        state: dict[int, dict[str, Any]] = {}
+        for key, value in {**tensors, **notes["scalars"]}.items():
+            number, _, name = key.partition(".")
+            parameter = parameters[int(number)]
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                value = torch.empty_like(parameter).copy_(value)
+            state.setdefault(int(number), {})[name] = value
+        self.optimizer.load_state_dict({"state": state, "param_groups": notes["groups"]})
+
+    def gather(self, items: list[str]) -> list[str]:
+        """Return the items of all processes."""
+        found: list[str] = gather_object(items)
+        return found
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        self.accelerator.wait_for_everyone()
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _compute_eer(parts: list[tuple[np.ndarray, ...]]) -> float | None:
