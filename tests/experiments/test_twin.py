@@ -92,7 +92,7 @@ def test_both_see_the_same_batches_and_the_schedules_learning_rate(people, tiny,
 def test_a_schedule_by_the_epoch_steps_for_both(people, tiny, tmp_path, quick, monkeypatch, schedule):
     rates, step = [], TorchTwin.step
     monkeypatch.setattr(TorchTwin, "step", lambda self, x, y, lr: (rates.append(lr), step(self, x, y, lr))[1])
-    settings = f"schedule={{name: {schedule}, every: 1, gamma: 0.5, patience: 0}}"
+    settings = f"schedule={{name: {schedule}, step_size: 1, gamma: 0.5, patience: 0}}"
     recipe = tiny("epochs=8", settings, "optimizer.lr=1e-6" if schedule == "plateau" else "optimizer.lr=0.01")
     result = run_twin(recipe, people, tmp_path / "twin", None, "float64")
     if schedule == "step":

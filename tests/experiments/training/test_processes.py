@@ -16,7 +16,7 @@ SETTINGS = [
     "model={backbone: test_efficientnet_gn, weights: none}",  # group norm: a batch's parts know nothing of each other
     # Adam divides a gradient by its own size, and so turns the rounding of one near zero into a step of full length.
     "optimizer={name: sgd, lr: 0.05}", "batch_size=6", "epochs=2", "label_smoothing=0.1", "training.clip=1",
-    "mixing={mixup: 0.4, cutmix: 0.5, same: 0.5}",
+    "mixing={mixup: 0.4, cutmix: 0.5, same_person: 0.5}",
 ]  # fmt: skip
 
 

@@ -97,7 +97,7 @@ SGD, ADAM, ADAMW = "{name: sgd, lr: 0.1, nesterov: true, weight_decay: 0.01}", "
     [(SGD, "plateau"), (SGD, "cosine"), (ADAM, "constant"), (ADAM, "step"), (ADAMW, "plateau"), (ADAMW, "step")],
 )
 def test_every_optimiser_and_schedule(people, tiny, tmp_path, monkeypatch, unbroken, optimizer, schedule):
-    settings = f"schedule={{name: {schedule}, every: 1, gamma: 0.5, patience: 0}}"
+    settings = f"schedule={{name: {schedule}, step_size: 1, gamma: 0.5, patience: 0}}"
     recipe = tiny("epochs=3", f"optimizer={optimizer}", settings)
     with monkeypatch.context() as patch:
         interrupted(patch, MytorchEngine, "step", 2 * STEPS + 1)

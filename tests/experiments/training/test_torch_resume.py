@@ -30,9 +30,9 @@ RICH = (
     "stages=[{epochs: 1, train: head}, {epochs: 2, lr: {backbone: 0.001, head: 0.01}}]",
     "epochs=3",
     "training={ema: 0.9, clip: 1.0, accumulate: 2}",
-    "mixing={mixup: 0.3, cutmix: 0.5, share: 0.7, same: 0.5}",
+    "mixing={mixup: 0.3, cutmix: 0.5, prob: 0.7, same_person: 0.5}",
     "model={backbone: test_resnet, weights: none, dropout: 0.3, embedding: 16}",
-    "schedule={name: one_cycle, over: run}",
+    "schedule={name: one_cycle, span: run}",
 )
 
 
@@ -135,7 +135,7 @@ def test_stopped_between_the_files_of_an_epoch(people, small, tmp_path, unbroken
 def test_every_optimiser_and_schedule(people, small, tmp_path, unbroken, optimizer, schedule):
     settings = (
         f"optimizer={optimizer}",
-        f"schedule={{name: {schedule}, every: 1, gamma: 0.5, patience: 0}}",
+        f"schedule={{name: {schedule}, step_size: 1, gamma: 0.5, patience: 0}}",
         "epochs=3",
     )
     run = broken(people, small(*settings), tmp_path / "run", TorchEngine, "step", 2 * STEPS + 1)
