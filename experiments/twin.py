@@ -123,7 +123,8 @@ def run_twin(
 @np.errstate(over="ignore", invalid="ignore")  # as in training: the loss shows it
 def _train_both(ours: MytorchEngine, theirs: TorchTwin, batches: Batches, total: int) -> TwinComparison:
     """Train both on the same batches, alternating."""
-    comparison, steps, losses = TwinComparison(), len(batches), []
+    comparison, steps = TwinComparison(), len(batches)
+    losses: list[float] = []
     with track("twins", total, "steps") as advance:
         for done, batch in zip(range(1, total + 1), _stream(batches), strict=False):
             epoch, step = divmod(done - 1, steps)

@@ -77,11 +77,15 @@ def test_what_cannot_be_is_refused_in_one_line_by_its_key(settings, expected):
     assert len(message.splitlines()) == 2
 
 
-@pytest.mark.parametrize("setting", ["stages=[{epochs: 1}]", "mixing.mixup=0.2", "training.clip=1", "split.train=all",
-                                     "schedule.name=one_cycle", "data.on_bad_image=skip"])  # fmt: skip
+@pytest.mark.parametrize(
+    "setting",
+    ["stages=[{epochs: 1}]", "training.precision=bf16", "training.compile=true", "training.channels_last=true",
+     "training.select=eer", "data.on_bad_image=skip", "optimizer.decay_norms=false"],
+)  # fmt: skip
 def test_what_mytorch_does_not_do_is_refused(setting):
-    with pytest.raises(FacesError, match=r"only for transfer networks \(model\.backbone\)"):
+    with pytest.raises(FacesError, match=r"only for transfer networks \(model\.backbone\)") as error:
         load_recipe("scratch_resnet", [setting])
+    assert setting.partition("=")[0] in str(error.value)
 
 
 def test_each_library_is_told_of_the_others_recipes():

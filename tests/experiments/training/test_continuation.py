@@ -37,7 +37,12 @@ def margin(small, weights, head="{name: arcface}", *settings):
 
 @pytest.mark.parametrize(
     "head",
-    ["{name: arcface}", "{name: cosface, start: prototypes}", "{name: subcenter}", "{name: triplet, images_per_person: 2}"],
+    [
+        "{name: arcface}",
+        "{name: cosface, start: prototypes}",
+        "{name: subcenter}",
+        "{name: triplet, images_per_person: 2}",
+    ],
 )
 def test_a_margin_run_starts_from_a_classifiers_folder(classifier, people, small, tmp_path, head, capsys):
     chosen = ("epochs=2", "training.precision=bf16", "training.select=eer", "split.train=0.5")

@@ -21,10 +21,9 @@ from experiments.files import read_json
 from experiments.run import Run
 from experiments.training import recorder
 from experiments.training.build_model import build_face_net
-from experiments.training.mytorch_learner import MytorchLearner
-from experiments.training.mytorch_trainer import train_mytorch
-from experiments.training.torch_learner import TorchLearner
-from experiments.training.torch_trainer import TrainOptions, train_torch
+from experiments.training.mytorch_engine import MytorchEngine
+from experiments.training.torch_engine import TorchEngine
+from experiments.training.trainer import TrainOptions, train
 from models.twin import twin
 from mytorch import load
 
@@ -34,6 +33,7 @@ SETTINGS = (
     f"optimizer={{name: sgd, lr: {LR}, momentum: {MOMENTUM}}}",
 )  # fmt: skip
 TORCH = ("model={backbone: test_efficientnet_gn, weights: none}", f"training.clip={CLIP}")  # group norm: see below
+MYTORCH = ("model.dropout=0", f"training.clip={CLIP}")
 ALONE = TrainOptions(workers=0)
 
 
@@ -106,10 +106,12 @@ def plain_torch(people, small):
 @pytest.fixture(scope="module")
 def plain_mytorch(people, tiny):
     """The weights and losses of the plain loop on the twin of the tiny face CNN."""
-    recipe = tiny(*SETTINGS, "model.dropout=0")
-    network = MytorchLearner(recipe, 4, 1).network
+    recipe = tiny(*SETTINGS, *MYTORCH)
+    engine = MytorchEngine(recipe)
+    engine.build_network(4)
+    network = engine.network
     copy = twin(network)
-    losses = plain_loop(copy, *read_pixels(people, recipe), None)
+    losses = plain_loop(copy, *read_pixels(people, recipe), CLIP)
     assert losses[-1] < 0.9 * losses[0]
     names, values = network.state_dict(), copy.state_dict().values()
     return {name: value.numpy() for name, value in zip(names, values, strict=True)}, losses
@@ -132,22 +134,22 @@ def test_pytorch_trains_as_the_plain_loop_also_when_stopped(people, small, tmp_p
     recipe = small(*SETTINGS, *TORCH)
     if at is not None:
         with monkeypatch.context() as patch:
-            stop(patch, TorchLearner, at)
+            stop(patch, TorchEngine, at)
             with pytest.raises(KeyboardInterrupt):
-                train_torch(recipe, people, tmp_path / "run", options=ALONE)
-    run = train_torch(recipe, people, tmp_path / "run", resume=at is not None, options=ALONE)
+                train(recipe, people, tmp_path / "run", options=ALONE)
+    run = train(recipe, people, tmp_path / "run", resume=at is not None, options=ALONE)
     assert_as_plain(run, *plain_torch, run.last_weights)
 
 
 @pytest.mark.parametrize("at", [None, 1, 3])
 def test_mytorch_trains_as_the_plain_loop_also_when_stopped(people, tiny, tmp_path, monkeypatch, plain_mytorch, at):
-    recipe = tiny(*SETTINGS, "model.dropout=0")
+    recipe = tiny(*SETTINGS, *MYTORCH)
     if at is not None:
         with monkeypatch.context() as patch:
-            stop(patch, MytorchLearner, at)
+            stop(patch, MytorchEngine, at)
             with pytest.raises(KeyboardInterrupt):
-                train_mytorch(recipe, people, tmp_path / "run")
-    run = train_mytorch(recipe, people, tmp_path / "run", resume=at is not None)
+                train(recipe, people, tmp_path / "run")
+    run = train(recipe, people, tmp_path / "run", resume=at is not None)
     weights, losses = plain_mytorch
     state = {name.removeprefix("network."): value for name, value in load(run.checkpoint_file)[0].items()}
     np.testing.assert_allclose(train_losses(run), losses, atol=2e-5)
