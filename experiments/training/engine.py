@@ -1,10 +1,9 @@
-"""What a library does in training, and which one a recipe's network needs."""
+"""What the trainer asks of a library. `torch_engine.py` and `mytorch_engine.py` answer."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from experiments.config.recipe import Recipe
 from experiments.data.dataset import Faces
 from experiments.data.loader import BatchShard
 from experiments.training.schedule import EpochPosition
@@ -79,14 +78,3 @@ class Engine(Protocol):
 
     def wait(self) -> None:
         """Wait until all processes are here."""
-
-
-def build_engine(recipe: Recipe, device: str | None = None) -> Engine:
-    """Return the engine of a recipe's network. Raises FacesError for what that library does not have."""
-    if recipe.model.engine == "mytorch":
-        from experiments.training.mytorch_engine import MytorchEngine
-
-        return MytorchEngine(recipe, device)
-    from experiments.training.torch_engine import TorchEngine  # Accelerate takes seconds to import
-
-    return TorchEngine(recipe, device)

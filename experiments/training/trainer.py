@@ -24,7 +24,7 @@ from experiments.errors import FacesError
 from experiments.files import new_folder, refuse_existing, refuse_inside
 from experiments.progress import format_duration, say, track
 from experiments.run import RESUME_OR_REPLACE, Run
-from experiments.training.engine import build_engine
+from experiments.training.engine import Engine
 from experiments.training.recorder import RunRecorder, format_epoch, refuse_divergence, write_curves
 from experiments.training.schedule import EpochPosition, TrainingProgress, average_decay, lr_factor, next_epoch
 from mytorch.data import prefetch
@@ -53,6 +53,17 @@ class TrainOptions:
 
 
 DEFAULT_OPTIONS = TrainOptions()
+
+
+def build_engine(recipe: Recipe, device: str | None = None) -> Engine:
+    """Return the engine of a recipe's network. Raises FacesError for what that library does not have."""
+    if recipe.model.engine == "mytorch":
+        from experiments.training.mytorch_engine import MytorchEngine
+
+        return MytorchEngine(recipe, device)
+    from experiments.training.torch_engine import TorchEngine  # Accelerate takes seconds to import
+
+    return TorchEngine(recipe, device)
 
 
 def train(

@@ -21,13 +21,13 @@ SETTINGS = ARGUMENTS[1::2]
 
 ENDLESS = f"""
 import time
-from experiments.training import mytorch_trainer as trainer
-record = trainer._record_epoch
-def record_and_wait(run, learner, progress, parameters):
-    record(run, learner, progress, parameters)
-    if len(progress.history) == {EPOCHS - 1}:
+from experiments.training.recorder import RunRecorder
+write = RunRecorder.write
+def write_and_wait(recorder, progress, stage):
+    write(recorder, progress, stage)
+    if progress.epoch == {EPOCHS - 1}:
         time.sleep(3600)
-trainer._record_epoch = record_and_wait
+RunRecorder.write = write_and_wait
 """
 """Lets a run wait before its last epoch, so that it is still at work when it is stopped, however busy the machine."""
 
