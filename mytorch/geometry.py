@@ -7,7 +7,7 @@ layers.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import reduce, wraps
+from functools import lru_cache, reduce, wraps
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple, ParamSpec
@@ -132,6 +132,7 @@ def window_padding(size: Size, out: Size, kernel: Size, stride: Size, padding: S
     return needed
 
 
+@lru_cache(maxsize=256)
 def mean_weight(
     size: Size,
     out: Size,
@@ -154,7 +155,9 @@ def mean_weight(
         counts.append(stop - start if count_include_pad else np.minimum(stop, n) - np.maximum(start, 0))
     if all((count == k).all() for count, k in zip(counts, kernel, strict=True)):
         return 1 / prod(kernel)
-    return 1 / reduce(np.multiply.outer, counts)
+    weight = 1 / reduce(np.multiply.outer, counts)
+    weight.flags.writeable = False  # the same array is returned for all calls with this geometry
+    return weight
 
 
 def crop(pixels: Array, images: slice, start: Size, size: Size) -> Array:
