@@ -24,6 +24,7 @@ PAGE_OF = {
     "results/conformance/modules.md": "reference/conformance.md",
     "results/conformance/onnx.md": "reference/conformance.md",
     "results/conformance/opinfo.md": "reference/conformance.md",
+    "results/conversion/table.md": "reference/conversion.md",
     "results/gradcheck/table.md": "reference/errors.md",
 }
 """Files of the project that are shown on a page of the site, for the links between them."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import fx
+from torch import nn as theirs
 
 from mytorch import nn
 from mytorch.nn.describe import known_layers
@@ -26,12 +27,28 @@ class Varying(NamedTuple):
 
 def merge_arguments(one: Any, other: Any) -> Any:
     """Return the arguments of a call, where numbers that differ between two traces are `Varying`."""
+    if isinstance(one, fx.Node) != isinstance(other, fx.Node) or _count(one) != _count(other):
+        raise Unsupported("it has other arguments for another batch size")
     if isinstance(one, list | tuple):
         merged = [merge_arguments(*pair) for pair in zip(one, other, strict=True)]
         return merged if isinstance(one, list) else tuple(merged)
     if isinstance(one, dict):
         return {key: merge_arguments(value, other[key]) for key, value in one.items()}
     return Varying(one, other) if isinstance(one, int) and one != other else one
+
+
+def _count(argument: Any) -> int | None:
+    return len(argument) if isinstance(argument, list | tuple) else None
+
+
+def writes(node: fx.Node, network: theirs.Module) -> bool:
+    """Return True if a call writes its result into its first argument."""
+    if node.op == "call_module":
+        return bool(getattr(network.get_submodule(str(node.target)), "inplace", False))
+    if node.target in (operator.iadd, operator.imul, operator.isub, operator.itruediv):
+        return True
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    return node.kwargs.get("inplace") is True or (name.endswith("_") and not name.endswith("__"))
 
 
 def layer_class(name: str) -> Any:
@@ -83,13 +100,6 @@ class Call:
     def add(self, layer: nn.Module, *inputs: Value) -> Value:
         """Add a node with this call's name."""
         return self.converter.add(self.node.name, layer, *inputs)
-
-    @property
-    def is_in_place(self) -> bool:
-        """Whether the call writes into its first argument."""
-        name = self.node.target if isinstance(self.node.target, str) else getattr(self.node.target, "__name__", "")
-        in_place_operator = self.node.target in (operator.iadd, operator.imul, operator.isub, operator.itruediv)
-        return in_place_operator or self.kwargs.get("inplace", False) or (name.endswith("_") and name[-2:] != "__")
 
     def _shape(self, node: Any) -> tuple[int, ...]:
         example = node.meta.get("example")

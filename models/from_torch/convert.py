@@ -11,7 +11,7 @@ from torch import nn as theirs
 from torchvision.models import shufflenetv2
 
 from models.from_torch import functions, shapes
-from models.from_torch.calls import Call, Unsupported, merge_arguments
+from models.from_torch.calls import Call, Unsupported, merge_arguments, writes
 from models.from_torch.modules import MODULES, is_leaf, layer_like
 from models.from_torch.tracing import ShapeTracer, attribute, copy_structure
 from mytorch import nn
@@ -43,7 +43,7 @@ def from_torch(
     kind = np.dtype(dtype) if dtype is not None else _dtype_of(own)
     if kind not in (np.float32, np.float64):
         raise TypeError(f"dtype={dtype}: networks compute in float32 or float64; use one of them")
-    examples = _examples(example)
+    examples = _examples(example, own)
     graph = _trace(own, examples)
     other = None if examples is None else _trace(own, [_with_one_more(one) for one in examples])
     return _Converter(own, kind, graph, other).convert()
@@ -54,15 +54,17 @@ def _dtype_of(module: theirs.Module) -> np.dtype:
     return np.dtype(np.float64 if doubles else np.float32)
 
 
-def _examples(example: Example | Sequence[Example] | None) -> list[torch.Tensor] | None:
-    """Return the examples as tensors. Raises TypeError for anything else."""
+def _examples(example: Example | Sequence[Example] | None, module: theirs.Module) -> list[torch.Tensor] | None:
+    """Return the examples as tensors in the module's precision. Raises TypeError for anything else."""
     if example is None:
         return None
     given = [example] if isinstance(example, torch.Tensor | np.ndarray) else list(example)
     for one in given:
         if not isinstance(one, torch.Tensor | np.ndarray) or one.ndim == 0:
             raise TypeError(f"example={one!r}: expected a tensor with a batch, such as torch.zeros(2, 3, 224, 224)")
-    return [torch.as_tensor(one) for one in given]
+    dtype = next((p.dtype for p in module.parameters()), None)
+    tensors = [torch.as_tensor(one) for one in given]
+    return [tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor for tensor in tensors]
 
 
 def _with_one_more(example: torch.Tensor) -> torch.Tensor:
@@ -102,7 +104,7 @@ class _Converter:
     def convert(self) -> nn.Graph:
         """Return the graph, or raise ValueError with everything that cannot be converted."""
         results = _results(self.nodes[-1].args[0])
-        needed = _needed(results)
+        needed = self._needed(results)
         for node, twin in zip(self.nodes, self.twins, strict=True):
             if node.op == "placeholder" and (node in needed or not node.args):
                 self.values[node] = self.graph.input(str(node.target))
@@ -147,19 +149,32 @@ class _Converter:
         kind = torch.from_numpy(np.zeros(0, self.dtype)).dtype
         return (tensor.detach().to("cpu", kind) if tensor.is_floating_point() else tensor.cpu()).numpy().copy()
 
+    def _needed(self, results: list[fx.Node]) -> set[fx.Node]:
+        """Return the nodes on which the results depend, also by what is written into a value that is used later."""
+        place = {node: index for index, node in enumerate(self.nodes)}
+        writing = [node for node in self.nodes if node.op.startswith("call") and writes(node, self.module)]
+        needed: set[fx.Node] = set()
+        waiting = list(results)
+        while waiting:
+            node = waiting.pop()
+            if node not in needed:
+                needed.add(node)
+                waiting += node.all_input_nodes
+                for source in node.all_input_nodes:
+                    waiting += [one for one in writing if one.args[:1] == (source,) and place[one] < place[node]]
+        return needed
+
     def _convert(self, node: fx.Node, twin: fx.Node) -> None:
-        call = Call(self, node, twin, *merge_arguments((node.args, node.kwargs), (twin.args, twin.kwargs)))
         try:
+            call = Call(self, node, twin, *merge_arguments((node.args, node.kwargs), (twin.args, twin.kwargs)))
             if node.op == "call_module":
                 module = self.module.get_submodule(str(node.target))
                 self.values[node] = self._module(call, str(node.target), module)
-                in_place = getattr(module, "inplace", False)
             else:
                 if node.target not in FUNCTIONS:
                     raise Unsupported("mytorch has no layer that computes it")
                 self.values[node] = FUNCTIONS[node.target](call)
-                in_place = call.is_in_place
-            if in_place and isinstance(first := next(iter(node.args), None), fx.Node):
+            if writes(node, self.module) and isinstance(first := next(iter(node.args), None), fx.Node):
                 self.values[first] = self.values[node]  # later users of the input see what was written into it
         except (Unsupported, TypeError, ValueError) as error:
             name = node.target if node.op == "call_module" else node.name
@@ -197,18 +212,6 @@ def _results(returned: Any) -> list[fx.Node]:
     if isinstance(returned, dict):
         return _results(tuple(returned.values()))
     return [node for one in returned for node in _results(one)] if isinstance(returned, list | tuple) else []
-
-
-def _needed(results: list[fx.Node]) -> set[fx.Node]:
-    """Return the nodes on which the results depend."""
-    needed: set[fx.Node] = set()
-    waiting = list(results)
-    while waiting:
-        node = waiting.pop()
-        if node not in needed:
-            needed.add(node)
-            waiting += node.all_input_nodes
-    return needed
 
 
 def _name_of(target: Any) -> str:
