@@ -166,7 +166,7 @@ def test_a_calibration_has_its_rates_and_its_strangers():
         assert threshold.far == pytest.approx((scores[~matches] >= threshold.value).mean())
         assert threshold.frr == pytest.approx((scores[matches] < threshold.value).mean())
     assert [far for far, _ in calibration.by_far()] == [1e-3, 0.01, 0.1]
-    for similarity in (-1.0, 0.0, 0.3, 0.77, 1.0):
+    for similarity in (-1.0, 0.0, 0.3, 0.77, 1.0, *rng.uniform(-0.3, 0.8, 50)):
         exact = int((scores[~matches] >= similarity).sum())
         assert exact <= calibration.strangers_above(similarity) <= int((scores[~matches] >= similarity - 0.006).sum())
     with pytest.raises(FacesError, match=r"no threshold was calibrated for a FAR of 1e-05, only: eer, far 0\.1"):

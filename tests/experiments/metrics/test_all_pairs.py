@@ -92,3 +92,15 @@ def test_the_command_that_times_it_stays_far_below_two_gibibytes():
     assert "6,000 images: 12,000 genuine and 17,985,000 impostor pairs, 17,997,000 in all" in done.stdout
     assert float(done.stdout.split("peak memory ")[1].split()[0]) < 1
     assert "TAR at FAR 1e-06" in done.stdout
+
+
+@pytest.mark.parametrize("length", [1 + 9e-6, 1 - 9e-6])
+def test_rounding_errors_of_the_lengths_lose_no_pair(length):
+    """Similarities a little above 1 and below -1."""
+    one = np.array([1, 0, 0], np.float32) * np.float32(length)
+    counts = count_all_pairs(np.stack([one, one, -one, -one]), np.array([0, 0, 1, 1]))
+    assert (counts.genuine.sum(), counts.impostor.sum()) == (2, 4)
+    curve = counts.roc_curve()
+    assert curve.eer() == 0
+    assert curve.thresholds[1] == pytest.approx(1, abs=3e-5)
+    assert curve.thresholds[-1] == pytest.approx(-1, abs=3e-5)
