@@ -4,5 +4,6 @@ They need the package onnx, which is imported when they are called: pip install 
 """
 
 from mytorch.onnx.load import load
+from mytorch.onnx.save import save
 
-__all__ = ["load"]
+__all__ = ["load", "save"]
