@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar
 
-from mytorch.device import Array, device_of
+from mytorch.device import Array
 from mytorch.modes import is_grad_enabled
 from mytorch.nn.module import Module
 from mytorch.nn.validate import check_gradient, check_input
@@ -21,10 +21,6 @@ class SpatialLayer(Module):
 
     axes: ClassVar[int]
 
-    def __call__(self, input: Array, *args: Any, **kwargs: Any) -> Any:
-        """Return `forward(input)`."""
-        return self.forward(input, *args, **kwargs)
-
     def check_input(self, x: Array, channels: int | None = None, dtype: Any = None) -> Array:
         """Return the batch `x`, or raise ValueError or TypeError, see `validate.check_input`."""
         shape = SHAPES[self.axes]
@@ -36,22 +32,25 @@ class SpatialLayer(Module):
         return check_input(self, x, shape, channels, dtype)
 
 
+class _Unbatched(tuple):
+    """The values that forward saved for an input without a batch axis."""
+
+
 def unbatched_forward(forward: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a layer's forward so that it accepts (C, *size): a batch of one, whose results have no batch axis."""
 
     @wraps(forward)
     def wrapper(self: Any, input: Array, *args: Any, **kwargs: Any) -> Any:
-        unbatched = getattr(input, "ndim", 0) == self.axes + 1
-        if not unbatched:
-            if "_unbatched" in vars(self):
-                self._unbatched.pop(self.training, None)
+        if getattr(input, "ndim", 0) != self.axes + 1:
             return forward(self, input, *args, **kwargs)
         args = tuple(value[None] if hasattr(value, "ndim") else value for value in args)
+        kwargs = {name: value[None] if hasattr(value, "ndim") else value for name, value in kwargs.items()}
         y = forward(self, input[None], *args, **kwargs)
         y = tuple(one[0] for one in y) if isinstance(y, tuple) else y[0]
         if is_grad_enabled():
-            first = y[0] if isinstance(y, tuple) else y
-            vars(self).setdefault("_unbatched", {})[self.training] = first.shape, first.dtype, device_of(first)
+            values, (_, *expected), samples = self._saved[self.training]
+            shape = y[0].shape if isinstance(y, tuple) else y.shape
+            self._saved[self.training] = _Unbatched(values), (shape, *expected), samples
         return y
 
     return wrapper
@@ -62,10 +61,11 @@ def unbatched_backward(backward: Callable[..., Array]) -> Callable[..., Array]:
 
     @wraps(backward)
     def wrapper(self: Any, grad: Array) -> Array:
-        expected = vars(self).get("_unbatched", {}).get(self.training)
-        if expected is None:
+        values, expected, samples = vars(self).get("_saved", {}).get(self.training, ((), None, ()))
+        if not isinstance(values, _Unbatched):
             return backward(self, grad)
         check_gradient(self, grad, *expected)
+        self._saved[self.training] = values, None, samples
         grad_x = backward(self, grad[None])
         return None if grad_x is None else grad_x[0]
 

@@ -4,6 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mytorch
 from mytorch import nn
 
 FLOATS = st.sampled_from([np.float64, np.float32])
@@ -80,6 +81,22 @@ def test_an_image_without_a_batch_axis_is_pooled_as_a_batch_of_one(axes, name):
     layer(x[None])
     with pytest.raises(ValueError, match=r"a gradient of shape \(3, .*: expected \(1, 3, .*, that of its output"):
         layer.backward(y[0])
+
+
+def test_forwards_between_those_of_an_image_without_a_batch_axis_change_no_gradient():
+    layer, x = nn.MaxPool2d(2), np.random.default_rng(0).standard_normal((3, 4, 6))
+    y = layer(x)
+    expected = layer.backward(y)
+    with pytest.raises(RuntimeError, match="backward once after each forward"):
+        layer.backward(y)
+    layer(x)
+    with mytorch.no_grad():
+        layer(x[None] + 1)
+    layer.eval()(x[None] + 2)
+    np.testing.assert_array_equal(layer.train().backward(y), expected)
+    graph = nn.Graph()  # which uses the layer twice
+    graph.output(graph.add("second", layer, graph.add("first", layer, graph.input())))
+    mytorch.gradcheck(graph, np.random.default_rng(0).standard_normal((3, 4, 8)))
 
 
 @pytest.mark.parametrize("size", [(7, 5), (7,), ()])
