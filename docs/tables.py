@@ -70,10 +70,11 @@ def _row(row: dict[str, Any]) -> str:
 
 def conformance_tables() -> str:
     """Return the agreement with PyTorch and ONNX: for each source of samples its totals, its rows, what is left out."""
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(CONFORMANCE.glob("*.json"))]
-    if not records:
-        raise FacesError(f"{CONFORMANCE}: no record; run `make conformance`")
-    return "\n\n".join(_conformance(record) for record in records)
+    paths = [CONFORMANCE / f"{kind}.json" for kind in ("modules", "opinfo", "onnx")]
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise FacesError(f"no {', '.join(missing)}: run `make conformance`, which writes them")
+    return "\n\n".join(_conformance(json.loads(path.read_text(encoding="utf-8"))) for path in paths)
 
 
 def _conformance(record: dict[str, Any]) -> str:
@@ -96,7 +97,8 @@ def _conformance(record: dict[str, Any]) -> str:
         f"**{sums['agree']:,} of {sums['in scope']:,} samples in scope agree**, {sums['differ']:,} differ, "
         f"{sums['unsupported']:,} are unsupported. {sums['in scope']:,} of {sums['samples']:,} are in scope. "
         f"`{record['command']}`; {made}.\n\n"
-        f'<div class="errors"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
+        f'<div class="errors conformance"><table>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody></table></div>"
         + (f"\n\nNot run, because they are out of scope:\n\n{outside}" if outside else "")
     )
 

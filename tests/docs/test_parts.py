@@ -1,19 +1,21 @@
 import ast
 import colorsys
 import inspect
+import json
 import re
 from xml.etree import ElementTree as ET
 
 import markdown
 import pytest
 
-from docs import links
+from docs import links, tables
 from docs.drawings import VARIANTS, save_variants, windows
 from docs.drawings.canvas import invert_lightness
 from docs.drawings.packages import floors, imported, imports_between_parts
 from docs.lessons import markdown_of
 from docs.markdown import block, inline, plain
 from docs.search import sections
+from experiments.errors import FacesError
 from mytorch import nn, optim
 
 
@@ -141,3 +143,22 @@ def test_each_part_is_above_what_it_imports():
 def test_a_cycle_has_no_floors():
     with pytest.raises(ValueError, match="cycle"):
         floors({"a": {"b"}, "b": {"a"}})
+
+
+def test_the_page_of_agreement_has_every_row_and_every_reason():
+    page = tables.conformance_tables()
+    for kind in ("modules", "opinfo", "onnx"):
+        record = json.loads((tables.CONFORMANCE / f"{kind}.json").read_text(encoding="utf-8"))
+        section = page.partition(f"## {record['title']}")[2].partition("\n## ")[0]
+        assert (
+            f"**{record['totals']['agree']:,} of {record['totals']['in scope']:,} samples in scope agree**" in section
+        )
+        for row in record["rows"]:
+            assert f"<tr><th>{row['name']}</th><td>{row['agree'] or ''}</td>" in section
+        assert all(reason in section for reason in record["outside"].values())
+
+
+def test_a_missing_table_of_agreement_is_named_with_the_remedy(monkeypatch, tmp_path):
+    monkeypatch.setattr(tables, "CONFORMANCE", tmp_path)
+    with pytest.raises(FacesError, match=r"modules\.json.*run `make conformance`"):
+        tables.conformance_tables()
