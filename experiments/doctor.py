@@ -110,7 +110,7 @@ def find_leftovers(folder: Path, min_age: float = MIN_AGE, depth: int = DEPTH) -
 def remove_leftovers(folder: Path, min_age: float = MIN_AGE) -> list[Leftover]:
     """Remove what `find_leftovers` finds, and return it. Raises FacesError where the folder does not exist."""
     if not folder.is_dir():
-        raise FacesError(f"{folder}: no such folder to clean")
+        raise FacesError(f"{folder}: no such folder to clean: check the path")
     found = find_leftovers(folder, min_age)
     for one in found:
         if one.path.is_dir():

@@ -37,7 +37,7 @@ def refuse_existing(path: Path, remedy: str) -> None:
         raise FacesError(f"{path} exists already: choose another --out, or {remedy}")
     parent = next((p for p in path.absolute().parents if p.exists()), Path("/"))
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise FacesError(f"{path} cannot be made: {parent} is not a folder that you may write to")
+        raise FacesError(f"{path} cannot be made: {parent} is not a folder that you may write to: choose another --out")
 
 
 def refuse_overwriting_input(out: Path, inputs: Iterable[str | os.PathLike[str]], option: str = "--out") -> None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RUN_FILES = ("recipe.yaml", "classes.json")
+_GET_COPY = "get it from a copy"
 RESUME_OR_REPLACE = "resume it with --resume"
 TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{8}(\.[a-z]+)?|\.tmp\w{6}")
 """How `mytorch.files.atomic_write` names a file until it is complete, and safetensors what it writes for that."""
@@ -255,13 +256,15 @@ class Run:
                 )
             texts = pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False)
         except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
-            raise FacesError(f"{path}: cannot be read as CSV ({error}); was the file edited?") from error
+            raise FacesError(f"{path}: cannot be read as CSV ({error}); was the file edited? {_GET_COPY}") from error
         if "epoch" not in texts or texts.empty:
-            raise FacesError(f"{path}: expected a column `epoch`, and a row for each; was the file edited?")
+            raise FacesError(f"{path}: expected a column `epoch`, and a row for each; was the file edited? {_GET_COPY}")
         frame = pd.DataFrame({name: _parse_column(path, str(name), list(texts[name])) for name in texts})
         for name in frame.columns.intersection(FRACTIONS):
             if not frame[name].dropna().between(0, 1).all():
-                raise FacesError(f"{path}: the column {name} has values outside of 0 to 1; was the file edited?")
+                raise FacesError(
+                    f"{path}: the column {name} has values outside of 0 to 1; was the file edited? {_GET_COPY}"
+                )
         return frame
 
     def metrics(self) -> RunMetrics:
@@ -316,7 +319,9 @@ def _parse_column(path: Path, name: str, texts: list[str]) -> "pd.Series":
         try:
             values.append(float(text or "nan"))  # pandas' own parser may be off by the last digit
         except ValueError:
-            raise FacesError(f"{path}: {text!r} in the column {name} is not a number; was the file edited?") from None
+            raise FacesError(
+                f"{path}: {text!r} in the column {name} is not a number; was the file edited? {_GET_COPY}"
+            ) from None
     return pd.Series(values)
 
 

@@ -172,7 +172,8 @@ class PackedPart:
     def people(self) -> Identities:
         """The people of the part. Raises FacesError for a test set, which has none."""
         if self.listed is None:
-            raise FacesError(f"{self.paths[0].parent if self.paths else 'a test set'}: does not say who is in it")
+            place = self.paths[0].parent if self.paths else "a test set"
+            raise FacesError(f"{place}: does not say who is in it: give a pack with a train/ or dev/ part")
         return self.listed
 
 

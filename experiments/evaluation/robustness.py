@@ -203,7 +203,7 @@ def read_attributes(path: Path, pairs: Pairs) -> dict[str, list[str]]:
     if not any(found):
         raise FacesError(
             f"{path}: no row names an image or person of {pairs.file}: its first column holds "
-            f"{', '.join(map(repr, keys[:3])) or 'nothing'}"
+            f"{', '.join(map(repr, keys[:3])) or 'nothing'}, expected such as {pairs.paths[0].name!r}"
         )
     titles = [title.strip() for title in frame.columns[1:]]
     return {title: [row[n] if row else "" for row in found] for n, title in enumerate(titles)}

@@ -174,7 +174,8 @@ def normalize_embeddings(vectors: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (np.isfinite(lengths).all() and (lengths > 0).all()):
         raise FacesError(
-            "an embedding is zero or not finite: the network's weights are damaged, or its training diverged"
+            "an embedding is zero or not finite: the network's weights are damaged, or its training diverged: get the "
+            "weights again, or train again"
         )
     return (vectors / lengths).astype(np.float32)
 

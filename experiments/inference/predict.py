@@ -138,7 +138,8 @@ def open_ensemble(runs: Sequence[PathLike], device: str | None = None) -> list[T
             differ = [f"{other.run.folder} lacks {_list_some(lacking)}"] if lacking else []
             differ += [f"{first.run.folder} lacks {_list_some(more)}"] if more else []
             raise FacesError(
-                f"the runs know different people, and cannot be averaged: {'; '.join(differ) or 'their order differs'}"
+                "the runs know different people, and cannot be averaged: "
+                f"{'; '.join(differ) or 'their order differs'}: give runs that were trained on the same people"
             )
     return trained
 

@@ -174,7 +174,10 @@ def compare_submissions(
 def _labels_in_order(file: Sample, first: Sample) -> list[str]:
     """A submission's labels in the order of the first one's ids."""
     if other := set(file.ids) ^ set(first.ids):
-        raise FacesError(f"{file.path}: other ids than {first.path}, such as {min(other)}, which one of them lacks")
+        raise FacesError(
+            f"{file.path}: other ids than {first.path}, such as {min(other)}, which one of them lacks: give "
+            "submissions of one competition"
+        )
     label = dict(zip(file.ids, file.labels, strict=True))
     return [label[name] for name in first.ids]
 

@@ -151,7 +151,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise FacesError(f"{path}: not a safetensors file that can be read ({error})") from error
+        raise FacesError(f"{path}: not a safetensors file that can be read ({error}): get it again") from error
 
 
 def load_network_weights(network: nn.Module, path: Path) -> None:

@@ -52,7 +52,8 @@ def evaluate_known_unknown(
     column = {name: n for n, name in enumerate(names)}
     if unknown := sorted({label for label in labels if label not in column and label != STRANGER_LABEL}):
         raise FacesError(
-            f"{file}: the label {unknown[0]!r} is no folder of {images / KNOWN}, nor {STRANGER_LABEL} for a stranger"
+            f"{file}: the label {unknown[0]!r} is no folder of {images / KNOWN}, nor {STRANGER_LABEL} for a stranger: "
+            "correct the label, or add the person's folder"
         )
     truth = np.array([column.get(label, STRANGER) for label in labels])
     templates = _templates(embedder, list(people.values()), options)

@@ -225,7 +225,9 @@ def test_runs_that_know_different_people_are_refused_by_name(trained_once, test,
     other = Run(shutil.copytree(trained_once.folder, tmp_path / "other"))
     (other.folder / "classes.json").write_text('["anna", "ben", "chloe", "eve"]')
     sign(other.folder)
-    with pytest.raises(FacesError, match=r"other lacks dan; .*run lacks eve$"):
+    with pytest.raises(
+        FacesError, match=r"other lacks dan; .*run lacks eve: give runs that were trained on the same people$"
+    ):
         submit([trained_once.folder, other.folder], test, sample, tmp_path / "out.csv")
 
 

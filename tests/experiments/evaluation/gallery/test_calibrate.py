@@ -9,7 +9,13 @@ from PIL import Image
 
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions
-from experiments.evaluation.gallery.calibrate import SEARCHES, STEPS, calibrate_searches, read_search_calibration
+from experiments.evaluation.gallery.calibrate import (
+    SEARCHES,
+    STEPS,
+    _template_sums,
+    calibrate_searches,
+    read_search_calibration,
+)
 from experiments.evaluation.verification import verify
 from experiments.inference.embedder import normalize_embeddings
 
@@ -80,6 +86,17 @@ def test_a_person_is_no_stranger_to_oneself_and_templates_have_at_most_so_many_i
     few, all_six = (calibrate_searches(noisy, labels, images_per_template=each, **ABOUT).named for each in (1, 6))
     assert few != all_six
     assert calibrate_searches(noisy, labels, images_per_template=6, **ABOUT).named == all_six
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 9])
+def test_a_template_is_the_sum_of_no_more_images_than_allowed(most):
+    """Each image has a direction of its own, so that a sum shows which images are in it."""
+    labels = np.random.default_rng(3).permutation(np.repeat([0, 1, 2], [1, 3, 6]))
+    sums = _template_sums(np.eye(10), labels, 3, most, seed=0)
+    for person, row in enumerate(sums):
+        assert set(row.tolist()) <= {0.0, 1.0}
+        assert row.sum() == min(most, (labels == person).sum())
+        assert (labels[row == 1] == person).all()
 
 
 def test_read_as_written_and_refused_for_other_weights_or_damage(tmp_path):
