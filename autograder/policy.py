@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from autograder.result import Entry
 from autograder.roster import HandIn, identify
 from autograder.submission import SubmissionError, files_below
-from autograder.text import line
+from autograder.text import expected_words, line
 
 _DAY = 24 * 60 * 60
 
@@ -83,7 +83,9 @@ def load(path: Path) -> Policy:
     except OSError as error:
         raise PolicyError(f"{path}: {error.strerror}") from error
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, item['loc'])) or 'policy'}: {item['msg']}" for item in error.errors()]
+        lines = [
+            f"  {'.'.join(map(str, item['loc'])) or 'policy'}: {expected_words(item['msg'])}" for item in error.errors()
+        ]
         raise PolicyError("\n".join([f"{path}:", *lines])) from error
     except (yaml.YAMLError, ValueError) as error:
         if isinstance(error, PolicyError):

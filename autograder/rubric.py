@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from autograder.checks import FAMILIES
 from autograder.checks.case import Dialect
+from autograder.text import expected_words
 
 Visibility = Literal["visible", "hidden", "after_due_date", "after_published"]
 Points = Annotated[float, Field(ge=0, le=1000)]
@@ -127,7 +128,9 @@ def load(name: str | Path) -> Rubric:
     except yaml.YAMLError as error:
         raise RubricError(f"{name}: not YAML: {error}") from error
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, item['loc'])) or 'rubric'}: {item['msg']}" for item in error.errors()]
+        lines = [
+            f"  {'.'.join(map(str, item['loc'])) or 'rubric'}: {expected_words(item['msg'])}" for item in error.errors()
+        ]
         raise RubricError("\n".join([f"{name}:", *lines])) from error
 
 

@@ -44,3 +44,9 @@ def _shown(character: str) -> str:
     if category == "Cs" or code in _LAYOUT:
         return f"\\u{code:04x}"
     return character
+
+
+def expected_words(message: str) -> str:
+    """Return pydantic's message about a value in plain words."""
+    message = message.removeprefix("Value error, ").partition(", unable to parse")[0]
+    return message.replace("Input should be", "expected").replace("Field required", "missing")

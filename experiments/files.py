@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from experiments.errors import FacesError
+from experiments.errors import FacesError, expected_words
 from experiments.progress import say
 from mytorch.files import atomic_write
 
@@ -153,7 +153,8 @@ def read_names(path: Path) -> list[str]:
         names = _NAMES.validate_python(value)
     except ValidationError as error:
         raise FacesError(
-            f"{path}: expected a list of names, found something else ({error.errors()[0]['msg']}); was it edited?"
+            f"{path}: expected a list of names, found something else ({expected_words(error.errors()[0])}); was it "
+            "edited?"
         ) from error
     if len(set(names)) < len(names):
         raise FacesError(f"{path}: {next(n for n in names if names.count(n) > 1)!r} occurs twice; was it edited?")
@@ -296,8 +297,8 @@ def read_stored(model: type[StoredT], folder: Path, name: str, remedy: str) -> S
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        what = "missing" if first["type"] == "missing" else f"{first['input']!r}: {first['msg']}"
-        where = f"{field} is {what}" if field else first["msg"]
+        what = "missing" if first["type"] == "missing" else f"{first['input']!r}: {expected_words(first)}"
+        where = f"{field} is {what}" if field else expected_words(first)
         raise FacesError(f"{path}: {where}; was the file cut off, or edited? {remedy}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise FacesError(f"{path}: cannot be read as JSON ({error}); {remedy}") from error
@@ -377,7 +378,9 @@ class Record(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "the whole"
-            raise FacesError(f"{path}: not as the commands store it ({where}: {first['msg']}): {remedy}") from error
+            raise FacesError(
+                f"{path}: not as the commands store it ({where}: {expected_words(first)}): {remedy}"
+            ) from error
         if digest != _digest(stored):
             raise FacesError(f"{path}: changed since it was stored, its digest is another: {remedy}")
         return record

@@ -114,7 +114,7 @@ class SuggestingGroup(TyperGroup):
             elif hasattr(error, "param_type") and error.param is not None and error.ctx:  # MissingParameter
                 raise UsageError(_missing(error.param, error.ctx.command), error.ctx) from None
             elif hasattr(error.__cause__, "errors"):  # pydantic's, by which Typer converts values
-                from experiments.config.explain import expected_words
+                from experiments.errors import expected_words
 
                 problem = error.__cause__.errors()[0]
                 found = "" if problem["type"] == "value_error" else f", found {_shown(str(problem['input']))}"

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from experiments.errors import nearest_name
+from experiments.errors import expected_words, nearest_name
 
 SettingNames = Mapping[str, Sequence[str]]
 """The names of the settings of each group; under "" those at the top."""
@@ -22,33 +22,6 @@ _EXPECTED = {
     "model.head.name": "expected linear, dense, cosine, arcface, cosface, subcenter, triplet or prototypes",
     "model.widths": "expected a list of one or more whole numbers, such as [32, 64, 128]",
 }
-
-
-_WORDS = {
-    "int_parsing": "expected a whole number",
-    "int_type": "expected a whole number",
-    "int_from_float": "expected a whole number",
-    "int_parsing_size": "expected a smaller whole number",
-    "float_parsing": "expected a number, such as 0.01",
-    "float_type": "expected a number, such as 0.01",
-    "finite_number": "expected a finite number",
-    "bool_parsing": "expected yes or no",
-    "bool_type": "expected yes or no",
-    "string_type": "expected text",
-    "string_too_short": "expected text of at least {min_length} characters",
-    "list_type": "expected a list, such as [1, 2]",
-    "tuple_type": "expected a list, such as [1, 2]",
-    "too_short": "expected at least {min_length} entries",
-    "too_long": "expected at most {max_length} entries",
-    "greater_than": "expected a number greater than {gt}",
-    "greater_than_equal": "expected a number greater than or equal to {ge}",
-    "less_than": "expected a number less than {lt}",
-    "less_than_equal": "expected a number less than or equal to {le}",
-    "literal_error": "expected {expected}",
-    "missing": "expected a value",
-    "enum": "expected {expected}",
-}
-"""What pydantic expected, by the type of its problem; in braces what it adds to it."""
 
 
 def explain_errors(error: ValidationError, group: type[BaseModel]) -> list[str]:
@@ -96,14 +69,6 @@ def _groups_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for inner in get_args(annotation):
         yield from _groups_in(inner)
-
-
-def expected_words(problem: Any) -> str:
-    """Return what was expected in plain words, for one of pydantic's problems; for a ValueError of ours, its words."""
-    if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"])
-    words = _WORDS.get(problem["type"])
-    return problem["msg"] if words is None else words.format(**problem.get("ctx", {}))
 
 
 def _expected(key: str, problem: Any, names: SettingNames) -> str:

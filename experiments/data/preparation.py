@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from experiments.errors import FacesError
+from experiments.errors import FacesError, expected_words
 from experiments.files import read_json, write_json
 
 PREPARED = "prepared.json"
@@ -98,11 +98,11 @@ def parse_preparation(value: object, where: Path) -> Preparation:
         return Preparation.model_validate(value)
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in wrong["loc"])
+        field = "".join(f"{part}: " for part in wrong["loc"])
         example = json.dumps({"detector": "mtcnn", "template": "five-point", "size": 112, "margin": 0})
         raise FacesError(
-            f"{where}: {field + ': ' if field else ''}{wrong['msg']}: expected a record such as {example}, or {{}} for "
-            "images as they are; correct the file, or align again"
+            f"{where}: {field}{expected_words(wrong)}: give a record such as {example}, or {{}} "
+            "for images as they are; correct the file, or align again"
         ) from error
 
 

@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from experiments.data.folders import composed
 from experiments.data.preparation import Preparation
-from experiments.errors import FacesError
+from experiments.errors import FacesError, expected_words
 from experiments.evaluation.embedding import EmbedOptions
 from experiments.files import Record
 from experiments.inference.embedder import normalize_embeddings
@@ -143,7 +143,9 @@ def read_gallery(path: Path, network: str | None = None) -> Gallery:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "its record"
-        raise FacesError(f"{path}: not a gallery of this version ({where}: {first['msg']}): {REMEDY}") from error
+        raise FacesError(
+            f"{path}: not a gallery of this version ({where}: {expected_words(first)}): {REMEDY}"
+        ) from error
     if about.get("digest") != _digest(about["record"], embeddings):
         raise FacesError(f"{path}: damaged or edited, its digest is another: {REMEDY}")
     if embeddings.ndim != 2 or len(embeddings) != len(record.people):
