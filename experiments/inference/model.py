@@ -14,9 +14,9 @@ from experiments.data.loader import normalize_images, normalize_tensor
 from experiments.errors import FacesError
 from experiments.progress import track
 from experiments.run import Run
+from experiments.runtime import torch_device
 from experiments.training.build_model import build_face_net, load_network_weights
 from experiments.training.mytorch_engine import EVALUATION_BATCH, build_mytorch_network, predict_logits
-from experiments.training.torch_engine import choose_device
 from models.weights import refuse_unusable
 from mytorch import CheckpointError, load
 
@@ -41,7 +41,7 @@ class TrainedModel:
         if recipe.model.engine == "torch":
             network = build_face_net(recipe.torch_model, len(classes), pretrained=False)
             load_network_weights(network, run.best_weights)
-            return TrainedFaceNet(run, recipe, classes, network.to(choose_device(device)).eval())
+            return TrainedFaceNet(run, recipe, classes, network.to(torch_device(device)).eval())
         ours = build_mytorch_network(recipe.mytorch_model, len(classes)).eval()
         try:
             arrays = load(run.best_weights)[0]

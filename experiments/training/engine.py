@@ -78,3 +78,8 @@ class Engine(Protocol):
 
     def wait(self) -> None:
         """Wait until all processes are here."""
+
+
+def under(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
+    """Return the tensors whose names start with a prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -18,7 +18,7 @@ from experiments.data.dataset import Faces
 from experiments.data.loader import BatchShard, normalize_images
 from experiments.errors import FacesError
 from experiments.metrics.classification import classification_metrics, rank_of_truth
-from experiments.training.engine import MIN_PART
+from experiments.training.engine import MIN_PART, under
 from experiments.training.schedule import EpochPosition
 from models.scratch.face_cnn import face_cnn
 from models.scratch.residual import small_resnet
@@ -171,15 +171,15 @@ class MytorchEngine:
     def load(self, path: Path, notes: dict[str, Any], position: EpochPosition | None) -> None:
         """Continue from what `save` wrote, in the stage of `position`."""
         arrays, _ = load(path)
-        self.network.load_state_dict(_under("network.", arrays))
+        self.network.load_state_dict(under("network.", arrays))
         if self.moving_average:
             updates = {"n_averaged": np.array(notes["progress"]["updates"])}
-            self.moving_average.load_state_dict(updates | _under("average.", arrays))
+            self.moving_average.load_state_dict(updates | under("average.", arrays))
         if position is not None:
             self.begin_stage(position.stage)
             if notes.get("stage", 0) == position.stage:  # earlier versions knew one stage and did not note it
                 states = [
-                    {**scalars, **{name: v.copy() for name, v in _under(f"optimizer.{number}.", arrays).items()}}
+                    {**scalars, **{name: v.copy() for name, v in under(f"optimizer.{number}.", arrays).items()}}
                     for number, scalars in enumerate(notes["optimizer"]["scalars"])
                 ]
                 groups = notes["optimizer"]["param_groups"]
@@ -226,7 +226,3 @@ def predict_logits(network: Sequential, pixels: np.ndarray) -> np.ndarray:
 def _channels_last(shard: BatchShard) -> np.ndarray:
     """Return a shard's images as (n, H, W, 3), without a copy."""
     return shard.images.permute(0, 2, 3, 1).numpy()
-
-
-def _under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

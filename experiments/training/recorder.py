@@ -1,8 +1,8 @@
 """What is written and printed after an epoch, and what is said where the loss is not finite."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 from experiments.config.recipe import Recipe
@@ -10,6 +10,7 @@ from experiments.errors import DivergenceError, FacesError
 from experiments.plots.training import plot_learning_curves
 from experiments.progress import say
 from experiments.run import Run, RunMetrics
+from experiments.training.engine import Engine
 from experiments.training.schedule import TrainingProgress
 
 LAST_EPOCH_METRICS = ("epoch", "top1", "top5", "loss", "images_per_second", "skipped")
@@ -18,46 +19,51 @@ BOARD_METRICS = ("train_loss", "loss", "top1", "top5", "eer", "lr", "images_per_
 
 
 class RunRecorder:
-    """Writes the files of a run after each epoch. save_weights(path) and save_checkpoint(stage) write the network's."""
+    """Writes the files of a run after each epoch. What it raises where there is no room is a FacesError."""
 
-    def __init__(
-        self,
-        run: Run,
-        recipe: Recipe,
-        parameters: int,
-        save_weights: Callable[[Path], None],
-        save_checkpoint: Callable[[int | None], None],
-        tensorboard: bool = False,
-    ):
-        self.run, self.recipe, self.parameters = run, recipe, parameters
-        self.save_weights, self.save_checkpoint = save_weights, save_checkpoint
+    def __init__(self, run: Run, recipe: Recipe, engine: Engine, tensorboard: bool = False):
+        self.run, self.recipe, self.engine = run, recipe, engine
         self.board = _open_tensorboard(run) if tensorboard else None
 
     def write(self, progress: TrainingProgress, stage: int | None) -> None:
         """Save the last epoch. The checkpoint comes last: until it is saved, a resumed run repeats the epoch.
 
-        stage: the next epoch's stage, or None if that epoch starts a new optimizer. Raises FacesError if the disk is
-        full.
+        stage: the next epoch's stage, or None if that epoch starts a new optimizer.
         """
         run, last = self.run, progress.history[-1]
-        try:
+        with self._explain_full_disk(last["epoch"]):
             if progress.best is last:
-                self.save_weights(run.best_weights)
-            self.save_weights(run.last_weights)
+                self.engine.save_weights(run.best_weights)
+            self.engine.save_weights(run.last_weights)
             run.write_history(progress.history)
-            run.write_metrics(summarize(progress, self.parameters))
-            self.save_checkpoint(stage)
+            run.write_metrics(summarize(progress, self.engine.count_parameters()[0]))
+            save_checkpoint(run, self.engine, progress, stage)
             run.log(format_epoch(last, self.recipe.epochs))
-        except OSError as error:
-            raise FacesError(
-                f"{run.folder}: epoch {last['epoch']} could not be written ({error.strerror or error}); what was there "
-                "before is complete. Make room, then continue with the same command and --resume"
-            ) from error
         if self.board:
             for name in BOARD_METRICS:
                 if last[name] is not None:
                     self.board.add_scalar(name, last[name], last["epoch"])
             self.board.flush()
+
+    def write_mid_epoch(self, progress: TrainingProgress, stage: int) -> None:
+        """Save a checkpoint within an epoch of a stage."""
+        with self._explain_full_disk(progress.epoch + 1):
+            save_checkpoint(self.run, self.engine, progress, stage)
+
+    @contextmanager
+    def _explain_full_disk(self, epoch: int) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise FacesError(
+                f"{self.run.folder}: epoch {epoch} could not be written ({error.strerror or error}); what was there "
+                "before is complete. Make room, then continue with the same command and --resume"
+            ) from error
+
+
+def save_checkpoint(run: Run, engine: Engine, progress: TrainingProgress, stage: int | None) -> None:
+    """Write everything that an uninterrupted run would know at this point, whole or not at all."""
+    engine.save(run.checkpoint_file, {"progress": vars(progress), "stage": stage})
 
 
 def _open_tensorboard(run: Run) -> Any:

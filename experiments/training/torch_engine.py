@@ -23,9 +23,9 @@ from experiments.data.loader import BatchShard, normalize_tensor
 from experiments.errors import FacesError
 from experiments.metrics.roc import compute_validation_eer
 from experiments.progress import say
-from experiments.runtime import step_seed
+from experiments.runtime import step_seed, torch_device
 from experiments.training.build_model import build_face_net, read_tensors, save_tensors, warn_of_other_split
-from experiments.training.engine import MIN_PART
+from experiments.training.engine import MIN_PART, under
 from experiments.training.prototypes import init_head_from_prototypes, starts_from_prototypes
 from experiments.training.schedule import EpochPosition
 from experiments.training.torch_stages import apply_stage, build_torch_optimizer, count_parameters, parameter_groups
@@ -43,18 +43,6 @@ STEPS_PER_READING = 20
 MAX_DEFAULT_WORKERS = 16
 
 
-def choose_device(name: str | None) -> torch.device:
-    """Return that device; without a name the GPU where there is one. Raises FacesError for a device that is missing."""
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        known = "Expected one of" not in str(error)  # PyTorch lists twenty kinds of devices, which nobody has
-        reason = str(error).splitlines()[0] if known else "not a device"
-        raise FacesError(f"--device {name}: {reason}; expected cpu, or a GPU of this machine: cuda, cuda:1") from error
-    return device
-
-
 def make_accelerator(recipe: Recipe, device: str | None = None) -> Accelerator:
     """Return the device, precision and processes of a run.
 
@@ -63,7 +51,7 @@ def make_accelerator(recipe: Recipe, device: str | None = None) -> Accelerator:
     AcceleratorState._reset_state(device is not None)  # an earlier run of this process may have had another
     before = os.environ.get(DEVICE_VARIABLE)
     if device is not None:
-        os.environ[DEVICE_VARIABLE] = str(choose_device(device))
+        os.environ[DEVICE_VARIABLE] = str(torch_device(device))
     try:
         accelerator = Accelerator(mixed_precision=ACCELERATE_PRECISION[recipe.training.precision])
     finally:
@@ -262,15 +250,15 @@ class TorchEngine:
     def load(self, path: Path, notes: dict[str, Any], position: EpochPosition | None) -> None:
         """Continue from what `save` wrote, in the stage of `position`."""
         tensors, _ = read_tensors(path)
-        network = _under("network.", tensors)
+        network = under("network.", tensors)
         self.network.load_state_dict(network)
         refuse_unusable(self.network.state_dict(), network)
         if self.moving_average:
-            self.moving_average.module.load_state_dict(_under("average.", tensors))
+            self.moving_average.module.load_state_dict(under("average.", tensors))
         if position is not None:
             self.begin_stage(position.stage)
             if notes["stage"] == position.stage:
-                self._restore_optimizer(notes, _under("optimizer.", tensors))
+                self._restore_optimizer(notes, under("optimizer.", tensors))
         if "scaler" in notes and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(notes["scaler"])
 
@@ -294,10 +282,6 @@ class TorchEngine:
     def wait(self) -> None:
         """Wait until all processes are here."""
         self.accelerator.wait_for_everyone()
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _compute_eer(parts: list[tuple[np.ndarray, ...]]) -> float | None:

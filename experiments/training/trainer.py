@@ -25,7 +25,7 @@ from experiments.files import new_folder, refuse_existing, refuse_inside
 from experiments.progress import format_duration, say, track
 from experiments.run import RESUME_OR_REPLACE, Run
 from experiments.training.engine import Engine
-from experiments.training.recorder import RunRecorder, format_epoch, refuse_divergence, write_curves
+from experiments.training.recorder import RunRecorder, format_epoch, refuse_divergence, save_checkpoint, write_curves
 from experiments.training.schedule import EpochPosition, TrainingProgress, average_decay, lr_factor, next_epoch
 from mytorch.data import prefetch
 
@@ -155,10 +155,10 @@ class Trainer:
                 refuse_divergence(loss, number, recipe, number)
                 if self.main:
                     advance(round(seen), len(self.faces))
-                if self.main and step + 1 < steps and time.monotonic() - saved >= self.options.save_seconds:
+                if self.recorder and step + 1 < steps and time.monotonic() - saved >= self.options.save_seconds:
                     progress.seconds += time.monotonic() - saved
                     progress.step, progress.totals, saved = step + 1, totals, time.monotonic()
-                    self.save_checkpoint(position.stage)
+                    self.recorder.write_mid_epoch(progress, position.stage)
         trained = time.monotonic()
         validated = self.validate()
         row = {
@@ -208,10 +208,6 @@ class Trainer:
         if self.options.after_epoch:
             self.options.after_epoch(row)
 
-    def save_checkpoint(self, stage: int | None) -> None:
-        """Write everything that an uninterrupted run would know at this point, whole or not at all."""
-        self.engine.save(self.run.checkpoint_file, {"progress": vars(self.progress), "stage": stage})
-
     def prepare(self, resume: bool, held: ExitStack) -> EpochPosition | None:
         """Read the images, build the network, and start the run or find where it stopped; return the epoch to do next.
 
@@ -233,13 +229,7 @@ class Trainer:
         self.batches = self.make_loader(self.faces, True)
         self.validation_batches = self.make_loader(self.validation, False)
         position = self.continue_run() if resume else self.begin_run(held)
-        parameters = engine.count_parameters()[0]
-        tensorboard = self.options.tensorboard
-        self.recorder = (
-            RunRecorder(self.run, recipe, parameters, engine.save_weights, self.save_checkpoint, tensorboard)
-            if self.main
-            else None
-        )
+        self.recorder = RunRecorder(self.run, recipe, engine, self.options.tensorboard) if self.main else None
         return position
 
     def begin_run(self, held: ExitStack) -> EpochPosition | None:
@@ -254,7 +244,7 @@ class Trainer:
             with new_folder(self.run.folder) as folder:
                 begun = Run.create(folder, self.recipe, faces.names, self.data, faces.fingerprint, faces.preparation)
                 engine.save_weights(begun.best_weights)
-                engine.save(begun.checkpoint_file, {"progress": vars(self.progress), "stage": stage})
+                save_checkpoint(begun, engine, self.progress, stage)
         engine.wait()
         return position
 

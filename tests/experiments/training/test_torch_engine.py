@@ -10,29 +10,30 @@ from torch import nn
 from experiments.data.dataset import read_split
 from experiments.data.loader import BatchShard, EpochLoader, ShardedBatches
 from experiments.errors import DivergenceError, FacesError
+from experiments.runtime import torch_device
 from experiments.training.recorder import refuse_divergence
-from experiments.training.torch_engine import TorchEngine, choose_device, make_accelerator
+from experiments.training.torch_engine import TorchEngine, make_accelerator
 from experiments.training.trainer import TrainOptions, train
 
 
-def make_learner(recipe, people) -> tuple[TorchEngine, list[BatchShard]]:
+def make_engine(recipe, people) -> tuple[TorchEngine, list[BatchShard]]:
     faces, _ = read_split(people, recipe)
-    learner = TorchEngine(recipe)
-    learner.build(faces, 0, resume=False)
-    learner.begin_stage(0)
-    return learner, list(EpochLoader(ShardedBatches(faces, recipe, training=True), 0).epoch(0))
+    engine = TorchEngine(recipe)
+    engine.build(faces, 0, resume=False)
+    engine.begin_stage(0)
+    return engine, list(EpochLoader(ShardedBatches(faces, recipe, training=True), 0).epoch(0))
 
 
 def test_the_loss_of_a_mixed_batch_is_the_mixture_of_the_losses(people, small):
     """The weight is taken from the pixels that the network sees, the loss from its logits."""
     recipe = small("mixing={mixup: 0.4}", "augment={flip: 0}", "model.dropout=0", "batch_size=6")
-    learner, shards = make_learner(recipe, people)
+    engine, shards = make_engine(recipe, people)
     seen: dict[str, torch.Tensor] = {}
-    learner.network.register_forward_hook(lambda _, inputs, logits: seen.update(x=inputs[0], logits=logits.detach()))
+    engine.network.register_forward_hook(lambda _, inputs, logits: seen.update(x=inputs[0], logits=logits.detach()))
     weights = []
     for number, shard in enumerate(shards):
-        learner.set_totals([0, 0, 0])
-        learner.step(shard, 0, number, 1.0)
+        engine.set_totals([0, 0, 0])
+        engine.step(shard, 0, number, 1.0)
         images = shard.images.double()
         mean, std = (torch.tensor(v).double().reshape(-1, 1, 1) * 255 for v in (recipe.data.mean, recipe.data.std))
         own = (images - mean) / std
@@ -41,26 +42,26 @@ def test_the_loss_of_a_mixed_batch_is_the_mixture_of_the_losses(people, small):
         log = seen["logits"].double().log_softmax(1)
         rows = torch.arange(len(log))
         expected = -(kept * log[rows, shard.labels] + (1 - kept) * log[rows, shard.labels.flip(0)]).sum()
-        assert learner.totals()[0] == pytest.approx(float(expected), rel=1e-4)
+        assert engine.totals()[0] == pytest.approx(float(expected), rel=1e-4)
         weights.append(kept)
     assert max(abs(kept - 0.5) for kept in weights) > 0.1  # else an exchange of the two would not show
 
 
 def test_the_rate_of_a_step_does_not_depend_on_the_steps_before(people, small):
     recipe = small("stages=[{epochs: 1, lr: {backbone: 0.001, head: 0.01}}]", "epochs=1")
-    learner, shards = make_learner(recipe, people)
+    engine, shards = make_engine(recipe, people)
     for number, shard in enumerate(shards[:3]):
-        learner.step(shard, 0, number, 0.5)
-        assert {group["part"]: group["lr"] for group in learner.optimizer.param_groups}["head"] == 0.005
-        assert min(group["lr"] for group in learner.optimizer.param_groups) == 0.0005
-        assert learner.lr == 0.005
+        engine.step(shard, 0, number, 0.5)
+        assert {group["part"]: group["lr"] for group in engine.optimizer.param_groups}["head"] == 0.005
+        assert min(group["lr"] for group in engine.optimizer.param_groups) == 0.0005
+        assert engine.lr == 0.005
 
 
 @pytest.mark.parametrize(("right", "top1", "top5"), [(0.0, 0.0, 1.0), (1.0, 1.0, 1.0)])
 def test_a_tie_counts_against_the_network(people, small, right, top1, top5):
     """Constant logits know nothing: with one person's raised, those images alone are right."""
     recipe = small()
-    learner, shards = make_learner(recipe, people)
+    engine, shards = make_engine(recipe, people)
 
     class Constant(nn.Module):
         def forward(self, features, labels=None):
@@ -68,8 +69,8 @@ def test_a_tie_counts_against_the_network(people, small, right, top1, top5):
             logits[:, 0] = right
             return logits
 
-    learner.network.head = Constant()
-    found, _ = learner.validate(shards)
+    engine.network.head = Constant()
+    found, _ = engine.validate(shards)
     labels = np.concatenate([shard.labels.numpy() for shard in shards])
     assert found["top1"] == pytest.approx((labels == 0).mean() * top1)
     assert found["top5"] == top5
@@ -105,13 +106,13 @@ def split_sizes(images: int, accumulate: int) -> list[int]:
     training = {"accumulate": accumulate}
     recipe = Recipe.model_validate({"model": model, "data": {"size": [8, 8]}, "training": training})
     network = Recorder()
-    learner = TorchEngine(recipe)
-    learner.adopt(network)  # type: ignore[arg-type]
+    engine = TorchEngine(recipe)
+    engine.adopt(network)  # type: ignore[arg-type]
     optimizer = torch.optim.SGD([{"params": network.parameters(), "lr": 0.1, "base": 0.1}])
-    learner.model, learner.optimizer = learner.accelerator.prepare(network, optimizer)
+    engine.model, engine.optimizer = engine.accelerator.prepare(network, optimizer)
     labels = torch.zeros(images, dtype=torch.int64)
     pixels = torch.zeros(images, 3, 8, 8, dtype=torch.uint8)
-    learner.step(BatchShard(pixels, labels, labels, torch.ones(images), images), 0, 0, 1.0)
+    engine.step(BatchShard(pixels, labels, labels, torch.ones(images), images), 0, 0, 1.0)
     return sizes
 
 
@@ -135,7 +136,7 @@ def test_a_loss_that_is_not_finite_is_refused(small, loss):
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "cuda"])
 def test_a_device_that_is_missing_is_refused(people, small, tmp_path, device):
     if device == "cuda" and torch.cuda.is_available():
-        assert choose_device("cuda").type == "cuda"
+        assert torch_device("cuda").type == "cuda"
         return
     with pytest.raises(FacesError, match=f"--device {device}: .*expected cpu"):
         train(small(), people, tmp_path / "run", options=TrainOptions(workers=0, device=device))
