@@ -1,4 +1,4 @@
-"""What is written and printed after an epoch, and what is said where the loss is not finite."""
+"""What is written and printed after an epoch, and the advice where the loss is not finite."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
