@@ -60,7 +60,7 @@ def value_losses() -> Figure:
     """Draw losses of one prediction against its distance from the target 0, and their slopes."""
     x = np.linspace(-3, 3, 301)
     left, right = panels(2, 8.0, 2.8)
-    losses = [nn.MSELoss("sum"), nn.L1Loss("sum"), nn.SmoothL1Loss("sum"), nn.BCEWithLogitsLoss("sum")]
+    losses = [kind(reduction="sum") for kind in (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.BCEWithLogitsLoss)]
     for loss, color in zip(losses, (BLUE, ORANGE, GREEN, RED), strict=True):
         target = np.zeros_like(x)
         left.plot(x, [loss(x[i : i + 1], target[:1]) for i in range(len(x))], color=color, label=type(loss).__name__)

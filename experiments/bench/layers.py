@@ -85,6 +85,7 @@ LAYERS = {
     "MSELoss": LayerCase(nn.MSELoss, LOGITS, "values"),
     "L1Loss": LayerCase(nn.L1Loss, LOGITS, "values"),
     "SmoothL1Loss": LayerCase(nn.SmoothL1Loss, LOGITS, "values"),
+    "HuberLoss": LayerCase(nn.HuberLoss, LOGITS, "values"),
     "BCEWithLogitsLoss": LayerCase(nn.BCEWithLogitsLoss, LOGITS, "shares"),
 }
 """By name: that of the class, and what distinguishes two of one class."""

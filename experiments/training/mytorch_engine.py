@@ -45,7 +45,7 @@ class MytorchEngine:
         if processes > 1:
             raise FacesError(f"{processes} processes: {name} is a network of mytorch, which trains in one; start one")
         self.recipe, self.dtype = recipe, dtype
-        self.loss = CrossEntropyLoss(recipe.label_smoothing)
+        self.loss = CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         self.sums = [0.0, 0.0, 0.0]
 
     @property

@@ -26,6 +26,13 @@ from mytorch.nn.batch_norm import (
     InstanceNorm2d,
     InstanceNorm3d,
 )
+from mytorch.nn.class_loss import (
+    CrossEntropyLoss,
+    MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
+    NLLLoss,
+)
 from mytorch.nn.container import Sequential
 from mytorch.nn.conv import Conv1d, Conv2d, Conv3d
 from mytorch.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -43,7 +50,18 @@ from mytorch.nn.fold import Fold, Unfold
 from mytorch.nn.function import Abs, Clamp, Exp, Expand, Flip, IndexSelect, Log, Matmul, Power, Squeeze, Sum, Unsqueeze
 from mytorch.nn.graph import Graph
 from mytorch.nn.linear import Bilinear, Flatten, Linear, Unflatten
-from mytorch.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss
+from mytorch.nn.loss import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    HingeEmbeddingLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MSELoss,
+    PoissonNLLLoss,
+    SmoothL1Loss,
+    SoftMarginLoss,
+)
 from mytorch.nn.lp_pool import LPPool1d, LPPool2d, LPPool3d
 from mytorch.nn.margin import ArcFace, CosFace
 from mytorch.nn.merge import Add, Concatenate, Divide, Multiply, Subtract
@@ -65,6 +83,14 @@ from mytorch.nn.padding import (
     ZeroPad1d,
     ZeroPad2d,
     ZeroPad3d,
+)
+from mytorch.nn.pair_loss import (
+    CosineEmbeddingLoss,
+    CosineSimilarity,
+    GaussianNLLLoss,
+    MarginRankingLoss,
+    PairwiseDistance,
+    TripletMarginLoss,
 )
 from mytorch.nn.pointwise import (
     CELU,
@@ -120,6 +146,7 @@ __all__ = [
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
+    "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -142,6 +169,8 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "CosFace",
+    "CosineEmbeddingLoss",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "Divide",
     "Downsample1d",
@@ -157,6 +186,7 @@ __all__ = [
     "Flatten",
     "Flip",
     "Fold",
+    "GaussianNLLLoss",
     "GlobalAvgPool2d",
     "Graph",
     "GroupNorm",
@@ -164,11 +194,14 @@ __all__ = [
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
+    "HingeEmbeddingLoss",
+    "HuberLoss",
     "Identity",
     "IndexSelect",
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
+    "KLDivLoss",
     "L1Loss",
     "LPPool1d",
     "LPPool2d",
@@ -181,6 +214,7 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "MarginRankingLoss",
     "Matmul",
     "MaxPool1d",
     "MaxPool2d",
@@ -191,14 +225,19 @@ __all__ = [
     "Mean",
     "Mish",
     "Module",
+    "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss",
+    "MultiMarginLoss",
     "Multiply",
     "NLLLoss",
     "Normalize",
     "PReLU",
+    "PairwiseDistance",
     "Parameter",
     "Permute",
     "PixelShuffle",
     "PixelUnshuffle",
+    "PoissonNLLLoss",
     "Power",
     "RMSNorm",
     "RReLU",
@@ -219,6 +258,7 @@ __all__ = [
     "Sigmoid",
     "Slice",
     "SmoothL1Loss",
+    "SoftMarginLoss",
     "Softmax",
     "Softmax2d",
     "Softmin",
@@ -235,6 +275,7 @@ __all__ = [
     "Tanhshrink",
     "Threshold",
     "Transpose",
+    "TripletMarginLoss",
     "Unflatten",
     "Unfold",
     "Unsqueeze",

@@ -86,9 +86,10 @@ def check_same_device(layer: Any, **arrays: Any) -> None:
 
 def _check_device(layer: Any, x: Array) -> None:
     """Raise TypeError if `x` is on another device than the layer's parameters or buffers."""
-    own = getattr(getattr(layer, "weight", None), "data", None)
+    weight = getattr(layer, "weight", None)
+    own = weight if hasattr(weight, "flags") else getattr(weight, "data", None)  # of losses, it is an array
     own = getattr(layer, "running_mean", None) if own is None else own
-    if hasattr(own, "ndim"):  # a loss's class weights are moved with it
+    if own is not None:
         check_same_device(layer, input=x, parameters=own)
 
 
@@ -110,55 +111,83 @@ def check_gradient(layer: Any, grad: Array, shape: Size, dtype: np.dtype, device
         )
 
 
-def check_reduction(reduction: str) -> str:
-    """Return `reduction`, or raise ValueError if it is neither "mean" nor "sum"."""
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction={reduction!r}: expected 'mean' or 'sum'")
+def check_reduction(reduction: str, known: Sequence[str] = ("none", "mean", "sum")) -> Any:
+    """Return `reduction`, or raise ValueError if it is not among those known."""
+    if reduction not in known:
+        raise ValueError(f"reduction={reduction!r}: expected {', '.join(map(repr, known[:-1]))} or {known[-1]!r}")
     return reduction
 
 
-def check_target(loss: Any, target: Array, x: Array) -> Array:
-    """Return `target` in the dtype of the predictions `x`. It must have their shape and contain no NaN."""
+def check_target(loss: Any, target: Array, x: Array, refuse_nan: bool = True) -> Array:
+    """Return `target` in the dtype of the predictions `x`. It must have their shape and, by default, contain no NaN."""
     name = type(loss).__name__
     _check_array(loss, target, f"as many values as predictions, {x.shape}")
     check_same_device(loss, predictions=x, target=target)
-    if not x.size:
-        raise ValueError(f"{name} got predictions of shape {x.shape}, an empty batch: it has no mean")
+    _refuse_empty_mean(loss, x, "predictions")
     if target.shape != x.shape:
         raise ValueError(
             f"{name} got predictions {x.shape} and a target of shape {target.shape}: expected the same shape; "
             "reshape one of them, as broadcasting would compare each with many"
         )
-    if target.dtype.kind not in "fiub":
-        raise TypeError(f"{name} got a target of {target.dtype}: expected real numbers; convert it with target.astype")
-    _refuse_nan(loss, target, "target", "check where it is read or computed")
-    return target.astype(x.dtype, copy=False)
+    return _real(loss, target, x, refuse_nan)
 
 
-def check_class_target(loss: Any, target: Array, logits: Array, soft: bool = False) -> Array:
-    """Return class indices (N,) for `logits` (N, C), or raise an error.
+def check_labels(loss: Any, target: Array, x: Array, shape: Size) -> Array:
+    """Return `target`, one number for each example, in the dtype of the inputs `x`. It must have this shape."""
+    _check_array(loss, target, f"numbers of shape {shape}")
+    check_same_device(loss, input=x, target=target)
+    _refuse_empty_mean(loss, x, "inputs")
+    if target.shape != shape:
+        raise ValueError(f"{type(loss).__name__} got a target of shape {target.shape}: expected {shape}; reshape it")
+    return _real(loss, target, x)
 
-    soft: also accept soft targets (N, C), which are returned in the dtype of the logits.
+
+def check_class_target(
+    loss: Any, target: Array, logits: Array, soft: bool = False, ignore_index: int | None = None
+) -> Array:
+    """Return class indices (N, *) for `logits` (N, C, *), or () for (C,), or raise an error.
+
+    soft: also accept soft targets in the shape of the logits, which are returned in their dtype. ignore_index: this
+    index is allowed too.
     """
-    name, (n, classes) = type(loss).__name__, logits.shape
-    if not n:
-        raise ValueError(f"{name} got logits of shape {logits.shape}, an empty batch: it has no mean")
-    _check_array(loss, target, f"{n} class indices" + (", or soft targets" if soft else ""))
+    name, axis = type(loss).__name__, min(1, logits.ndim - 1)
+    classes, shape = logits.shape[axis], logits.shape[:axis] + logits.shape[axis + 1 :]
+    count = f"{shape[0]} class indices" if len(shape) == 1 else f"class indices of shape {shape}"
+    _refuse_empty_mean(loss, logits, "logits")
+    _check_array(loss, target, count + (", or soft targets" if soft else ""))
     check_same_device(loss, logits=logits, target=target)
-    if soft and target.shape == (n, classes) and target.dtype.kind == "f":
+    if soft and target.shape == logits.shape and target.dtype.kind == "f":
         _refuse_nan(loss, target, "soft targets", "check where they are mixed")
         return target.astype(logits.dtype, copy=False)
-    if target.shape != (n,) or target.dtype.kind not in "iu":
+    if target.shape != shape or target.dtype.kind not in "iu":
         raise ValueError(
             f"{name} got logits {logits.shape} and a target of shape {target.shape}, {target.dtype}: "
-            f"expected {n} class indices (whole numbers)" + (f", or soft targets {logits.shape} (floating)" * soft)
+            f"expected {count} (whole numbers)" + (f", or soft targets {logits.shape} (floating)" * soft)
         )
-    if target.min() < 0 or target.max() >= classes:
+    used = target if ignore_index is None else target[target != ignore_index]
+    if used.size and (used.min() < 0 or used.max() >= classes):
         raise ValueError(
-            f"{name} got class indices from {target.min()} to {target.max()}: "
+            f"{name} got class indices from {used.min()} to {used.max()}: "
             f"expected 0 to {classes - 1}, for the {classes} classes; number the classes from 0, or build for more"
         )
     return target
+
+
+def _real(loss: Any, target: Array, x: Array, refuse_nan: bool = True) -> Array:
+    """Return a target of real numbers in the dtype of `x`."""
+    if target.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{type(loss).__name__} got a target of {target.dtype}: expected real numbers; "
+            "convert it with target.astype"
+        )
+    if refuse_nan:
+        _refuse_nan(loss, target, "target", "check where it is read or computed")
+    return target.astype(x.dtype, copy=False)
+
+
+def _refuse_empty_mean(loss: Any, x: Array, what: str) -> None:
+    if not x.size and getattr(loss, "reduction", "mean") == "mean":
+        raise ValueError(f"{type(loss).__name__} got {what} of shape {x.shape}, an empty batch: it has no mean")
 
 
 def _check_array(loss: Any, target: Array, wanted: str) -> None:
@@ -170,6 +199,6 @@ def _check_array(loss: Any, target: Array, wanted: str) -> None:
 
 
 def _refuse_nan(loss: Any, target: Array, what: str, remedy: str) -> None:
-    smallest = target.min() if target.dtype.kind == "f" else 0  # NaN if the target contains one
+    smallest = target.min() if target.dtype.kind == "f" and target.size else 0  # NaN if the target contains one
     if smallest != smallest:
         raise ValueError(f"{type(loss).__name__} got NaN in its {what}: {remedy}")

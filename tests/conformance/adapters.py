@@ -281,6 +281,16 @@ def _dropout(name: str, input: Any, p: float = 0.5, training: bool = True, inpla
     return Case(maker(kind or f"Dropout{name[-2:]}")(p), (input,), training=training)
 
 
+@adapter("nn.functional.cosine_similarity")
+def _cosine_similarity(name: str, x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Case:
+    return Case(maker("CosineSimilarity")(dim, eps), (x1, x2))
+
+
+@adapter("nn.functional.pairwise_distance")
+def _pairwise_distance(name: str, x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Case:
+    return Case(maker("PairwiseDistance")(p, eps, keepdim), (x1, x2))
+
+
 LOSSES: dict[str, tuple[str, tuple[str, ...]]] = {
     "cross_entropy": ("CrossEntropyLoss", ("input",)),
     "nll_loss": ("NLLLoss", ("input",)),
@@ -297,6 +307,9 @@ LOSSES: dict[str, tuple[str, tuple[str, ...]]] = {
     "margin_ranking_loss": ("MarginRankingLoss", ("input1", "input2")),
     "multi_margin_loss": ("MultiMarginLoss", ("input",)),
     "cosine_embedding_loss": ("CosineEmbeddingLoss", ("input1", "input2")),
+    "soft_margin_loss": ("SoftMarginLoss", ("input",)),
+    "multilabel_margin_loss": ("MultiLabelMarginLoss", ("input",)),
+    "multilabel_soft_margin_loss": ("MultiLabelSoftMarginLoss", ("input",)),
     "triplet_margin_loss": ("TripletMarginLoss", ("anchor", "positive", "negative")),
 }
 """Losses: the layer, and the arguments of its forward before a target. All others are arguments of the constructor."""

@@ -88,8 +88,9 @@ def compare(
     """
     constructor, forward = module_input.constructor_input, module_input.forward_input
     theirs = _their_module(cls, constructor, seed, training, precision)
+    order = _learned(cls, forward)
     tensors = {
-        key: exact(value, precision)
+        key: exact(value, precision) if key in order else exact(value, precision).detach()
         for key, value in [*enumerate(forward.args), *forward.kwargs.items()]
         if isinstance(value, torch.Tensor)
     }
@@ -98,7 +99,6 @@ def compare(
     state = {key: value.detach().numpy().copy() for key, value in theirs.state_dict().items()}
     expected = as_tuple(theirs(*args, **kwargs))
     gradients = random_gradients(expected, seed, precision)
-    order = _learned(cls, forward)
     wanted = [tensors[key].grad for key in order]
 
     maker = getattr(nn, cls.__name__, None)
@@ -199,10 +199,11 @@ def _learned(cls: type[torch.nn.Module], forward: Any) -> list[Any]:
     """Return the positions or names of the floating arguments of a forward that get a gradient."""
     names = [name for name in inspect.signature(cls.forward).parameters if name != "self"]
     given = [*enumerate(forward.args), *forward.kwargs.items()]
+    not_learned = NOT_LEARNED - ({"target"} if cls is torch.nn.GaussianNLLLoss else set())  # mytorch has that gradient
     return [
         key
         for key, value in given
         if isinstance(value, torch.Tensor)
         and value.is_floating_point()
-        and (names[key] if isinstance(key, int) and key < len(names) else key) not in NOT_LEARNED
+        and (names[key] if isinstance(key, int) and key < len(names) else key) not in not_learned
     ]

@@ -10,7 +10,6 @@ RECURRENT = "recurrent networks and transformers are not convolutional networks"
 LAZY = "a lazy module waits for its first input to learn a shape; the module it becomes is in scope"
 LANGUAGE = "built for texts: indices, vocabularies and alignments"
 RANDOM = "draws windows, slopes or channels at random, with PyTorch's generator"
-MULTILABEL = "a loss for multi-label ranking, which no pipeline here uses; BCEWithLogitsLoss is in scope"
 
 OUTSIDE_MODULES = {
     **dict.fromkeys(("RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell"), RECURRENT),
@@ -20,7 +19,6 @@ OUTSIDE_MODULES = {
     **dict.fromkeys(("LazyConvTranspose1d", "LazyConvTranspose2d", "LazyConvTranspose3d"), LAZY),
     **dict.fromkeys(("Embedding", "CTCLoss", "LinearCrossEntropyLoss"), LANGUAGE),
     **dict.fromkeys(("FractionalMaxPool2d", "FractionalMaxPool3d"), RANDOM),
-    **dict.fromkeys(("MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "SoftMarginLoss"), MULTILABEL),
 }
 """Modules of PyTorch's own inputs that are not run, and why."""
 
@@ -31,8 +29,7 @@ OUTSIDE_OPS = {
     **dict.fromkeys(("scaled_dot_product_attention", "multi_head_attention_forward"), ATTENTION),
     **dict.fromkeys(("embedding", "embedding_bag", "ctc_loss", "linear_cross_entropy"), LANGUAGE),
     **dict.fromkeys(("fractional_max_pool2d", "fractional_max_pool3d", "rrelu", "feature_alpha_dropout"), RANDOM),
-    **dict.fromkeys(("soft_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss"), MULTILABEL),
-    **dict.fromkeys(("pdist", "pairwise_distance", "cosine_similarity"), DISTANCE),
+    "pdist": DISTANCE,
     "triplet_margin_with_distance_loss": "its distance is any function, which needs automatic differentiation",
     "grid_sample": "samples at learned positions; no layer of PyTorch does, only this function",
     "all others": "tensor algebra beyond the layers and the functions that connect them in a network",

@@ -1,11 +1,14 @@
-"""A random configuration of every layer and loss, and an input for it. Those over images are in `spatial_cases`."""
+"""A random configuration of every layer, and an input for it.
+
+Those over images are in `spatial_cases`, those of losses and margins in `loss_cases`.
+"""
 
 from typing import Any
 
 import numpy as np
 
 from mytorch import nn
-from tests.gradients import spatial_cases
+from tests.gradients import loss_cases, spatial_cases
 from tests.gradients.drawing import (
     CASES,
     Case,
@@ -19,7 +22,7 @@ from tests.gradients.drawing import (
     values,
 )
 
-__all__ = ["CASES", "Case", "forgotten", "spatial_cases"]
+__all__ = ["CASES", "Case", "forgotten", "loss_cases", "spatial_cases"]
 
 
 @case("ReLU", "LeakyReLU", "PReLU", "Sigmoid", "Tanh", "GELU", "SiLU", "Identity")
@@ -302,34 +305,3 @@ def _parts(draw: Draw, name: str) -> Case:
     shape[dim] = n * length
     layer = nn.Chunk(n, dim) if name == "Chunk" else nn.Split(length if flip(draw) else [length] * n, dim)
     return Case(in_graph(layer, parts=n), values(draw, *shape))
-
-
-@case("ArcFace", "CosFace")
-def _margin(draw: Draw, name: str) -> Case:
-    (features,), (n, classes) = integers(draw, 2, 16, 1), integers(draw, 1, 7, 2)
-    highest = 1.5 if name == "ArcFace" else 1.0
-    layer = getattr(nn, name)(features, classes, float(draw.uniform(1, 64)), float(draw.uniform(0, highest)))
-    return Case(perturbed(layer, draw), values(draw, n, features), (draw.integers(0, classes, n),))
-
-
-@case("CrossEntropyLoss", "NLLLoss")
-def _classification(draw: Draw, name: str) -> Case:
-    n, classes = integers(draw, 1, 7, 2)
-    reduction = str(draw.choice(["mean", "sum"]))
-    target: np.ndarray = draw.integers(0, classes, n)
-    if name == "NLLLoss":
-        return Case(nn.NLLLoss(reduction), values(draw, n, classes), (target,))
-    if flip(draw):
-        target = draw.random((n, classes))
-    return Case(
-        nn.CrossEntropyLoss(float(draw.choice([0, 0.1, 1])), reduction), 3 * values(draw, n, classes), (target,)
-    )
-
-
-@case("MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss")
-def _elementwise(draw: Draw, name: str) -> Case:
-    shape = integers(draw, 1, 5, int(draw.integers(1, 4)))
-    options = {"beta": float(draw.choice([0, 0.5678, 1.2345, 2.3456]))} if name == "SmoothL1Loss" else {}
-    layer = getattr(nn, name)(reduction=str(draw.choice(["mean", "sum"])), **options)
-    x, target = values(draw, *shape), values(draw, *shape)
-    return Case(layer, x, (draw.random(shape) if name == "BCEWithLogitsLoss" else x - separated(target),))

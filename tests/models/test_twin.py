@@ -86,7 +86,7 @@ def test_logits_and_every_gradient_are_the_same(network, pixels, training):
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_the_loss_has_a_twin_too(smoothing, reduction):
-    ours = nn.CrossEntropyLoss(smoothing, reduction)
+    ours = nn.CrossEntropyLoss(label_smoothing=smoothing, reduction=reduction)
     rng = np.random.default_rng(0)
     logits, labels = rng.standard_normal((6, 4)), rng.integers(0, 4, 6)
     tensor = torch.tensor(logits, requires_grad=True)

@@ -83,7 +83,7 @@ def test_network_and_loss_pass():
     assert list(errors) == ["input", "0.weight", "1.weight", "1.bias", "6.weight", "6.bias"]
     logits = np.random.default_rng(1).standard_normal((4, 3))
     for target in (np.array([0, 2, 1, 1]), np.abs(logits)):
-        mytorch.gradcheck(nn.CrossEntropyLoss(0.1), logits, target)
+        mytorch.gradcheck(nn.CrossEntropyLoss(label_smoothing=0.1), logits, target)
         mytorch.gradcheck(nn.CrossEntropyLoss(reduction="sum"), logits, target)
 
 

@@ -120,5 +120,5 @@ def test_trap_label_smoothing_applied_twice_to_soft_targets_says_what_it_does():
     logits = np.random.default_rng(0).standard_normal((3, 4))
     soft = np.full((3, 4), 0.1 / 4) + 0.9 * np.eye(4)[:3]
     once = nn.CrossEntropyLoss()(logits, soft)
-    assert nn.CrossEntropyLoss(0.1)(logits, np.arange(3)) == pytest.approx(once, rel=1e-12)
-    assert nn.CrossEntropyLoss(0.1)(logits, soft) != pytest.approx(once, rel=1e-6)
+    assert nn.CrossEntropyLoss(label_smoothing=0.1)(logits, np.arange(3)) == pytest.approx(once, rel=1e-12)
+    assert nn.CrossEntropyLoss(label_smoothing=0.1)(logits, soft) != pytest.approx(once, rel=1e-6)

@@ -46,6 +46,9 @@ ELSEWHERE = {
     *("Hardtanh", "Threshold", "Hardshrink", "Softshrink", "Tanhshrink", "LogSigmoid", "Softsign"),
     *("UpsamplingNearest2d", "UpsamplingBilinear2d", "PixelShuffle", "PixelUnshuffle", "ChannelShuffle"),
     *("Unfold", "Fold", "LPPool2d", "MaxUnpool2d"),
+    *("BCELoss", "PoissonNLLLoss", "GaussianNLLLoss", "SoftMarginLoss", "KLDivLoss", "HingeEmbeddingLoss"),
+    *("CosineEmbeddingLoss", "MarginRankingLoss", "TripletMarginLoss", "CosineSimilarity", "PairwiseDistance"),
+    *("MultiMarginLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss"),
 }
 ELSEWHERE |= FUNCTIONS
 """Timed as convolutions or within a step, computed as another that is timed, rare in networks, or nothing to time."""

@@ -64,8 +64,28 @@ def test_every_layer_computes_on_the_gpu_what_it_does_on_the_cpu(name):
 
 TARGETS = np.random.default_rng(2)
 LOSSES = {
-    "CrossEntropyLoss": (lambda: nn.CrossEntropyLoss(0.1), TARGETS.integers(0, 5, 6)),
-    "CrossEntropyLoss, soft": (lambda: nn.CrossEntropyLoss(0.1, "sum"), TARGETS.random((6, 5))),
+    "CrossEntropyLoss": (lambda: nn.CrossEntropyLoss(label_smoothing=0.1), TARGETS.integers(0, 5, 6)),
+    "CrossEntropyLoss, soft": (
+        lambda: nn.CrossEntropyLoss(label_smoothing=0.1, reduction="sum"),
+        TARGETS.random((6, 5)),
+    ),
+    "CrossEntropyLoss, weighted": (
+        lambda: nn.CrossEntropyLoss(np.arange(1.0, 6), ignore_index=1, label_smoothing=0.1),
+        TARGETS.integers(0, 5, 6),
+    ),
+    "NLLLoss, weighted": (lambda: nn.NLLLoss(np.arange(1.0, 6), ignore_index=1), TARGETS.integers(0, 5, 6)),
+    "HuberLoss": (nn.HuberLoss, TARGETS.standard_normal((6, 5))),
+    "KLDivLoss": (nn.KLDivLoss, TARGETS.random((6, 5))),
+    "PoissonNLLLoss": (lambda: nn.PoissonNLLLoss(full=True), TARGETS.random((6, 5))),
+    "HingeEmbeddingLoss": (nn.HingeEmbeddingLoss, TARGETS.choice([-1.0, 1.0], (6, 5))),
+    "SoftMarginLoss": (nn.SoftMarginLoss, TARGETS.choice([-1.0, 1.0], (6, 5))),
+    "MultiMarginLoss": (lambda: nn.MultiMarginLoss(2), TARGETS.integers(0, 5, 6)),
+    "MultiLabelMarginLoss": (nn.MultiLabelMarginLoss, TARGETS.integers(-1, 5, (6, 5))),
+    "MultiLabelSoftMarginLoss": (nn.MultiLabelSoftMarginLoss, TARGETS.random((6, 5))),
+    "BCEWithLogitsLoss, weighted": (
+        lambda: nn.BCEWithLogitsLoss(np.arange(1.0, 6), pos_weight=np.arange(2.0, 7)),
+        TARGETS.random((6, 5)),
+    ),
     "NLLLoss": (nn.NLLLoss, TARGETS.integers(0, 5, 6)),
     "MSELoss": (nn.MSELoss, TARGETS.standard_normal((6, 5))),
     "L1Loss": (nn.L1Loss, TARGETS.standard_normal((6, 5))),
@@ -79,7 +99,7 @@ def test_every_loss_computes_on_the_gpu_what_it_does_on_the_cpu(name):
     build, target = LOSSES[name]
     x, given = np.random.default_rng(1).standard_normal((6, 5)), {}
     for device in ("cpu", "cuda"):
-        loss = build()
+        loss = build().to(device)
         value = loss(to_device(x, device), to_device(target, device))
         grad = loss.backward()
         assert type(value) is float
@@ -87,6 +107,34 @@ def test_every_loss_computes_on_the_gpu_what_it_does_on_the_cpu(name):
         given[device] = value, to_device(grad, "cpu")
     np.testing.assert_allclose(given["cuda"][0], given["cpu"][0], rtol=1e-12)
     np.testing.assert_allclose(given["cuda"][1], given["cpu"][1], rtol=1e-12, atol=1e-14)
+
+
+PAIRS = {
+    "CosineEmbeddingLoss": (nn.CosineEmbeddingLoss, [(6, 5), (6, 5)], TARGETS.choice([-1.0, 1.0], 6)),
+    "MarginRankingLoss": (nn.MarginRankingLoss, [(6,), (6,)], TARGETS.choice([-1.0, 1.0], 6)),
+    "TripletMarginLoss": (lambda: nn.TripletMarginLoss(swap=True), [(6, 5), (6, 5), (6, 5)], None),
+    "GaussianNLLLoss": (nn.GaussianNLLLoss, [(6, 5), (6, 5)], TARGETS.uniform(1, 2, 6)),
+    "CosineSimilarity": (nn.CosineSimilarity, [(6, 5), (6, 5)], None),
+    "PairwiseDistance": (nn.PairwiseDistance, [(6, 5), (6, 5)], None),
+    "Bilinear": (lambda: nn.Bilinear(5, 5, 3), [(6, 5), (6, 5)], None),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_everything_with_several_inputs_computes_on_the_gpu_what_it_does_on_the_cpu(name):
+    build, shapes, target = PAIRS[name]
+    draw, given = np.random.default_rng(1), {}
+    inputs = [draw.standard_normal(shape) for shape in shapes] + ([] if target is None else [target])
+    for device in ("cpu", "cuda"):
+        mytorch.manual_seed(0)
+        layer = build().to(float).to(device)
+        y = layer(*(to_device(x, device) for x in inputs))
+        grads = layer.backward() if isinstance(y, float) else layer.backward(y)
+        assert {device_of(grad) for grad in grads} == {device}
+        value = y if isinstance(y, float) else to_device(y, "cpu")
+        given[device] = [value, *(to_device(grad, "cpu") for grad in grads)]
+    for ours, theirs in zip(given["cuda"], given["cpu"], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
 def test_gradients_are_checked_on_the_gpu_too():
