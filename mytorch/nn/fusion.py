@@ -16,7 +16,7 @@ from mytorch.nn.activation import ReLU
 from mytorch.nn.batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from mytorch.nn.merge import Add
 from mytorch.nn.module import Module
-from mytorch.nn.pool import MaxPool1d, MaxPool2d
+from mytorch.nn.pool import MaxPool1d, MaxPool2d, MaxPool3d
 from mytorch.nn.residual import Residual
 
 WITH_RELU = (BatchNorm1d, BatchNorm2d, BatchNorm3d, Residual, Add)
@@ -53,7 +53,8 @@ def _pool_before_relu(layers: list[Module]) -> list[Module]:
     """Exchange every ReLU with the max pooling that follows it."""
     for i in range(1, len(layers)):
         pool: Any = layers[i]
-        if _is_exactly(layers[i - 1], ReLU) and _is_exactly(pool, MaxPool1d, MaxPool2d) and not pool.return_indices:
+        is_pool = _is_exactly(pool, MaxPool1d, MaxPool2d, MaxPool3d) and not pool.return_indices
+        if is_pool and _is_exactly(layers[i - 1], ReLU):
             layers[i - 1], layers[i] = pool, layers[i - 1]
     return layers
 

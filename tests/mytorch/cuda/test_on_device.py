@@ -137,6 +137,18 @@ def test_everything_with_several_inputs_computes_on_the_gpu_what_it_does_on_the_
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize(
+    "layer", [nn.MaxPool2d(3, 2, 1, 2, True, True), nn.AdaptiveMaxPool2d((3, 4), True)], ids=["windows", "adaptive"]
+)
+def test_places_of_maxima_are_those_on_the_cpu_and_stay_on_the_gpu(layer):
+    x = RNG.integers(0, 3, IMAGES.shape).astype(float)
+    x[RNG.random(x.shape) < 0.1] = np.nan
+    moved = layer(to_device(x, "cuda"))
+    assert {device_of(array) for array in moved} == {"cuda"}
+    for ours, expected in zip(moved, layer(x), strict=True):
+        np.testing.assert_array_equal(to_device(ours, "cpu"), expected)
+
+
 def test_gradients_are_checked_on_the_gpu_too():
     layer = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.SiLU()).to(float).to("cuda")
     assert max(mytorch.gradcheck(layer, to_device(IMAGES, "cuda")).values()) < 1e-6

@@ -64,8 +64,11 @@ def test_layers_that_can_are_fused_with_relu(layer):
     assert [step.forward for step in fuse([layer, nn.ReLU()])] == [layer.forward_relu]
 
 
-def test_pooling_goes_before_relu():
-    relu, pool = nn.ReLU(), nn.MaxPool2d(2)
+@pytest.mark.parametrize("kind", [nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d])
+def test_pooling_goes_before_relu_unless_it_returns_indices(kind):
+    relu, pool = nn.ReLU(), kind(2, return_indices=True)
+    assert [step.forward for step in fuse([relu, pool])][1] is pool
+    pool.return_indices = False
     assert [step.forward for step in fuse([relu, pool])] == [pool, relu]
 
 
