@@ -16,6 +16,7 @@ from models.from_torch.modules import MODULES, is_leaf, layer_like
 from models.from_torch.tracing import ShapeTracer, attribute, copy_structure
 from mytorch import nn
 from mytorch.nn.graph_plan import Value
+from mytorch.random import seeded
 
 FUNCTIONS = functions.FUNCTIONS | shapes.FUNCTIONS
 
@@ -46,7 +47,8 @@ def from_torch(
     examples = _examples(example, own)
     graph = _trace(own, examples)
     other = None if examples is None else _trace(own, [_with_one_more(one) for one in examples])
-    return _Converter(own, kind, graph, other).convert()
+    with seeded(0):  # the first weights are replaced, and the library's generator stays where it is
+        return _Converter(own, kind, graph, other).convert()
 
 
 def _dtype_of(module: theirs.Module) -> np.dtype:

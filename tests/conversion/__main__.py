@@ -35,7 +35,8 @@ def measure(name: str, seed: int, steps: int) -> dict[str, Any]:
         row[kind], row[f"PyTorch {kind}"] = (
             {part: max(mode[who][part] for mode in modes) for part in PARTS} for who in (0, 1)
         )
-    row["losses"] = training(module, network.size, steps, seed)
+    fresh = build(name, seed, perturbed=False)
+    row["losses"], row["change"] = training(fresh, network.training_size, network.batch, steps, seed)
     return row
 
 
@@ -55,15 +56,15 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Return the rows as a Markdown table. PyTorch's own errors in float32 are in brackets."""
     columns = [(kind, part) for kind in ("float64", "float32") for part in PARTS]
     lines = [
-        "| network | image | weights | " + " | ".join(map(" ".join, columns)) + " | losses |",
-        "| --- |" + " ---: |" * (len(columns) + 3),
+        "| network | image | weights | " + " | ".join(map(" ".join, columns)) + " | losses | change |",
+        "| --- |" + " ---: |" * (len(columns) + 4),
     ]
     for row in rows:
         cells = [row["network"], "x".join(map(str, row["size"])), f"{row['count']:,}"]
         for kind, part in columns:
             own = f" ({row['PyTorch float32'][part]:.1e})" if kind == "float32" else ""
             cells.append(f"{row[kind][part]:.1e}{own}")
-        lines.append(f"| {' | '.join(cells)} | {row['losses']:.1e} |")
+        lines.append(f"| {' | '.join(cells)} | {row['losses']:.1e} | {row['change']:.1e} |")
     return "\n".join(lines)
 
 
@@ -94,8 +95,9 @@ maximum of a window, or whether ReLU passes a gradient. Gradients of parameters 
 {SMALL[np.float32]} (float32) of the largest one are compared with that: of a bias before a batch norm there is only
 rounding.
 
-The last column has the largest relative difference of the losses in {options.steps} steps of SGD with momentum in
-float64 (limit {LIMITS["losses"]:.0e}).
+The column "losses" has the largest relative difference of the losses in {options.steps} steps of SGD with momentum in
+float64, on smaller images where the network accepts them (limit {LIMITS["losses"]:.0e}); "change" says how much the
+loss changes in these steps. The learning rate is small, because a new network on few images is chaotic at larger ones.
 
 {verdict}
 """

@@ -1,7 +1,9 @@
 """Graphs of layers: against PyTorch, fused and not, shared weights, several outputs, and mistakes in building one."""
 
 import gc
+import re
 import weakref
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -368,3 +370,13 @@ def test_shapes_that_do_not_fit_are_refused(layer, shapes, message):
 def test_two_dtypes_are_refused():
     with pytest.raises(TypeError, match="inputs of float64 and float32: expected one dtype"):
         nn.Multiply()(np.ones(2), np.ones(2, "f"))
+
+
+def test_the_example_of_the_page_runs(tmp_path, monkeypatch):
+    page = Path(__file__).parents[3] / "docs" / "pages" / "layers" / "containers.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(code, names)
+    np.testing.assert_array_equal(names["again"](np.ones((1, 3, 8, 8), "f")), names["out"])
+    assert names["grad"].shape == (1, 3, 8, 8)
