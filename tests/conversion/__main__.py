@@ -98,11 +98,11 @@ of an array: of the outputs, of the gradient at the images, of the gradient of e
 statistics afterwards; the table has the larger of both modes. PyTorch computes in float64 from the same numbers; in
 brackets is the error of PyTorch itself in float32.
 
-The limit in float64 is {LIMITS["float64"]:.0e}. In float32 a rounding may decide which pixel is the maximum of a window,
-or whether ReLU passes a gradient. So the errors in float32 are the medians of {FLOAT32_DRAWS} batches, and their limit is
-{LIMITS["float32"]:.0e}, or twice PyTorch's own error if that is larger. Gradients of parameters below {SMALL[np.float64]}
-(float64) or {SMALL[np.float32]} (float32) of the largest one are compared with that: of a bias before a batch norm there
-is only rounding.
+The limit in float64 is {LIMITS["float64"]:.0e}. In float32 a rounding may decide which pixel is the maximum of a
+window, or whether ReLU passes a gradient. So the errors in float32 are the medians of {FLOAT32_DRAWS} batches, and
+their limit is {LIMITS["float32"]:.0e}, or twice PyTorch's own error if that is larger. Gradients of parameters below
+{SMALL[np.float64]} (float64) or {SMALL[np.float32]} (float32) of the largest one are compared with that: of a bias
+before a batch norm there is only rounding.
 
 The column "losses" has the largest relative difference of the losses in {options.steps} steps of SGD with momentum in
 float64, on smaller images where the network accepts them (limit {LIMITS["losses"]:.0e}); "change" says how much the
