@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import markdown
 import pytest
+import yaml
 
 from docs import links, tables
 from docs.drawings import VARIANTS, save_variants, windows
@@ -15,6 +16,9 @@ from docs.drawings.packages import floors, imported, imports_between_parts
 from docs.lessons import markdown_of
 from docs.markdown import block, inline, plain
 from docs.search import sections
+from docs.tables import every_setting
+from experiments.config.explain import setting_names
+from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 from mytorch import nn, optim
 
@@ -162,3 +166,20 @@ def test_a_missing_table_of_agreement_is_named_with_the_remedy(monkeypatch, tmp_
     monkeypatch.setattr(tables, "CONFORMANCE", tmp_path)
     with pytest.raises(FacesError, match=r"modules\.json.*run `make conformance`"):
         tables.conformance_tables()
+
+
+def test_every_setting_of_a_recipe_is_listed_with_a_value_that_loads():
+    text = every_setting()
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    scratch, transfer, heads = blocks
+    assert Recipe.parse(scratch, "the page") == Recipe.parse({}, "none")
+    assert Recipe.parse({**scratch, **transfer}, "the page").torch_model.backbone == "resnet18"
+    named = setting_names(Recipe)
+    for group, names in named.items():
+        found = {"": scratch, "model": {**scratch["model"], **transfer["model"]}, "stages": transfer["stages"][0]}
+        keys = found.get(group) or scratch.get(group) or {key for head in heads for key in head}
+        assert set(names) <= set(keys), group
+    for head in heads:
+        for name in head.pop("name").split(" or "):
+            tree = {"model": {"backbone": "resnet18", "head": {"name": name, **head}}}
+            assert Recipe.parse(tree, "the page").torch_model.head.name == name
