@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from mytorch.device import Array
 from mytorch.geometry import Size
 from mytorch.modes import is_grad_enabled
@@ -17,12 +19,12 @@ class _AdaptivePool(SpatialLayer):
 
     def __init__(self, output_size: OutputSize):
         sizes = tuple(output_size) if isinstance(output_size, Sequence) else (output_size,) * self.axes
-        if len(sizes) != self.axes or not all(n is None or (isinstance(n, int) and n > 0) for n in sizes):
+        if len(sizes) != self.axes or not all(n is None or (isinstance(n, int | np.integer) and n > 0) for n in sizes):
             raise ValueError(
                 f"output_size={output_size!r}: give whole numbers of at least 1, or None to keep the size of an axis, "
                 f"{self.axes} of them or one for all"
             )
-        self.output_size = sizes
+        self.output_size = tuple(None if n is None else int(n) for n in sizes)
 
     def _out(self, x: Array) -> Size:
         """Return the spatial size of the output for `x`."""

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+import numpy as np
+
 from mytorch.device import Array
 from mytorch.geometry import Size
 from mytorch.nn.spatial import SpatialLayer, unbatched_backward, unbatched_forward
@@ -20,13 +22,13 @@ class _Pad(SpatialLayer):
     def __init__(self, padding: int | Size):
         count = 2 * self.axes
         ends = tuple(padding) if isinstance(padding, tuple | list) else (padding,) * count
-        if len(ends) != count or not all(isinstance(n, int) and not isinstance(n, bool) for n in ends):
+        if len(ends) != count or not all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in ends):
             raise ValueError(
                 f"padding={padding!r}: give a whole number, or {count} of them, "
                 "before and after each axis, the last axis first"
             )
-        self.padding = ends
-        self._ends = [(ends[i], ends[i + 1]) for i in range(count - 2, -1, -2)]
+        self.padding = tuple(map(int, ends))
+        self._ends = [(self.padding[i], self.padding[i + 1]) for i in range(count - 2, -1, -2)]
 
     @unbatched_forward
     def forward(self, input: Array) -> Array:

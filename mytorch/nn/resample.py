@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+
 from mytorch.device import Array
 from mytorch.geometry import Size
 from mytorch.nn.module import Module
@@ -115,7 +117,7 @@ class UpsamplingBilinear2d(Upsample):
 
 def _check_factors(scale_factor: float | Sequence[float]) -> float | tuple[float, ...]:
     factors = tuple(scale_factor) if isinstance(scale_factor, Sequence) else (scale_factor,)
-    if not factors or not all(isinstance(factor, int | float) and factor > 0 for factor in factors):
+    if not factors or not all(isinstance(factor, int | float | np.number) and factor > 0 for factor in factors):
         raise ValueError(f"scale_factor={scale_factor!r}: give numbers above 0, one for all axes or one for each")
     return tuple(map(float, factors)) if isinstance(scale_factor, Sequence) else float(factors[0])
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mytorch import geometry
@@ -18,14 +18,47 @@ def test_output_size_counts_the_windows_that_fit(size, kernel, stride, padding):
             geometry.output_size(size, kernel, stride, padding)
 
 
+@given(size=st.integers(1, 20), kernel=st.integers(1, 6), stride=st.integers(1, 5), data=st.data())
+def test_in_ceil_mode_a_last_window_counts_that_does_not_start_beyond_the_padding(size, kernel, stride, data):
+    dilation, padding = data.draw(st.integers(1, 3)), data.draw(st.integers(0, kernel // 2))
+    reach = dilation * (kernel - 1) + 1
+    assume(size + 2 * padding >= reach)
+    starts = [s for s in range(-padding, size + padding, stride) if s < size]
+    ends_before = [s + reach < size + padding for s in starts]
+    expected = 1 + sum(ends_before)  # the first that reaches the end is the last
+    count = geometry.output_size(size, kernel, stride, padding, dilation, ceil_mode=True)
+    assert count == min(expected, len(starts))
+    ends = geometry.window_padding((size,), (count,), (kernel,), (stride,), (padding,), (dilation,))
+    ((before, after),) = geometry.both_ends(ends)
+    assert before == padding
+    assert size + before + after >= (count - 1) * stride + reach
+    assert after == padding or size + before + after == (count - 1) * stride + reach
+
+
+@given(data=st.data(), include=st.booleans())
+def test_the_weight_of_a_mean_is_one_over_the_ones_that_its_window_sees(data, include):
+    axes = data.draw(st.integers(1, 3))
+    kernel, stride, extra = (tuple(data.draw(st.integers(1, 4)) for _ in range(axes)) for _ in range(3))
+    padding = tuple(data.draw(st.integers(0, k // 2)) for k in kernel)
+    size = tuple(k + e for k, e in zip(kernel, extra, strict=True))
+    ceil = (True,) * axes
+    out = tuple(map(geometry.output_size, size, kernel, stride, padding, (1,) * axes, ceil))
+    ones = np.pad(np.ones(size), [(p, p) for p in padding], constant_values=float(include))
+    weight = np.broadcast_to(geometry.mean_weight(size, out, kernel, stride, padding, include), out)
+    for position in np.ndindex(out):
+        window = tuple(slice(o * s, o * s + k) for o, s, k in zip(position, stride, kernel, strict=True))
+        assert weight[position] == pytest.approx(1 / ones[window].sum())
+    assert geometry.mean_weight(size, out, kernel, stride, padding, include, 7) == 1 / 7
+
+
 @given(size=SIZES, data=st.data(), value=st.sampled_from([0.0, -np.inf, 7.0]))
 def test_padding_is_numpys_in_memory_channels_last(array, size, data, value):
     x = array(data, (2, 3, *size))
-    padding = tuple(data.draw(st.integers(0, 2)) for _ in size)
+    amount = st.integers(0, 2)
+    padding = tuple(data.draw(amount | st.tuples(amount, amount)) for _ in size)
     padded = geometry.pad(x, padding, value)
-    np.testing.assert_array_equal(
-        padded, np.pad(x, [(0, 0), (0, 0), *((p, p) for p in padding)], constant_values=value)
-    )
+    ends = [p if isinstance(p, tuple) else (p, p) for p in padding]
+    np.testing.assert_array_equal(padded, np.pad(x, [(0, 0), (0, 0), *ends], constant_values=value))
     assert np.moveaxis(padded, 1, -1).flags.c_contiguous
     np.testing.assert_array_equal(padded[geometry.inside_padding(padding)], x)
 
