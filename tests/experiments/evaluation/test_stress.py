@@ -1,10 +1,12 @@
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import roc_auc_score
 
-from experiments.data.pairs import read_pairs
+from experiments.data.pairs import Pairs, read_pairs
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.match import compute_occlusion_map
@@ -12,11 +14,13 @@ from experiments.evaluation.robustness import (
     KINDS,
     group_error_rates,
     measure_robustness,
+    noise,
     read_attributes,
     run_robustness,
     sample_pairs,
 )
-from experiments.evaluation.verification import score_pairs, verify
+from experiments.evaluation.verification import ScoredPairs, score_pairs, verify
+from experiments.inference.embedder import Embedder
 from experiments.metrics.roc import roc_curve
 
 OPTIONS = EmbedOptions(flip=False)
@@ -152,3 +156,26 @@ def test_the_occlusion_map_is_what_covering_costs(network):
     covered[28:56, 56:84] = 128
     one, two = network.embed(np.stack([face, covered])).astype(float)
     assert values[28, 56] == values[55, 83] == pytest.approx(1 - one @ two, abs=1e-5)
+
+
+def test_only_the_second_image_of_a_pair_is_damaged():
+    """An embedding is the pixels themselves, so that each step's similarities can be computed by hand."""
+    rng = np.random.default_rng(4)
+    people = rng.integers(0, 256, (6, 12, 12, 3))
+    images = (0.25 * people[np.repeat(np.arange(6), 2)] + 0.75 * rng.integers(0, 256, (12, 12, 12, 3))).astype(np.uint8)
+    first, second = np.triu_indices(12, 1)
+    pairs = Pairs(Path("p"), tuple(Path(f"{n}.png") for n in range(12)), first, second, first // 2 == second // 2)
+
+    def vectors(pixels: np.ndarray, flip: bool = False) -> np.ndarray:
+        flat = pixels.reshape(len(pixels), -1).astype(np.float64) - 128
+        return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+
+    pixels = Embedder("pixels", None, "", (12, 12), vectors)
+    rows = measure_robustness(pixels, ScoredPairs(pairs, np.zeros(66), images), EmbedOptions(flip=False), ("noise",))
+    for row, step in zip(rows, KINDS["noise"].steps, strict=True):
+        generator = np.random.default_rng(0)
+        damaged = images if step is None else np.stack([noise(image, step, generator) for image in images])
+        scores = (vectors(images)[first] * vectors(damaged)[second]).sum(1)
+        assert row["auc"] == pytest.approx(roc_auc_score(pairs.matches, scores), abs=1e-4)
+    both = (vectors(damaged)[first] * vectors(damaged)[second]).sum(1)
+    assert abs(rows[-1]["auc"] - roc_auc_score(pairs.matches, both)) > 0.003

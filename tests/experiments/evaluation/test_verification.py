@@ -1,15 +1,19 @@
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from experiments.data.pairs import Pairs
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.thresholds import calibrate_thresholds, read_thresholds
-from experiments.evaluation.verification import open_network, verify
+from experiments.evaluation.verification import ScoredPairs, open_network, verify, worst_pairs
 from experiments.inference.embedder import (
     FrozenNetwork,
     open_embedder,
@@ -114,9 +118,9 @@ def test_zooms_outside_1_to_2(zooms):
 
 
 def test_a_run_or_a_backbone_is_given(weights, tmp_path):
-    for given in ((None, None, None, None), (tmp_path, "mobilefacenet", None, None)):
+    for arguments in ((None, None, None, None), (tmp_path, "mobilefacenet", None, None)):
         with pytest.raises(FacesError, match="give either a RUN, or --backbone"):
-            open_network(*given)
+            open_network(*arguments)
     with pytest.raises(FacesError, match="needs --weights FILE, and --out DIR"):
         open_network(None, "mobilefacenet", None, tmp_path)
     with pytest.raises(FacesError, match=r"none\.safetensors"):
@@ -180,3 +184,22 @@ def test_a_zoom_enlarges_the_center(size, zoom, inner):
     expected = np.array(part.resize(size[::-1], Image.Resampling.BICUBIC))
     assert np.array_equal(zoom_center(image, zoom), expected)
     assert zoom_center(image, 1) is image
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5]), st.booleans()), min_size=2, max_size=12))
+def test_the_worst_pairs_are_those_farthest_on_the_wrong_side(found):
+    """A pair exactly at the threshold is accepted."""
+    scores, matches = np.array([score for score, _ in found]), np.array([match for _, match in found])
+    count = len(found)
+    paths = tuple(Path(f"{n}.png") for n in range(2 * count))
+    pairs = Pairs(Path("p"), paths, np.arange(count), np.arange(count, 2 * count), matches)
+    tiles = worst_pairs(ScoredPairs(pairs, scores, np.zeros((2 * count, 4, 4, 3), np.uint8)), 0.3, most=3)
+    rejected = sorted(score for score, match in found if match and score < 0.3)[:3]
+    accepted = sorted((score for score, match in found if not match and score >= 0.3), reverse=True)[:3]
+    shown = [tile.caption.split("\n") for tile in tiles]
+    assert [line[0] for line in shown] == [
+        *(f"one person, similarity {score:.2f}" for score in rejected),
+        *(f"two people, similarity {score:.2f}" for score in accepted),
+    ]
+    for _, first, second in shown:
+        assert int(second) == int(first) + count

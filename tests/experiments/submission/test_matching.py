@@ -87,3 +87,21 @@ def test_names_are_compared_composed_and_written_as_the_sample_spells_them():
 def test_labels_of_other_folders_are_refused():
     with pytest.raises(FacesError, match=r"1 of its 2 labels are none of the run's 2 people, such as 'eve'"):
         detect_label_style(sample(["1", "2"], ["anna", "eve"]), ["anna", "ben"])
+
+
+@pytest.mark.parametrize(
+    ("column", "labels", "style"),
+    [
+        ("id", ["0", "3"], "index"), ("id", ["0", "4"], None), ("id", ["3", "3"], "index"), ("id", ["4", "4"], "name"),
+        ("id", ["anna", "dan"], "name"), ("id", ["0", "anna"], None), ("image_name", ["anna", "dan"], "name"),
+        ("image_name", ["0", "3"], None), ("id", ["x", "x"], "name"), ("id", ["-1", "2"], None),
+    ],
+)  # fmt: skip
+def test_labels_are_indices_where_every_one_is_a_number_below_the_number_of_people(column, labels, style):
+    form = Sample(Path("sample.csv"), (column, "label"), ("1.png", "2.png"), tuple(labels))
+    people = ["anna", "ben", "chloe", "dan"]
+    if style is None:
+        with pytest.raises(FacesError, match="labels are none of the run's 4 people"):
+            detect_label_style(form, people)
+    else:
+        assert detect_label_style(form, people) == style

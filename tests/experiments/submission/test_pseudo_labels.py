@@ -13,6 +13,7 @@ from experiments.inference.model import TrainedModel
 from experiments.inference.predict import balance_logits
 from experiments.metrics.classification import confidence
 from experiments.run import Run
+from experiments.submission import pseudo_labels
 from experiments.submission.pseudo_labels import pseudo_label
 from experiments.training.trainer import train
 
@@ -126,3 +127,8 @@ def test_sorted_images_keep_the_record_of_their_preparation(trained_once, people
     assert read_preparation(tmp_path / "more") == aligned
     write_preparation(train, aligned)
     read_split(train, tiny(f"data.extra_images={tmp_path / 'more'}"))
+
+
+def test_a_probability_of_exactly_the_least_is_taken(trained_once, unlabeled, tmp_path, monkeypatch):
+    monkeypatch.setattr(pseudo_labels, "confidence", lambda logits: np.full(len(logits), 0.8))
+    assert pseudo_label([trained_once.folder], unlabeled, tmp_path / "more", least=0.8) == len(table(tmp_path / "more"))

@@ -327,5 +327,8 @@ def test_most_likely_classes_of_chunks():
     chunks = [rng.standard_normal((n, 3)) for n in (4, 1, 2)]
     assert most_likely(chunks) == np.concatenate(chunks).argmax(1).tolist()
     assert most_likely([np.zeros((1, 3))]) == [0]
+    one, other = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+    for order in ([one, other, one], [one, one, other], [other, one, one]):  # wherever the one that differs is
+        assert most_likely(order) == np.concatenate(order).argmax(1).tolist()
     with pytest.raises(FacesError, match="all 5 images get the same answer"):
         most_likely([np.ones((3, 2)), np.ones((2, 2))])
