@@ -252,6 +252,7 @@ FUNCTIONS: dict[type[ours.Module], Callable[[Any], Callable[..., Any]]] = {
     ours.Exp: lambda layer: torch.exp,
     ours.Log: lambda layer: torch.log,
     ours.Abs: lambda layer: torch.abs,
+    ours.Erf: lambda layer: torch.erf,
     ours.Clamp: lambda layer: lambda x: x.clamp(layer.min, layer.max),
     ours.Sum: lambda layer: lambda x: x.sum(layer.dim, layer.keepdim),
     ours.Matmul: lambda layer: torch.matmul,

@@ -47,7 +47,21 @@ from mytorch.nn.dropout import (
     StochasticDepth,
 )
 from mytorch.nn.fold import Fold, Unfold
-from mytorch.nn.function import Abs, Clamp, Exp, Expand, Flip, IndexSelect, Log, Matmul, Power, Squeeze, Sum, Unsqueeze
+from mytorch.nn.function import (
+    Abs,
+    Clamp,
+    Erf,
+    Exp,
+    Expand,
+    Flip,
+    IndexSelect,
+    Log,
+    Matmul,
+    Power,
+    Squeeze,
+    Sum,
+    Unsqueeze,
+)
 from mytorch.nn.graph import Graph
 from mytorch.nn.linear import Bilinear, Flatten, Linear, Unflatten
 from mytorch.nn.loss import (
@@ -180,6 +194,7 @@ __all__ = [
     "Dropout1d",
     "Dropout2d",
     "Dropout3d",
+    "Erf",
     "Exp",
     "Expand",
     "FeatureAlphaDropout",

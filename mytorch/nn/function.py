@@ -1,6 +1,7 @@
 """Functions of arrays as layers, for `Graph`: powers, bounds, sums, matrix products, and changes of axes."""
 
 from collections.abc import Sequence
+from math import pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from mytorch.nn.module import Module
 from mytorch.nn.shape import _axes
 from mytorch.nn.validate import check_input, check_inputs
 from mytorch.ops.broadcast import unbroadcast
+from mytorch.ops.special import erf
 
 
 class Power(Module):
@@ -82,6 +84,21 @@ class Abs(Module):
         """Any shape, to the same."""
         (x,) = self.saved(grad)
         return grad * get_array_module(x).sign(x)
+
+
+class Erf(Module):
+    """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x. As torch.erf."""
+
+    def forward(self, x: Array) -> Array:
+        """Any shape, to the same."""
+        y = erf(check_input(self, x, "(*)"))
+        self.save_for_backward(x, output=y)
+        return y
+
+    def backward(self, grad: Array) -> Array:
+        """Any shape, to the same."""
+        (x,) = self.saved(grad)
+        return grad * get_array_module(x).exp(-x * x) * float(2 / sqrt(pi))
 
 
 class Clamp(Module):

@@ -13,6 +13,7 @@ WITHOUT_SETTINGS = {
     "Exp": nn.Exp,
     "Log": nn.Log,
     "Abs": nn.Abs,
+    "Erf": nn.Erf,
     "HardSwish": nn.Hardswish,
     "Mish": nn.Mish,
     "Softplus": nn.Softplus,

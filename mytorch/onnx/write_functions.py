@@ -23,6 +23,7 @@ ONE_NODE: dict[type, tuple[str, dict[str, str]]] = {
     nn.Exp: ("Exp", {}),
     nn.Log: ("Log", {}),
     nn.Abs: ("Abs", {}),
+    nn.Erf: ("Erf", {}),
     nn.Matmul: ("MatMul", {}),
     nn.Subtract: ("Sub", {}),
     nn.Multiply: ("Mul", {}),

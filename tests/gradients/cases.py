@@ -256,7 +256,7 @@ def _shape(draw: Draw, name: str) -> Case:
     return Case(layer, x + np.sign(x) if name == "Normalize" else x)  # far from zero, where it has no derivative
 
 
-@case("Power", "Exp", "Log", "Abs", "Clamp", "Sum", "Flip", "Squeeze", "Unsqueeze", "Expand", "IndexSelect")
+@case("Power", "Exp", "Log", "Abs", "Erf", "Clamp", "Sum", "Flip", "Squeeze", "Unsqueeze", "Expand", "IndexSelect")
 def _function(draw: Draw, name: str) -> Case:
     shape = integers(draw, 1, 5, int(draw.integers(2, 5)))
     axes = [int(axis) - (len(shape) if flip(draw) else 0) for axis in draw.permutation(len(shape))]
@@ -272,6 +272,7 @@ def _function(draw: Draw, name: str) -> Case:
         "Exp": nn.Exp,
         "Log": nn.Log,
         "Abs": nn.Abs,
+        "Erf": nn.Erf,
         "Clamp": lambda: nn.Clamp(-0.523, 0.481) if flip(draw) else nn.Clamp(max=0.477),
         "Sum": lambda: nn.Sum(some, flip(draw)),
         "Flip": lambda: nn.Flip(some),

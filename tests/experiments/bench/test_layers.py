@@ -36,6 +36,7 @@ FUNCTIONS |= {
     "Unsqueeze",
     "Expand",
     "IndexSelect",
+    "Erf",
     "Resize",
 }
 """A few passes over memory each, within a Graph."""

@@ -85,6 +85,7 @@ def functions():
     x = graph.add("conv", nn.Conv2d(6, 4, 3, padding=1), graph.input())
     positive = graph.add("power", nn.Power(2), graph.add("clamp", nn.Clamp(-1.5, 1.5), x))
     y = graph.add("log", nn.Log(), graph.add("offset", nn.Scale(1, 1), positive))
+    y = graph.add("erf", nn.Erf(), y)
     y = graph.add("flip", nn.Flip((1, 3)), graph.add("exp", nn.Exp(), graph.add("abs", nn.Abs(), y)))
     y = graph.add("select", nn.IndexSelect(1, (2, 0, 2)), y)
     total = graph.add("total", nn.Sum((1, 2, 3), keepdim=True), positive)

@@ -127,6 +127,7 @@ LAYERS = {
         for name in (
             "ReLU", "Sigmoid", "Tanh", "SiLU", "GELU", "ELU", "CELU", "SELU", "Mish", "Hardswish", "Hardsigmoid",
             "ReLU6", "Softsign", "LogSigmoid", "Tanhshrink", "Softshrink", "Hardshrink", "Identity", "Exp", "Abs",
+            "Erf",
         )
     },
     "Residual": (nn.Residual(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.ReLU())), (3, 4, 5)),
