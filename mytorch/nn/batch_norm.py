@@ -36,6 +36,8 @@ class _WithRunningStatistics(Module):
         dtype: DType,
     ):
         (self.num_features,) = to_tuple(num_features, 1, "num_features", minimum=1)
+        if not eps > 0:
+            raise ValueError(f"eps={eps}: expected a number above 0, such as 1e-5; a channel's variance may be zero")
         self.eps = float(eps)  # NumPy's own float64 would turn float32 arrays into float64
         self.momentum = None if momentum is None else float(momentum)
         self.track_running_stats = bool(track_running_stats)

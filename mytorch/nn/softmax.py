@@ -16,6 +16,8 @@ class _AlongAxis(Module):
     """
 
     def __init__(self, dim: int | None = None):
+        if isinstance(dim, bool | np.bool_) or not isinstance(dim, int | np.integer | None):
+            raise TypeError(f"{type(self).__name__} got dim={dim!r}: expected a whole number, or None")
         self.dim = None if dim is None else int(dim)
 
     def _axis(self, x: Array) -> int:

@@ -105,13 +105,16 @@ def compare(
     if maker is None:
         return "unsupported", f"mytorch.nn has no {cls.__name__}"
     try:
-        ours = maker(*map(_ours, constructor.args), **{key: _ours(value) for key, value in constructor.kwargs.items()})
+        ours = maker(
+            *map(as_argument, constructor.args),
+            **{key: as_argument(value) for key, value in constructor.kwargs.items()},
+        )
         ours = ours.to(precision).train(training)
         load(ours, theirs, state, precision)
         found = as_tuple(
             ours(
-                *(_array(value, precision) for value in args),
-                **{key: _array(value, precision) for key, value in kwargs.items()},
+                *(as_input(value, precision) for value in args),
+                **{key: as_input(value, precision) for key, value in kwargs.items()},
             )
         )
     except Exception as error:  # whatever it raises is the reason
@@ -179,7 +182,7 @@ def _value(value: Any, precision: str) -> Any:
     return exact(value, precision).detach() if isinstance(value, torch.Tensor) else deepcopy(value)
 
 
-def _ours(value: Any) -> Any:
+def as_argument(value: Any) -> Any:
     """Return an argument of a constructor for mytorch."""
     if isinstance(value, torch.Tensor):
         return value.detach().numpy().copy()
@@ -188,7 +191,7 @@ def _ours(value: Any) -> Any:
     return tuple(value) if isinstance(value, torch.Size) else deepcopy(value)
 
 
-def _array(value: Any, precision: str) -> Any:
+def as_input(value: Any, precision: str) -> Any:
     """Return an argument of a forward for mytorch."""
     if isinstance(value, torch.Tensor):
         return lowered(value.detach().numpy().copy(), precision)
