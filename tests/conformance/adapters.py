@@ -328,7 +328,7 @@ def _loss(name: str, layer: str, inputs: tuple[str, ...]) -> None:
         return Case(maker(layer)(**settings), values, others)
 
     make.__signature__ = signature  # type: ignore[attr-defined]
-    ADAPTERS[f"nn.functional.{name}"] = Adapter(make, TENSORS)
+    ADAPTERS[f"nn.functional.{name}"] = Adapter(make, tuple(key for key in TENSORS if key not in inputs))
 
 
 for _name, (_layer, _names) in LOSSES.items():
