@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AliasChoices, Field
+from pydantic import Field
 
 from experiments.config.recipe import Recipe
 from experiments.data.preparation import Preparation, parse_preparation
@@ -86,7 +86,7 @@ class RunMetrics(Stored):
 class RunEnvironment(Stored):
     """environment.json: what the run was trained with and on.
 
-    images: fingerprint of the training images; older runs name it "pictures". preparation: how they were prepared.
+    images: fingerprint of the training images. preparation: how they were prepared.
     files: digests of recipe.yaml and classes.json, which are as they were when the run began.
     """
 
@@ -98,7 +98,7 @@ class RunEnvironment(Stored):
     packages: dict[str, str] = Field(default_factory=dict)
     machine: str = ""
     processors: Count | None = None
-    images: Annotated[str, Field(validation_alias=AliasChoices("images", "pictures"))] = ""
+    images: str = ""
     preparation: dict[str, Any] | None = None
     files: dict[str, str] = Field(default_factory=dict)
 

@@ -116,7 +116,7 @@ def _given(shown: BatchStatistics) -> Spread:
 
 def _centered(shown: BatchStatistics) -> Spread:
     caption = "Each channel's mean over the batch and all positions is subtracted: the distribution moves to zero."
-    return Spread("1. Centre", caption, shown.centered, (-1.0, 1.0), _each("subtracted:", shown.mean))
+    return Spread("1. Center", caption, shown.centered, (-1.0, 1.0), _each("subtracted:", shown.mean))
 
 
 def _normalized(shown: BatchStatistics) -> Spread:

@@ -1,4 +1,4 @@
-"""A path that is mistyped in one part is recognised."""
+"""A path that is mistyped in one part is recognized."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("../nothing/like/it", None),
     ],
 )
-def test_one_mistyped_part_is_recognised_and_nothing_is_made_up(here, typed, there):
+def test_one_mistyped_part_is_recognized_and_nothing_is_made_up(here, typed, there):
     assert suggest_path(Path(typed)) == (None if there is None else Path(there))
     assert suggest_path(here / typed) == (None if there is None else here / there)
 

@@ -16,7 +16,7 @@ from experiments.files import new_folder, read_json, refuse_existing, write_csv,
 from experiments.run import Run, RunEnvironment, RunMetrics
 from experiments.training.trainer import train
 
-FIELDS = st.sampled_from([*RunMetrics.model_fields, *RunEnvironment.model_fields, "pictures", "detector", "size"])
+FIELDS = st.sampled_from([*RunMetrics.model_fields, *RunEnvironment.model_fields, "detector", "size"])
 
 
 def test_a_run_knows_its_recipe_people_and_pictures(tmp_path):
@@ -179,12 +179,6 @@ def test_a_run_offers_its_files_as_data(trained_once):
     assert metrics.top1 == history["top1"].iloc[-1]
     assert metrics.best_top1 == history["top1"].max()
     assert trained_once.environment().python.startswith("3.")
-
-
-def test_an_older_run_calls_its_images_pictures(tmp_path):
-    run = Run(tmp_path)
-    run.environment_file.write_text('{"pictures": "abc", "seed": 3}')
-    assert run.image_fingerprint() == "abc"
 
 
 EDITS = {  # file: what is replaced in it

@@ -199,7 +199,7 @@ def test_a_run_whose_images_all_trained_has_none_to_be_judged_by(transfer_once, 
         (run.folder / "recipe.yaml").read_text().replace("train: 0.8", "train: all")
     )
     (run.folder / "environment.json").write_text(
-        json.dumps({"pictures": read_split(people, run.recipe())[0].fingerprint})
+        json.dumps({"images": read_split(people, run.recipe())[0].fingerprint})
     )
     with pytest.raises(FacesError, match=r"all images trained \(split\.train=all\)"):
         evaluate(run.folder, people, tmp_path / "out")
@@ -248,7 +248,7 @@ def split_otherwise(run, people, folder, train: str, seed: int) -> Run:
     recipe.write_text(recipe.read_text().replace("  train: 0.8\n  seed: 0", f"  train: {train}\n  seed: {seed}"))
     (other.folder / "environment.json").unlink()
     fingerprint = read_split(people, other.recipe())[0].fingerprint
-    (other.folder / "environment.json").write_text(json.dumps({"pictures": fingerprint}))
+    (other.folder / "environment.json").write_text(json.dumps({"images": fingerprint}))
     return other
 
 

@@ -31,9 +31,9 @@ def test_embeddings_keep_length_one(seed, ridge):
 
 def test_a_large_ridge_only_centres():
     cohort, others = spread(300, 0), spread(20, 1)
-    centred = normalize_embeddings(others - cohort.astype(float).mean(0))
+    centered = normalize_embeddings(others - cohort.astype(float).mean(0))
     result = Whitening.fit(cohort, 1e9)(others)
-    np.testing.assert_allclose(result @ result.T, centred @ centred.T, atol=1e-4)
+    np.testing.assert_allclose(result @ result.T, centered @ centered.T, atol=1e-4)
 
 
 def test_directions_of_the_collection_that_drown_those_of_the_person_are_evened():

@@ -105,7 +105,7 @@ def test_a_turned_face_looks_that_way() -> None:
 
 
 def _nearest(train: np.ndarray, test: np.ndarray, answers: np.ndarray) -> float:
-    """Share of `test` (people, images, pixels) whose nearest neighbour in `train` is the same person."""
+    """Share of `test` (people, images, pixels) whose nearest neighbor in `train` is the same person."""
     known, probes = (images.reshape(-1, images.shape[-1]).astype(float) for images in (train, test))
     distance = (known**2).sum(axis=1) - 2 * probes @ known.T
     found = distance.argmin(axis=1) // train.shape[1]
@@ -113,7 +113,7 @@ def _nearest(train: np.ndarray, test: np.ndarray, answers: np.ndarray) -> float:
 
 
 def test_pixels_alone_tell_people_apart_in_passport_photographs_only() -> None:
-    """What varies hides the person from a nearest neighbour; where nothing varies but cloth and wall, it finds all."""
+    """What varies hides the person from a nearest neighbor; where nothing varies but cloth and wall, it finds all."""
     people, shots = [draw_identity(9, k) for k in range(30)], 12
     answers = np.repeat(np.arange(len(people)), 3)
     varied = np.stack([[draw_image(p, 9, k, 32).ravel() for k in range(shots)] for p in people])
