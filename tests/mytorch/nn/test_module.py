@@ -179,7 +179,7 @@ def test_network_prints_readably():
     assert repr(nn.Linear(3, 2, bias=False)) == "Linear(3, 2, bias=False)"
     assert repr(nn.BatchNorm2d(4)) == "BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)"
     assert repr(nn.MaxPool2d(3, 2)) == "MaxPool2d(kernel_size=(3, 3), stride=(2, 2), padding=(0, 0))"
-    assert repr(nn.Dropout(0.2)) == "Dropout(p=0.2)"
+    assert repr(nn.Dropout(0.2)) == "Dropout(p=0.2, inplace=False)"
     assert repr(nn.Linear(3, 2).weight) == "Parameter(2x3, float32)"
 
 
