@@ -3,7 +3,7 @@
 They need the package onnx, which is imported when they are called: pip install -e '.[export]' in the project's folder.
 """
 
-from mytorch.onnx.load import load
-from mytorch.onnx.save import save
+from mytorch.onnx.read import load
+from mytorch.onnx.write import save
 
 __all__ = ["load", "save"]
