@@ -162,6 +162,9 @@ OPTIMIZERS: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, An
     "SGD": (optim.SGD, torch.optim.SGD, {"momentum": 0.9, "weight_decay": 1e-4}),
     "Adam": (optim.Adam, torch.optim.Adam, {"weight_decay": 1e-4}),
     "AdamW": (optim.AdamW, torch.optim.AdamW, {"weight_decay": 0.05}),
+    "NAdam": (optim.NAdam, torch.optim.NAdam, {"weight_decay": 1e-4}),
+    "RMSprop": (optim.RMSprop, torch.optim.RMSprop, {"weight_decay": 1e-4}),
+    "Adagrad": (optim.Adagrad, torch.optim.Adagrad, {"weight_decay": 1e-4}),
 }
 
 

@@ -11,6 +11,10 @@ from mytorch.nn.module import Parameter
 Params = Iterable[Parameter] | Iterable[dict[str, Any]]
 
 
+NOT_NEGATIVE = {"lr", "weight_decay", "eps", "momentum", "momentum_decay", "lr_decay", "initial_accumulator_value"}
+"""Settings that are finite numbers of at least 0."""
+
+
 class Optimizer:
     """Base class of the optimizers. A subclass defines `update(parameter, grad, state, group)`.
 
@@ -47,7 +51,7 @@ class Optimizer:
 
     def _check(self, group: dict[str, Any]) -> None:
         """Raise ValueError for settings with which no training works."""
-        for name in {"lr", "weight_decay", "eps", "momentum"} & set(group):
+        for name in NOT_NEGATIVE & set(group):
             if not (isfinite(group[name]) and group[name] >= 0):
                 raise ValueError(f"{type(self).__name__} got {name}={group[name]}: expected a number of at least 0")
         if not all(0 <= beta < 1 for beta in group.get("betas", ())):
@@ -65,7 +69,8 @@ class Optimizer:
             for parameter in group["params"]:
                 state = next(states)
                 if parameter.grad is not None:
-                    self.update(parameter, parameter.grad, state, group)
+                    grad = -parameter.grad if group.get("maximize") else parameter.grad
+                    self.update(parameter, grad, state, group)
 
     def update(self, parameter: Parameter, grad: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         """Change parameter.data in place. `state` is empty at the parameter's first step."""

@@ -20,7 +20,7 @@ class ForgottenBiasSum(nn.Linear):
 
 class FlippedKernel(nn.Conv2d):
     def backward(self, grad):
-        (x,) = self.saved(grad)
+        x, *_ = self.saved(grad)
         geometry = (self.stride, self.padding, self.dilation, self.groups)
         self.bias.accumulate(conv.conv_bias_grad(grad))
         flipped = conv.conv_weight_grad(grad, x, self.kernel_size, *geometry)[:, :, ::-1, ::-1]

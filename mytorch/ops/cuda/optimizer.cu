@@ -7,15 +7,15 @@ extern "C" __global__ void sgd(real* w, const real* grad, real lr, real decay, i
     GRID_STRIDE_LOOP(i, count) w[i] -= lr * (decay != 0 ? grad[i] + decay * w[i] : grad[i]);
 }
 
-// velocity = momentum * velocity + gradient (in the first step, the gradient); w -= lr * velocity, or with Nesterov's
+// velocity = momentum * velocity + kept * gradient (in the first step, the gradient), where kept is 1 - dampening; w -= lr * velocity, or with Nesterov's
 // momentum w -= lr * (gradient + momentum * velocity). The gradient includes the weight decay.
 extern "C" __global__ void sgd_momentum(
-    real* w, const real* grad, real* velocity, real lr, real momentum, real decay, index_t nesterov, index_t first,
-    index_t count
+    real* w, const real* grad, real* velocity, real lr, real momentum, real kept, real decay, index_t nesterov,
+    index_t first, index_t count
 ) {
     GRID_STRIDE_LOOP(i, count) {
         const real g = decay != 0 ? grad[i] + decay * w[i] : grad[i];
-        const real v = first ? g : momentum * velocity[i] + g;
+        const real v = first ? g : momentum * velocity[i] + kept * g;
         velocity[i] = v;
         w[i] -= lr * (nesterov ? g + momentum * v : v);
     }

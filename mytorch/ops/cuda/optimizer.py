@@ -22,10 +22,11 @@ def sgd_momentum(
     momentum: float,
     weight_decay: float,
     nesterov: bool,
+    dampening: float = 0.0,
 ) -> None:
     """As mytorch.ops.optimizer.sgd_momentum."""
     arrays = (data, match_layout(data, grad), velocity)
-    numbers = (float(lr), float(momentum), float(weight_decay), int(nesterov), int(first_step))
+    numbers = (float(lr), float(momentum), float(1 - dampening), float(weight_decay), int(nesterov), int(first_step))
     launch("optimizer", "sgd_momentum", data, *arrays, *numbers, data.size, count=data.size)
 
 

@@ -172,7 +172,13 @@ def network():
 
 OPTIMIZERS = {
     "SGD": lambda parameters: optim.SGD(parameters, 0.1),
-    "SGD with momentum": lambda parameters: optim.SGD(parameters, 0.1, 0.9, 1e-3, nesterov=True),
+    "SGD with momentum": lambda parameters: optim.SGD(parameters, 0.1, 0.9, weight_decay=1e-3, nesterov=True),
+    "SGD with dampening": lambda parameters: optim.SGD(parameters, 0.1, 0.9, 0.3, maximize=True),
+    "Adam with amsgrad": lambda parameters: optim.Adam(parameters, 0.01, weight_decay=0.1, amsgrad=True),
+    "NAdam": lambda parameters: optim.NAdam(parameters, 0.01, weight_decay=0.1),
+    "LAMB": lambda parameters: optim.LAMB(parameters, 0.01),
+    "RMSprop": lambda parameters: optim.RMSprop(parameters, 0.001, momentum=0.9, centered=True),
+    "Adagrad": lambda parameters: optim.Adagrad(parameters, 0.01, weight_decay=0.1),
     "Adam": lambda parameters: optim.Adam(parameters, 0.01, weight_decay=0.1),
     "AdamW": lambda parameters: optim.AdamW(parameters, 0.01),
 }

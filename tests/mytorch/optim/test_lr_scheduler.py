@@ -142,3 +142,95 @@ def test_saved_schedule_continues_with_the_same_rates(build):
 def test_impossible_schedule_is_refused(build, message):
     with pytest.raises(ValueError, match=message):
         build(optimizers()[0])
+
+
+@given(milestones=st.lists(st.integers(0, 12), max_size=4), gamma=st.floats(0.1, 1))
+def test_milestones_are_pytorchs(milestones, gamma):
+    agree_over(15, lambda library, optimizer: library.MultiStepLR(optimizer, milestones, gamma))
+
+
+@given(gamma=st.floats(0.1, 1))
+def test_exponential_is_pytorchs(gamma):
+    agree_over(12, lambda library, optimizer: library.ExponentialLR(optimizer, gamma))
+
+
+@given(total=st.integers(1, 9), power=st.floats(0.2, 3))
+def test_polynomial_is_pytorchs(total, power):
+    agree_over(12, lambda library, optimizer: library.PolynomialLR(optimizer, total, power))
+
+
+@given(first=st.integers(1, 6), mult=st.integers(1, 3), least=st.sampled_from([0.0, 1e-9]))
+def test_warm_restarts_are_pytorchs(first, mult, least):
+    agree_over(30, lambda library, optimizer: library.CosineAnnealingWarmRestarts(optimizer, first, mult, least))
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+@settings(max_examples=60)
+@given(
+    total=st.integers(7, 25),
+    start=st.sampled_from([0.23, 0.3, 0.47]),
+    strategy=st.sampled_from(["cos", "linear"]),
+    three_phase=st.booleans(),
+    cycle=st.booleans(),
+    several=st.booleans(),
+)
+def test_one_cycle_of_rate_and_momentum_is_pytorchs(name, total, start, strategy, three_phase, cycle, several):
+    options = {"momentum": 0.9} if name == "SGD" else {}
+    ours = getattr(optim, name)([{"params": [Parameter(np.zeros(1))]} for _ in RATES], lr=0.1, **options)
+    tensors = [{"params": [torch.nn.Parameter(torch.zeros(1))]} for _ in RATES]
+    theirs = getattr(torch.optim, name)(tensors, lr=0.1, **options)
+    settings = {
+        "max_lr": [0.5, 0.2] if several else 0.3,
+        "total_steps": total,
+        "pct_start": start,
+        "anneal_strategy": strategy,
+        "cycle_momentum": cycle,
+        "three_phase": three_phase and start < 0.5,
+    }
+    schedule = optim.OneCycleLR(ours, **settings)
+    expected = torch.optim.lr_scheduler.OneCycleLR(theirs, **settings)
+    for step in range(total):
+        for mine, other in zip(ours.param_groups, theirs.param_groups, strict=True):
+            assert mine["lr"] == pytest.approx(other["lr"], rel=1e-12, abs=1e-15), step
+            for key in {"momentum", "betas"} & set(mine):
+                assert mine[key] == pytest.approx(other[key], rel=1e-12), step
+        if step < total - 1:
+            theirs.step()
+            schedule.step(), expected.step()
+
+
+def test_one_cycle_continues_from_its_state_and_ends():
+    ours, _ = optimizers()
+    schedule = optim.OneCycleLR(ours, 0.1, epochs=2, steps_per_epoch=3, cycle_momentum=False)
+    for _ in range(3):
+        schedule.step()
+    expected, saved = rates(ours), schedule.state_dict()
+    others, _ = optimizers()
+    resumed = optim.OneCycleLR(others, 0.1, total_steps=6, cycle_momentum=False)
+    resumed.load_state_dict(saved)
+    assert rates(others) == expected
+    for _ in range(3):
+        resumed.step()
+    with pytest.raises(ValueError, match="OneCycleLR got step 7 of 6: build it for more total_steps"):
+        resumed.step()
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda o: optim.PolynomialLR(o, 0), "total_iters=0: expected at least 1 step"),
+        (lambda o: optim.CosineAnnealingWarmRestarts(o, 0), "T_0=0, T_mult=1: expected whole numbers"),
+        (lambda o: optim.OneCycleLR(o, 0.1), "expected total_steps, or epochs and steps_per_epoch"),
+        (lambda o: optim.OneCycleLR(o, 0.1, 5, pct_start=2), "pct_start=2"),
+        (lambda o: optim.OneCycleLR(o, [0.1], 5), "max_lr has 1 numbers: expected one, or 2"),
+    ],
+)
+def test_impossible_schedules_are_refused(build, message):
+    with pytest.raises(ValueError, match=message):
+        build(optimizers()[0])
+
+
+def test_one_cycle_of_an_optimizer_without_momentum_is_refused():
+    optimizer = optim.Adagrad([Parameter(np.zeros(1))])
+    with pytest.raises(ValueError, match="Adagrad has no momentum: build OneCycleLR with cycle_momentum=False"):
+        optim.OneCycleLR(optimizer, 0.1, 5)

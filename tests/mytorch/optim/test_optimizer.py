@@ -98,7 +98,9 @@ def test_optimizer_without_parameters_is_refused():
 
 
 def test_unknown_setting_of_a_group_is_refused(twins):
-    with pytest.raises(ValueError, match=r"SGD has no \['learning_rate'\]: expected some of \['lr', 'momentum'"):
+    with pytest.raises(
+        ValueError, match=r"SGD has no \['learning_rate'\]: expected some of \['dampening', 'lr', 'maximize'"
+    ):
         optim.SGD([{"params": twins()[0], "learning_rate": 1}])
 
 
