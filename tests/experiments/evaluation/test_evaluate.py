@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,11 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from experiments.data.dataset import read_split
+from experiments.data.dataset import Faces, read_split
 from experiments.data.preparation import AS_THEY_ARE, Preparation, write_preparation
 from experiments.errors import FacesError
 from experiments.evaluation import evaluate as module
-from experiments.evaluation.evaluate import evaluate
+from experiments.evaluation.evaluate import EvaluationSet, _identity_rows, evaluate
 from experiments.inference.model import TrainedModel
 from experiments.inference.predict import balance_logits
 from experiments.metrics.classification import classification_metrics
@@ -299,3 +300,27 @@ def test_images_prepared_otherwise_are_refused_and_an_earlier_evaluation_stays(
     with pytest.raises(FacesError, match=r"its images are .*, but the run .* expects images"):
         evaluate(run.folder, own_people)
     assert {path.name: path.read_bytes() for path in (run.folder / "evaluation").iterdir()} == before
+
+
+def test_the_people_with_the_most_mistakes_come_first():
+    counts = np.array([[3, 1, 0], [0, 0, 0], [2, 1, 1]])
+    rows = _identity_rows(counts, ["ann", "bob", "eve"])
+    assert rows == [
+        {"identity": "eve", "images": 4, "right": 1, "top1": 0.25},
+        {"identity": "ann", "images": 4, "right": 3, "top1": 0.75},
+    ]
+
+
+def test_common_images_are_in_one_order_for_all_runs():
+    """A second folder may list them in another order: their pixels say which image is which."""
+    paths = [Path(f"people/{person}/{number}.png") for person in ("ann", "bob") for number in range(3)]
+    images = np.arange(6, dtype=np.uint8)[:, None, None, None].repeat(3, 3)
+    order = np.array([4, 0, 3, 1, 5])
+    one = Faces(images[:5], np.arange(5) // 3, ("ann", "bob"), tuple(paths[:5]))
+    other = Faces(images[order], order // 3, ("ann", "bob"), tuple(paths[row] for row in order))
+    judged = object.__new__(EvaluationSet)
+    judged._faces, judged.trained = [one, other], []
+    judged._keep_common("validation")
+    for faces in judged._faces:
+        assert faces.images[:, 0, 0, 0].tolist() == [0, 1, 3, 4]
+        assert faces.labels.tolist() == [0, 0, 1, 1]
