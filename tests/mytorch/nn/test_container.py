@@ -62,7 +62,7 @@ def test_thirty_training_steps_of_a_network_are_pytorchs(close):
     ours.load_state_dict({name: value.numpy() for name, value in theirs.state_dict().items()})
     optimizer = optim.SGD(ours.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=1e-3)
     expected = torch.optim.SGD(theirs.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=1e-3)
-    loss, reference = nn.CrossEntropyLoss(0.1), torch.nn.CrossEntropyLoss(label_smoothing=0.1)
+    loss, reference = nn.CrossEntropyLoss(label_smoothing=0.1), torch.nn.CrossEntropyLoss(label_smoothing=0.1)
     rng = np.random.default_rng(0)
     x, target = rng.standard_normal((10, 3, 9, 7)), rng.integers(0, 5, 10)
     for _ in range(30):
