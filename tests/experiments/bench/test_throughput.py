@@ -61,7 +61,7 @@ def test_batches_go_on_past_the_end_of_an_epoch(race):
 
 def test_training_moves_the_weights_and_loading_does_not(race):
     def weights() -> torch.Tensor:
-        return torch.cat([p.detach().flatten() for p in race.learner.network.parameters()])
+        return torch.cat([p.detach().flatten() for p in race.engine.network.parameters()])
 
     before = weights()
     race.load(2)
