@@ -12,6 +12,7 @@ from mytorch.onnx import activation, arithmetic, convolution, normalization, poo
 from mytorch.onnx.constants import find_facts, open_lengths
 from mytorch.onnx.model import DOMAINS, opset_of, read_model, require_onnx
 from mytorch.onnx.node import OPERATORS, Node, Target, Unsupported, readable
+from mytorch.random import seeded
 
 
 def load(source: str | os.PathLike[str] | bytes | Any, shapes: Mapping[str, Sequence[int]] | None = None) -> nn.Graph:
@@ -57,7 +58,9 @@ def load(source: str | os.PathLike[str] | bytes | Any, shapes: Mapping[str, Sequ
     for value in model.graph.input:
         if value.name in used and value.name not in stored:
             target.values[value.name] = graph.input(value.name)
-    if problems := _convert(nodes, target):
+    with seeded(0):  # the first weights are replaced, and the library's generator stays where it is
+        problems = _convert(nodes, target)
+    if problems:
         raise ValueError(f"{name}: {len(problems)} nodes are not supported by mytorch:\n  " + "\n  ".join(problems))
     try:
         graph.output(*(_output(target, value.name) for value in model.graph.output))

@@ -215,6 +215,16 @@ def test_an_output_without_an_input_is_refused(model_of):
         mytorch_onnx.load(model_of(nodes, {"x": [1]}, {"w": floats(3)}, ["y", "z"]))
 
 
+def test_loading_leaves_the_random_generator_where_it_is(model_of):
+    model, drawn = small(model_of), []
+    for load in (False, True):
+        mytorch.manual_seed(3)
+        if load:
+            mytorch_onnx.load(model)
+        drawn.append(nn.Linear(3, 2).weight.data)
+    np.testing.assert_array_equal(*drawn)
+
+
 def test_import_mytorch_does_not_import_onnx():
     code = "import sys, mytorch; sys.exit('onnx' in sys.modules or 'mytorch.onnx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
