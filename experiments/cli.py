@@ -15,7 +15,7 @@ PANELS = {
     "Data": ("data", "align"),
     "Train": ("recipes", "train", "tune"),
     "Evaluate and submit": ("evaluate", "compare", "submit", "pseudo-label", "report", "export"),
-    "Same person?": ("match", "verify", "stress", "explain"),
+    "Same person?": ("match", "verify", "stress", "explain", "networks"),
     "Who is it?": ("gallery", "identify"),
     "Understand": ("show", "twin", "bench"),
     "Tools": ("demo", "doctor"),
@@ -48,6 +48,7 @@ app = typer.Typer(
 for group in (data.app, train.app, evaluate.app, verify.app, gallery.app, bench.app):
     app.add_typer(group)
 app.add_typer(data.data, name="data")
+app.add_typer(verify.networks, name="networks")
 app.add_typer(gallery.gallery, name="gallery")
 app.add_typer(show.show, name="show")
 

@@ -30,7 +30,7 @@ FLOORS = [
 
 EXPERIMENTS_FLOORS = [
     "errors runtime progress requirements",
-    "metrics files config",
+    "metrics files config weights",
     "data plots run",
     "training",
     "inference twin",

@@ -68,7 +68,7 @@ def test_every_command_the_pages_name_exists_with_those_options(command):
     group = typer.main.get_command(app)
     words = shlex.split(command)
     context = group.make_context("faces", ["--help"], resilient_parsing=True)
-    while hasattr(group, "commands"):
+    while hasattr(group, "commands") and words:  # `faces networks` is a command and a group
         group = group.get_command(context, words.pop(0))
         assert group is not None, f"faces {command}: no such command"
     known = {option for parameter in group.params for option in (*parameter.opts, *parameter.secondary_opts)}

@@ -33,7 +33,6 @@ VERBS = {
     "kaggle": "submit --upload COMPETITION",
     "leave-one-out": "gallery evaluate",
     "models": "recipes",
-    "networks": "recipes",
     "onnx": "export",
     "plot": "report",
     "predict": "submit",
@@ -54,6 +53,7 @@ VERBS = {
     "validate": "evaluate",
     "verify-all": "verify --all-pairs",
     "version": "--version",
+    "weights": "networks get",
     "visualize": "show features",
     "who": "identify",
 }

@@ -1,4 +1,4 @@
-"""Do two images show the same person? `faces match`, `verify`, `stress` and `explain`."""
+"""Do two images show the same person? `faces match`, `verify`, `stress`, `explain` and `networks`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,11 +6,24 @@ from typing import Annotated
 import typer
 
 from experiments.commands.options import check_png, say_next
+from experiments.commands.suggest import SuggestingGroup
 
 app = typer.Typer()
+networks = typer.Typer(
+    invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}, cls=SuggestingGroup
+)
 
+NetworkName = Annotated[
+    str | None,
+    typer.Option(
+        "--network", help="A run, a known network (`faces networks`), or an exported embedding. Default: sface."
+    ),
+]
 NetworkFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run, or the folder that `faces verify --backbone` made.")
+]
+Photos = Annotated[
+    list[str], typer.Argument(metavar="[NETWORK] A.jpg B.jpg", help="Two photos, and before them a network if any.")
 ]
 Align = Annotated[bool, typer.Option("--align/--no-align", help="Detect and align the faces first.")]
 Flip = Annotated[bool, typer.Option("--flip/--no-flip", help="Add the mirror image's embedding.")]
@@ -25,9 +38,8 @@ Results = Annotated[Path | None, typer.Option("--out", help="Folder for the resu
 
 @app.command()
 def match(
-    run: NetworkFolder,
-    first: Annotated[Path, typer.Argument(metavar="A.jpg", help="A photo.")],
-    second: Annotated[Path, typer.Argument(metavar="B.jpg", help="Another photo.")],
+    photos: Photos,
+    network: NetworkName = None,
     align: Align = True,
     far: Annotated[
         float | None, typer.Option("--far", help="Use the threshold of this false-accept rate instead of the EER's.")
@@ -38,12 +50,26 @@ def match(
 
     Prints the answer, the similarity, the threshold, and the measured error rates of that threshold.
 
-    Example: `faces match runs/arc anna1.jpg anna2.jpg --far 0.001`
+    Example: `faces match anna1.jpg anna2.jpg --far 0.01`
     """
     check_png(out)
+    name, first, second = _network_and_photos(photos, network)
     from experiments.evaluation.match import match_images
 
-    match_images(run, first, second, align, far, out)
+    match_images(name, first, second, align, far, out)
+
+
+def _network_and_photos(photos: list[str], network: str | None) -> tuple[str, Path, Path]:
+    """The network and the two photos of `[NETWORK] A.jpg B.jpg`."""
+    if len(photos) == 3 and network is None:
+        network, *photos = photos
+    if len(photos) != 2:
+        raise typer.BadParameter(
+            f"expected two photos, got {len(photos)}: {' '.join(photos)}", param_hint="A.jpg B.jpg"
+        )
+    from experiments.inference.networks import DEFAULT
+
+    return network or DEFAULT, Path(photos[0]), Path(photos[1])
 
 
 @app.command()
@@ -158,9 +184,8 @@ def stress(
 
 @app.command()
 def explain(
-    run: NetworkFolder,
-    first: Annotated[Path, typer.Argument(metavar="A.jpg", help="A photo.")],
-    second: Annotated[Path, typer.Argument(metavar="B.jpg", help="Another photo.")],
+    photos: Photos,
+    network: NetworkName = None,
     align: Align = True,
     out: Annotated[Path, typer.Option("--out", help="Image to write.")] = Path("explain.png"),
 ) -> None:
@@ -168,9 +193,45 @@ def explain(
 
     Shows how much the similarity falls when each region is covered.
 
-    Example: `faces explain runs/arc anna1.jpg anna2.jpg --out why.png`
+    Example: `faces explain anna1.jpg anna2.jpg --out why.png`
     """
     check_png(out)
+    name, first, second = _network_and_photos(photos, network)
     from experiments.evaluation.match import explain_pair
 
-    explain_pair(run, first, second, align, out)
+    explain_pair(name, first, second, align, out)
+
+
+@networks.callback()
+def list_networks(context: typer.Context) -> None:
+    """List the known networks, which need no training: size, license, training data, and whether they are here.
+
+    `faces networks get NAME` downloads one; in a folder of your own with FACES_HOME.
+
+    Example: `faces networks`
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from experiments.progress import say
+    from experiments.weights import KNOWN, has_weights, weights_folder
+
+    for known in KNOWN.values():
+        here = "on this machine" if has_weights(known.name) else f"not here: faces networks get {known.name}"
+        say(f"{known.name}: {known.task}; {known.size / 1e6:.1f} MB, {here}")
+        say(f"  {known.paper}; license {known.license}; learned from: {known.learned_from}")
+    say(f"downloads are stored in {weights_folder()}")
+
+
+@networks.command()
+def get(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A known network.")],
+    url: Annotated[str | None, typer.Option("--url", help="Another address of the same file.")] = None,
+) -> None:
+    """Download a known network's weights, and check their SHA-256. An interrupted download resumes.
+
+    Example: `faces networks get sface`
+    """
+    from experiments.progress import say
+    from experiments.weights import download_weights
+
+    say(f"{name}: {download_weights(name, url)}")

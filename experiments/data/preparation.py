@@ -19,8 +19,8 @@ from experiments.files import read_json, write_json
 PREPARED = "prepared.json"
 """The record's file, in the topmost folder of the images that it describes."""
 
-OUR_DETECTOR = "mtcnn"
-"""What `faces align` records: facenet-pytorch's MTCNN."""
+DetectorName = Literal["mtcnn", "yunet"]
+"""The detectors of `faces align`, as it records them: MTCNN of facenet-pytorch, and OpenCV's YuNet."""
 
 MAX_LEVELS = 5
 """How many folders above an image are searched for its record."""
@@ -64,6 +64,8 @@ class Preparation(BaseModel):
         """The command that prepares the images of a folder in this way."""
         target = source.with_name(f"{source.absolute().name}-aligned")
         options = [f"--size {self.size}"]
+        if self.detector == "yunet":
+            options.append("--detector yunet")
         if self.template != "five-point":
             options.append(f"--crop {self.template}")
         options.append(f"--margin {self.margin:g}" if self.margin or self.template != "five-point" else "")
@@ -115,7 +117,7 @@ def require_preparation(expected: Preparation | None, path: Path, owner: str) ->
     found = read_preparation(path)
     if expected is None or found == expected:
         return found
-    if expected.detector not in (None, OUR_DETECTOR):
+    if expected.detector not in (None, *get_args(DetectorName)):
         remedy = f"align the original images with {expected.detector}, and put {PREPARED} next to them"
     elif expected.aligned:
         remedy = (
@@ -143,7 +145,7 @@ class AlignSettings:
     template, or than the box's longer side, as a fraction of it. choice: which of several faces, see `choose_face`.
     missing: an image without a face is cropped where the faces of its folder usually are ("crop"), or left out
     ("skip"). format: "same" keeps a file's name and stores JPEG as JPEG, everything else as PNG. quality: JPEG's, 1 to
-    100.
+    100. detector: what finds the faces.
     """
 
     size: int = 112
@@ -154,9 +156,11 @@ class AlignSettings:
     min_score: float = 0.0
     format: Format = "same"
     quality: int = 98
+    detector: DetectorName = "mtcnn"
 
     def __post_init__(self) -> None:
-        for name, allowed in (("crop", Crop), ("choice", Choice), ("missing", Missing), ("format", Format)):
+        kinds = {"crop": Crop, "choice": Choice, "missing": Missing, "format": Format, "detector": DetectorName}
+        for name, allowed in kinds.items():
             if getattr(self, name) not in get_args(allowed):
                 raise FacesError(f"{name} is {getattr(self, name)!r}, expected one of: {', '.join(get_args(allowed))}")
         for name, low, high in (("size", 8, 4096), ("margin", 0, 4), ("min_score", 0, 1), ("quality", 1, 100)):
@@ -166,4 +170,4 @@ class AlignSettings:
     @property
     def preparation(self) -> Preparation:
         """The record of images aligned with these settings."""
-        return Preparation(detector=OUR_DETECTOR, template=self.crop, size=self.size, margin=self.margin)
+        return Preparation(detector=self.detector, template=self.crop, size=self.size, margin=self.margin)

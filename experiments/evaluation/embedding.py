@@ -4,12 +4,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from experiments.data.align.in_memory import AlignedFace, align_files
 from experiments.data.images import load_images
-from experiments.data.preparation import OUR_DETECTOR, AlignSettings, Preparation, read_preparation, require_preparation
+from experiments.data.preparation import AlignSettings, DetectorName, Preparation, read_preparation, require_preparation
 from experiments.errors import FacesError
 from experiments.inference.embedder import Embedder
 from experiments.progress import say
@@ -48,7 +49,7 @@ def input_preparation(embedder: Embedder, paths: Sequence[Path], options: EmbedO
                 f"{found}: if its images were not aligned so, the similarities are wrong: give --no-align"
             )
         return found
-    if expected.detector != OUR_DETECTOR:
+    if expected.detector not in get_args(DetectorName):
         raise FacesError(
             f"{embedder.title} learned from images {expected}, which --align cannot reproduce: align the images with "
             f"{expected.detector}, and give --no-align"

@@ -15,9 +15,10 @@ from experiments.data.images import fit_image, read_image
 from experiments.data.preparation import Preparation
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions, align_images, input_preparation, require_same_preparation
-from experiments.evaluation.thresholds import THRESHOLDS, Threshold, ThresholdCalibration, read_thresholds
+from experiments.evaluation.thresholds import Threshold, ThresholdCalibration, read_thresholds, thresholds_file
 from experiments.files import refuse_overwriting_input
-from experiments.inference.embedder import Embedder, open_embedder
+from experiments.inference.embedder import Embedder
+from experiments.inference.networks import open_embedder
 from experiments.plots.sheets import PairTile, write_pair_sheet
 from experiments.plots.style import new_plot, write_plot
 from experiments.progress import say
@@ -25,7 +26,7 @@ from experiments.progress import say
 GRAY = 128
 
 
-def match_images(run: Path, first: Path, second: Path, align: bool, far: float | None, out: Path) -> float:
+def match_images(network: str, first: Path, second: Path, align: bool, far: float | None, out: Path) -> float:
     """Print whether two photos show one person, and draw the two faces into `out`. Returns the similarity.
 
     The threshold is the calibrated one, of the EER point or of `far`. Raises FacesError where the network was never
@@ -33,12 +34,12 @@ def match_images(run: Path, first: Path, second: Path, align: bool, far: float |
     several faces the largest central one counts, with a note.
     """
     refuse_output(out, (first, second))
-    embedder = open_embedder(run)
+    embedder = open_embedder(network)
     assert embedder.folder is not None
     calibration = read_thresholds(embedder.folder, embedder.fingerprint)
     threshold = calibration.for_far(far)
     images, preparation = load_faces([first, second], embedder, align)
-    owner = str(embedder.folder / THRESHOLDS)
+    owner = str(thresholds_file(embedder.folder))
     require_same_preparation(preparation, calibration.preparation, owner, align)
     if first.read_bytes() == second.read_bytes():
         say(f"note: {first} and {second} are the same file")
@@ -69,8 +70,9 @@ def describe_match(similarity: float, threshold: Threshold, calibration: Thresho
     return [
         f"{'ONE PERSON' if same else 'TWO PEOPLE'}: similarity {similarity:.4f}, {sign} the threshold "
         f"{threshold.value:.4f} ({threshold.name.upper()})",
-        f"expected false-match rate at this threshold: {_format_rate(threshold.far, calibration.impostor)}; "
-        f"it rejects {_format_rate(threshold.frr, calibration.genuine)} of pairs of one person (calibrated on "
+        f"expected false-match rate at this threshold: {_format_rate(threshold.far, calibration.impostor)}"
+        f"{_format_interval(calibration.far_interval(threshold)) if threshold.far else ''}; it rejects "
+        f"{_format_rate(threshold.frr, calibration.genuine)} of pairs of one person (calibrated on "
         f"{calibration.pairs})",
         f"of the {pairs} it was calibrated on, {f'{above:,}' if above else 'none'} scored as high as this pair",
     ]
@@ -79,6 +81,11 @@ def describe_match(similarity: float, threshold: Threshold, calibration: Thresho
 def _format_rate(rate: float, pairs: int) -> str:
     """A rate for people; where there was no error, what that can mean (the rule of three)."""
     return f"{rate:.3%}" if rate else f"none of {pairs:,} seen, so below about {3 / pairs:.2%}"
+
+
+def _format_interval(interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f" (95 % interval {low:.2%} to {high:.2%})"
 
 
 def load_faces(paths: list[Path], embedder: Embedder, align: bool) -> tuple[np.ndarray, Preparation]:
@@ -107,10 +114,10 @@ def require_face(one: AlignedFace) -> None:
         )
 
 
-def explain_pair(run: Path, first: Path, second: Path, align: bool, out: Path) -> None:
+def explain_pair(network: str, first: Path, second: Path, align: bool, out: Path) -> None:
     """Draw which places of two photos' faces their similarity depends on. Raises FacesError as `load_faces`."""
     refuse_output(out, (first, second))
-    embedder = open_embedder(run)
+    embedder = open_embedder(network)
     faces, _ = load_faces([first, second], embedder, align)
     maps = (compute_occlusion_map(embedder, *faces), compute_occlusion_map(embedder, faces[1], faces[0]))
     one, other = embedder.embed(faces).astype(np.float64)

@@ -17,7 +17,8 @@ from experiments.evaluation.embedding import EmbedOptions, require_same_preparat
 from experiments.evaluation.thresholds import THRESHOLDS, read_thresholds
 from experiments.evaluation.verification import ScoredPairs, pair_identities, require_folder, score_pairs
 from experiments.files import read_user_csv, write_csv
-from experiments.inference.embedder import Embedder, open_embedder
+from experiments.inference.embedder import Embedder
+from experiments.inference.networks import open_embedder
 from experiments.metrics.bootstrap import bootstrap_intervals
 from experiments.metrics.roc import RocCurve, roc_curve
 from experiments.plots.verification import plot_groups, plot_robustness

@@ -10,9 +10,15 @@ from pydantic import Field, model_validator
 from experiments.data.preparation import Preparation
 from experiments.errors import FacesError
 from experiments.files import Record
+from experiments.metrics.bootstrap import proportion_interval
 from experiments.metrics.roc import roc_curve
+from experiments.weights import weights_folder
 
 THRESHOLDS = "thresholds.json"
+
+SHIPPED = Path(__file__).parents[1] / "calibrations"
+"""Calibrations of known networks, by the commands that results/verification/README.md lists."""
+
 STEPS = 400
 """Steps between the similarities -1 and 1 at which impostor pairs are counted."""
 
@@ -74,6 +80,11 @@ class ThresholdCalibration(Record):
         """Return the calibrated FARs, rising, each with its threshold."""
         return sorted((t.target, t) for t in self.thresholds if t.target is not None)
 
+    def far_interval(self, threshold: Threshold) -> tuple[float, float]:
+        """Return the 95 % interval of a threshold's false-accept rate, over the impostor pairs it was calibrated on."""
+        accepted = np.arange(self.impostor) < round(threshold.far * self.impostor)
+        return proportion_interval(accepted)
+
     def strangers_above(self, similarity: float) -> int:
         """Return how many impostor pairs scored about as high or higher: never fewer than did, rounded to a step."""
         step = int(np.clip(np.floor((similarity + 1) / 2 * STEPS), 0, STEPS))
@@ -107,10 +118,18 @@ def calibrate_thresholds(
     )
 
 
+def thresholds_file(folder: Path) -> Path | None:
+    """Return the file of a network's thresholds: in its folder, or shipped for a known network; or None."""
+    own, shipped = folder / THRESHOLDS, SHIPPED / f"{folder.name}.json"
+    if own.is_file():
+        return own
+    return shipped if shipped.is_file() and folder == weights_folder() / folder.name else None
+
+
 def read_thresholds(folder: Path, network: str) -> ThresholdCalibration:
     """Read the calibration in a folder. Raises FacesError where it is missing, damaged, or of another network."""
-    path = folder / THRESHOLDS
-    if not path.is_file():
+    path = thresholds_file(folder)
+    if path is None:
         raise FacesError(
             f"{folder}: not calibrated yet, it has no {THRESHOLDS}: first `faces verify` it on pairs with answers"
         )
@@ -130,6 +149,7 @@ def store_thresholds(calibration: ThresholdCalibration, folder: Path, out: Path,
     if in_use and out.resolve() == folder.resolve():
         return None
     path = (out if in_use else folder) / THRESHOLDS
+    path.parent.mkdir(parents=True, exist_ok=True)
     calibration.write(path)
     return path
 

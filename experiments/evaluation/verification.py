@@ -16,7 +16,9 @@ from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions, files_preparation, read_faces, require_distinct
 from experiments.evaluation.thresholds import THRESHOLDS, ThresholdCalibration, calibrate_thresholds, store_thresholds
 from experiments.files import file_digest, read_signed, write_csv, write_json, write_signed
-from experiments.inference.embedder import Embedder, Whitening, open_embedder, open_frozen_backbone, save_frozen_network
+from experiments.inference.embedder import Embedder, Whitening
+from experiments.inference.frozen_backbone import open_frozen_backbone, save_frozen_network
+from experiments.inference.networks import open_embedder
 from experiments.metrics.all_pairs import count_all_pairs, peak_memory
 from experiments.metrics.bootstrap import bootstrap_intervals, infer_identities
 from experiments.metrics.roc import FARS, RocCurve, fold_accuracy, roc_curve, tar_at_far
@@ -132,6 +134,8 @@ def open_network(
     if run is not None:
         if weights is not None:
             raise FacesError(f"--weights {weights} goes with --backbone: {run} has weights of its own")
+        if out is None and not run.is_dir():
+            raise FacesError(f"{run} is no folder that could hold the results: give --out DIR")
         return open_embedder(run), run / RESULTS_FOLDER if out is None else out
     assert backbone is not None
     if weights is None or out is None:

@@ -16,9 +16,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from experiments.data.preparation import Preparation
 from experiments.errors import FacesError
-from experiments.inference.embedder import NETWORK_FILE, open_embedder
+from experiments.inference.frozen_backbone import NETWORK_FILE
 from experiments.inference.model import TrainedModel
+from experiments.inference.networks import open_embedder
 from experiments.progress import say
 from experiments.requirements import install_command
 from models.backbones import build_backbone, find_backbone
@@ -107,6 +109,8 @@ def export(
     module = Pixels(source.network, source.mean, source.std).cpu().eval()
     program = _trace(module, images, _OUTPUTS[target])
     about = {"what": target, "size": json.dumps([height, width])}
+    if source.preparation is not None:
+        about["preparation"] = source.preparation.model_dump_json()
     if people or (people is None and target == "classifier"):
         about["people"] = json.dumps(source.people, ensure_ascii=False)
     program.model.metadata_props.update(about)
@@ -139,6 +143,7 @@ class _Source:
     mean: Any
     std: Any
     people: list[str]
+    preparation: Preparation | None = None
 
 
 def _open_source(folder: str | os.PathLike[str], target: ExportTarget) -> _Source:
@@ -156,7 +161,8 @@ def _open_source(folder: str | os.PathLike[str], target: ExportTarget) -> _Sourc
         return _Source(twin(network), trained.logits, trained.size, data.mean, data.std, trained.classes)
     if target == "embedding":
         compute = partial(trained.embed, flip=False)
-        return _Source(Embedding(network), compute, trained.size, data.mean, data.std, trained.classes)
+        preparation = trained.run.preparation()
+        return _Source(Embedding(network), compute, trained.size, data.mean, data.std, trained.classes, preparation)
     return _Source(network, trained.logits, trained.size, data.mean, data.std, trained.classes)
 
 

@@ -60,7 +60,7 @@ def describe(layer: Module) -> dict[str, Any]:
     """Return a layer as data for JSON: {"class": its name, "arguments": {...}}. The layers inside it are nested.
 
     A Graph has its "structure" instead of arguments. Raises TypeError for an argument that is neither a number, a text,
-    an array, a list of these, nor a layer.
+    a list of these, nor a layer.
     """
     if hasattr(layer, "structure"):
         return {"class": "Graph", "structure": layer.structure()}
@@ -115,16 +115,12 @@ def _encode(layer: Module, name: str, value: Any) -> Any:
         return [_encode(layer, name, one) for one in value]
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, np.ndarray):  # such as the class weights of a loss
-        return {"array": value.tolist(), "dtype": str(value.dtype)}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"{type(layer).__name__} has the argument {name}={value!r}, which JSON cannot hold: use a number")
 
 
 def _decode(value: Any, kinds: dict[str, type]) -> Any:
-    if isinstance(value, dict) and set(value) == {"array", "dtype"}:
-        return np.array(value["array"], value["dtype"])
     if isinstance(value, dict):
         return from_description(value, kinds)
     return tuple(_decode(one, kinds) for one in value) if isinstance(value, list) else value

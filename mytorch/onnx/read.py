@@ -32,16 +32,15 @@ def load(source: str | os.PathLike[str] | bytes | Any, shapes: Mapping[str, Sequ
     """
     onnx = require_onnx()
     model, name = read_model(source)
-    nodes = _needed(model, name)
+    nodes = _needed(model)
     given = dict(shapes or {})
     _check_shapes(model, given, name)
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     try:
         facts = find_facts(model, given)
-    except Exception as error:  # whatever the package onnx raises for a malformed model
-        reason = error if isinstance(error, ValueError) else f"malformed ({type(error).__name__}: {error})"
-        raise ValueError(f"{name}: {reason}") from error
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
     stored = {tensor.name for tensor in model.graph.initializer}
     graph = nn.Graph()
     target = Target(
@@ -70,7 +69,7 @@ def load(source: str | os.PathLike[str] | bytes | Any, shapes: Mapping[str, Sequ
     return graph.eval()
 
 
-def _needed(model: Any, name: str) -> list[Any]:
+def _needed(model: Any) -> list[Any]:
     """Return the nodes that the outputs depend on, in order. Raises ValueError for an input that nothing gives."""
     wanted = {value.name for value in model.graph.output}
     found = []
@@ -81,7 +80,7 @@ def _needed(model: Any, name: str) -> list[Any]:
     made = {one for node in found for one in node.output}
     made |= {value.name for value in (*model.graph.input, *model.graph.initializer)}
     if missing := sorted(wanted - made):
-        raise ValueError(f"{name}: the graph uses {', '.join(missing)}, which nothing in it computes")
+        raise ValueError(f"the graph {model.graph.name!r} uses {', '.join(missing)}, which nothing in it computes")
     return found[::-1]
 
 
@@ -124,10 +123,9 @@ def _convert(nodes: list[Any], target: Target) -> list[str]:
                 raise Unsupported("this operator is not supported")
             found = OPERATORS[proto.op_type](node)
             results = [found] if isinstance(found, Value) else found
-        except Exception as error:  # whatever a node without what its operator needs leads to
+        except (ValueError, TypeError) as error:
             failed.update(proto.output)
-            reason = error if isinstance(error, ValueError) else f"malformed ({type(error).__name__}: {error})"
-            problems.append(f"{proto.op_type} {node.label!r}: {reason}")
+            problems.append(f"{proto.op_type} {node.label!r}: {error}")
         target.values.update(zip(proto.output, results, strict=False))
         failed.update(one for one in proto.output if one and one not in target.values and one in target.results)
     return problems

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from experiments.data.folders import find_identities
 from experiments.data.images import load_images
 from experiments.files import write_json
-from experiments.inference.embedder import normalize_embeddings, open_embedder
+from experiments.inference.embedder import normalize_embeddings
+from experiments.inference.networks import open_embedder
 from experiments.metrics.roc import roc_curve
 from experiments.plots.style import GRAY, GREEN, RED, write_plot
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from experiments.data.folders import folders_in, images_in
 from experiments.evaluation.gallery.store import read_gallery
-from experiments.inference.embedder import normalize_embeddings, open_embedder
+from experiments.inference.embedder import normalize_embeddings
+from experiments.inference.networks import open_embedder
 
 SAME = 0.5
 """Templates so alike are taken for one person's: far above look-alikes, so that these stay among the strangers."""

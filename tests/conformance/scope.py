@@ -36,9 +36,6 @@ OUTSIDE_OPS = {
 }
 """Functions of PyTorch's own samples that are not run, and why."""
 
-NEWER = {"LinearCrossEntropyLoss", "linear_cross_entropy"}
-"""What PyTorch 2.6 does not have yet."""
-
 EXCLUDED_MODULE_SAMPLES: dict[str, dict[str, str]] = {}
 """For each module, a regular expression, and why samples whose text it is found in are excluded."""
 

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
-from experiments.data.align.detector import Detector, Face, choose_face
+from experiments.data.align.detector import open_detector
+from experiments.data.align.face import Face, choose_face
 from experiments.data.align.warp import align_face
 from experiments.data.images import fit_image, read_image
-from experiments.data.preparation import AlignSettings, Preparation
+from experiments.data.preparation import AlignSettings, DetectorName, Preparation
 from experiments.errors import FacesError
 from experiments.progress import track
 
@@ -48,8 +50,9 @@ def align_files(
         raise FacesError(f"the network takes images of {size[0]} x {size[1]}, and aligned faces are square: no --align")
     settings, found = AlignSettings(size=size[0]), list[AlignedFace]()
     if preparation is not None and preparation.template and preparation.size and preparation.margin is not None:
-        settings = AlignSettings(size=preparation.size, crop=preparation.template, margin=preparation.margin)
-    detect = Detector()
+        detector = cast(DetectorName, preparation.detector)
+        settings = AlignSettings(preparation.size, preparation.template, preparation.margin, detector=detector)
+    detect = open_detector(settings.detector)
     with track("aligning", len(paths), "images") as advance:
         for start in range(0, len(paths), CHUNK):
             chunk = paths[start : start + CHUNK]

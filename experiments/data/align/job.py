@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.align.detector import Face
+from experiments.data.align.face import Face
 from experiments.data.align.records import (
     FAILURES,
     LOWEST,
@@ -27,7 +27,7 @@ from experiments.data.align.records import (
 from experiments.data.align.warp import align_images, begin_worker, crop_usual_place, template
 from experiments.data.folders import existing_folder
 from experiments.data.images import Progress, available_processors, read_image
-from experiments.data.preparation import PREPARED, AlignSettings, write_preparation
+from experiments.data.preparation import PREPARED, AlignSettings, DetectorName, write_preparation
 from experiments.errors import FacesError
 from experiments.files import file_digest, locked
 
@@ -99,7 +99,7 @@ def _align_into(
     records = {path: record for path, record in table.read().items() if _is_done(record, outputs.get(path), target)}
     before = len(records)
     left = [(path, output) for path, output in outputs.items() if path not in records]
-    for some in _work(partial(align_images, source, target, settings, device), left, workers):
+    for some in _work(partial(align_images, source, target, settings, device), left, workers, settings.detector):
         table.add(some)
         records.update((record.path, record) for record in some)
         if progress:
@@ -195,7 +195,9 @@ def _open(target: Path, job: AlignJob) -> RecordTable:
     return RecordTable(target)
 
 
-def _work(align: partial[list[ImageRecord]], jobs: Jobs, workers: int) -> Iterator[list[ImageRecord]]:
+def _work(
+    align: partial[list[ImageRecord]], jobs: Jobs, workers: int, detector: DetectorName
+) -> Iterator[list[ImageRecord]]:
     """Yield the records of each chunk as it ends, in any order."""
     left = iter(jobs)
     chunks = iter(lambda: list(islice(left, CHUNK)), [])
@@ -204,7 +206,7 @@ def _work(align: partial[list[ImageRecord]], jobs: Jobs, workers: int) -> Iterat
         return
     threads = max(1, available_processors() // workers)
     # Spawned: a process forked after PyTorch started its threads can hang.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), begin_worker, (threads,))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), begin_worker, (detector, threads))
     try:
         pending = {pool.submit(align, chunk) for chunk in islice(chunks, 2 * workers)}
         while pending:

@@ -14,13 +14,13 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
-from experiments.data.align.detector import Detector, Face, choose_face
+from experiments.data.align.detector import Detector, open_detector
+from experiments.data.align.face import Face, choose_face
 from experiments.data.align.records import ImageRecord
 from experiments.data.images import ImageError, read_image
-from experiments.data.preparation import AlignSettings
+from experiments.data.preparation import AlignSettings, DetectorName
 from mytorch.files import atomic_write
 
 TEMPLATE_SIZE = 112
@@ -109,9 +109,16 @@ MAX_PIXELS_IN_MEMORY = 40_000_000
 """Images are read until they have this many pixels in total, then searched together."""
 
 
-def begin_worker(threads: int) -> None:
+def begin_worker(detector: DetectorName, threads: int) -> None:
     """Prepare a worker process: limit its threads, and end it when its parent ends."""
-    torch.set_num_threads(threads)
+    if detector == "yunet":
+        import cv2
+
+        cv2.setNumThreads(threads)
+    else:
+        import torch
+
+        torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -132,7 +139,8 @@ def align_images(
     records = []
     for names, images, unreadable in _read(source, jobs):
         records += unreadable
-        for (path, output), image, faces in zip(names, images, _detector(device)(images), strict=True):
+        found = _detector(settings.detector, device)(images)
+        for (path, output), image, faces in zip(names, images, found, strict=True):
             height, width = image.shape[:2]
             face = choose_face(faces, width, height, settings.choice, settings.min_score)
             if face is None:
@@ -182,8 +190,8 @@ def save_image(image: np.ndarray, path: Path, quality: int) -> None:
 
 
 @cache
-def _detector(device: str) -> Detector:
-    return Detector(device)
+def _detector(name: DetectorName, device: str) -> Detector:
+    return open_detector(name, device)
 
 
 def _read(

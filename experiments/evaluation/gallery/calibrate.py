@@ -25,7 +25,8 @@ from experiments.evaluation.embedding import (
 )
 from experiments.evaluation.thresholds import STEPS, Rate
 from experiments.files import Record
-from experiments.inference.embedder import Embedder, normalize_embeddings, open_embedder
+from experiments.inference.embedder import Embedder, normalize_embeddings
+from experiments.inference.networks import open_embedder
 from experiments.progress import say
 
 SEARCHES = "searches.json"

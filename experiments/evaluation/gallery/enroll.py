@@ -16,7 +16,8 @@ from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions, align_images, input_preparation, require_same_preparation
 from experiments.evaluation.gallery.store import Gallery, read_gallery, write_gallery
 from experiments.files import locked, refuse_overwriting_input
-from experiments.inference.embedder import Embedder, open_embedder
+from experiments.inference.embedder import Embedder
+from experiments.inference.networks import open_embedder
 from experiments.progress import say
 
 

@@ -21,7 +21,8 @@ from experiments.evaluation.gallery.calibrate import SEARCHES, SearchCalibration
 from experiments.evaluation.gallery.store import Gallery, read_gallery
 from experiments.evaluation.thresholds import THRESHOLDS, ThresholdCalibration, read_thresholds
 from experiments.files import refuse_overwriting_input, write_csv
-from experiments.inference.embedder import Embedder, open_embedder
+from experiments.inference.embedder import Embedder
+from experiments.inference.networks import open_embedder
 from experiments.progress import say
 from experiments.requirements import install_command
 

@@ -13,7 +13,8 @@ from experiments.evaluation.gallery.identify import choose_threshold
 from experiments.evaluation.gallery.store import Gallery
 from experiments.evaluation.verification import require_folder
 from experiments.files import write_csv, write_json
-from experiments.inference.embedder import normalize_embeddings, open_embedder
+from experiments.inference.embedder import normalize_embeddings
+from experiments.inference.networks import open_embedder
 from experiments.metrics.bootstrap import proportion_interval_by_person
 from experiments.metrics.identification import (
     STRANGER,

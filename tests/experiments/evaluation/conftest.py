@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from experiments.inference.embedder import Embedder, open_frozen_backbone, save_frozen_network
+from experiments.inference.embedder import Embedder
+from experiments.inference.frozen_backbone import open_frozen_backbone, save_frozen_network
 from models.mobilefacenet import MobileFaceNet
 
 COLORS = {"anna": (220, 40, 40), "ben": (40, 220, 40), "chloe": (40, 40, 220), "dan": (230, 230, 40)}

@@ -25,7 +25,7 @@ from experiments.evaluation.gallery.store import read_gallery
 from experiments.evaluation.match import match_images
 from experiments.evaluation.thresholds import THRESHOLDS, read_thresholds
 from experiments.evaluation.verification import verify, verify_all_pairs
-from experiments.inference.embedder import open_frozen_backbone, save_frozen_network
+from experiments.inference.frozen_backbone import open_frozen_backbone, save_frozen_network
 
 ALIGNED = Preparation(detector="mtcnn", template="five-point", size=112, margin=0)
 WIDER = Preparation(detector="mtcnn", template="five-point", size=160, margin=0.2)

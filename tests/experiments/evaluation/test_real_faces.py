@@ -12,7 +12,7 @@ from experiments.evaluation.gallery.leave_one_out import evaluate_gallery
 from experiments.evaluation.robustness import sample_pairs
 from experiments.evaluation.thresholds import THRESHOLDS, calibrate_thresholds
 from experiments.evaluation.verification import score_pairs, verification_metrics, verify
-from experiments.inference.embedder import open_frozen_backbone, save_frozen_network
+from experiments.inference.frozen_backbone import open_frozen_backbone, save_frozen_network
 
 COMMITTED = Path(__file__).parents[3] / "results" / "celeb" / "mobilefacenet_frozen"
 

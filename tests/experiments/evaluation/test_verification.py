@@ -14,13 +14,9 @@ from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.thresholds import calibrate_thresholds, read_thresholds
 from experiments.evaluation.verification import ScoredPairs, open_network, verify, worst_pairs
-from experiments.inference.embedder import (
-    FrozenNetwork,
-    open_embedder,
-    open_frozen_backbone,
-    save_frozen_network,
-    zoom_center,
-)
+from experiments.inference.embedder import zoom_center
+from experiments.inference.frozen_backbone import FrozenNetwork, open_frozen_backbone, save_frozen_network
+from experiments.inference.networks import open_embedder
 
 FILES = {"verification.json", "scores.csv", "roc.png", "det.png", "scores.png", "worst.png", "thresholds.json"}
 

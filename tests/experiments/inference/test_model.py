@@ -7,8 +7,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from experiments.errors import FacesError
-from experiments.inference.embedder import open_embedder
 from experiments.inference.model import TrainedModel
+from experiments.inference.networks import open_embedder
 from experiments.run import Run
 from experiments.training.build_model import read_tensors, save_tensors
 from experiments.training.mytorch_engine import build_mytorch_network

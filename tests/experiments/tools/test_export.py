@@ -7,8 +7,9 @@ from safetensors.torch import save_file
 
 from experiments.data.dataset import read_split
 from experiments.errors import FacesError
-from experiments.inference.embedder import open_embedder, open_frozen_backbone, save_frozen_network
+from experiments.inference.frozen_backbone import open_frozen_backbone, save_frozen_network
 from experiments.inference.model import TrainedModel
+from experiments.inference.networks import open_embedder
 from experiments.tools import export as module
 from experiments.tools.export import export
 from models.backbones import build_backbone

@@ -11,7 +11,7 @@ from experiments.run import Run
 from experiments.training import recorder
 from experiments.training.mytorch_engine import MytorchEngine
 from experiments.training.trainer import train
-from mytorch import load, save
+from mytorch import load
 
 STEPS = 5
 """Batches an epoch."""
@@ -117,27 +117,6 @@ def test_an_interrupt_between_the_files_of_an_epoch(
         with pytest.raises((KeyboardInterrupt, FacesError)):
             train(tiny("epochs=3"), people, tmp_path / "run")
     assert_the_same(train(tiny("epochs=3"), people, tmp_path / "run", resume=True), unbroken(tiny("epochs=3")))
-
-
-def test_a_checkpoint_of_before_the_engines_is_continued(people, tiny, tmp_path, monkeypatch, unbroken):
-    """It has neither stage nor totals, fewer columns, and the state of a schedule, which is computed now."""
-    recipe = tiny("epochs=3")
-    with monkeypatch.context() as patch:
-        interrupted(patch, MytorchEngine, "step", STEPS)
-        with pytest.raises(KeyboardInterrupt):
-            train(recipe, people, tmp_path / "run")
-    path = Run(tmp_path / "run").checkpoint_file
-    arrays, notes = load(path)
-    training = json.loads(notes["training"])
-    progress = training["progress"]
-    rows = [{name: row[name] for name in row if name not in ("stage", "eer", "skipped")} for row in progress["history"]]
-    before = {
-        "optimizer": training["optimizer"],
-        "rate": {"base_lrs": [0.02], "step_count": STEPS},
-        "progress": {"history": rows, "seconds": progress["seconds"]},
-    }
-    save(arrays, path, {"training": json.dumps(before)})
-    assert_the_same(train(recipe, people, tmp_path / "run", resume=True), unbroken(recipe))
 
 
 def test_two_interrupts(people, tiny, tmp_path, monkeypatch, unbroken):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data.align.detector import Detector
+from experiments.data.align.mtcnn import Mtcnn
 
 
 @pytest.fixture(scope="session")
-def detector() -> Detector:
-    return Detector()
+def detector() -> Mtcnn:
+    return Mtcnn()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from experiments.data.align import job, warp
-from experiments.data.align.detector import Face, choose_face
+from experiments.data.align.face import Face, choose_face
 from experiments.data.align.job import align_folder, usual_face
 from experiments.data.align.records import AlignJob, ImageRecord
 from experiments.data.align.warp import template

@@ -257,7 +257,7 @@ def test_folders_without_anything_to_enroll(command, calibrated, tmp_path):
 
 
 def test_the_quality_gate():
-    from experiments.data.align.detector import Face
+    from experiments.data.align.face import Face
     from experiments.data.align.in_memory import AlignedFace
 
     def one(score=0.99, side=50.0, faces=1):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data.align.detector import Detector
+from experiments.data.align.mtcnn import Mtcnn
 from experiments.data.align.warp import fit_similarity, template
 from experiments.data.images import read_image
 
@@ -63,4 +63,4 @@ def test_a_turned_face_is_turned_back(detector, portrait):
 
 
 def test_another_detector_finds_the_same(detector, portrait):
-    np.testing.assert_array_equal(Detector()([portrait])[0][0].box, detector([portrait])[0][0].box)
+    np.testing.assert_array_equal(Mtcnn()([portrait])[0][0].box, detector([portrait])[0][0].box)
