@@ -115,3 +115,12 @@ def test_the_folder_itself_may_be_a_link(tmp_path):
     people = build(tmp_path)
     (tmp_path / "link").symlink_to(people)
     assert len(find_identities(tmp_path / "link")) == len(find_identities(people)) == 4
+
+
+def test_parts_are_followed_no_deeper_than_data_sets_go(tmp_path):
+    """Else links between parts could make more paths than anybody can list."""
+    people, deep = build(tmp_path), tmp_path / "people" / "train" / "dev" / "val"
+    deep.mkdir(parents=True)
+    (deep / "test").symlink_to(tmp_path / "disk")
+    with pytest.raises(FacesError, match=r"val/test: is a link to a folder"):
+        list(files_under(people))

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from experiments.config.schema import MixingSettings
-from experiments.data.augment import mix_batch
+from experiments.data.augment import mix_batch, random_rectangle
 
 PIXELS = torch.rand(6, 3, 16, 12, generator=torch.Generator().manual_seed(0))
 
@@ -59,3 +59,10 @@ def test_label_smoothing_in_each_of_two_losses_is_smoothing_of_the_mixed_labels_
     once = F.cross_entropy(logits, target, label_smoothing=0.1)
     own, other = (F.cross_entropy(logits, y, label_smoothing=0.1) for y in (labels, labels.flip(0)))
     torch.testing.assert_close(0.3 * own + 0.7 * other, once)
+
+
+def test_rectangles_reach_every_border():
+    covered = np.zeros((6, 9), int)
+    for seed in range(300):
+        covered[random_rectangle(np.random.default_rng(seed), (6, 9), 0.3)] += 1
+    assert covered.min() > 10

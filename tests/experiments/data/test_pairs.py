@@ -193,3 +193,11 @@ def test_the_real_files(shared_data, file, folder, count, images, folds):
     if folds:
         assert np.bincount(pairs.folds).tolist() == [600] * folds
         assert pairs.matches.sum() == 3000
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_as_many_pairs_as_the_first_line_promises(listed, images, change):
+    lines = LFW.rstrip("\n").split("\n")
+    lines = lines[:change] if change < 0 else [*lines, lines[-1]]
+    with pytest.raises(FacesError, match=rf"{len(lines) - 1} pairs, though its first line promises"):
+        read_pairs(listed("\n".join(lines)), images)

@@ -7,6 +7,8 @@ from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from experiments.metrics import classification
 from experiments.metrics.classification import (
+    ROWS,
+    by_rows,
     classification_metrics,
     confidence,
     confusion_counts,
@@ -100,3 +102,9 @@ def test_the_commonest_mistakes_come_first():
 
 def test_no_mistakes_are_none():
     assert most_confused(np.diag([3, 4]), ["a", "b"]) == []
+
+
+@pytest.mark.parametrize("count", [1, ROWS - 1, ROWS, ROWS + 1, 2 * ROWS + 1])
+def test_every_row_is_computed_once(count):
+    values = np.arange(2.0 * count).reshape(count, 2)
+    assert np.array_equal(by_rows(lambda rows: rows.sum(1), values), values.sum(1))

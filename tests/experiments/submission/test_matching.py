@@ -105,3 +105,9 @@ def test_labels_are_indices_where_every_one_is_a_number_below_the_number_of_peop
             detect_label_style(form, people)
     else:
         assert detect_label_style(form, people) == style
+
+
+def test_files_that_differ_only_in_capitals_are_not_confused():
+    with pytest.raises(FacesError, match=r"such as A\.JPG"):
+        match_ids(sample(["A.JPG"]), ["a.jpg", "A.jpg"], "test")
+    assert match_ids(sample(["A.jpg", "a.jpg"]), ["a.jpg", "A.jpg"], "test")[0] == [1, 0]
