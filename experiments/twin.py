@@ -22,7 +22,7 @@ from experiments.plots.training import plot_twin_curves
 from experiments.progress import say, track
 from experiments.training.mytorch_engine import EVALUATION_BATCH, MytorchEngine, predict_logits
 from experiments.training.schedule import EpochPosition, lr_factor
-from experiments.training.torch_stages import build_torch_optimizer
+from experiments.training.torch_engine import build_torch_optimizer
 from models.twin import twin
 
 DTYPES = {"float32": np.float32, "float64": np.float64}

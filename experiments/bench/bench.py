@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from experiments.bench.convolutions import CONVOLUTIONS, HANDWRITTEN_CASES, measure_convolution, measure_handwritten
-from experiments.bench.devices import Device, open_device, tensor_float32
 from experiments.bench.layers import LAYERS, OPTIMIZERS, measure_layer, measure_optimizer
 from experiments.bench.report import plot_ratios, summarize, tables
 from experiments.bench.steps import (
@@ -24,7 +23,7 @@ from experiments.bench.steps import (
     measure_step,
     reports_memory,
 )
-from experiments.bench.timing import Plan, available_processors, limited, race
+from experiments.bench.timing import Device, Plan, available_processors, limited, open_device, race, tensor_float32
 from experiments.errors import FacesError
 from experiments.files import write_json
 from experiments.progress import print_table, say, track

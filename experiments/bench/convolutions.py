@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
-from experiments.bench.devices import Device
-from experiments.bench.timing import BACKENDS, FLOAT64_BATCH_DIVISOR, Plan, race, ratios
+from experiments.bench.timing import BACKENDS, FLOAT64_BATCH_DIVISOR, Device, Plan, race, ratios
 from models.twin import twin
 from mytorch import nn
 from mytorch.geometry import output_size

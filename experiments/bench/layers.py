@@ -7,8 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from experiments.bench.devices import Device
-from experiments.bench.timing import BACKENDS, Plan, race, ratios
+from experiments.bench.timing import BACKENDS, Device, Plan, race, ratios
 from models.scratch.residual import small_resnet
 from models.twin import twin
 from mytorch import manual_seed, nn, optim, to_device

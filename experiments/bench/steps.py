@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.bench.devices import Device
-from experiments.bench.timing import BACKENDS, Plan, limit_mytorch, race, ratios
+from experiments.bench.timing import BACKENDS, Device, Plan, limit_mytorch, race, ratios
 from experiments.config.load import load_recipe
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
@@ -59,8 +58,8 @@ def _torch_step(
 ) -> Callable[[], float]:
     import torch
 
-    from experiments.bench.devices import open_device
-    from experiments.training.torch_stages import build_torch_optimizer
+    from experiments.bench.timing import open_device
+    from experiments.training.torch_engine import build_torch_optimizer
     from models.twin import twin
 
     device = open_device(name)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands.options import Settings, check_png
+from experiments.commands import Settings, check_png
 
 app = typer.Typer()
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from experiments.commands.options import say_next
+from experiments.commands import say_next
 from experiments.commands.suggest import SuggestingGroup
 
 # as experiments/data/preparation.py and experiments/data/sources.py have them; imported, they would bring NumPy

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from experiments.commands.options import Device, RunFolder, RunFolders, say_next
+from experiments.commands import Device, RunFolder, RunFolders, say_next
 
 app = typer.Typer()
 

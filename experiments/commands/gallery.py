@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands.options import say_next
+from experiments.commands import say_next
 from experiments.commands.suggest import SuggestingGroup
 from experiments.commands.verify import Align, Flip, NetworkFolder, Zooms
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.commands.options import RunFolder, check_png
+from experiments.commands import RunFolder, check_png
 from experiments.commands.suggest import SuggestingGroup
 
 if TYPE_CHECKING:

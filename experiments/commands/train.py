@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands.options import DataFolder, Device, People, RecipeName, Settings, all_settings, say_next
+from experiments.commands import DataFolder, Device, People, RecipeName, Settings, all_settings, say_next
 
 app = typer.Typer()
 

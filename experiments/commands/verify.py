@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands.options import check_png, say_next
+from experiments.commands import check_png, say_next
 from experiments.commands.suggest import SuggestingGroup
 
 app = typer.Typer()

@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from experiments.data.align.in_memory import AlignedFace, align_files
+from experiments.data.align.align import AlignedFace, align_files
 from experiments.data.images import load_images
 from experiments.data.preparation import AlignSettings, DetectorName, Preparation, read_preparation, require_preparation
 from experiments.errors import FacesError

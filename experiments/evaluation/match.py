@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from experiments.data.align.in_memory import AlignedFace
+from experiments.data.align.align import AlignedFace
 from experiments.data.images import fit_image, read_image
 from experiments.data.preparation import Preparation
 from experiments.errors import FacesError

@@ -13,10 +13,11 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import gather_object
 from timm.utils import ModelEmaV3
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from experiments.config.recipe import Recipe
+from experiments.config.schema import OptimizerSettings, StageSettings
 from experiments.data.augment import mix_batch
 from experiments.data.dataset import Faces
 from experiments.data.loader import BatchShard, normalize_tensor
@@ -24,12 +25,17 @@ from experiments.errors import FacesError
 from experiments.metrics.roc import compute_validation_eer
 from experiments.progress import say
 from experiments.runtime import step_seed, torch_device
-from experiments.training.build_model import build_face_net, read_tensors, save_tensors, warn_of_other_split
+from experiments.training.build_model import (
+    build_face_net,
+    init_head_from_prototypes,
+    read_tensors,
+    save_tensors,
+    starts_from_prototypes,
+    warn_of_other_split,
+)
 from experiments.training.engine import MIN_PART, under
-from experiments.training.prototypes import init_head_from_prototypes, starts_from_prototypes
 from experiments.training.schedule import EpochPosition
-from experiments.training.torch_stages import apply_stage, build_torch_optimizer, count_parameters, parameter_groups
-from models.face_net import FaceNet
+from models.face_net import FaceNet, named_parts, set_trainable
 from models.triplet import TripletHead
 from models.weights import refuse_unusable
 
@@ -289,3 +295,76 @@ def _compute_eer(parts: list[tuple[np.ndarray, ...]]) -> float | None:
     indices, labels, vectors = (np.concatenate(kind) for kind in zip(*parts, strict=True))
     order = np.argsort(indices, kind="stable")
     return compute_validation_eer(vectors[order], labels[order])
+
+
+AFTER_BACKBONE = ("neck", "head")
+"""The parts that a recipe calls "head"."""
+
+
+def apply_stage(network: FaceNet, stage: StageSettings) -> None:
+    """Make the parts of a stage trainable and freeze the others. Raises FacesError for a part that does not exist."""
+    ends = [name for name in AFTER_BACKBONE if name in named_parts(network)]
+    try:
+        match stage.train:
+            case dict():
+                set_trainable(network, ends, stage.train["last_layers"])
+            case "head":
+                set_trainable(network, ends)
+            case str():
+                set_trainable(network, [stage.train])
+            case names:
+                set_trainable(network, names)
+    except ValueError as error:
+        raise FacesError(f"a stage with train={stage.train}: {error}") from error
+
+
+def parameter_groups(network: FaceNet, stage: StageSettings, settings: OptimizerSettings) -> list[dict[str, Any]]:
+    """Return the trainable parameters by part and by whether weight decay applies; "base" is a group's highest rate.
+
+    Raises FacesError where a rate is given for a part that does not exist, or nothing is trainable.
+    """
+    known = named_parts(network)
+    _refuse_unknown_parts(stage, list(known))
+    groups = []
+    for distance, (name, part) in enumerate(reversed(known.items())):
+        rate = _rate_of_part(stage, name, settings.lr) * stage.decay**distance
+        trainable = [p for p in part.parameters() if p.requires_grad]
+        decayed = [p for p in trainable if settings.decay_norms or p.ndim > 1]
+        exempt = [p for p in trainable if not settings.decay_norms and p.ndim <= 1]
+        for members, decay in ((decayed, settings.weight_decay), (exempt, 0.0)):
+            if members:
+                groups.append({"params": members, "lr": rate, "base": rate, "weight_decay": decay, "part": name})
+    if not groups:
+        raise FacesError(f"a stage with train={stage.train}: nothing in it has weights; expected parts that have")
+    return groups
+
+
+def _rate_of_part(stage: StageSettings, name: str, default: float) -> float:
+    if not isinstance(stage.lr, dict):
+        return default if stage.lr is None else stage.lr
+    return stage.lr.get(name, stage.lr.get("head" if name in AFTER_BACKBONE else "backbone", default))
+
+
+def _refuse_unknown_parts(stage: StageSettings, known: list[str]) -> None:
+    names = set(stage.lr if isinstance(stage.lr, dict) else ()) - {"backbone", "head", *known}
+    if names:
+        raise FacesError(
+            f"a stage with lr of {sorted(names)[0]!r}: expected backbone, head or one of {', '.join(known)}"
+        )
+
+
+def build_torch_optimizer(groups: list[dict[str, Any]], settings: OptimizerSettings) -> torch.optim.Optimizer:
+    """Return the optimizer of PyTorch that a recipe names, for groups of parameters with their weight decay."""
+    match settings.name:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, nesterov=settings.nesterov)
+        case "adam":
+            return torch.optim.Adam(groups, lr=settings.lr)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=settings.lr)
+
+
+def count_parameters(network: nn.Module) -> tuple[int, int]:
+    """Return how many parameters there are, and how many are trainable."""
+    sizes = [(p.numel(), p.requires_grad) for p in network.parameters()]
+    return sum(size for size, _ in sizes), sum(size for size, trainable in sizes if trainable)

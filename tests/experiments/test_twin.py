@@ -12,7 +12,7 @@ from experiments import twin as module
 from experiments.config.load import load_recipe
 from experiments.errors import FacesError
 from experiments.training.mytorch_engine import MytorchEngine, predict_logits
-from experiments.training.torch_stages import build_torch_optimizer
+from experiments.training.torch_engine import build_torch_optimizer
 from experiments.twin import TorchTwin, run_twin
 
 OPTIMIZERS = {

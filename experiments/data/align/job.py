@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.align.face import Face
+from experiments.data.align import Face
+from experiments.data.align.align import align_images, begin_worker, crop_usual_place
 from experiments.data.align.records import (
     FAILURES,
     LOWEST,
@@ -24,7 +25,7 @@ from experiments.data.align.records import (
     copy_tables,
     list_images,
 )
-from experiments.data.align.warp import align_images, begin_worker, crop_usual_place, template
+from experiments.data.align.warp import template
 from experiments.data.folders import existing_folder
 from experiments.data.images import Progress, available_processors, read_image
 from experiments.data.preparation import PREPARED, AlignSettings, DetectorName, write_preparation

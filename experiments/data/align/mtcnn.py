@@ -12,7 +12,7 @@ from facenet_pytorch import MTCNN
 from facenet_pytorch.models.utils.detect_face import detect_face
 from PIL import Image
 
-from experiments.data.align.face import Face
+from experiments.data.align import Face
 from experiments.runtime import torch_device
 
 PYRAMID_FACTOR = 0.709

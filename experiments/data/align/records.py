@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from experiments.data.align.face import Face
+from experiments.data.align import Face
 from experiments.data.folders import entries_under, files_under, is_image, is_usable, other_files, require_utf8
 from experiments.data.preparation import AlignSettings, Format
 from experiments.errors import FacesError

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from experiments.data.align.face import Face
+from experiments.data.align import Face
 from experiments.weights import find_weights
 
 SIDES = (640, 1600)

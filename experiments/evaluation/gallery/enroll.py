@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.data.align.in_memory import AlignedFace
+from experiments.data.align.align import AlignedFace
 from experiments.data.folders import PARTS, composed, folders_in, identity_root, images_in, other_files, person_name
 from experiments.data.images import load_images
 from experiments.data.preparation import Preparation

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from experiments.bench.convolutions import CONVOLUTIONS, HANDWRITTEN_CASES, TOGETHER, ConvolutionCase, all_runners
-from experiments.bench.devices import Cpu
+from experiments.bench.timing import Cpu
 
 
 def largest_difference(ours, theirs):

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from experiments.bench.devices import Cpu
 from experiments.bench.layers import LAYERS, OPTIMIZERS, layer_runners
+from experiments.bench.timing import Cpu
 from mytorch import nn, optim
 
 FUNCTIONS = {

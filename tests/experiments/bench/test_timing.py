@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from experiments.bench.devices import Device
-from experiments.bench.timing import Plan, geometric_mean, race, ratios
+from experiments.bench.timing import Device, Plan, geometric_mean, race, ratios
 
 
 class Told(Device):

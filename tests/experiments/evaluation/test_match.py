@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data.align.face import Face
-from experiments.data.align.in_memory import AlignedFace
+from experiments.data.align import Face
+from experiments.data.align.align import AlignedFace
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.match import require_face

@@ -10,8 +10,7 @@ from experiments.data.images import ImageError
 from experiments.data.loader import EpochLoader, ShardedBatches
 from experiments.errors import FacesError
 from experiments.inference.model import TrainedModel
-from experiments.training.build_model import build_face_net, read_tensors
-from experiments.training.prototypes import embed_images, fit_prototypes
+from experiments.training.build_model import build_face_net, embed_images, fit_prototypes, read_tensors
 from experiments.training.torch_engine import TorchEngine
 from experiments.training.trainer import TrainOptions, train
 

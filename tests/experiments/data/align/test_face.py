@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.data.align.face import Face, choose_face
+from experiments.data.align import Face, choose_face
 
 
 def face(left: float, top: float, side: float, score: float = 0.9) -> Face:

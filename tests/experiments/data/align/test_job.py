@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data.align import job, warp
-from experiments.data.align.face import Face, choose_face
+from experiments.data.align import Face, choose_face, job, warp
 from experiments.data.align.job import align_folder, usual_face
 from experiments.data.align.records import AlignJob, ImageRecord
 from experiments.data.align.warp import template

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.data.align.face import Face
+from experiments.data.align import Face
 from experiments.data.align.records import TABLE, ImageRecord, RecordTable
 
 NAMES = ["a/1.jpg", "odd, name/2.jpg", 'quo"te/3.jpg', "../up/4.jpg", "äöü/5.jpg", "=1+1/6.jpg", " @x/7.jpg"]

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.data.align.detector import open_detector
-from experiments.data.align.face import choose_face
+from experiments.data.align import choose_face
+from experiments.data.align.align import open_detector
 from experiments.data.images import read_image
 from experiments.data.preparation import AlignSettings
 from experiments.weights import has_weights

@@ -257,8 +257,8 @@ def test_folders_without_anything_to_enroll(command, calibrated, tmp_path):
 
 
 def test_the_quality_gate():
-    from experiments.data.align.face import Face
-    from experiments.data.align.in_memory import AlignedFace
+    from experiments.data.align import Face
+    from experiments.data.align.align import AlignedFace
 
     def one(score=0.99, side=50.0, faces=1):
         face = Face(np.array([0, 0, side, side]), score, np.zeros((5, 2)))
