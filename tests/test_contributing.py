@@ -101,6 +101,7 @@ def add_layer(copy: Copy, text: str) -> None:
     copy.replace("tests/gradients/cases.py", '"SELU", "Softsign", ', '"SELU", "Sine", "Softsign", ')
     copy.put("tests/mytorch/nn/every_layer.py", rule, '    "Softmax": ')
     copy.put("docs/pages/layers/activation.md", row, "| Identity |", 0)
+    copy.replace("docs/pages/layers/activation.md", '"SiLU", ', '"SiLU", "Sine", ')
     copy.replace("docs/pages/layers/activation.md", '"mytorch.nn.SiLU", ', '"mytorch.nn.SiLU", "mytorch.nn.Sine", ')
 
 

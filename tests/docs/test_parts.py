@@ -3,6 +3,8 @@ import colorsys
 import inspect
 import json
 import re
+from itertools import chain
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import markdown
@@ -21,6 +23,9 @@ from experiments.config.explain import setting_names
 from experiments.config.recipe import Recipe
 from experiments.errors import FacesError
 from mytorch import nn, optim
+from tests.gradients.cases import CASES
+
+LAYERS = Path(tables.__file__).parent / "pages/layers"
 
 
 def _words(html: str) -> str:
@@ -183,3 +188,19 @@ def test_every_setting_of_a_recipe_is_listed_with_a_value_that_loads():
         for name in head.pop("name").split(" or "):
             tree = {"model": {"backbone": "resnet18", "head": {"name": name, **head}}}
             assert Recipe.parse(tree, "the page").torch_model.head.name == name
+
+
+def test_every_drawn_layer_is_in_the_list_of_one_page():
+    lists = [re.findall(r"<< errors\((.*?)\) >>", path.read_text(), re.DOTALL) for path in LAYERS.glob("*.md")]
+    named = re.findall(r'"([^"]+)"', " ".join(chain.from_iterable(lists)))
+    assert sorted(named) == sorted(CASES)
+
+
+def test_a_layer_without_a_row_is_named_below_the_table(monkeypatch):
+    monkeypatch.setattr(tables, "rows", lambda: {row["layer"]: row for row in tables.measured()["rows"][:1]})
+    (known,) = tables.rows()
+    other = "ReLU"
+    text = tables.gradient_table(known, other)
+    assert f"<tr><th>{known}</th>" in text
+    assert f"Not in the table yet: {other}." in text
+    assert "<table" not in tables.gradient_table(other)
