@@ -116,7 +116,7 @@ def test_every_verb_is_in_one_panel_and_there_are_at_most_23():
         ("train scratch_cnn --data d --out r --set epochs=2.5", "epochs=2.5: expected a whole number"),
         ("align a b --format gif", "'gif' is not one of 'same', 'jpeg', 'png'."),
         ("train scratch_cnn --out r", "--data is missing: One folder per person"),
-        ("match a.jpg b.jpg", "Expected 3 arguments, found 2. RUN: A run, or the folder"),
+        ("match a.jpg", "expected two photos, got 1: a.jpg"),
         ("gallery list", "Expected 1 argument. GALLERY: File that `faces gallery enroll` made."),
     ],
 )
