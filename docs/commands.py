@@ -1,5 +1,6 @@
 """The command reference, generated from the commands: what `--help` prints, as a page."""
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -64,13 +65,30 @@ def _grader_help(word: str) -> str:
 
 def _section(name: str, command: Any) -> str:
     context = command.make_context(name, ["--help"], resilient_parsing=True)
-    usage = command.get_usage(context).removeprefix("Usage: ").replace("{", "").replace("}", "")
+    usage = usage_of(command.get_usage(context))
     lines = [f"## {name} {{ #{anchor(name)} }}", "", _prose(command.help), "", f"```text\n{usage}\n```"]
     records = [record for parameter in command.params if (record := parameter.get_help_record(context))]
     if records:
-        lines += ["", "| argument or option | |", "| --- | --- |"]
-        lines += [f"| {_code(what)} | {_cell(text)} |" for what, text in records]
+        lines += ["", "| argument or option | meaning |", "| --- | --- |"]
+        lines += [f"| {_code(parameter_of(what))} | {_cell(text)} |" for what, text in records]
     return "\n".join(lines)
+
+
+def usage_of(text: str) -> str:
+    """Return a command's usage without braces, and with one ellipsis where an argument may be repeated.
+
+    What is printed is `{RUN ...}...`, whose name has the ellipsis already.
+    """
+    text = re.sub(r"\{([^{}]*[. ][^{}]*)\}\.\.\.", r"\1", text.removeprefix("Usage: "))
+    text = re.sub(r"\[?(\[[^\[\]]* \.\.\.\])\]?\.\.\.", r"\1", text)
+    return text.replace("{", "").replace("}", "")
+
+
+def parameter_of(text: str) -> str:
+    """Return an argument by its name alone, and an option with the type of one value: `--size <int>`."""
+    if not text.startswith("-"):
+        return re.sub(r" <[^<>]*>$", "", text)
+    return re.sub(r"<(?:list\[)?(\w+)(?:\]| range)?>$", lambda found: f"<{found[1].lower()}>", text)
 
 
 def _prose(text: str) -> str:

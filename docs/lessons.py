@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from docs.markdown import plot
 from notebooks import book
 
 FOLDER = "lessons"
@@ -39,7 +40,7 @@ def _cell(cell: Any, page: Path, number: int) -> list[str]:
         if "image/png" in data:
             image = page.with_name(f"{page.stem}-{number}-{place}.png")
             image.write_bytes(b64decode(data["image/png"]))
-            parts.append(f"![output of the code above]({image.name}){{ .plot }}")
+            parts.append(plot("output of the code above", image.name, image))
         elif "text/html" in data:
             parts.append(f'<div class="output">{data["text/html"]}</div>')
         elif text := output.get("text") or data.get("text/plain"):

@@ -4,11 +4,13 @@ In a page a formula is a block fenced by ```` ```math ````, or inline `` `#!math
 """
 
 import re
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from griffe import Extension, Object
 from latex2mathml.converter import convert
+from PIL import Image
 
 NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'
 CODE = re.compile(r"(`[^`]+`)")
@@ -19,6 +21,16 @@ def plain(text: str) -> str:
     """Escape text so that Markdown finds no markup in it: `(N, C, *size)` stays as it is, and `code` stays code."""
     parts = CODE.split(text)
     return "".join(part if part.startswith("`") else MARKUP.sub(r"\\\1", part).replace("<", "&lt;") for part in parts)
+
+
+def plot(alt: str, address: str, path: Path) -> str:
+    """Return an image of results as Markdown. One of several panels is wide: a narrow screen shows a part of it.
+
+    address: where the page finds it; path: where it is now.
+    """
+    with Image.open(path) as image:
+        wide = " .wide" if image.width > 2 * image.height else ""
+    return f"![{alt}]({address}){{ .plot{wide} }}"
 
 
 class PlainText(Extension):

@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined, TemplateError
 
 from docs import commands, tables
 from docs.drawings import DRAWINGS, VARIANTS, save_variants
+from docs.markdown import plot
 from experiments.errors import FacesError
 
 ROOT = Path(__file__).parents[1]
@@ -29,8 +30,8 @@ PAGE_OF = {
 }
 """Files of the project that are shown on a page of the site, for the links between them."""
 LINK = re.compile(r"(\]\()([^)#:]+)((?:#[^)]*)?\))")
-WIDE = {"containers", "squeeze"}
-"""Drawings of a single wide panel: on a narrow screen the reader scrolls them sideways."""
+WIDE = {"containers", "packages", "squeeze"}
+"""Drawings of a single wide panel, or of many boxes: on a narrow screen the reader scrolls them sideways."""
 
 
 class Page:
@@ -85,7 +86,7 @@ class Page:
 
     def result(self, path: str, alt: str) -> str:
         """Return an image of the project's results as Markdown."""
-        return f"![{alt}]({self._from_here(self._copied(path))}){{ .plot }}"
+        return plot(alt, self._from_here(self._copied(path)), ROOT / path)
 
     def include(self, name: str) -> str:
         """Return a file of the project without its title, with links that lead to pages and files of the site."""

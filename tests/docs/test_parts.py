@@ -10,13 +10,15 @@ from xml.etree import ElementTree as ET
 import markdown
 import pytest
 import yaml
+from PIL import Image
 
 from docs import links, tables
+from docs.commands import parameter_of, usage_of
 from docs.drawings import VARIANTS, save_variants, windows
 from docs.drawings.canvas import invert_lightness
 from docs.drawings.packages import floors, imported, imports_between_parts
 from docs.lessons import markdown_of
-from docs.markdown import block, inline, plain
+from docs.markdown import block, inline, plain, plot
 from docs.search import sections
 from docs.tables import every_setting
 from experiments.config.explain import setting_names
@@ -204,3 +206,38 @@ def test_a_layer_without_a_row_is_named_below_the_table(monkeypatch):
     assert f"<tr><th>{known}</th>" in text
     assert f"Not in the table yet: {other}." in text
     assert "<table" not in tables.gradient_table(other)
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown"),
+    [
+        ("Usage: faces evaluate [OPTIONS] {RUN ...}...", "faces evaluate [OPTIONS] RUN ..."),
+        ("Usage: faces submit [OPTIONS] [RUN ...]...", "faces submit [OPTIONS] [RUN ...]"),
+        ("Usage: faces show batchnorm [OPTIONS] [[IMAGE ...]]...", "faces show batchnorm [OPTIONS] [IMAGE ...]"),
+        ("Usage: faces match [OPTIONS] {[NETWORK] A.jpg B.jpg}...", "faces match [OPTIONS] [NETWORK] A.jpg B.jpg"),
+        ("Usage: faces identify {RUN} {GALLERY} {PHOTO ...}...", "faces identify RUN GALLERY PHOTO ..."),
+    ],
+)
+def test_a_usage_has_one_ellipsis(printed, shown):
+    assert usage_of(printed) == shown
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown"),
+    [
+        ("RUN ... <list[Path]>", "RUN ..."),
+        ("[IMAGE] <path>", "[IMAGE]"),
+        ("--size <int range>", "--size <int>"),
+        ("--out <list[Path]>", "--out <path>"),
+        ("--tta <none|flip>", "--tta <none|flip>"),
+        ("--data DIR", "--data DIR"),
+    ],
+)
+def test_a_parameter_has_the_type_of_one_value(printed, shown):
+    assert parameter_of(printed) == shown
+
+
+def test_plots_of_several_panels_are_wide(tmp_path):
+    for width, marks in ((300, ".plot .wide"), (150, ".plot")):
+        Image.new("L", (width, 100)).save(tmp_path / "a.png")
+        assert plot("Loss", "b.png", tmp_path / "a.png") == f"![Loss](b.png){{ {marks} }}"
