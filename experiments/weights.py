@@ -59,7 +59,7 @@ KNOWN = {
             size=10_667_852,
             task="embeds aligned faces, 128 numbers each",
             license="Apache-2.0",
-            learned_from="not stated by the zoo",
+            learned_from="not stated by OpenCV's model zoo",
             paper="Zhong et al. 2021, arXiv 2205.12010",
         ),
         KnownWeights(

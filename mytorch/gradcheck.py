@@ -50,7 +50,10 @@ def gradcheck(
     """
     came = getattr(inputs[0], "dtype", type(inputs[0]).__name__) if inputs else "no input"
     if came != np.float64:
-        raise TypeError(f"gradcheck got {came}: differences need the precision of float64; use x.astype(float)")
+        raise TypeError(
+            f"gradcheck got {came}: differences need the precision of float64; "
+            "convert the input with x.astype(float), and the layer with layer.to('float64')"
+        )
     if directions < 1:
         raise ValueError(f"directions={directions}: expected at least 1")
     rng = np.random.default_rng(seed)

@@ -177,7 +177,7 @@ def _unknown_verb(word: str, rest: Sequence[str], ctx: Any) -> str:
     exact = [name for name in both if name.replace(" ", "-") == f"{word}-{rest[0]}"]
     found = list(dict.fromkeys(exact or inside or meant_verb(word, root.command)))
     if not found:
-        return f"No such command: {_shown(word)}. {root.info_name} --help lists all."
+        return f"No such command: {_shown(word)}. {ctx.command_path} -h lists all."
     return f"No such command: {_shown(word)}. Did you mean {' or '.join(f'{root.info_name} {name}' for name in found)}?"
 
 

@@ -20,7 +20,11 @@ NetworkName = Annotated[
     ),
 ]
 NetworkFolder = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run, or the folder that `faces verify --backbone` made.")
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="A run, a known network (`faces networks`), or the folder that `faces verify --backbone` made.",
+    ),
 ]
 Photos = Annotated[
     list[str], typer.Argument(metavar="[NETWORK] A.jpg B.jpg", help="Two photos, and before them a network if any.")
@@ -61,7 +65,9 @@ def match(
 
 def _network_and_photos(photos: list[str], network: str | None) -> tuple[str, Path, Path]:
     """The network and the two photos of `[NETWORK] A.jpg B.jpg`."""
-    if len(photos) == 3 and network is None:
+    from experiments.data.folders import is_image
+
+    if len(photos) == 3 and network is None and not is_image(Path(photos[0])):
         network, *photos = photos
     if len(photos) != 2:
         raise typer.BadParameter(
@@ -76,7 +82,7 @@ def _network_and_photos(photos: list[str], network: str | None) -> tuple[str, Pa
 def verify(
     images: Images,
     run: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="A run; or give --backbone and --weights.")
+        Path | None, typer.Argument(metavar="[RUN]", help="A run or a known network; or give --backbone and --weights.")
     ] = None,
     pairs: Pairs = None,
     all_pairs: Annotated[
@@ -206,7 +212,7 @@ def explain(
 def list_networks(context: typer.Context) -> None:
     """List the known networks, which need no training: size, license, training data, and whether they are here.
 
-    `faces networks get NAME` downloads one; in a folder of your own with FACES_HOME.
+    `faces networks get NAME` downloads one. The environment variable FACES_HOME sets the folder.
 
     Example: `faces networks`
     """

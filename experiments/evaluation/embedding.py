@@ -40,7 +40,7 @@ def input_preparation(embedder: Embedder, paths: Sequence[Path], options: EmbedO
     """
     expected = embedder.preparation
     if not options.align:
-        return files_preparation(paths, expected, f"the run {embedder.title}")
+        return files_preparation(paths, expected, f"the network {embedder.title}")
     if expected is None or not expected.aligned:
         found = AlignSettings(size=embedder.size[0]).preparation
         if expected is not None:

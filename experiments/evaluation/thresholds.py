@@ -1,6 +1,7 @@
 """Similarity thresholds with measured error rates, calibrated on pairs with answers and stored with the network."""
 
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -69,12 +70,17 @@ class ThresholdCalibration(Record):
 
     def for_far(self, far: float | None = None) -> Threshold:
         """Return the threshold of the EER point, or of a FAR. Raises FacesError for a FAR that was not calibrated."""
+        if far is not None and not 0 < far < 1:
+            raise FacesError(f"a FAR of {far:g}: expected a fraction between 0 and 1, such as 0.01")
         name = EER if far is None else f"far {far:g}"
         for threshold in self.thresholds:
             if threshold.name == name:
                 return threshold
         known = ", ".join(threshold.name for threshold in self.thresholds)
-        raise FacesError(f"no threshold was calibrated for a FAR of {far:g}, only: {known}; run `faces verify` with it")
+        raise FacesError(
+            f"no threshold was calibrated for a FAR of {far:g}, only: {known}; give one of these FARs, or calibrate "
+            f"with `faces verify --far {far:g}` on at least {ceil(1 / (far or 1)):,} pairs of different people"
+        )
 
     def by_far(self) -> list[tuple[float, Threshold]]:
         """Return the calibrated FARs, rising, each with its threshold."""

@@ -135,7 +135,7 @@ def open_network(
         if weights is not None:
             raise FacesError(f"--weights {weights} goes with --backbone: {run} has weights of its own")
         if out is None and not run.is_dir():
-            raise FacesError(f"{run} is no folder that could hold the results: give --out DIR")
+            raise FacesError(f"{run} is not a folder, so the results cannot be stored in it: give --out DIR")
         return open_embedder(run), run / RESULTS_FOLDER if out is None else out
     assert backbone is not None
     if weights is None or out is None:
@@ -325,7 +325,7 @@ def verify_all_pairs(run: Path, images: Path, out: Path | None, options: EmbedOp
     embedder, people = open_embedder(run), find_identities(images)
     folder = run / "all_pairs" if out is None else out
     require_folder(folder)
-    preparation = files_preparation(people.paths, embedder.preparation, f"the run {embedder.title}")
+    preparation = files_preparation(people.paths, embedder.preparation, f"the network {embedder.title}")
     embeddings = embedder.embed_files(people.paths, options.flip, options.zooms)
     require_distinct(embeddings, images)
     with track("scoring", len(people) * (len(people) - 1) // 2, "pairs") as advance:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from experiments.errors import FacesError
+from experiments.errors import FacesError, nearest_name
 from experiments.inference.embedder import Embedder
 from experiments.weights import KNOWN
 
@@ -41,6 +41,13 @@ def _open_run(folder: str | os.PathLike[str]) -> Embedder:
         raise FacesError(
             f"{path}: the name of a backbone without weights, expected a folder: first `faces verify --backbone {path} "
             "--weights FILE --pairs PAIRS --images DIR --out FOLDER`, which calibrates it, then give FOLDER"
+        )
+    if not path.exists():
+        found = nearest_name(str(folder), KNOWN)
+        near = f"did you mean {found}? " if found else ""
+        raise FacesError(
+            f"{path}: no such folder, and no known network: {near}give a run's folder, an ONNX file, or a name that "
+            "`faces networks` lists"
         )
     trained = TrainedModel.open(path)
     if not isinstance(trained, TrainedFaceNet):

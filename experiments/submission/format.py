@@ -201,7 +201,7 @@ def check_submission(
     except FacesError as error:
         return [str(error).removeprefix(f"{path}: ")]
     if tuple(columns) != form.columns:
-        return [f"its columns are {','.join(columns)}, the sample's {','.join(form.columns)}"]
+        return [f"its columns are {','.join(columns)}, expected {','.join(form.columns)}, as in the sample"]
     known = label_texts(form, people, labels or detect_label_style(form, people)) if people else []
     return find_problems(rows, form, known)
 

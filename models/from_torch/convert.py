@@ -38,8 +38,9 @@ def from_torch(
     what `module` returns only in the other mode is left out. Parameters that forward does not use are left out too.
 
     Raises ValueError for a network that cannot be traced, and for calls that mytorch does not have: it lists all of
-    them, with their names.
+    them, with their names. Raises TypeError for what is not a torch.nn.Module.
     """
+    _require_module(module)
     own = copy_structure(module)  # tracing adds attributes
     kind = np.dtype(dtype) if dtype is not None else _dtype_of(own)
     if kind not in (np.float32, np.float64):
@@ -49,6 +50,15 @@ def from_torch(
     other = None if examples is None else _trace(own, [_with_one_more(one) for one in examples])
     with seeded(0):  # the first weights are replaced, and the library's generator stays where it is
         return _Converter(own, kind, graph, other).convert()
+
+
+def _require_module(given: object) -> None:
+    if not isinstance(given, theirs.Module):
+        kind = given if isinstance(given, type) else type(given)
+        what = f"{'the class' if kind is given else 'an object of'} {kind.__module__}.{kind.__qualname__}"
+        raise TypeError(
+            f"from_torch got {what}: expected a torch.nn.Module; build the network, load its weights, and give it"
+        )
 
 
 def _dtype_of(module: theirs.Module) -> np.dtype:
@@ -116,7 +126,10 @@ class _Converter:
                 self._source(node)
         if self.problems:
             listed = "\n  ".join(self.problems)
-            raise ValueError(f"{type(self.module).__name__} has what mytorch cannot compute:\n  {listed}")
+            raise ValueError(
+                f"{type(self.module).__name__} has what mytorch cannot compute; "
+                f"replace it in the PyTorch network, or convert a submodule without it:\n  {listed}"
+            )
         self.graph.output(*(self.values[node] for node in results))
         return self.graph
 

@@ -106,7 +106,7 @@ def _part(call: Call) -> Value:
         where = parts.index(Ellipsis)
         parts[where : where + 1] = [slice(None)] * (len(call.shape(0)) - len(parts) + 1)
     if not all(isinstance(part, slice) and not isinstance(part.start, Varying) for part in parts):
-        raise Unsupported(f"[{index}]: only ranges")
+        raise Unsupported(f"[{index}]: expected ranges, such as [:, 0:1]; an index removes its axis")
     y = call.value(0)
     for axis, part in enumerate(parts):
         if part != slice(None):

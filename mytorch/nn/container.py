@@ -18,7 +18,9 @@ class Sequential(Module):
     def __init__(self, *layers: Module):
         for index, layer in enumerate(layers):
             if not isinstance(layer, Module):
-                raise TypeError(f"Sequential got {layer!r} as layer {index}: expected a Module, such as nn.ReLU()")
+                raise TypeError(
+                    f"Sequential got {layer!r} as layer {index}: expected a Module of mytorch, such as nn.ReLU()"
+                )
             setattr(self, str(index), layer)
 
     def forward(self, x: Array) -> Array:

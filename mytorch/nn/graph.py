@@ -68,7 +68,7 @@ class Graph(Module):
         name that exists, and for an input that is not in this graph.
         """
         if not isinstance(layer, Module):
-            raise TypeError(f"Graph.add({name!r}) got {layer!r}: expected a Module, such as nn.ReLU()")
+            raise TypeError(f"Graph.add({name!r}) got {layer!r}: expected a Module of mytorch, such as nn.ReLU()")
         if not inputs:
             raise ValueError(f"Graph.add({name!r}) got no input: give the values that the layer is called with")
         values = tuple(self._resolve(value, f"an input of {name!r}") for value in inputs)

@@ -214,8 +214,13 @@ class Module:
         """Copy values from a state dict. This module keeps its dtypes and its device; the values may be on either.
 
         Raises ValueError, changing nothing, if a name is missing or unknown, a shape differs or a value is not numeric.
-        It lists all of them.
+        It lists all of them. Raises TypeError for values that are not arrays, such as the tensors of PyTorch.
         """
+        if others := [name for name, value in state_dict.items() if not hasattr(value, "astype")]:
+            raise TypeError(
+                f"these weights are not arrays, but such as a {type(state_dict[others[0]]).__name__}: "
+                f"{', '.join(others[:5])}{', ...' if len(others) > 5 else ''}; convert each with numpy.asarray"
+            )
         own = self.state_dict()
         problems = [f"missing: {name}" for name in own if name not in state_dict]
         problems += [f"unknown: {name}" for name in state_dict if name not in own]

@@ -33,9 +33,9 @@ def check_input(layer: Any, x: Array, shape: str, channels: int | None = None, d
     """
     axes = shape.strip("()").split(", ")
     name = type(layer).__name__
-    what = getattr(x, "shape", type(x).__name__)
-    if not hasattr(x, "ndim"):
-        raise TypeError(f"{name} got a {what}: expected an array {shape}; convert it with numpy.asarray")
+    if not hasattr(x, "astype"):  # a list, or a tensor of PyTorch
+        raise TypeError(f"{name} got a {type(x).__name__}: expected an array {shape}; convert it with numpy.asarray")
+    what = x.shape
     if axes[0] != "*" and x.ndim != len(axes):
         raise ValueError(f"{name} got an input of shape {what}: expected {len(axes)} axes, {shape}")
     _check_device(layer, x)
@@ -96,14 +96,18 @@ def _check_device(layer: Any, x: Array) -> None:
 def check_gradient(layer: Any, grad: Array, shape: Size, dtype: np.dtype, device: str) -> None:
     """Raise an error if `grad` does not match the output's shape, dtype and device. Broadcasting would hide it."""
     name = type(layer).__name__
+    if not hasattr(grad, "astype"):
+        raise TypeError(
+            f"{name}.backward got a {type(grad).__name__} as the gradient: expected an array of shape {shape}; "
+            "convert it with numpy.asarray"
+        )
     if device_of(grad) != device:
         raise TypeError(
             f"{name}.backward got {ARRAY_KINDS[device_of(grad)]} as the gradient, but its output was "
             f"{ARRAY_KINDS[device]}: move the gradient with mytorch.to_device(grad, {device!r})"
         )
-    if getattr(grad, "shape", None) != shape:
-        what = getattr(grad, "shape", type(grad).__name__)
-        raise ValueError(f"{name}.backward got a gradient of shape {what}: expected {shape}, that of its output")
+    if grad.shape != shape:
+        raise ValueError(f"{name}.backward got a gradient of shape {grad.shape}: expected {shape}, that of its output")
     if grad.dtype != dtype:
         raise TypeError(
             f"{name}.backward got a gradient of {grad.dtype}: expected {dtype}, as its output; "
@@ -191,7 +195,7 @@ def _refuse_empty_mean(loss: Any, x: Array, what: str) -> None:
 
 
 def _check_array(loss: Any, target: Array, wanted: str) -> None:
-    if not hasattr(target, "dtype"):
+    if not hasattr(target, "astype"):  # a list, or a tensor of PyTorch
         raise TypeError(
             f"{type(loss).__name__} got a target that is a {type(target).__name__}: expected an array of {wanted}; "
             "convert it with numpy.asarray"

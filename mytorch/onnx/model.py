@@ -48,7 +48,8 @@ def read_model(source: Any) -> tuple[Any, str]:
     elif isinstance(source, str | os.PathLike):
         path = Path(source)
         if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file; give the path of an .onnx file")
+            what = "is a folder" if path.is_dir() else "no such file"
+            raise FileNotFoundError(f"{path}: {what}; give the path of an .onnx file")
         model, name, folder = _parse(onnx, path.read_bytes(), str(path)), str(path), path.parent
     else:
         raise TypeError(f"load got {source!r:.60}: expected a path, bytes or an onnx.ModelProto")

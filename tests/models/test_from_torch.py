@@ -245,6 +245,12 @@ def test_what_is_refused_and_why(function, message):
         from_torch(Calls(function, **parameters), torch.zeros(2, 3, 4, 5))
 
 
+@pytest.mark.parametrize("given", ["resnet18", theirs.Linear(2, 2).state_dict(), theirs.Linear, nn.ReLU()])
+def test_what_is_not_a_network_of_pytorch_is_refused(given):
+    with pytest.raises(TypeError, match=r"from_torch got .*: expected a torch\.nn\.Module"):
+        from_torch(given)
+
+
 def test_a_network_that_needs_shapes_asks_for_an_example():
     for function in (lambda self, x: x if x.shape[2] > 3 else -x, lambda self, x: x.view(x.size(0), x.size(1) * 2, -1)):
         with pytest.raises(ValueError, match="an example"):

@@ -127,7 +127,7 @@ def _embed_people(
     """Embeddings (N, D) of a folder of people, their labels (N,) from 0, and how the images are prepared."""
     found = find_identities(people)
     if not options.align:
-        preparation = files_preparation(found.paths, embedder.preparation, f"the run {embedder.title}")
+        preparation = files_preparation(found.paths, embedder.preparation, f"the network {embedder.title}")
         return embedder.embed_files(found.paths, options.flip, options.zooms), found.labels, preparation
     preparation = input_preparation(embedder, found.paths, options)
     faces = align_images(embedder, found.paths, preparation)

@@ -52,7 +52,8 @@ def test_a_wrong_verb_finds_the_right_one(command, typed, meant):
 def test_a_verb_unlike_any_other_is_not_guessed(command):
     result = command("xyzzy")
     assert result.status == 2
-    assert "No such command: 'xyzzy'. faces --help lists all." in plain(result.err)
+    assert "No such command: 'xyzzy'. faces -h lists all." in plain(result.err)
+    assert "'xyzzy'. faces networks -h lists all." in plain(command("networks", "xyzzy").err)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,7 @@ def test_every_verb_is_in_one_panel_and_there_are_at_most_23():
         ("align a b --format gif", "'gif' is not one of 'same', 'jpeg', 'png'."),
         ("train scratch_cnn --out r", "--data is missing: One folder per person"),
         ("match a.jpg", "expected two photos, got 1: a.jpg"),
+        ("identify runs/a b.gallery", "Expected 3 arguments, found 2. RUN: A run, a known network"),
         ("gallery list", "Expected 1 argument. GALLERY: File that `faces gallery enroll` made."),
     ],
 )

@@ -89,11 +89,16 @@ def test_two_photographs_with_the_default_network(command, shared_data, tmp_path
     assert (too_small.status, "no threshold was calibrated for a FAR of 1e-06" in too_small.err) == (2, True)
 
 
-@pytest.mark.parametrize("photos", [["a.jpg"], ["net", "a.jpg", "b.jpg", "c.jpg"]])
+@pytest.mark.parametrize("photos", [["a.jpg"], ["a.jpg", "b.jpg", "c.jpg"], ["net", "a.jpg", "b.jpg", "c.jpg"]])
 def test_other_than_two_photos_are_refused(command, photos):
     result = command("match", *photos)
     assert result.status == 2
     assert "expected two photos" in result.err
+
+
+def test_a_wrong_name_of_a_network_finds_the_right_one(command):
+    result = command("match", "a.jpg", "b.jpg", "--network", "sfce")
+    assert (result.status, "no known network: did you mean sface?" in result.err) == (2, True)
 
 
 def test_an_option_names_the_network_too(command, calibrated, drawn_faces, tmp_path):

@@ -171,6 +171,8 @@ def test_a_calibration_has_its_rates_and_its_strangers():
         assert exact <= calibration.strangers_above(similarity) <= int((scores[~matches] >= similarity - 0.006).sum())
     with pytest.raises(FacesError, match=r"no threshold was calibrated for a FAR of 1e-05, only: eer, far 0\.1"):
         calibration.for_far(1e-5)
+    with pytest.raises(FacesError, match="a FAR of 2: expected a fraction between 0 and 1"):
+        calibration.for_far(2)
 
 
 @pytest.mark.parametrize(("size", "zoom", "inner"), [((8, 8), 2, (2, 2, 6, 6)), ((12, 10), 1.25, (1, 1, 9, 11))])

@@ -37,7 +37,7 @@ def test_a_good_one(check):
         (GOOD + "2.jpg,a\n", "id 2.jpg occurs more than once"),
         (GOOD + "7.jpg,a\n", "id 7.jpg is not in the sample"),
         (SWAPPED, "its order is not the sample's: row 1 is 1.jpg, expected 10.jpg"),
-        (GOOD.replace("image_name", "id"), "its columns are id,label, the sample's image_name,label"),
+        (GOOD.replace("image_name", "id"), "its columns are id,label, expected image_name,label, as in the sample"),
         (GOOD.replace(",b", ""), "a row with 1 value, 2.jpg; expected 2, image_name,label"),
         (GOOD.replace(",b", ","), "label '' is empty"),
         ("", "is empty; expected a CSV file with titles in its first row"),

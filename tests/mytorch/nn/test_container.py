@@ -91,7 +91,9 @@ def test_layers_are_found_by_index_length_and_iteration():
 
 @pytest.mark.parametrize("layer", [nn.ReLU, np.zeros(3), [nn.ReLU()]])
 def test_sequential_of_something_else_than_layers_is_refused(layer):
-    with pytest.raises(TypeError, match=r"Sequential got .* as layer 1: expected a Module, such as nn.ReLU\(\)"):
+    with pytest.raises(
+        TypeError, match=r"Sequential got .* as layer 1: expected a Module of mytorch, such as nn.ReLU\(\)"
+    ):
         nn.Sequential(nn.ReLU(), layer)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import mytorch
 from mytorch import nn
@@ -140,9 +141,16 @@ def test_input_that_is_not_float32_or_float64_is_refused(layer, dtype):
         layer(np.zeros((4, 6, 7, 5), dtype))
 
 
-def test_list_is_refused(layer):
-    with pytest.raises(TypeError, match="got a list: expected an array"):
-        layer([[1.0, 2.0]])
+@pytest.mark.parametrize("input", [[[1.0, 2.0]], torch.zeros(4, 6, 7, 5)])
+def test_list_and_tensor_are_refused(layer, input):
+    with pytest.raises(TypeError, match=f"got a {type(input).__name__}: expected an array"):
+        layer(input)
+
+
+def test_gradient_that_is_a_tensor_is_refused(layer):
+    y = layer(IMAGES)
+    with pytest.raises(TypeError, match="backward got a Tensor as the gradient: expected an array of shape"):
+        layer.backward(torch.ones(y.shape))
 
 
 @pytest.mark.parametrize("name", ["Conv2d", "Linear", "BatchNorm2d"])

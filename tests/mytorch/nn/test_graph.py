@@ -374,7 +374,7 @@ def test_two_dtypes_are_refused():
 
 def test_the_example_of_the_page_runs(tmp_path, monkeypatch):
     page = Path(__file__).parents[3] / "docs" / "pages" / "layers" / "containers.md"
-    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    code, *_ = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     exec(code, names)

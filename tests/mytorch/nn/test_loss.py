@@ -193,6 +193,7 @@ LOGITS = np.zeros((4, 3))
         (np.zeros((4, 3), int), ValueError, "floating"),
         (np.full((4, 3), np.nan), ValueError, "NaN in its soft targets"),
         ([0, 1, 2, 0], TypeError, "a target that is a list: expected an array of 4 class indices"),
+        (torch.tensor([0, 1, 2, 0]), TypeError, "a target that is a Tensor: expected an array of 4 class indices"),
     ],
 )
 def test_target_that_does_not_fit_is_refused(target, error, message):

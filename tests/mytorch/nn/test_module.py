@@ -85,6 +85,11 @@ def test_weights_that_do_not_fit_are_all_listed_and_nothing_is_changed():
         np.testing.assert_array_equal(value, before[name])
 
 
+def test_weights_that_are_tensors_are_refused():
+    with pytest.raises(TypeError, match="not arrays, but such as a Tensor: weight, bias; convert each"):
+        nn.Linear(3, 2).load_state_dict(torch.nn.Linear(3, 2).state_dict())
+
+
 def test_gradient_given_to_a_parameter_is_not_its_own_array():
     parameter, grad = nn.Parameter(np.zeros(3)), np.ones(3)
     parameter.accumulate(grad)
