@@ -15,6 +15,9 @@ from PIL import Image
 NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'
 CODE = re.compile(r"(`[^`]+`)")
 MARKUP = re.compile(r"([*_\[\]])")
+SIDE = re.compile(r"\\([lr])[vV]ert(?![a-zA-Z])|\\\|")
+BAR = re.compile(r"<mo>(&#x0007C;|&#x02016;)</mo>")
+FUNCTION = re.compile(r"<m[io]>(?!mod<)([a-z]{3,})</m[io]>(?=(<mo[^<>]*>&#x00028;)?)")
 
 
 def plain(text: str) -> str:
@@ -42,17 +45,27 @@ class PlainText(Extension):
             obj.docstring.value = plain(obj.docstring.value)
 
 
+def mathml(source: str, display: str = "inline") -> str:
+    """Return LaTeX as MathML, with the spaces that browsers get wrong otherwise.
+
+    Bars that open or close are as high as a letter and have no space inside; names of functions have a thin space on
+    both sides, or none before a bracket.
+    """
+    sides = iter(SIDE.findall(source))
+    form = {"l": ' form="prefix" stretchy="false"', "r": ' form="postfix" stretchy="false"'}
+    text = BAR.sub(lambda bar: f"<mo{form.get(next(sides, ''), '')}>{bar[1]}</mo>", convert(source, display=display))
+    return FUNCTION.sub(lambda name: f'<mo lspace="0.17em" rspace="{0 if name[2] else 0.17}em">{name[1]}</mo>', text)
+
+
 def block(source: str, *_: Any, **__: Any) -> str:
     """Return a displayed formula as HTML, in the form that pymdownx.superfences calls.
 
     Empty lines separate rows. `\\qquad` separates formulas of a row; on a narrow screen each gets a line of its own.
     """
-    rows = (
-        "".join(convert(part, display="block") for part in row.split(r"\qquad")) for row in source.strip().split("\n\n")
-    )
+    rows = ("".join(mathml(part, "block") for part in row.split(r"\qquad")) for row in source.strip().split("\n\n"))
     return '<div class="formula">' + "".join(f'<div class="row">{row}</div>' for row in rows) + "</div>"
 
 
 def inline(source: str, *_: Any, **__: Any) -> ET.Element:
     """Return a formula within a line, in the form that pymdownx.inlinehilite calls."""
-    return ET.fromstring(convert(source).replace(NAMESPACE, ""))  # HTML knows <math> by its name
+    return ET.fromstring(mathml(source).replace(NAMESPACE, ""))  # HTML knows <math> by its name

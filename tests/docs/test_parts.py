@@ -241,3 +241,15 @@ def test_plots_of_several_panels_are_wide(tmp_path):
     for width, marks in ((300, ".plot .wide"), (150, ".plot")):
         Image.new("L", (width, 100)).save(tmp_path / "a.png")
         assert plot("Loss", "b.png", tmp_path / "a.png") == f"![Loss](b.png){{ {marks} }}"
+
+
+def test_bars_of_a_formula_open_and_close():
+    bars = inline(r"\lvert d \rvert - \lVert u \rVert_2 \| \lvert x \rvert").findall(".//mo")
+    forms = [bar.get("form") for bar in bars if bar.text in "|‖"]
+    assert forms == ["prefix", "postfix", "prefix", "postfix", None, "prefix", "postfix"]
+
+
+def test_names_of_functions_have_a_space_but_not_before_a_bracket():
+    names = inline(r"t \log x + \max(0, y) + u \bmod v").findall(".//mo")
+    found = {name.text: (name.get("lspace"), name.get("rspace")) for name in names if name.text.isalpha()}
+    assert found == {"log": ("0.17em", "0.17em"), "max": ("0.17em", "0em"), "mod": (None, None)}
