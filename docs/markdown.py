@@ -15,9 +15,9 @@ from PIL import Image
 NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'
 CODE = re.compile(r"(`[^`]+`)")
 MARKUP = re.compile(r"([*_\[\]])")
-SIDE = re.compile(r"\\([lr])[vV]ert(?![a-zA-Z])|\\\|")
+SIDE = re.compile(r"\\([lr])[vV]ert(?![a-zA-Z])")
 BAR = re.compile(r"<mo>(&#x0007C;|&#x02016;)</mo>")
-FUNCTION = re.compile(r"<m[io]>(?!mod<)([a-z]{3,})</m[io]>(?=(<mo[^<>]*>&#x00028;)?)")
+FUNCTION = re.compile(r"(<mrow>|&#x00028;</mo>)?<m[io]>(?!mod<)([a-z]{3,})</m[io]>(?=(<mo[^<>]*>&#x00028;)?)")
 
 
 def plain(text: str) -> str:
@@ -49,12 +49,17 @@ def mathml(source: str, display: str = "inline") -> str:
     """Return LaTeX as MathML, with the spaces that browsers get wrong otherwise.
 
     Bars that open or close are as high as a letter and have no space inside; names of functions have a thin space on
-    both sides, or none before a bracket.
+    both sides, except next to a bracket or at the beginning.
     """
     sides = iter(SIDE.findall(source))
     form = {"l": ' form="prefix" stretchy="false"', "r": ' form="postfix" stretchy="false"'}
     text = BAR.sub(lambda bar: f"<mo{form.get(next(sides, ''), '')}>{bar[1]}</mo>", convert(source, display=display))
-    return FUNCTION.sub(lambda name: f'<mo lspace="0.17em" rspace="{0 if name[2] else 0.17}em">{name[1]}</mo>', text)
+    return FUNCTION.sub(
+        lambda name: (
+            f'{name[1] or ""}<mo lspace="{0 if name[1] else 0.17}em" rspace="{0 if name[3] else 0.17}em">{name[2]}</mo>'
+        ),
+        text,
+    )
 
 
 def block(source: str, *_: Any, **__: Any) -> str:

@@ -249,7 +249,13 @@ def test_bars_of_a_formula_open_and_close():
     assert forms == ["prefix", "postfix", "prefix", "postfix", None, "prefix", "postfix"]
 
 
-def test_names_of_functions_have_a_space_but_not_before_a_bracket():
-    names = inline(r"t \log x + \max(0, y) + u \bmod v").findall(".//mo")
+def test_names_of_functions_have_a_space_but_not_next_to_a_bracket():
+    names = inline(r"\sin x + t \log x + \max(0, y) + (\cos z) + u \bmod v").findall(".//mo")
     found = {name.text: (name.get("lspace"), name.get("rspace")) for name in names if name.text.isalpha()}
-    assert found == {"log": ("0.17em", "0.17em"), "max": ("0.17em", "0em"), "mod": (None, None)}
+    assert found == {
+        "sin": ("0em", "0.17em"),
+        "log": ("0.17em", "0.17em"),
+        "max": ("0.17em", "0em"),
+        "cos": ("0em", "0.17em"),
+        "mod": (None, None),
+    }
