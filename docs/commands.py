@@ -75,12 +75,13 @@ def _section(name: str, command: Any) -> str:
 
 
 def usage_of(text: str) -> str:
-    """Return a command's usage without braces, and with one ellipsis where an argument may be repeated.
+    """Return a usage without braces or double brackets, and with one ellipsis where an argument may be repeated.
 
     What is printed is `{RUN ...}...`, whose name has the ellipsis already.
     """
     text = re.sub(r"\{([^{}]*[. ][^{}]*)\}\.\.\.", r"\1", text.removeprefix("Usage: "))
     text = re.sub(r"\[?(\[[^\[\]]* \.\.\.\])\]?\.\.\.", r"\1", text)
+    text = re.sub(r"\[(\[[^\[\]]*\])\]", r"\1", text)
     return text.replace("{", "").replace("}", "")
 
 

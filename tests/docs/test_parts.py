@@ -215,6 +215,7 @@ def test_a_layer_without_a_row_is_named_below_the_table(monkeypatch):
         ("Usage: faces submit [OPTIONS] [RUN ...]...", "faces submit [OPTIONS] [RUN ...]"),
         ("Usage: faces show batchnorm [OPTIONS] [[IMAGE ...]]...", "faces show batchnorm [OPTIONS] [IMAGE ...]"),
         ("Usage: faces match [OPTIONS] {[NETWORK] A.jpg B.jpg}...", "faces match [OPTIONS] [NETWORK] A.jpg B.jpg"),
+        ("Usage: faces verify [OPTIONS] [[RUN]]", "faces verify [OPTIONS] [RUN]"),
         ("Usage: faces identify {RUN} {GALLERY} {PHOTO ...}...", "faces identify RUN GALLERY PHOTO ..."),
     ],
 )
