@@ -306,8 +306,8 @@ class IndexSelect(Module):
         length = x.shape[axis]
         if not all(-length <= one < length for one in self.index):
             raise ValueError(f"{self!r} got an input of shape {x.shape}: expected indices below {length}")
-        index = to_device(np.array(self.index, np.int64) % max(length, 1), device_of(x))
-        y = x.take(index, axis)
+        index = [one % length for one in self.index]
+        y = x.take(to_device(np.array(index, np.int64), device_of(x)), axis)
         self.save_for_backward(x.shape, axis, index, output=y)
         return y
 
@@ -315,7 +315,9 @@ class IndexSelect(Module):
         """Return the gradient at x, zero for elements that were not selected."""
         shape, axis, index = self.saved(grad)
         grad_x = get_array_module(grad).zeros(shape, grad.dtype)
-        get_array_module(grad).add.at(grad_x, (*(slice(None),) * axis, index), grad)
+        before = (slice(None),) * axis
+        for place, one in enumerate(index):
+            grad_x[(*before, one)] += grad[(*before, place)]
         return grad_x
 
     def extra_repr(self) -> str:
