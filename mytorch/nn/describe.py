@@ -60,7 +60,7 @@ def describe(layer: Module) -> dict[str, Any]:
     """Return a layer as data for JSON: {"class": its name, "arguments": {...}}. The layers inside it are nested.
 
     A Graph has its "structure" instead of arguments. Raises TypeError for an argument that is neither a number, a text,
-    a list of these, nor a layer.
+    an array, a list of these, nor a layer.
     """
     if hasattr(layer, "structure"):
         return {"class": "Graph", "structure": layer.structure()}
@@ -115,12 +115,23 @@ def _encode(layer: Module, name: str, value: Any) -> Any:
         return [_encode(layer, name, one) for one in value]
     if isinstance(value, np.generic):
         return value.item()
+    if hasattr(value, "tolist") and hasattr(value, "dtype"):  # such as the weights of a loss, on any device
+        return {"array": value.tolist(), "dtype": str(value.dtype)}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"{type(layer).__name__} has the argument {name}={value!r}, which JSON cannot hold: use a number")
 
 
 def _decode(value: Any, kinds: dict[str, type]) -> Any:
+    if isinstance(value, dict) and value.keys() == {"array", "dtype"}:
+        return _decode_array(value)
     if isinstance(value, dict):
         return from_description(value, kinds)
     return tuple(_decode(one, kinds) for one in value) if isinstance(value, list) else value
+
+
+def _decode_array(value: dict[str, Any]) -> np.ndarray:
+    try:
+        return np.array(value["array"], np.dtype(value["dtype"]))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{value} describes no array: expected numbers and their dtype ({error})") from error

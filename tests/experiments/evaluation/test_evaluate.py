@@ -189,7 +189,7 @@ def test_a_run_of_pytorch_is_judged_the_same_way(transfer_once, people, tmp_path
 
 
 def test_a_device_that_is_not_there_is_named(transfer_once, people, tmp_path):
-    with pytest.raises(FacesError, match=r"--device gpu: not a device; expected cpu, or a GPU of this machine: cuda"):
+    with pytest.raises(FacesError, match=r"--device gpu: expected cpu, cuda, or one of several GPUs"):
         evaluate(transfer_once.folder, people, tmp_path / "out", device="gpu")
 
 

@@ -67,7 +67,7 @@ def test_embeddings_that_are_zero_or_not_finite_are_refused(transfer_once, tmp_p
 def test_the_name_of_a_network_is_no_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("mobilefacenet", "resnet18"):
-        with pytest.raises(FacesError, match=f"{name}: the name of a network.*faces verify --backbone {name}"):
+        with pytest.raises(FacesError, match=f"{name}: the name of a backbone.*faces verify --backbone {name}"):
             open_embedder(name)
     with pytest.raises(FacesError, match="no such folder"):
         open_embedder("runs/mobilefacenet")

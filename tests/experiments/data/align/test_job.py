@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data.align import Face, choose_face, job, warp
+from experiments.data.align import Face, align, choose_face, job
 from experiments.data.align.job import align_folder, usual_face
 from experiments.data.align.records import AlignJob, ImageRecord
 from experiments.data.align.warp import template
@@ -213,10 +213,10 @@ def scored(monkeypatch):
             landmarks = template(min(height, width))
             return Face(np.array([0.0, 0, width - 1, height - 1]), float(image[0, 0, 0]) / 255, landmarks)
 
-    warp._detector.cache_clear()
-    monkeypatch.setattr(warp, "Detector", Scored)
+    align._detector.cache_clear()
+    monkeypatch.setattr(align, "open_detector", lambda name, device: Scored(device))
     yield
-    warp._detector.cache_clear()
+    align._detector.cache_clear()
 
 
 def shades(folder: Path, values: list[int]) -> Path:
@@ -337,7 +337,7 @@ def test_a_job_waits_for_another_of_the_same_folder(tmp_path, start):
 def test_of_several_faces_with_too_low_scores_the_best_is_listed():
     points = np.zeros((5, 2))
     faces = [Face(np.array([0.0, 0, 9, 9]), score, points) for score in (0.3, 0.5, 0.4)]
-    record = warp.without_face("a.jpg", 20, 10, faces)
+    record = align.without_face("a.jpg", 20, 10, faces)
     assert (record.score, record.faces, record.how, record.output) == (0.5, 3, "skipped", "")
 
 
