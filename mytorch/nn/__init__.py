@@ -59,7 +59,6 @@ from mytorch.nn.function import (
     Matmul,
     Power,
     Squeeze,
-    Sum,
     Unsqueeze,
 )
 from mytorch.nn.graph import Graph
@@ -124,6 +123,7 @@ from mytorch.nn.pointwise import (
     Threshold,
 )
 from mytorch.nn.pool import AvgPool1d, AvgPool2d, AvgPool3d, GlobalAvgPool2d, MaxPool1d, MaxPool2d, MaxPool3d
+from mytorch.nn.reduction import Mean, Sum
 from mytorch.nn.resample import (
     Downsample1d,
     Downsample2d,
@@ -135,7 +135,7 @@ from mytorch.nn.resample import (
 )
 from mytorch.nn.residual import Residual
 from mytorch.nn.resize import Resize
-from mytorch.nn.shape import Chunk, Mean, Normalize, Permute, Reshape, Scale, Slice, Split, Transpose
+from mytorch.nn.shape import Chunk, Normalize, Permute, Reshape, Scale, Slice, Split, Transpose
 from mytorch.nn.shuffle import ChannelShuffle, PixelShuffle, PixelUnshuffle
 from mytorch.nn.softmax import LogSoftmax, Softmax, Softmax2d, Softmin
 from mytorch.nn.squeeze_excitation import SqueezeExcitation

@@ -129,33 +129,6 @@ class Clamp(Module):
         return f"min={self.min}, max={self.max}"
 
 
-class Sum(Module):
-    """The sum over the axes `dim`, all of them by default; with keepdim they stay, of length 1. As torch.sum."""
-
-    def __init__(self, dim: int | Sequence[int] | None = None, keepdim: bool = False):
-        self.dim = dim if dim is None or isinstance(dim, int) else tuple(dim)
-        self.keepdim = bool(keepdim)
-
-    def forward(self, x: Array) -> Array:
-        """Any shape, to that without the axes `dim`, or with 1 for each. Sums are computed in float64."""
-        check_input(self, x, "(*)")
-        axes = _axes(self, range(x.ndim) if self.dim is None else self.dim, x, scalar=True)
-        kept = tuple(1 if axis in axes else length for axis, length in enumerate(x.shape))
-        y = get_array_module(x).sum(x, axis=axes, dtype="d", keepdims=True).astype(x.dtype)
-        y = y if self.keepdim else y.reshape([length for axis, length in enumerate(x.shape) if axis not in axes])
-        self.save_for_backward(x.shape, kept, output=y)
-        return y
-
-    def backward(self, grad: Array) -> Array:
-        """Return the gradient at x: every element of a sum gets all of it."""
-        shape, kept = self.saved(grad)
-        return get_array_module(grad).broadcast_to(grad.reshape(kept), shape).copy()
-
-    def extra_repr(self) -> str:
-        """Return the arguments."""
-        return f"dim={self.dim}, keepdim={self.keepdim}"
-
-
 class Matmul(Module):
     """The matrix product of two inputs, whose axes before the last two broadcast. As torch.matmul."""
 

@@ -1,15 +1,14 @@
-"""Functions of one array as layers, for `Graph`: a scale and an offset, means, lengths, axes and parts."""
+"""Functions of one array as layers, for `Graph`: a scale and an offset, lengths, axes and parts."""
 
 from collections.abc import Sequence
 from math import prod
 from types import EllipsisType
 
 from mytorch.device import Array, get_array_module
-from mytorch.geometry import Size, empty, empty_channels_last
+from mytorch.geometry import Size
 from mytorch.nn.module import Module
 from mytorch.nn.validate import check_input
 from mytorch.ops.margin import normalize, normalize_grad
-from mytorch.ops.reduce import spatial_sum
 
 
 class Scale(Module):
@@ -33,42 +32,6 @@ class Scale(Module):
     def extra_repr(self) -> str:
         """Return the arguments."""
         return f"factor={self.factor}, offset={self.offset}"
-
-
-class Mean(Module):
-    """The mean over the axes `dim`, all of them by default; with keepdim they stay, of length 1. As torch.mean."""
-
-    def __init__(self, dim: int | Sequence[int] | None = None, keepdim: bool = False):
-        self.dim = dim if dim is None or isinstance(dim, int) else tuple(dim)
-        self.keepdim = bool(keepdim)
-
-    def forward(self, x: Array) -> Array:
-        """Any shape, to that without the axes `dim`, or with 1 for each. Sums are computed in float64."""
-        check_input(self, x, "(*)")
-        axes = _axes(self, range(x.ndim) if self.dim is None else self.dim, x, scalar=True)
-        kept = self._kept(x.shape, axes)
-        if x.ndim > 2 and sorted(axes) == list(range(2, x.ndim)):
-            y = (spatial_sum(x) / prod(x.shape[2:])).reshape(kept)
-        else:
-            y = get_array_module(x).mean(x, axis=axes, dtype="d", keepdims=True)
-        y = y.astype(x.dtype)
-        y = y if self.keepdim else y.reshape([length for axis, length in enumerate(x.shape) if axis not in axes])
-        self.save_for_backward(x.shape, axes, output=y)
-        return y
-
-    def backward(self, grad: Array) -> Array:
-        """Return the gradient at x: every element of a mean gets the same part."""
-        shape, axes = self.saved(grad)
-        grad_x = empty_channels_last(shape, grad) if len(shape) > 2 else empty(shape, grad)
-        grad_x[...] = grad.reshape(self._kept(shape, axes)) / prod(shape[axis] for axis in axes)
-        return grad_x
-
-    def _kept(self, shape: Size, axes: Size) -> Size:
-        return tuple(1 if axis in axes else length for axis, length in enumerate(shape))
-
-    def extra_repr(self) -> str:
-        """Return the arguments."""
-        return f"dim={self.dim}, keepdim={self.keepdim}"
 
 
 class Normalize(Module):

@@ -30,7 +30,7 @@ class YuNet:
     """Detects faces. Opens the weights by `experiments.weights`."""
 
     def __init__(self) -> None:
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns of settings that nobody made
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns of settings that were not made
         self.network = cv2.FaceDetectorYN.create(str(find_weights("yunet")), "", (320, 320), SCORE, OVERLAP, CANDIDATES)
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[list[Face]]:

@@ -65,7 +65,7 @@ def test_the_threshold_is_the_lowest_step_that_keeps_the_rate(seed, size, far):
         rates = [min(size * rate, 1) for rate in searches.named[0]]
     expected = next((-1 + 2 * place / STEPS for place, rate in enumerate(rates) if rate <= far), None)
     found = searches.threshold(size, far)
-    if expected is None:  # above every similarity: nobody is named
+    if expected is None:  # above every similarity: no person is named
         assert found > 1
     else:
         assert found == pytest.approx(expected, abs=1e-12)
