@@ -10,6 +10,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
@@ -41,7 +42,13 @@ def new_plot(columns: int, width: float = 5.0, height: float = 3.6) -> tuple[Fig
 
 
 def write_plot(drawing: Figure, path: Path, dpi: int = 150) -> None:
-    """Save a figure as PNG, or in the format of another suffix, whole or not at all."""
+    """Save a figure as PNG, or in the format of another suffix, whole or not at all.
+
+    Bytes of a file name that are not UTF-8, which no font can draw, are shown as escapes.
+    """
+    for text in drawing.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_text(text.get_text().encode("utf-8", "backslashreplace").decode())
     with atomic_write(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name in a script that the font lacks
         drawing.savefig(temporary, format=path.suffix.removeprefix(".") or "png", dpi=dpi)

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -113,3 +115,12 @@ def test_a_known_network_needs_images_prepared_as_its_own(command, drawn_faces, 
     photo = drawn_faces / "ben/ben_0001.png"
     result = command("match", photo, photo, "--no-align", "--out", tmp_path / "m.png")
     assert (result.status, "faces align" in result.err) == (2, True)
+
+
+def test_a_photo_whose_name_is_not_utf8_is_compared_and_drawn(command, calibrated, drawn_faces, tmp_path):
+    photo = drawn_faces / "ben/ben_0001.png"
+    odd = tmp_path / os.fsdecode(b"\xff$x$.png")
+    odd.write_bytes(photo.read_bytes())
+    result = command("match", calibrated, odd, photo, "--no-align", "--out", tmp_path / "m.png")
+    assert result.status == 0, result.err
+    assert (tmp_path / "m.png").stat().st_size > 1000
