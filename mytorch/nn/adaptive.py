@@ -9,6 +9,7 @@ from mytorch.geometry import Size
 from mytorch.modes import is_grad_enabled
 from mytorch.nn.spatial import SpatialLayer, unbatched_backward, unbatched_forward
 from mytorch.ops import adaptive as ops
+from mytorch.ops.blockwise import copied
 from mytorch.ops.unpool import adaptive_max_pool_indices
 
 OutputSize = int | None | Sequence[int | None]
@@ -81,7 +82,7 @@ class _AdaptiveMaxPool(_AdaptivePool):
         """(N, C, *size) -> (N, C, *output_size), and the indices with return_indices."""
         x = self.check_input(input)
         y = ops.adaptive_max_pool(x, self._out(x))
-        self.save_for_backward(x, y.copy() if is_grad_enabled() else None, output=y)  # the caller may change y
+        self.save_for_backward(x, copied(y) if is_grad_enabled() else None, output=y)  # the caller may change y
         return (y, adaptive_max_pool_indices(x, y)) if self.return_indices else y
 
     @unbatched_backward

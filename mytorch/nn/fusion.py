@@ -3,6 +3,7 @@
 - ReLU, then max pooling: pooling goes first, and ReLU has fewer elements to process. The two commute, and so do their
   gradients: an element that ReLU stops gets no gradient either way.
 - Batch norm, a residual block or a sum, then ReLU: in one pass, while a chunk is in the cache.
+- ReLU or max pooling, whose output only the next layer sees: it is saved for backward without a copy.
 
 Layers of other classes, including subclasses, are computed as usual. So are layers whose `forward` or `backward` has
 been replaced on the instance, for example to record activations.
@@ -42,7 +43,7 @@ def fuse(layers: Iterable[Module], internal: bool = False) -> list[FusedLayer]:
         if remaining and _is_exactly(layer, *WITH_RELU) and _is_exactly(remaining[0], ReLU):
             remaining.pop(0)
             fused.append(FusedLayer(layer.forward_relu, layer.backward))
-        elif (remaining or internal) and _is_exactly(layer, ReLU):
+        elif (remaining or internal) and (_is_exactly(layer, ReLU) or _is_plain_max_pool(layer)):
             fused.append(FusedLayer(layer.forward_internal, layer.backward))
         else:
             fused.append(FusedLayer(layer, layer.backward))
@@ -52,11 +53,13 @@ def fuse(layers: Iterable[Module], internal: bool = False) -> list[FusedLayer]:
 def _pool_before_relu(layers: list[Module]) -> list[Module]:
     """Exchange every ReLU with the max pooling that follows it."""
     for i in range(1, len(layers)):
-        pool: Any = layers[i]
-        is_pool = _is_exactly(pool, MaxPool1d, MaxPool2d, MaxPool3d) and not pool.return_indices
-        if is_pool and _is_exactly(layers[i - 1], ReLU):
-            layers[i - 1], layers[i] = pool, layers[i - 1]
+        if _is_plain_max_pool(layers[i]) and _is_exactly(layers[i - 1], ReLU):
+            layers[i - 1], layers[i] = layers[i], layers[i - 1]
     return layers
+
+
+def _is_plain_max_pool(layer: Any) -> bool:
+    return _is_exactly(layer, MaxPool1d, MaxPool2d, MaxPool3d) and not layer.return_indices
 
 
 def _is_exactly(layer: Module, *kinds: type[Module]) -> bool:

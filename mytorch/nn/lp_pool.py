@@ -6,6 +6,7 @@ from mytorch.modes import is_grad_enabled
 from mytorch.nn.spatial import SpatialLayer, unbatched_backward, unbatched_forward
 from mytorch.nn.validate import to_tuple
 from mytorch.ops import lp_pool as ops
+from mytorch.ops.blockwise import copied
 
 
 class _LPPool(SpatialLayer):
@@ -28,7 +29,7 @@ class _LPPool(SpatialLayer):
         """(N, C, *size) -> (N, C, *output size)."""
         x = self.check_input(input)
         y = ops.lp_pool(x, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
-        self.save_for_backward(x, y.copy() if is_grad_enabled() else None, output=y)  # the caller may change y
+        self.save_for_backward(x, copied(y) if is_grad_enabled() else None, output=y)  # the caller may change y
         return y
 
     @unbatched_backward

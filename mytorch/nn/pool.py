@@ -9,6 +9,7 @@ from mytorch.nn.module import Module
 from mytorch.nn.spatial import SpatialLayer, unbatched_backward, unbatched_forward
 from mytorch.nn.validate import check_input, to_tuple
 from mytorch.ops import pool as ops
+from mytorch.ops.blockwise import copied
 from mytorch.ops.unpool import max_pool_indices
 
 
@@ -69,16 +70,27 @@ class _MaxPool(_Pool):
     @unbatched_forward
     def forward(self, input: Array) -> Array | tuple[Array, Array]:
         """(N, C, *size) -> (N, C, *output size), and the indices with return_indices."""
-        x, geometry = self.check_input(input), (self.kernel_size, self.stride, self.padding, self.dilation)
+        x, geometry = self.check_input(input), self._geometry()
         y = ops.max_pool(x, *geometry, self.ceil_mode)
-        self.save_for_backward(x, y.copy() if is_grad_enabled() else None, output=y)  # the caller may change y
+        self.save_for_backward(x, copied(y) if is_grad_enabled() else None, output=y)  # the caller may change y
         return (y, max_pool_indices(x, y, *geometry)) if self.return_indices else y
+
+    @unbatched_forward
+    def forward_internal(self, input: Array) -> Array:
+        """As `forward`, for an output that only other layers see: it is saved itself, not a copy."""
+        x = self.check_input(input)
+        y = ops.max_pool(x, *self._geometry(), self.ceil_mode)
+        self.save_for_backward(x, y, output=y)
+        return y
 
     @unbatched_backward
     def backward(self, grad: Array) -> Array:
         """(N, C, *output size) -> (N, C, *size)."""
         x, y = self.saved(grad)
-        return ops.max_pool_grad(grad, x, y, self.kernel_size, self.stride, self.padding, self.dilation)
+        return ops.max_pool_grad(grad, x, y, *self._geometry())
+
+    def _geometry(self) -> tuple[Size, Size, Size, Size]:
+        return self.kernel_size, self.stride, self.padding, self.dilation
 
 
 class MaxPool1d(_MaxPool):

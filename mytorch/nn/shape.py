@@ -8,6 +8,7 @@ from mytorch.device import Array, get_array_module
 from mytorch.geometry import Size
 from mytorch.nn.module import Module
 from mytorch.nn.validate import check_input
+from mytorch.ops.blockwise import copied
 from mytorch.ops.margin import normalize, normalize_grad
 
 
@@ -47,7 +48,7 @@ class Normalize(Module):
         """Any shape, to the same."""
         (axis,) = _axes(self, self.dim, check_input(self, x, "(*)"))
         y, length = normalize(x, axis, self.eps)
-        self.save_for_backward(axis, y.copy(), length, output=y)  # the caller may change y
+        self.save_for_backward(axis, copied(y), length, output=y)  # the caller may change y
         return y
 
     def backward(self, grad: Array) -> Array:

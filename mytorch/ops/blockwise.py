@@ -59,6 +59,12 @@ def returning_signature(function: Callable[..., None], outputs: int = 1) -> Sign
     return filling.replace(parameters=inputs, return_annotation=tuple[Array, Array] if outputs == 2 else Array)
 
 
+@elementwise
+def copied(out: Array, x: Array) -> None:
+    """Return a copy of x, for a layer that needs an output which its caller may change."""
+    out[...] = x
+
+
 def in_place(function: Callable[..., None]) -> Callable[..., None]:
     """Decorate `function(array, ...)`, which changes arrays of one shape in place, to work block by block."""
 

@@ -69,7 +69,15 @@ def test_pooling_goes_before_relu_unless_it_returns_indices(kind):
     relu, pool = nn.ReLU(), kind(2, return_indices=True)
     assert [step.forward for step in fuse([relu, pool])][1] is pool
     pool.return_indices = False
-    assert [step.forward for step in fuse([relu, pool])] == [pool, relu]
+    assert [step.forward for step in fuse([relu, pool])] == [pool.forward_internal, relu]
+    assert [step.forward for step in fuse([pool])] == [pool]
+
+
+def test_an_output_of_pooling_that_a_user_sees_may_be_changed():
+    network, x = nn.Sequential(nn.MaxPool2d(2)), np.arange(16.0).reshape(1, 1, 4, 4)
+    y = network(x)
+    y *= 2
+    assert network.backward(np.ones((1, 1, 2, 2))).sum() == 4
 
 
 class Doubled(nn.BatchNorm2d):
