@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import BinaryIO, Literal, TypeVar, get_args
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -61,17 +62,45 @@ def decode(path: str | os.PathLike[str], at_least: int | None = None) -> tuple[n
     path = Path(path)
     try:
         _refuse_special(path)
-        with _quiet_pillow(), path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
-            mode = image.mode
-            _refuse_sizes(image, path)
-            if at_least is not None:
-                image.draft(None, (at_least, at_least))
-            image.load()
-            return _to_rgb(_upright(image), path), mode
+        with path.open("rb") as file:
+            return _decode(file, path, at_least)
     except ImageError:
         raise
     except Exception as error:  # a damaged file can make Pillow's decoders raise nearly anything
         raise ImageError(f"{path}: {_reason(error, path)}") from error
+
+
+def image_of_bytes(content: bytes, name: str = "the image") -> np.ndarray:
+    """Decode the bytes of an image file as `read_image` does; errors call it `name`."""
+    try:
+        return _decode(BytesIO(content), name)[0]
+    except ImageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{name}: {_unidentified(content[:16])}") from error
+    except Exception as error:  # a damaged file can make Pillow's decoders raise nearly anything
+        raise ImageError(f"{name}: {_undecodable(error)}") from error
+
+
+def image_of_pil(image: Image.Image, name: str = "the image") -> np.ndarray:
+    """Convert a PIL image to (H, W, 3) uint8 RGB as `read_image` does; errors call it `name`."""
+    try:
+        with _quiet_pillow():
+            return _to_rgb(_upright(image), name)
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow decodes only now
+        raise ImageError(f"{name}: {_undecodable(error)}") from error
+
+
+def _decode(file: BinaryIO, name: Path | str, at_least: int | None = None) -> tuple[np.ndarray, str]:
+    with _quiet_pillow(), Image.open(file, formats=_FORMATS) as image:
+        mode = image.mode
+        _refuse_sizes(image, name)
+        if at_least is not None:
+            image.draft(None, (at_least, at_least))
+        image.load()
+        return _to_rgb(_upright(image), name), mode
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -207,7 +236,7 @@ def _refuse_special(path: Path) -> None:
         raise ImageError(f"{path}: is a {kind_of_file(path.stat().st_mode)}, expected an image file: remove it")
 
 
-def _refuse_sizes(image: Image.Image, path: Path) -> None:
+def _refuse_sizes(image: Image.Image, path: Path | str) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageError(f"{path}: {width} x {height} is more than {MAX_PIXELS:,} pixels: make it smaller or remove it")
@@ -222,8 +251,7 @@ def _reason(error: Exception, path: Path) -> str:
             return "is empty (0 bytes): get it again or remove it"
         case UnidentifiedImageError():
             with path.open("rb") as file:
-                start = file.read(16)
-            return f"begins with {start!r}, expected an image ({', '.join(_FORMATS)}): get it again or remove it"
+                return _unidentified(file.read(16))
         case FileNotFoundError():
             near = suggest_path(path)
             return f"no such file: {f'did you mean {near}?' if near else 'check the path'}"
@@ -233,6 +261,20 @@ def _reason(error: Exception, path: Path) -> str:
             return "is a folder, expected an image file"
         case Image.DecompressionBombError():
             return f"more than {MAX_PIXELS:,} pixels: make it smaller or remove it"
+    return _undecodable(error)
+
+
+def _unidentified(start: bytes) -> str:
+    """Explain a file that begins with these bytes and has no format that is read."""
+    if start[4:8] == b"ftyp":
+        return (
+            f"a file of the kind {start[8:12].decode('latin-1')!r} (HEIC, AVIF or a video), expected an image "
+            f"({', '.join(_FORMATS)}): save it as JPEG"
+        )
+    return f"begins with {start!r}, expected an image ({', '.join(_FORMATS)}): get it again or remove it"
+
+
+def _undecodable(error: Exception) -> str:
     return f"cannot be decoded, so it is truncated or damaged ({error}): get it again or remove it"
 
 
@@ -250,7 +292,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if method is None else image.transpose(method)
 
 
-def _to_rgb(image: Image.Image, path: Path) -> np.ndarray:
+def _to_rgb(image: Image.Image, path: Path | str) -> np.ndarray:
     """Convert an image of any mode to a new (H, W, 3) uint8 array."""
     if image.mode == "F" or image.mode.startswith("I"):
         gray = _to_gray8(np.asarray(image), path)
@@ -260,7 +302,7 @@ def _to_rgb(image: Image.Image, path: Path) -> np.ndarray:
     return np.array(image.convert("RGB"))
 
 
-def _to_gray8(gray: np.ndarray, path: Path) -> np.ndarray:
+def _to_gray8(gray: np.ndarray, path: Path | str) -> np.ndarray:
     """Convert integers of 0 to 65535, or floats of 0 to 1 or 0 to 255, to uint8."""
     low, high = gray.min(), gray.max()
     if gray.dtype.kind in "iu" and low >= 0 and high <= 65535:

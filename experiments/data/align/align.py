@@ -26,15 +26,16 @@ Detector = Callable[[Sequence[np.ndarray]], list[list[Face]]]
 """Returns the faces of each image (H, W, 3) uint8, in the image's own pixels."""
 
 
-def open_detector(name: DetectorName, device: str = "cpu") -> Detector:
+def open_detector(name: DetectorName, device: str = "cpu", small_faces: bool = False) -> Detector:
     """Return a detector: "yunet", fast, on the CPU; or "mtcnn", 10 to 50 times slower, on a device.
 
-    Raises FacesError where its weights are missing.
+    small_faces: YuNet also looks for small faces in large images that show larger ones. Raises FacesError where its
+    weights are missing.
     """
     if name == "yunet":
         from experiments.data.align.yunet import YuNet
 
-        return YuNet()
+        return YuNet(small_faces)
     from experiments.data.align.mtcnn import Mtcnn
 
     return Mtcnn(device)

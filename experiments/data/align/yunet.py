@@ -16,6 +16,9 @@ from experiments.weights import find_weights
 SIDES = (640, 1600)
 """Longer side in pixels at which images are searched; the second where the first shows no face, for small ones."""
 
+PIXELS = 2_560_000
+"""Pixels at which images are searched for small faces next to larger ones: 1600 x 1600, or a panorama as large."""
+
 BORDER = 0.25
 """Fraction of each side that is added around an image, by repeating its edge: faces that fill it are found so."""
 
@@ -27,9 +30,13 @@ LOOK, LOOK_SIDE = 2.0, 160
 
 
 class YuNet:
-    """Detects faces. Opens the weights by `experiments.weights`."""
+    """Detects faces. Opens the weights by `experiments.weights`.
 
-    def __init__(self) -> None:
+    small_faces: also look for small faces in large images that show larger ones, which takes several times as long.
+    """
+
+    def __init__(self, small_faces: bool = False) -> None:
+        self.small_faces = small_faces
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns of settings that were not made
         self.network = cv2.FaceDetectorYN.create(str(find_weights("yunet")), "", (320, 320), SCORE, OVERLAP, CANDIDATES)
 
@@ -38,12 +45,21 @@ class YuNet:
         return [self._search(image) for image in images]
 
     def _search(self, image: np.ndarray) -> list[Face]:
-        for side in SIDES:
-            if faces := self._detect(image, min(1.0, side / max(image.shape[:2])), BORDER):
-                return [self._look_again(image, face) for face in faces]
-            if side >= max(image.shape[:2]):
+        found: list[Face] = []
+        for scale in self._scales(image):
+            faces = self._detect(image, scale, BORDER)
+            found += [face for face in faces if all(_overlap(face.box, one.box) <= OVERLAP for one in found)]
+            if found and not self.small_faces:
                 break
-        return []
+        return [self._look_again(image, face) for face in sorted(found, key=lambda face: -face.score)]
+
+    def _scales(self, image: np.ndarray) -> list[float]:
+        """Return the scales at which an image is searched, the smallest first, each once."""
+        height, width = image.shape[:2]
+        scales = [side / max(height, width) for side in SIDES]
+        if self.small_faces:
+            scales.append((PIXELS / (height * width)) ** 0.5)
+        return sorted({min(1.0, scale) for scale in scales})
 
     def _look_again(self, image: np.ndarray, face: Face) -> Face:
         """Return the face with the box and landmarks that a second look finds, or as it is where that finds none."""
