@@ -160,3 +160,8 @@ def format_duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def format_count(count: int, what: str) -> str:
+    """A number of things for people: 1 epoch, 2 epochs, 1,000 epochs."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

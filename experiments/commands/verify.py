@@ -46,7 +46,7 @@ def match(
     network: NetworkName = None,
     align: Align = True,
     far: Annotated[
-        float | None, typer.Option("--far", help="Use the threshold of this false-accept rate instead of the EER's.")
+        float | None, typer.Option("--far", help="Use the threshold of this false-match rate (FAR), not the EER's.")
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Image of the two faces to write.")] = Path("match.png"),
 ) -> None:
@@ -93,7 +93,7 @@ def verify(
     flip: Flip = True,
     zoom: Zooms = None,
     far: Annotated[
-        list[float] | None, typer.Option("--far", help="False-accept rate to report and calibrate; repeatable.")
+        list[float] | None, typer.Option("--far", help="False-match rate (FAR) to report and calibrate; repeatable.")
     ] = None,
     backbone: Annotated[str | None, typer.Option("--backbone", help="A pretrained network instead of a run.")] = None,
     weights: Annotated[Path | None, typer.Option("--weights", help="The file of its weights.")] = None,

@@ -21,6 +21,7 @@ import numpy as np
 
 from experiments.data.images import IMAGE_SUFFIXES
 from experiments.errors import FacesError
+from experiments.progress import format_count
 from mytorch.files import kind_of_file
 
 IMAGES = "images"
@@ -344,7 +345,8 @@ def _listed(root: Path) -> Identities:
             )
     if missing := [name for name in there if name not in labels]:
         raise FacesError(
-            f"{file}: lacks {len(missing)} images of {IMAGES}/, such as {missing[0]}: label or remove them"
+            f"{file}: lacks {format_count(len(missing), 'image')} of {IMAGES}/, such as {missing[0]}: "
+            "label or remove them"
         )
     found = set(labels.values())
     names = sorted(found, key=_number_key if all(map(_is_number, found)) else str)

@@ -87,7 +87,7 @@ class ThresholdCalibration(Record):
         return sorted((t.target, t) for t in self.thresholds if t.target is not None)
 
     def far_interval(self, threshold: Threshold) -> tuple[float, float]:
-        """Return the 95 % interval of a threshold's false-accept rate, over the impostor pairs it was calibrated on."""
+        """Return the 95 % interval of a threshold's false-match rate, over the impostor pairs it was calibrated on."""
         accepted = np.arange(self.impostor) < round(threshold.far * self.impostor)
         return proportion_interval(accepted)
 

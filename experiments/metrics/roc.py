@@ -1,7 +1,8 @@
 """Verification metrics over every threshold: ROC, DET, AUC, EER, TAR at FAR, and the accuracy over LFW's folds.
 
 A pair is genuine where both images show one person, impostor where they show two. It is accepted where its score is at
-least the threshold. FAR: the fraction of impostor pairs accepted; TAR: of genuine pairs accepted; FRR = 1 - TAR.
+least the threshold. FAR, the false-match rate: the fraction of impostor pairs accepted;
+TAR: of genuine pairs accepted; FRR = 1 - TAR.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from experiments.errors import FacesError
+from experiments.progress import format_count
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 MIN_ERRORS = 30
@@ -125,7 +127,8 @@ def roc_curve_of_sorted(scores: np.ndarray, matches: np.ndarray, weights: np.nda
     """Compute the curve of scores that `sort_descending` has sorted; ends: its second result."""
     if not matches.any() or matches.all():
         kind = "of two people" if not matches.any() else "of one person"
-        raise FacesError(f"all {len(matches)} pairs are {kind}: give pairs of both kinds, an error rate needs both")
+        count = format_count(len(matches), "pair")
+        raise FacesError(f"{count}, all {kind}: give pairs of both kinds, an error rate needs both")
     genuine = np.cumsum(np.where(matches, weights, 0))[ends]
     impostor = np.cumsum(np.where(matches, 0, weights))[ends]
     if not (genuine[-1] and impostor[-1]):

@@ -28,7 +28,7 @@ from experiments.inference.predict import (
     predict_files,
     read_class_frequencies,
 )
-from experiments.progress import say
+from experiments.progress import format_count, say
 from experiments.requirements import install_command
 from experiments.submission.format import (
     LabelStyle,
@@ -138,7 +138,7 @@ def _print_remarks(
     if how != "file name":
         say(f"note: {form.columns[0]} is read as the {how}")
     if extra := there - len(form.ids):
-        say(f"note: {extra} images of {test} are not in the sample, and so not in the file")
+        say(f"note: {format_count(extra, 'image')} of {test} not in the sample, left out of the file")
     strangers = set(form.labels) - set(label_texts(form, people, style))
     if style == "name" and strangers:
         say(f"note: the sample's label {min(strangers)!r} is none of the run's people; is it the right competition?")

@@ -22,7 +22,7 @@ from experiments.data.folders import identity_root
 from experiments.errors import DivergenceError, FacesError
 from experiments.files import locked, refuse_inside, remove_temporary_files, write_text
 from experiments.plots.training import plot_importances, plot_search_history
-from experiments.progress import say
+from experiments.progress import format_count, say
 from experiments.requirements import install_command
 from experiments.run import Run
 from experiments.training.trainer import TrainOptions, train
@@ -348,8 +348,8 @@ def tune(
     best = search.best
     if best is None:
         raise FacesError(f"{folder}: none of {trials} trials is complete: search lower learning rates")
-    found = len(search.finished)
-    say(f"best of {found} trials, by the last epoch: top-1 {best.value:.1%} with {_settings(best.params)}")
+    found = format_count(len(search.finished), "trial")
+    say(f"best of {found}, by the last epoch: top-1 {best.value:.1%} with {_settings(best.params)}")
     say(f"next: faces train {shlex.quote(str(folder / 'best.yaml'))} --data {shlex.quote(str(data))} --out RUN")
     return dict(best.params)
 

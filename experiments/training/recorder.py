@@ -8,7 +8,7 @@ from typing import Any
 from experiments.config.recipe import Recipe
 from experiments.errors import DivergenceError, FacesError
 from experiments.plots.training import plot_learning_curves
-from experiments.progress import say
+from experiments.progress import format_count, say
 from experiments.run import Run, RunMetrics
 from experiments.training.engine import Engine
 from experiments.training.schedule import TrainingProgress
@@ -111,7 +111,7 @@ def format_epoch(row: Mapping[str, Any], epochs: int) -> str:
     if row["images_per_second"] is not None:
         parts.append(f"{row['images_per_second']:,.0f} images/s")
     if row["skipped"]:
-        parts.append(f"{row['skipped']} images skipped")
+        parts.append(f"{format_count(row['skipped'], 'image')} skipped")
     return "  ".join(parts)
 
 

@@ -22,7 +22,7 @@ from experiments.data.images import available_processors
 from experiments.data.loader import BatchShard, EpochLoader, ShardedBatches
 from experiments.errors import FacesError
 from experiments.files import new_folder, refuse_existing, refuse_inside
-from experiments.progress import format_duration, say, track
+from experiments.progress import format_count, format_duration, say, track
 from experiments.run import RESUME_OR_REPLACE, Run
 from experiments.training.engine import Engine
 from experiments.training.recorder import RunRecorder, format_epoch, refuse_divergence, save_checkpoint, write_curves
@@ -108,7 +108,7 @@ class Trainer:
         if position is not None:
             self.describe_stage(position.stage)
         elif recipe.epochs:
-            self.say(f"{self.run.folder} has all its {recipe.epochs} epochs already")
+            self.say(f"{self.run.folder} has all its {format_count(recipe.epochs, 'epoch')} already")
         try:
             self.fit(position)
         except KeyboardInterrupt:
@@ -295,18 +295,21 @@ class Trainer:
         stages = self.recipe.planned_stages
         everything, trained = self.engine.count_parameters()
         self.say(
-            f"stage {stage + 1} of {len(stages)}, {stages[stage].epochs} epochs: {trained:,} of {everything:,} "
-            "parameters"
+            f"stage {stage + 1} of {len(stages)}, {format_count(stages[stage].epochs, 'epoch')}: {trained:,} of "
+            f"{everything:,} parameters"
         )
 
     def print_summary(self) -> None:
         """Print how long the run took, its best epoch, and how many images were skipped."""
         progress = self.progress
-        took = f"{self.run.folder}: {progress.epoch} epochs in {format_duration(progress.seconds)}"
+        took = f"{self.run.folder}: {format_count(progress.epoch, 'epoch')} in {format_duration(progress.seconds)}"
+        if not self.recipe.epochs:
+            took = f"{self.run.folder}: class means of {format_count(len(self.faces), 'image')}, no training"
         best, name = progress.best[progress.select], {"top1": "top-1", "eer": "EER"}[progress.select]
         self.say(took if best is None else f"{took}; best {name} {best:.1%}")
         if progress.bad:
-            self.say(f"{len(progress.bad)} images could not be read and were skipped, the first: {progress.bad[0]}")
+            skipped = format_count(len(progress.bad), "image")
+            self.say(f"{skipped} could not be read, skipped; the first: {progress.bad[0]}")
 
 
 def refuse_unpaired(recipe: Recipe, validation: Faces) -> None:

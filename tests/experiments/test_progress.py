@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import progress
-from experiments.progress import format_duration, printable, say, track
+from experiments.progress import format_count, format_duration, printable, say, track
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,6 +24,11 @@ ROOT = Path(__file__).parents[2]
 )  # fmt: skip
 def test_a_duration_is_said_as_people_say_it(seconds, words):
     assert format_duration(seconds) == words
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 epochs"), (1, "1 epoch"), (2, "2 epochs"), (1000, "1,000 epochs")])
+def test_one_is_singular(count, words):
+    assert format_count(count, "epoch") == words
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_a_wrong_line_of_a_list_is_named(paint, tmp_path, line, named):
 def test_an_image_without_a_label_is_named(paint, tmp_path):
     listed(paint, "train", {f"{n}.png": str(n % 2) for n in range(4)})
     paint("train/images/new.png")
-    with pytest.raises(FacesError, match=r"lacks 1 images of images/, such as new\.png"):
+    with pytest.raises(FacesError, match=r"lacks 1 image of images/, such as new\.png"):
         find_identities(tmp_path)
 
 

@@ -104,7 +104,7 @@ def test_a_image_in_many_pairs_is_read_once_and_a_pair_with_itself_is_counted(li
         ("a\0b.jpg Bo/Bo_0001.jpg\n", "is no path"),
         (300 * "a" + ".jpg Bo/Bo_0001.jpg\n", "is no path"),
         ("..\\secret.jpg Bo/Bo_0001.jpg\n", "leads out of"),
-        ("2\t1\nBo\t1\t2\n", "1 pairs, though its first line promises 2 folds of 1 pairs of one person and 1 of two"),
+        ("2\t1\nBo\t1\t2\n", "1 pair, though its first line promises 2 folds of 1 pairs of one person and 1 of two"),
         ("1\t1\nBo\t1\t2\nBo\tx\ty\n", "line 3: 'Bo x y'; expected `name n1 n2`"),
         ("1\t1\nBo\t1\t2\nBo\t\u00b2\t1\n", "line 3: 'Bo \u00b2 1'; expected `name n1 n2`"),
         ("\u00b2 1\nBo\t1\t2\n", "line 2: 3 values"),

@@ -102,7 +102,7 @@ def test_a_bad_pairs_file_leaves_nothing_behind(own_network, drawn_faces, tmp_pa
 
 def test_pairs_of_one_kind_are_an_error_that_says_so(own_network, drawn_faces, tmp_path):
     (tmp_path / "pairs.txt").write_text("anna/anna_0001.png anna/anna_0002.png 1\n")
-    with pytest.raises(FacesError, match="all 1 pairs are of one person"):
+    with pytest.raises(FacesError, match="1 pair, all of one person"):
         verify(own_network, tmp_path / "pairs.txt", drawn_faces, tmp_path / "out", EmbedOptions())
     assert not (tmp_path / "out").exists()
 

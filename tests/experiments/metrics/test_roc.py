@@ -155,7 +155,7 @@ def test_the_rates_at_a_threshold_that_is_a_score_count_that_score_as_accepted(p
 
 @pytest.mark.parametrize(("answer", "kind"), [(True, "of one person"), (False, "of two people")])
 def test_scores_of_one_kind_are_an_error_that_says_so(answer, kind):
-    with pytest.raises(FacesError, match=f"all 3 pairs are {kind}.*both kinds"):
+    with pytest.raises(FacesError, match=f"3 pairs, all {kind}.*both kinds"):
         roc_curve(np.arange(3.0), np.full(3, answer))
 
 

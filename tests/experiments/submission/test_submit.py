@@ -60,7 +60,7 @@ def test_an_earlier_file_is_replaced(trained_once, test, sample, tmp_path, conte
 def test_images_beyond_the_sample_are_mentioned_and_left_out(trained_once, test, sample, tmp_path, capsys):
     shutil.copy(test / "1.png", test / "11.png")
     submit([trained_once.folder], test, sample, tmp_path / "out.csv")
-    assert "note: 1 images of" in capsys.readouterr().out
+    assert "note: 1 image of" in capsys.readouterr().out
     assert "11.png" not in (tmp_path / "out.csv").read_text()
 
 

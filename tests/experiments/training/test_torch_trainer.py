@@ -244,7 +244,7 @@ def test_a_picture_gone_bad_in_epoch_three_is_named_counted_and_left_out(run, ca
     assert [row["skipped"] for row in history(made)] == ["0", "0", "1", "1"]
     out = capsys.readouterr().out
     assert out.count("note: skipped: people/dan/9.png: cannot be decoded") == 1
-    assert "1 images could not be read and were skipped" in out
+    assert "1 image could not be read, skipped" in out
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(run, tmp_path, monkeypatch):
