@@ -1,11 +1,13 @@
 """How far a long job is: a bar with rate and time left in a terminal, plain lines elsewhere."""
 
+import json
 import os
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -113,6 +115,22 @@ def print_table(table: Table, width: int | None = None) -> None:
             out.print(table)
         text = captured.get()
         sys.stdout.write(_encodable(text if out.is_terminal else printable(text)))
+        sys.stdout.flush()
+
+
+@contextmanager
+def messages_on_stderr() -> Iterator[None]:
+    """Send what is printed inside the block to standard error, so that standard output holds the answer alone."""
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, in ASCII, whatever names it holds. Raises ValueError for numbers that are not finite."""
+    if sys.stdout is None:
+        return
+    with _surviving_output():
+        sys.stdout.write(json.dumps(value, indent=2, allow_nan=False).replace("\x7f", "\\u007f") + "\n")
         sys.stdout.flush()
 
 

@@ -1,6 +1,8 @@
 """The verbs of `faces`. Here: arguments and options that several share, and the line that says what to type next."""
 
 import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +26,23 @@ People = Annotated[
 Device = Annotated[
     str | None, typer.Option("--device", help="cpu, cuda, cuda:1, ... By default a GPU where there is one.")
 ]
+
+Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, and all else on standard error.")]
+
+
+@contextmanager
+def json_only(wanted: bool) -> Iterator[Callable[[Any], None]]:
+    """Inside the block, messages go to standard error where JSON is wanted. Yields what prints the answer then."""
+    from experiments.progress import messages_on_stderr, print_json
+
+    answers: list[Any] = []
+    if not wanted:
+        yield answers.append
+        return
+    with messages_on_stderr():
+        yield answers.append
+    for answer in answers:
+        print_json(answer)
 
 
 def all_settings(settings: list[str] | None, identities: int | None) -> list[str]:

@@ -14,7 +14,6 @@ VERBS = {
     "agree": "compare A.csv B.csv",
     "benchmark": "bench",
     "crop": "align",
-    "detect": "align",
     "download": "data get",
     "embed": "export --what embedding",
     "env": "doctor",

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from glob import glob
 from math import ceil, isfinite, log10
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from experiments.data.folders import files_under, is_image, other_files, require_utf8
+from experiments.data.folders import files_under, is_image, natural_key, other_files, require_utf8
 from experiments.data.images import load_images
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import (
@@ -100,10 +101,12 @@ def identify(
 
 
 def expand_photos(photos: Sequence[Path]) -> list[Path]:
-    """List the photos that are meant: files as they are, of folders all images in them and their folders.
+    """List the photos that are meant, each once: files as they are, all images in folders, those that match patterns.
 
-    Raises FacesError for what is missing or not a regular file, and for folders without images.
+    Raises FacesError for what is missing or not a regular file, for folders without images, and for patterns that match
+    nothing.
     """
+    photos = [path for photo in photos for path in _expand_pattern(photo)]
     if missing := [path for path in photos if not path.is_file() and not path.is_dir()]:
         what = "not a regular file" if missing[0].exists() else "no such photo"
         raise FacesError(f"{missing[0]}: {what} ({len(missing)} of {len(photos)} cannot be used); check the path")
@@ -118,7 +121,17 @@ def expand_photos(photos: Sequence[Path]) -> list[Path]:
         paths += found
     for path in paths:
         require_utf8(path)
-    return paths
+    return list(dict.fromkeys(paths))
+
+
+def _expand_pattern(photo: Path) -> list[Path]:
+    """What a pattern such as *.jpg matches, which shells other than Unix ones leave as it is; else the path itself."""
+    if photo.exists() or not set("*?[") & set(str(photo)):
+        return [photo]
+    found = sorted(map(Path, glob(str(photo), recursive=True)), key=lambda path: (str(path.parent), natural_key(path)))
+    if not found:
+        raise FacesError(f"{photo}: no file matches this pattern; check the path")
+    return found
 
 
 def choose_threshold(

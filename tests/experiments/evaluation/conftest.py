@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from experiments.data.synthetic.identity import draw_identity
+from experiments.data.synthetic.render import draw_image
 from experiments.inference.embedder import Embedder
 from experiments.inference.frozen_backbone import open_frozen_backbone, save_frozen_network
 from models.mobilefacenet import MobileFaceNet
@@ -79,3 +81,24 @@ def write_pairs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def group_photo(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """group_photo([(person, image, side), ...]): a file with drawn faces, one a tile of 300 pixels, four in a row.
+
+    person, image: of the synthetic faces, which YuNet finds. side: pixels of the tile that the drawing covers.
+    """
+    folder = tmp_path_factory.mktemp("groups")
+
+    def draw(people: Sequence[tuple[int, int, int]]) -> Path:
+        rows = -(-len(people) // 4)
+        photo = Image.new("RGB", (300 * min(4, len(people)), 300 * rows), "gray")
+        for number, (person, image, side) in enumerate(people):
+            drawn = Image.fromarray(draw_image(draw_identity(0, person), 0, image, 300)).resize((side, side))
+            photo.paste(drawn, (300 * (number % 4), 300 * (number // 4)))
+        path = folder / f"{len(list(folder.iterdir()))}.png"
+        photo.save(path)
+        return path
+
+    return draw
