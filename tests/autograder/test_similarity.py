@@ -106,6 +106,17 @@ def test_what_most_of_a_class_has_does_not_count(tmp_path: Path) -> None:
     assert len(pairs) == 12 * 11 // 2
 
 
+def test_a_part_of_very_little_code_says_little(tmp_path: Path) -> None:
+    """Two equal hand-ins of a few lines do not share all: their part is one of thirty fingerprints."""
+    short = "\n".join(POOL.splitlines()[:30])
+    for name in "ab":
+        (tmp_path / f"{name}.py").write_text(short)
+    works, (pair,) = compare(sorted(tmp_path.iterdir()))
+    count = len(works[0].prints)
+    assert 0 < pair.shared == count < 30
+    assert pair.share == pair.of_left == pair.of_right == pytest.approx(count / 30)
+
+
 def test_a_teachers_own_template_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "class").mkdir()
     (tmp_path / "given").mkdir()

@@ -230,3 +230,20 @@ def test_a_run_is_signed_after_each_epoch(people, tiny, tmp_path):
     content = run.history_file.read_bytes()
     signed = read_json(run.metrics_file)["history"]
     assert signed == {"length": len(content), "digest": hashlib.blake2b(content, digest_size=16).hexdigest()}
+
+
+@pytest.mark.parametrize(
+    ("names", "images", "changed"),
+    [
+        (["b", "a"], "abc", "people"),
+        (["a", "b", "c"], "abc", "people"),
+        (["a"], "abc", "people"),
+        (["a", "b"], "", "images"),
+    ],
+)
+def test_people_in_another_order_or_number_or_other_images_are_not_a_runs(tmp_path, names, images, changed):
+    """Labels are places in the list: the same people in another order would get one another's weights."""
+    run = Run.create(tmp_path / "run", Recipe(), ["a", "b"], tmp_path, "abc")
+    run.refuse_others(["a", "b"], "abc")
+    with pytest.raises(FacesError, match=f"started with other {changed} than --data has"):
+        run.refuse_others(names, images)

@@ -21,7 +21,7 @@ class Server:
     """A web server. content: what it answers; cut: after how many bytes it hangs up; ranges: the ranges asked for."""
 
     def __init__(self) -> None:
-        self.content, self.cut, self.status = CONTENT, len(CONTENT), 200
+        self.content, self.cut, self.status, self.resumes = CONTENT, len(CONTENT), 200, True
         self.ranges: list[str | None] = []
         server = self
 
@@ -29,8 +29,9 @@ class Server:
             def do_GET(self) -> None:
                 asked = self.headers.get("Range")
                 server.ranges.append(asked)
-                start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
-                self.send_response(206 if asked and server.status == 200 else server.status)
+                resumed = asked if server.resumes else None
+                start = int(resumed.removeprefix("bytes=").removesuffix("-")) if resumed else 0
+                self.send_response(206 if resumed and server.status == 200 else server.status)
                 self.send_header("Content-Length", str(len(server.content) - start))
                 self.end_headers()
                 self.wfile.write(server.content[start : server.cut])
@@ -78,6 +79,15 @@ def test_an_interrupted_download_resumes_where_it_ended(server):
         download_weights("tiny")
     assert not has_weights("tiny")
     server.cut = len(CONTENT)
+    assert download_weights("tiny").read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=300000-"]
+
+
+def test_a_server_that_cannot_resume_is_read_from_the_beginning(server):
+    server.cut = 300_000
+    with pytest.raises(FacesError):
+        download_weights("tiny")
+    server.cut, server.resumes = len(CONTENT), False
     assert download_weights("tiny").read_bytes() == CONTENT
     assert server.ranges == [None, "bytes=300000-"]
 

@@ -168,6 +168,15 @@ def test_a_module_that_is_called_twice_shares_its_weights():
     assert [node.layer for node in graph.nodes] == ["fc", "act", "fc", "act_again"]
 
 
+@pytest.mark.parametrize(("kernel", "stride", "dilation"), [(3, 2, 1), ((4, 3), 2, 1), (2, 1, 3), (5, (3, 2), 1)])
+def test_timms_convolutions_with_tensorflows_padding(kernel, stride, dilation):
+    """Where an odd number of pixels is added, TensorFlow adds the one more at the end."""
+    layer = pytest.importorskip("timm.layers").create_conv2d(
+        3, 4, kernel, stride=stride, dilation=dilation, padding="same"
+    )
+    check(theirs.Sequential(layer), (3, 8, 7))
+
+
 def test_several_inputs():
     class Sum(theirs.Module):
         def __init__(self):

@@ -127,3 +127,16 @@ def test_gradients_are_finite_at_cosines_of_exactly_one(kind, dtype):
     assert shifted.isfinite().all()
     assert cosine.grad is not None
     assert cosine.grad.isfinite().all()
+
+
+def test_an_embedding_with_some_zeros_keeps_its_direction_and_one_of_zeros_has_none():
+    torch.manual_seed(0)
+    head, x = Cosine(4, 3, scale=2.0).double(), torch.randn(5, 4, dtype=torch.float64)
+    x[0, 1:] = 0
+    x[1, 2] = 0
+    x[2] = 0
+    logits = head(x.requires_grad_())
+    expected = 2 * F.cosine_similarity(x[:, None], head.weight[None], dim=2)
+    torch.testing.assert_close(logits, expected, rtol=1e-12, atol=1e-12)
+    logits.square().sum().backward()
+    assert (x.grad.abs().sum(1) > 0).tolist() == [True, True, False, True, True]

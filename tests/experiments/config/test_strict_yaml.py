@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.config.strict_yaml import describe_yaml_error, dump_yaml, parse_yaml
+from experiments.config.strict_yaml import MAX_DIGITS, describe_yaml_error, dump_yaml, parse_yaml
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,11 @@ def test_what_is_dumped_is_read_back(value):
     again = parse_yaml(dump_yaml(value))
     assert repr(again) == repr(value)
     assert repr(yaml.safe_load(dump_yaml(value))) == repr(value)  # and other programs read the same
+
+
+def test_a_number_too_long_to_mean_anything_is_refused_by_its_length():
+    assert parse_yaml("9" * MAX_DIGITS) == 10**MAX_DIGITS - 1
+    for digits in (MAX_DIGITS + 1, 3000, 20_000):
+        with pytest.raises(yaml.YAMLError) as error:
+            parse_yaml(f"seed: {'9' * digits}")
+        assert f"line 1, column 7: a number of {digits} digits is too long" in describe_yaml_error(error.value)

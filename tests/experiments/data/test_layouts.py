@@ -9,7 +9,7 @@ from experiments.data.dataset import read_split
 from experiments.data.folders import find_identities, validation_root
 from experiments.data.images import load_images
 from experiments.data.pack import pack_folder
-from experiments.data.sources import find_images
+from experiments.data.sources import ConcatImages, LazyImages, find_images
 from experiments.errors import FacesError
 
 
@@ -117,3 +117,20 @@ def test_extra_images_keep_their_people(own_people, tiny, tmp_path, fewer):
         original = own_people / faces.paths[row].parent.name / "0.png"
         assert np.array_equal(faces.images[row], load_images([original], (16, 16), "crop")[0])
     assert not any("more" in path.parts for path in validation.paths)
+
+
+def test_images_of_two_sources_are_read_in_the_order_of_their_numbers():
+    images = np.random.default_rng(0).integers(0, 256, (7, 2, 3, 3), np.uint8)
+
+    class Source:
+        shape = (3, 2, 3, 3)
+
+        def read(self, rows):
+            return images[4:][rows]
+
+    both = LazyImages(ConcatImages(images[:4], Source()))
+    assert both.shape == images.shape
+    for rows in ([5, 0, 6, 3, 4, 1], [6, 5], [2, 1], [4, 4, 0]):
+        np.testing.assert_array_equal(both[np.array(rows)], images[rows])
+    np.testing.assert_array_equal(both[5], images[5])
+    np.testing.assert_array_equal(np.asarray(both.pick(np.array([6, 2]))), images[[6, 2]])

@@ -102,6 +102,19 @@ def test_the_tables_add_up_to_the_metrics(evaluated):
     assert top1 == sorted(top1)
 
 
+def test_the_sheet_of_mistakes_shows_the_surest_first(untrained, people, tmp_path, quick, monkeypatch):
+    shown = {}
+    monkeypatch.setattr(module, "write_sheet", lambda tiles, path, title: shown.update({path.name: (tiles, title)}))
+    result = evaluate(untrained.folder, people, tmp_path / "out", part="train")
+    tiles, title = shown["hardest.png"]
+    sure = [tile.confidence for tile in tiles]
+    assert sure == sorted(sure, reverse=True)
+    assert len(set(sure)) > 1
+    assert all(tile.truth != tile.predicted for tile in tiles)
+    assert len(tiles) == min(module.MAX_TILES, round((1 - result["top1"]) * result["images"]))
+    assert f"of {round((1 - result['top1']) * result['images'])} mistakes in {result['images']} images" in title
+
+
 def test_without_mistakes_the_table_of_them_has_its_head_all_the_same(trained_once, people, tmp_path, quick):
     assert evaluate(trained_once.folder, people, tmp_path / "out")["top1"] == 1.0
     assert (tmp_path / "out" / "confused.csv").read_text() == "true,taken_for,times,of\n"

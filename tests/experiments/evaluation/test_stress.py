@@ -106,6 +106,20 @@ def test_attributes_by_image_and_tables_that_fit_nothing(scored, tmp_path):
         read_attributes(tmp_path / "none.csv", scored.pairs)
 
 
+def test_the_most_exact_of_an_images_names_wins(scored, tmp_path):
+    """A table may name a folder's image, all files of a name, and a person: the row that says most counts."""
+    table = tmp_path / "a.csv"
+    rows = ["anna,person", "anna_0001,stem", "anna_0001.png,file", "anna/anna_0001.png,path", "anna_0002,stem"]
+    expected = {"anna_0001.png": "path", "anna_0002.png": "stem", "anna_0003.png": "person", "ben_0001.png": ""}
+    for dropped in ("path", "file", "stem"):
+        table.write_text("\n".join(["image,by", *rows]))
+        values = read_attributes(table, scored.pairs)["by"]
+        found = {path.name: value for path, value in zip(scored.pairs.paths, values, strict=True)}
+        assert {name: found[name] for name in expected} == expected
+        rows = [row for row in rows if row.partition(",")[2] != dropped]
+        expected["anna_0001.png"] = {"path": "file", "file": "stem", "stem": "person"}[dropped]
+
+
 def test_tables_and_plots_by_the_command(command, network, pairs_file, drawn_faces, attributes, tmp_path):
     options = EmbedOptions()
     verify(network, pairs_file, drawn_faces, network.folder, options, [0.1, 0.02], 0, replace_thresholds=True)
@@ -156,6 +170,28 @@ def test_the_occlusion_map_is_what_covering_costs(network):
     covered[28:56, 56:84] = 128
     one, two = network.embed(np.stack([face, covered])).astype(float)
     assert values[28, 56] == values[55, 83] == pytest.approx(1 - one @ two, abs=1e-5)
+
+
+def test_where_squares_overlap_the_map_is_their_mean():
+    rng = np.random.default_rng(1)
+    face, other = rng.integers(0, 256, (2, 9, 9, 3), np.uint8)
+
+    def vectors(pixels: np.ndarray, flip: bool = False) -> np.ndarray:
+        flat = pixels.reshape(len(pixels), -1).astype(np.float64) - 100
+        return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+
+    falls: dict[tuple[int, int], list[float]] = {}
+    for top in (0, 2, 4, 6):
+        for left in (0, 2, 4, 6):
+            covered = face.copy()
+            covered[top : top + 3, left : left + 3] = 128
+            one, hidden, two = vectors(np.stack([face, covered, other]))
+            for row in range(top, top + 3):
+                for column in range(left, left + 3):
+                    falls.setdefault((row, column), []).append(float(one @ two - hidden @ two))
+    found = compute_occlusion_map(Embedder("pixels", None, "", (9, 9), vectors), face, other, 3, 2)
+    expected = [[np.mean(falls[row, column]) for column in range(9)] for row in range(9)]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_only_the_second_image_of_a_pair_is_damaged():

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional as F
 
 from experiments.inference.predict import make_views
 
@@ -19,6 +21,18 @@ def test_every_other_view_is_the_mirror_image_of_the_one_before(how):
     seen = list(make_views(FACES, how))
     for plain, mirrored in zip(seen[::2], seen[1::2], strict=True):
         np.testing.assert_array_equal(mirrored, plain[:, :, ::-1])
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (40, 24), (21, 48)])
+def test_the_windows_are_the_four_corners_enlarged(shape):
+    height, width = shape
+    image = np.random.default_rng(2).integers(0, 256, (1, height, width, 3), np.uint8)
+    h, w = round(7 / 8 * height), round(7 / 8 * width)
+    parts = [image[:, :h, :w], image[:, :h, -w:], image[:, -h:, :w], image[:, -h:, -w:]]
+    for part, window in zip(parts, list(make_views(image, "crops"))[2::2], strict=True):
+        pixels = torch.from_numpy(np.ascontiguousarray(part)).permute(0, 3, 1, 2).float()
+        enlarged = F.interpolate(pixels, shape, mode="bilinear", antialias=True).permute(0, 2, 3, 1).numpy()
+        np.testing.assert_allclose(window, enlarged, atol=1.5)
 
 
 def test_the_windows_reach_into_the_four_corners():

@@ -95,6 +95,14 @@ def test_a_share_of_strangers_that_is_a_whole_number_of_them_may_be_named(allowe
     assert scores.far(scores.threshold_at(allowed / 10)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("count", [10, 49, 100])
+def test_as_many_strangers_may_be_named_as_the_fraction_says_however_it_is_rounded(count):
+    """0.29 of 100 is 28.999999999999996 in floating point, and yet 29 strangers."""
+    scores = open_set_scores(np.append(np.arange(float(count)), 2.0 * count)[:, None], np.append(np.full(count, -1), 0))
+    named = [round(scores.far(scores.threshold_at(allowed / count)) * count) for allowed in range(count + 1)]
+    assert named == list(range(count + 1))
+
+
 @pytest.mark.parametrize(("truth", "what"), [([0, 1], "in the gallery"), ([STRANGER, STRANGER], "a stranger")])
 def test_an_open_set_needs_both_kinds(truth, what):
     with pytest.raises(FacesError, match=f"each of the 2 probes is {what}"):

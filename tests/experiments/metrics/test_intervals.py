@@ -51,3 +51,18 @@ def test_people_with_more_images_weigh_more():
     people = np.append(np.arange(10), np.repeat(np.arange(10, 20), 9))
     low, high = proportion_interval_by_person(people < 10, people)
     assert low < 0.1 < high < 0.25
+
+
+@pytest.mark.parametrize("level", [0.5, 0.99])
+def test_another_level_is_scipys_too_whether_images_or_people_are_drawn(level):
+    right = first_right(45, 60)
+    theirs = bootstrap(
+        (right.astype(float),), np.mean, method="percentile", n_resamples=20_000, confidence_level=level, rng=0
+    ).confidence_interval
+    expected = pytest.approx((theirs.low, theirs.high), abs=1.1 / 60)
+    assert proportion_interval(right, level) == expected
+    assert proportion_interval_by_person(right, np.arange(60), level) == expected
+    exact = binomtest(60, 60).proportion_ci(level, method="exact")
+    assert proportion_interval_by_person(np.ones(60, bool), np.arange(60), level) == pytest.approx(
+        (exact.low, exact.high)
+    )

@@ -43,6 +43,15 @@ def test_confident_images_are_sorted_and_the_table_holds_all(trained_once, unlab
     assert 0 < taken == sum(float(r["probability"]) >= 0.6 for r in rows)
 
 
+def test_an_image_just_below_the_least_probability_is_left_out(trained_once, unlabeled, tmp_path):
+    pseudo_label([trained_once.folder], unlabeled, tmp_path / "all", least=0.01)
+    probabilities = sorted((float(row["probability"]) for row in table(tmp_path / "all")), reverse=True)
+    least = probabilities[len(probabilities) // 2] + 6e-5  # the table has four digits
+    taken = pseudo_label([trained_once.folder], unlabeled, tmp_path / "half", least=least)
+    assert taken == sum(probability >= least for probability in probabilities)
+    assert probabilities[taken] > 0.95 * least
+
+
 def test_the_probability_is_the_networks(trained_once, people, unlabeled, tmp_path):
     trained = TrainedModel.open(trained_once.folder)
     faces, _ = read_split(people, trained.recipe)

@@ -113,3 +113,19 @@ def test_early_stopping_ends_a_stage_and_the_next_begins():
 def test_where_nothing_validates_the_training_loss_decides():
     history = [{"stage": 1, "loss": None, "train_loss": loss} for loss in (2.0, 2.0)]
     assert next_epoch(recipe(), history) == EpochPosition(0, 2, (2.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "ended"),
+    [
+        ([2.0, 2.0], 1, True),
+        ([2.0, 1.9], 1, False),
+        ([1.0, 2.0, 1.0], 2, True),
+        ([1.0, 2.0, 0.9], 2, False),
+        ([1.0], 1, False),
+    ],
+)
+def test_a_loss_equal_to_the_best_is_no_better(losses, patience, ended):
+    of = recipe((6,), training={"early_stopping": patience})
+    history = [{"stage": 1, "loss": loss, "train_loss": 0.0} for loss in losses]
+    assert (next_epoch(of, history) is None) == ended

@@ -11,9 +11,10 @@ from experiments.data.dataset import read_split
 from experiments.data.loader import BatchShard, EpochLoader, ShardedBatches
 from experiments.errors import DivergenceError, FacesError
 from experiments.runtime import torch_device
+from experiments.training import trainer
 from experiments.training.recorder import refuse_divergence
 from experiments.training.torch_engine import TorchEngine, make_accelerator
-from experiments.training.trainer import TrainOptions, train
+from experiments.training.trainer import Trainer, TrainOptions, train
 
 
 def make_engine(recipe, people) -> tuple[TorchEngine, list[BatchShard]]:
@@ -147,7 +148,9 @@ def test_a_chosen_device_is_used(small):
     assert make_accelerator(small(), "cpu").device == torch.device("cpu")
 
 
-def test_more_workers_than_the_machine_can_run_are_refused(people, small, tmp_path):
-    with pytest.raises(FacesError, match=r"--workers 100000: expected at most \d+, 8 for each of the \d+ processors"):
-        train(small(), people, tmp_path / "run", options=TrainOptions(workers=100_000))
+def test_more_workers_than_the_machine_can_run_are_refused(people, small, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "available_processors", lambda: 3)
+    with pytest.raises(FacesError, match=r"--workers 25: expected at most 24, 8 for each of the 3 processors"):
+        train(small(), people, tmp_path / "run", options=TrainOptions(workers=25))
     assert not (tmp_path / "run").exists()
+    assert Trainer(small(), people, tmp_path / "run", TrainOptions(workers=24)).choose_workers() == 24

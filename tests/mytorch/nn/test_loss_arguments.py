@@ -127,6 +127,15 @@ def test_triplet_margin_and_all_three_gradients_are_pytorchs(
     same(close, ours, theirs, *inputs, differentiated=2)
 
 
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_triplet_whose_two_distances_are_equal_has_pytorchs_gradients(close, swap):
+    """Anchor and positive are mirror images of each other about the negative, so that swapping changes nothing."""
+    anchor, positive, negative = np.array([[1.0, 2.0]]), np.array([[1.0, -2.0]]), np.array([[0.5, 0.0]])
+    options = {"margin": 1.0, "swap": swap, "eps": 0.0, "reduction": "sum"}
+    ours, theirs = nn.TripletMarginLoss(**options), torch.nn.TripletMarginLoss(**options)
+    same(close, ours, theirs, anchor, positive, negative, differentiated=2)
+
+
 def test_weights_belong_to_the_state_and_move_with_the_loss():
     loss = nn.CrossEntropyLoss(np.array([1, 2, 3]))
     assert set(loss.state_dict()) == {"weight"}

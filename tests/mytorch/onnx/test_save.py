@@ -264,3 +264,16 @@ def test_a_network_that_was_read_trains_on_as_the_original(tmp_path):
             one.backward(loss.backward())
             optimizer.step()
     np.testing.assert_allclose(losses[:3], losses[3:], rtol=1e-6)
+
+
+@pytest.mark.parametrize("momentum", [0.1, 0.3, None])
+def test_the_momentum_of_batch_norm_is_pytorchs_complement_and_read_back(tmp_path, momentum):
+    """ONNX counts how much of the old average is kept, PyTorch how much of the new one is taken."""
+    layer = nn.BatchNorm2d(3, momentum=momentum).eval()
+    path = tmp_path / "n.onnx"
+    mytorch_onnx.save(layer, path, (1, 3, 4, 4))
+    (node,) = [one for one in onnx.load(path).graph.node if one.op_type == "BatchNormalization"]
+    (kept,) = [one.f for one in node.attribute if one.name == "momentum"]
+    assert kept == pytest.approx(1 - (0.1 if momentum is None else momentum))
+    (again,) = [one for _, one in mytorch_onnx.load(path).named_modules() if isinstance(one, nn.BatchNorm2d)]
+    assert again.momentum == pytest.approx(0.1 if momentum is None else momentum)

@@ -1,11 +1,15 @@
 import csv
 import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from experiments.data.images import load_images
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions
-from experiments.evaluation.gallery.open_set import evaluate_known_unknown, is_known_unknown
+from experiments.evaluation.gallery.open_set import _write_test_labels, evaluate_known_unknown, is_known_unknown
+from experiments.inference.embedder import Embedder
 
 
 @pytest.fixture
@@ -61,3 +65,24 @@ def test_tables_that_do_not_fit(network, course, tmp_path, rows, message):
     with pytest.raises(FacesError, match=message):
         evaluate_known_unknown(network, course / "verification_dev.csv", course, tmp_path / "out", EmbedOptions())
     assert not (tmp_path / "out").exists()
+
+
+def test_a_similarity_equal_to_the_threshold_gives_a_name(tmp_path):
+    """An embedding is an image's mean color, so that similarities are known without a network."""
+
+    def vectors(pixels: np.ndarray, flip: bool) -> np.ndarray:
+        flat = pixels.astype(np.float64).mean((1, 2))
+        return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+
+    colors, embedder = Embedder("colors", None, "", (4, 4), vectors), EmbedOptions(flip=False)
+    for number, color in enumerate([(255, 0, 0), (200, 120, 0), (0, 0, 255)]):
+        Image.new("RGB", (4, 4), color).save(tmp_path / f"{number}.png")
+    templates = np.eye(3)[:2]
+    scores = colors.embed(load_images(sorted(tmp_path.glob("*.png")), (4, 4), "crop"), False) @ templates.T
+    for threshold, expected in (
+        (float(scores[1].max()), ["red", "red", "n000000"]),
+        (float(np.nextafter(scores[1].max(), 2)), ["red", "n000000", "n000000"]),
+    ):
+        _write_test_labels(colors, tmp_path, templates, ["red", "green"], threshold, tmp_path, embedder)
+        with (tmp_path / "unknown_test_submission.csv").open(newline="") as file:
+            assert [row["label"] for row in csv.DictReader(file)] == expected
