@@ -8,8 +8,10 @@ DISTRIBUTION = "mytorch-faces"
 DISTRIBUTION_OF = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
+    "multipart": "python-multipart",
     "facenet_pytorch": "facenet-pytorch",
     "faiss": "faiss-cpu",
+    "prometheus_client": "prometheus-client",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }

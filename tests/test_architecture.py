@@ -35,7 +35,7 @@ EXPERIMENTS_FLOORS = [
     "training",
     "inference twin",
     "evaluation submission visualize tools bench doctor",
-    "report",
+    "report serve",
     "demo smoke",
     "commands",
     "cli",

@@ -70,14 +70,20 @@ def decode(path: str | os.PathLike[str], at_least: int | None = None) -> tuple[n
         raise ImageError(f"{path}: {_reason(error, path)}") from error
 
 
-def image_of_bytes(content: bytes, name: str = "the image") -> np.ndarray:
-    """Decode the bytes of an image file as `read_image` does; errors call it `name`."""
+def image_of_bytes(
+    content: bytes, name: str = "the image", formats: Sequence[str] = _FORMATS, max_pixels: int | None = None
+) -> np.ndarray:
+    """Decode the bytes of an image file as `read_image` does; errors call it `name`.
+
+    formats: those that are read, as Pillow names them: fewer decoders are fewer risks where a stranger sends the bytes.
+    max_pixels: instead of MAX_PIXELS.
+    """
     try:
-        return _decode(BytesIO(content), name)[0]
+        return _decode(BytesIO(content), name, None, formats, max_pixels)[0]
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"{name}: {_unidentified(content[:16])}") from error
+        raise ImageError(f"{name}: {_unidentified(content[:16], formats)}") from error
     except Exception as error:  # a damaged file can make Pillow's decoders raise nearly anything
         raise ImageError(f"{name}: {_undecodable(error)}") from error
 
@@ -93,10 +99,16 @@ def image_of_pil(image: Image.Image, name: str = "the image") -> np.ndarray:
         raise ImageError(f"{name}: {_undecodable(error)}") from error
 
 
-def _decode(file: BinaryIO, name: Path | str, at_least: int | None = None) -> tuple[np.ndarray, str]:
-    with _quiet_pillow(), Image.open(file, formats=_FORMATS) as image:
+def _decode(
+    file: BinaryIO,
+    name: Path | str,
+    at_least: int | None = None,
+    formats: Sequence[str] = _FORMATS,
+    max_pixels: int | None = None,
+) -> tuple[np.ndarray, str]:
+    with _quiet_pillow(), Image.open(file, formats=tuple(formats)) as image:
         mode = image.mode
-        _refuse_sizes(image, name)
+        _refuse_sizes(image, name, max_pixels or MAX_PIXELS)
         if at_least is not None:
             image.draft(None, (at_least, at_least))
         image.load()
@@ -236,10 +248,10 @@ def _refuse_special(path: Path) -> None:
         raise ImageError(f"{path}: is a {kind_of_file(path.stat().st_mode)}, expected an image file: remove it")
 
 
-def _refuse_sizes(image: Image.Image, path: Path | str) -> None:
+def _refuse_sizes(image: Image.Image, path: Path | str, max_pixels: int) -> None:
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"{path}: {width} x {height} is more than {MAX_PIXELS:,} pixels: make it smaller or remove it")
+    if width * height > max_pixels:
+        raise ImageError(f"{path}: {width} x {height} is more than {max_pixels:,} pixels: make it smaller or remove it")
     if width < 1 or height < 1:
         raise ImageError(f"{path}: {width} x {height} has no pixels: get it again or remove it")
 
@@ -247,8 +259,6 @@ def _refuse_sizes(image: Image.Image, path: Path | str) -> None:
 def _reason(error: Exception, path: Path) -> str:
     """Explain an exception of reading a file: what is wrong, and what to do."""
     match error:
-        case UnidentifiedImageError() if path.stat().st_size == 0:
-            return "is empty (0 bytes): get it again or remove it"
         case UnidentifiedImageError():
             with path.open("rb") as file:
                 return _unidentified(file.read(16))
@@ -264,14 +274,16 @@ def _reason(error: Exception, path: Path) -> str:
     return _undecodable(error)
 
 
-def _unidentified(start: bytes) -> str:
+def _unidentified(start: bytes, formats: Sequence[str] = _FORMATS) -> str:
     """Explain a file that begins with these bytes and has no format that is read."""
+    if not start:
+        return "is empty (0 bytes): get it again or remove it"
     if start[4:8] == b"ftyp":
         return (
             f"a file of the kind {start[8:12].decode('latin-1')!r} (HEIC, AVIF or a video), expected an image "
-            f"({', '.join(_FORMATS)}): save it as JPEG"
+            f"({', '.join(formats)}): save it as JPEG"
         )
-    return f"begins with {start!r}, expected an image ({', '.join(_FORMATS)}): get it again or remove it"
+    return f"begins with {start!r}, expected an image ({', '.join(formats)}): get it again or remove it"
 
 
 def _undecodable(error: Exception) -> str:

@@ -1,0 +1,1 @@
+"""`faces serve`: the HTTP service and the web page."""
