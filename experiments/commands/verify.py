@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands import check_png, say_next
+from experiments.commands import Json, check_png, json_only, say_next
 from experiments.commands.suggest import SuggestingGroup
 
 app = typer.Typer()
@@ -48,11 +48,18 @@ def match(
     far: Annotated[
         float | None, typer.Option("--far", help="Use the threshold of this false-match rate (FAR), not the EER's.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="Image of the two faces to write.")] = Path("match.png"),
+    out: Annotated[Path, typer.Option("--out", help="Image to write: both photos with their faces.")] = Path(
+        "match.png"
+    ),
+    largest: Annotated[
+        bool, typer.Option("--largest", help="Compare only the largest central face of each photo.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
-    """Do two photos show the same person?
+    """Is one person on two photos?
 
-    Prints the answer, the similarity, the threshold, and the measured error rates of that threshold.
+    Compares every face of one with every face of the other; the most similar pair decides. Prints the answer, the
+    similarity, the threshold, its measured error rates, and how the number of pairs raises them.
 
     Example: `faces match anna1.jpg anna2.jpg --far 0.01`
     """
@@ -60,7 +67,8 @@ def match(
     name, first, second = _network_and_photos(photos, network)
     from experiments.evaluation.match import match_images
 
-    match_images(name, first, second, align, far, out)
+    with json_only(as_json) as answer:
+        answer(match_images(name, first, second, align, far, out, largest).as_json())
 
 
 def _network_and_photos(photos: list[str], network: str | None) -> tuple[str, Path, Path]:

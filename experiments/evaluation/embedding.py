@@ -1,19 +1,29 @@
 """Images as a network takes them: aligned in memory or read from files, prepared like those that it learned from."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import numpy as np
 
+from experiments.data.align import choose_face
 from experiments.data.align.align import AlignedFace, align_files
-from experiments.data.images import load_images
-from experiments.data.preparation import AlignSettings, DetectorName, Preparation, read_preparation, require_preparation
+from experiments.data.align.photo import PhotoFace, find_faces, load_photo, photo_detector
+from experiments.data.images import fit_image, load_images
+from experiments.data.preparation import (
+    PREPARED,
+    AlignSettings,
+    DetectorName,
+    Preparation,
+    read_preparation,
+    require_preparation,
+)
 from experiments.errors import FacesError
 from experiments.inference.embedder import Embedder
-from experiments.progress import say
+from experiments.progress import say, track
+from experiments.weights import has_weights
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,8 @@ def input_preparation(embedder: Embedder, paths: Sequence[Path], options: EmbedO
     if not options.align:
         return files_preparation(paths, expected, f"the network {embedder.title}")
     if expected is None or not expected.aligned:
-        found = AlignSettings(size=embedder.size[0]).preparation
+        detector: DetectorName = "yunet" if has_weights("yunet") else "mtcnn"
+        found = AlignSettings(size=embedder.size[0], detector=detector).preparation
         if expected is not None:
             say(
                 f"warning: {embedder.title} learned from images {expected}, as far as is recorded, and here faces are "
@@ -55,6 +66,20 @@ def input_preparation(embedder: Embedder, paths: Sequence[Path], options: EmbedO
             f"{expected.detector}, and give --no-align"
         )
     return expected
+
+
+def refuse_unaligned_photos(paths: Sequence[Path], expected: Preparation | None, owner: str) -> None:
+    """Raise FacesError for a photo given as an aligned face, where nothing records that it is one."""
+    if expected is None or not expected.aligned:
+        return
+    for path in paths:
+        if not read_preparation(path).aligned:
+            record = expected.model_dump_json()
+            raise FacesError(
+                f"{path}: a photo as it is, as far as is recorded, but {owner} expects faces {expected}: leave out "
+                f"--no-align, so that its faces are found and aligned here; if it is such a face already, store "
+                f"{record} as {PREPARED} next to it"
+            )
 
 
 def files_preparation(paths: Sequence[Path], expected: Preparation | None, owner: str) -> Preparation:
@@ -90,6 +115,48 @@ def require_same_preparation(used: Preparation, expected: Preparation | None, ow
         return
     remedy = "leave out --no-align" if expected.aligned and not align else "prepare both alike, see `faces align -h`"
     raise FacesError(f"the images are {used}, but {owner} comes from images {expected}: {remedy}")
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoFaces:
+    """A photo (H, W, 3) uint8 and its faces, the largest first; inputs: what the network sees of them (N, h, w, 3).
+
+    found: how many faces the photo has, where only the main one was asked for.
+    """
+
+    path: Path
+    image: np.ndarray
+    faces: list[PhotoFace]
+    inputs: np.ndarray
+    found: int
+
+
+def read_photo_faces(
+    embedder: Embedder, paths: Sequence[Path], preparation: Preparation, largest: bool = False
+) -> Iterator[PhotoFaces]:
+    """Yield each photo with every face, aligned as `preparation` says; with `largest` the largest central one alone.
+
+    Raises ImageError for a photo that cannot be read, FacesError for a network whose images are not square.
+    """
+    if embedder.size[0] != embedder.size[1]:
+        size = f"{embedder.size[0]} x {embedder.size[1]}"
+        raise FacesError(f"{embedder.title} takes images of {size}, and aligned faces are square: give --no-align")
+    assert preparation.size is not None
+    assert preparation.template is not None
+    assert preparation.margin is not None
+    detector = cast(DetectorName, preparation.detector)
+    settings = AlignSettings(preparation.size, preparation.template, preparation.margin, detector=detector)
+    detect = photo_detector(settings)
+    with track("detecting", len(paths), "photos") as advance:
+        for number, path in enumerate(paths, 1):
+            image = load_photo(path)
+            faces = find_faces(image, settings, detect)
+            main = choose_face(faces, image.shape[1], image.shape[0]) if largest else None
+            kept = [face for face in faces if main is None or face is main]
+            inputs = [fit_image(face.aligned, embedder.size, "crop") for face in kept]
+            shown = np.stack(inputs) if inputs else np.empty((0, *embedder.size, 3), np.uint8)
+            yield PhotoFaces(path, image, kept, shown, len(faces))
+            advance(number, len(paths))
 
 
 def align_images(embedder: Embedder, paths: Sequence[Path], preparation: Preparation) -> list[AlignedFace]:

