@@ -93,6 +93,10 @@ def run_twin(
     folder = Path(out)
     if dtype not in DTYPES:
         raise FacesError(f"--dtype {dtype}: expected float32 or float64")
+    if recipe.loss.class_weights != "none" or recipe.sampling != "shuffle":
+        raise FacesError(
+            "loss.class_weights and sampling: the twins learn from every image once, with equal weights; leave out"
+        )
     refuse_existing(folder, "remove that one")
     refuse_inside(folder, identity_root(data))
     recipe = recipe.model_copy(update={"model": recipe.mytorch_model.model_copy(update={"dropout": 0.0})})

@@ -6,7 +6,7 @@ A recipe checks what it holds and nothing else: constructing one reads no file a
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -17,6 +17,7 @@ from experiments.config.schema import (
     MAX_COUNT,
     AugmentSettings,
     DataSettings,
+    LossSettings,
     MixingSettings,
     OptimizerSettings,
     ScheduleSettings,
@@ -43,7 +44,8 @@ class Recipe(Settings):
     """A training run: its groups of settings, how long it takes, and its seed.
 
     The model is one of mytorch (`model.name`) or a transfer network of PyTorch (`model.backbone`). stages are for the
-    latter. Without stages, everything is trained for `epochs`; with them, `epochs` is their sum.
+    latter. Without stages, everything is trained for `epochs`; with them, `epochs` is their sum. sampling: an epoch is
+    every image once (shuffle), or as many images, equally many of each person (balanced).
     """
 
     about: str = ""
@@ -56,6 +58,8 @@ class Recipe(Settings):
     schedule: ScheduleSettings = ScheduleSettings()
     stages: list[StageSettings] = Field(default_factory=list)
     training: TrainingSettings = TrainingSettings()
+    loss: LossSettings = LossSettings()
+    sampling: Literal["shuffle", "balanced"] = "shuffle"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     epochs: Annotated[int, Field(ge=0, le=MAX_COUNT, default_factory=_default_epochs)]
     batch_size: Annotated[int, Field(ge=2, le=MAX_COUNT)] = 64
@@ -77,9 +81,31 @@ class Recipe(Settings):
         if (self.mixing.mixup or self.mixing.cutmix) and not self.model.allows_mixing:
             head = self.torch_model.head.name
             raise ValueError(f"mixing: a {head} head has a margin for one person, not for a mixture")
+        self._refuse_useless_balancing()
         if self.model.engine == "mytorch":
             self._refuse_what_mytorch_lacks()
         return self
+
+    def _refuse_useless_balancing(self) -> None:
+        """Raise ValueError where class weights or balanced sampling would have no effect, or one that nobody wants."""
+        weighted, sampled = self.loss.class_weights != "none", self.sampling == "balanced"
+        setting = f"loss.class_weights={self.loss.class_weights}" if weighted else "sampling=balanced"
+        if weighted and sampled:
+            raise ValueError(f"{setting} and sampling=balanced: people with few images would count twice; choose one")
+        if (weighted or sampled) and not self.model.learns:
+            raise ValueError(
+                f"{setting}: class means (model.head.name=prototypes) are computed, not learned; leave out"
+            )
+        if (weighted or sampled) and getattr(getattr(self.model, "head", None), "name", "") == "triplet":
+            raise ValueError(
+                f"{setting}: a triplet compares images of two people, and its batches have equally many of each; "
+                "leave out, or choose another model.head"
+            )
+        if weighted and (self.mixing.mixup or self.mixing.cutmix):
+            raise ValueError(
+                f"{setting}: an image mixed of two people has no weight of one; use sampling=balanced, or leave out "
+                "mixing.mixup and mixing.cutmix"
+            )
 
     def _refuse_what_mytorch_lacks(self) -> None:
         training = self.training

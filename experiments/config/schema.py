@@ -188,6 +188,18 @@ class MixingSettings(Settings):
     same_person: Fraction = 0.0
 
 
+class LossSettings(Settings):
+    """How much each person's images count in the training loss.
+
+    class_weights: none; balanced, a person's weight is proportional to 1 / n for n training images (King and Zeng
+    2001); or effective, to (1 - beta) / (1 - beta ** n), which gives less to people with very few (Cui et al. 2019,
+    arXiv 1901.05555). The mean weight over all training images is 1. The validation loss has no weights.
+    """
+
+    class_weights: Literal["none", "balanced", "effective"] = "none"
+    beta: Annotated[float, Field(gt=0, lt=1)] = 0.999
+
+
 class TrainingSettings(Settings):
     """How a network is trained.
 

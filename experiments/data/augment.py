@@ -38,7 +38,7 @@ class Augmentation:
         return _transforms(self.settings)
 
     def __call__(self, images: np.ndarray, indices: np.ndarray, epoch: int) -> np.ndarray:
-        """Transform (n, H, W, 3) uint8. indices: (n,) the images' numbers in their data set."""
+        """Transform (n, H, W, 3) uint8. indices: (n,) the images' numbers, different where an image is there twice."""
         crops = [_crop(self.settings, images.shape[1:3])] if self.settings.crop < 1 else []
         if not crops and not self.transforms:
             return images
@@ -148,13 +148,19 @@ class SamePersonMix:
         self.counts = np.bincount(faces.labels, minlength=len(faces.names))
         self.firsts = np.cumsum(self.counts) - self.counts
 
-    def __call__(self, images: np.ndarray, indices: np.ndarray, epoch: int) -> np.ndarray:
-        """Combine some of the images (n, H, W, 3) uint8; indices: (n,) their numbers in the data set."""
+    def __call__(
+        self, images: np.ndarray, indices: np.ndarray, epoch: int, draws: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Combine some of the images (n, H, W, 3) uint8.
+
+        indices: (n,) their numbers in the data set. draws: (n,) numbers that differ where an image is there twice; by
+        default the indices.
+        """
         if not self.fraction:
             return images
         combined = np.array(images)
-        for place, index in enumerate(indices):
-            rng = np.random.default_rng((self.seed, epoch, int(index), 2))
+        for place, (index, draw) in enumerate(zip(indices, indices if draws is None else draws, strict=True)):
+            rng = np.random.default_rng((self.seed, epoch, int(draw), 2))
             if rng.random() < self.fraction:
                 partner = self._partner(int(index), rng)
                 if partner is not None:

@@ -17,6 +17,7 @@ from experiments.config.recipe import Recipe
 from experiments.config.schema import DataSettings
 from experiments.data.augment import Augmentation, SamePersonMix
 from experiments.data.dataset import Faces
+from experiments.data.imbalance import balanced_order, compute_class_weights
 from experiments.errors import FacesError
 
 BatchKey = tuple[int, int]
@@ -32,7 +33,8 @@ class BatchShard:
 
     images: (n, 3, H, W) uint8, channels last in memory. labels, indices: (n,) int64; indices are the images' numbers in
     the data set. weights: (n,) float32, 0 for an image that only fills a place, else 1. total: images in the whole
-    batch. bad: an error message for each image that could not be read.
+    batch. bad: an error message for each image that could not be read. loss_weights: (n,) float32, how much each
+    image's loss counts; None where all count the same.
     """
 
     images: Tensor
@@ -41,11 +43,13 @@ class BatchShard:
     weights: Tensor
     total: int
     bad: list[str] = field(default_factory=list)
+    loss_weights: Tensor | None = None
 
     def pin_memory(self) -> "BatchShard":
         """Return a copy in pinned memory, from which a GPU copies faster."""
         images, labels, indices = self.images.pin_memory(), self.labels.pin_memory(), self.indices.pin_memory()
-        return BatchShard(images, labels, indices, self.weights.pin_memory(), self.total, self.bad)
+        loss_weights = None if self.loss_weights is None else self.loss_weights.pin_memory()
+        return BatchShard(images, labels, indices, self.weights.pin_memory(), self.total, self.bad, loss_weights)
 
 
 class ShardedBatches(Dataset):
@@ -66,7 +70,11 @@ class ShardedBatches(Dataset):
         if training and len(starts) > 1 and len(faces) - starts[-1] == 1:
             starts.pop()
         self.bounds = [(a, b) for a, b in zip(starts, [*starts[1:], len(faces)], strict=False)]
-        self._order: tuple[int, np.ndarray] = (-1, np.arange(len(faces)))
+        counts = np.bincount(faces.labels, minlength=len(faces.names))
+        self.class_weights = compute_class_weights(counts, recipe.loss) if training else None
+        self.balanced = training and recipe.sampling == "balanced"
+        self._epoch = -1
+        self._order, self._repeats = np.arange(len(faces)), np.zeros(len(faces), np.int64)
 
     def __len__(self) -> int:
         """Batches per epoch."""
@@ -74,29 +82,36 @@ class ShardedBatches(Dataset):
 
     def __getitem__(self, step: BatchKey) -> BatchShard:
         epoch, number = step
-        chosen = self.order(epoch)[slice(*self.bounds[number])]
+        order = self.order(epoch)
+        chosen = np.arange(*self.bounds[number])  # places in the epoch
         places = np.arange(len(chosen))
         mine = chosen[np.minimum(places, len(chosen) - 1 - places) % self.processes == self.rank]
         weights = np.ones(len(mine), np.float32)
         if self.processes > 1 and len(mine) < 2:  # every process takes every step, and batch norm needs two
             fill = np.resize(mine if len(mine) else chosen, 2 - len(mine))
             mine, weights = np.concatenate([mine, fill]), np.append(weights, np.zeros(len(fill), np.float32))
+        repeats, mine = self._repeats[mine], order[mine]
         images, bad = self._read(mine, weights)
         if self.training:
-            images = self.augment(self.same_person(images, mine, epoch), mine, epoch)
+            draws = mine + repeats * len(self.faces)  # an image drawn twice in an epoch is changed in two ways
+            images = self.augment(self.same_person(images, mine, epoch, draws), draws, epoch)
         pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
         labels = torch.from_numpy(self.faces.labels[mine])
-        return BatchShard(pixels, labels, torch.from_numpy(mine), torch.from_numpy(weights), len(chosen), bad)
+        shard = BatchShard(pixels, labels, torch.from_numpy(mine), torch.from_numpy(weights), len(chosen), bad)
+        if self.class_weights is not None:
+            shard.loss_weights = torch.from_numpy(self.class_weights[self.faces.labels[mine]].astype(np.float32))
+        return shard
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the images' numbers in the order of an epoch, (N,)."""
-        if self.training and self._order[0] != epoch:
-            rng = np.random.default_rng((self.seed, epoch))
-            self._order = (
-                epoch,
-                group_by_person(rng.permutation(len(self.faces)), self.faces.labels, self.images_per_person, rng),
-            )
-        return self._order[1]
+        if self.training and self._epoch != epoch:
+            rng, labels = np.random.default_rng((self.seed, epoch)), self.faces.labels
+            if self.balanced:
+                self._order, self._repeats = balanced_order(labels, rng)
+            else:
+                self._order = group_by_person(rng.permutation(len(labels)), labels, self.images_per_person, rng)
+            self._epoch = epoch
+        return self._order
 
     def _read(self, chosen: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, list[str]]:
         """Read images, (n, H, W, 3) uint8. A bad one is replaced by a good one of weight 0."""

@@ -125,6 +125,10 @@ def _last_epoch(study: Study, has_plot: bool) -> Paragraph:
             f"; {percent(row['train_top1'])} of the augmented training images and {percent(row['top1'])} of the"
             " validation images are classified correctly"
         )
+    if row.get("grad_norm") is not None:
+        pieces.append(f". The gradients of its steps have a mean norm of {decimal(row['grad_norm'])}")
+        if row.get("images_per_second") is not None:
+            pieces.append(f"; {row['images_per_second']:,.0f} images a second were trained")
     return paragraph(*pieces, ".")
 
 

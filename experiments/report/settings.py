@@ -127,6 +127,8 @@ def describe_training(recipe: Recipe) -> Aspects:
     if recipe.stages:
         found["stages"] = "; then ".join(map(_stage, recipe.stages))
     extras = {
+        "class weights": _class_weights(recipe),
+        "sampling": recipe.sampling != "shuffle" and "equally many images of each person",
         "accumulation": training.accumulate > 1 and f"each batch in {training.accumulate} parts",
         "gradient clipping": training.clip and f"norm {setting(training.clip)}",
         "averaged weights": training.ema and f"decay {setting(training.ema)}",
@@ -136,6 +138,12 @@ def describe_training(recipe: Recipe) -> Aspects:
         "best epoch by": training.select == "eer" and "EER of validation pairs",
     }
     return found | {key: text for key, text in extras.items() if text}
+
+
+def _class_weights(recipe: Recipe) -> str:
+    loss = recipe.loss
+    words = {"none": "", "effective": f"effective numbers, beta {setting(loss.beta)}"}
+    return words.get(loss.class_weights, loss.class_weights)
 
 
 def _schedule(recipe: Recipe) -> str:

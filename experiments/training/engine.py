@@ -53,7 +53,7 @@ class Engine(Protocol):
         """Add the weights to their moving average, which is then validated and saved in their place."""
 
     def totals(self) -> list[float]:
-        """Return the epoch's sums so far of the loss, the right answers and the images, over all processes."""
+        """Return the epoch's sums so far over all processes, as `experiments.training.schedule.TOTALS` names them."""
 
     def set_totals(self, totals: Iterable[float]) -> None:
         """Continue from these sums."""

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterable
 from contextlib import nullcontext
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from experiments.data.loader import BatchShard, normalize_images
 from experiments.errors import FacesError
 from experiments.metrics.classification import classification_metrics, rank_of_truth
 from experiments.training.engine import MIN_PART, under
-from experiments.training.schedule import EpochPosition
+from experiments.training.schedule import TOTALS, EpochPosition
 from models.scratch.face_cnn import face_cnn
 from models.scratch.residual import small_resnet
 from mytorch import load, manual_seed, no_grad, optim, save
@@ -46,7 +47,8 @@ class MytorchEngine:
             raise FacesError(f"{processes} processes: {name} is a network of mytorch, which trains in one; start one")
         self.recipe, self.dtype = recipe, dtype
         self.loss = CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-        self.sums = [0.0, 0.0, 0.0]
+        self.loss_per_image = CrossEntropyLoss(label_smoothing=recipe.label_smoothing, reduction="none")
+        self.sums, self.gradient_norm = [0.0] * len(TOTALS), 0.0
 
     @property
     def lr(self) -> float:
@@ -89,9 +91,14 @@ class MytorchEngine:
         mixed, kept = mix_batch(pixels, recipe.mixing, recipe.seed, epoch, number)
         labels = shard.labels.numpy()
         self.set_rate(factor)
-        loss, logits = self.learn(mixed.numpy(), labels, kept)
+        weights: np.ndarray | None = None
+        if shard.loss_weights is not None:
+            weights = shard.loss_weights.numpy().astype(self.dtype)
+        loss, logits = self.learn(mixed.numpy(), labels, kept, weights)
         right = int((rank_of_truth(logits, labels) == 0).sum())
-        self.set_totals(np.add(self.sums, (loss * len(labels), right, len(labels))))
+        finite = bool(np.isfinite(self.gradient_norm))
+        norm = self.gradient_norm if finite else 0.0
+        self.set_totals(np.add(self.sums, (loss * len(labels), right, len(labels), norm, finite)))
         return True
 
     def set_rate(self, factor: float) -> None:
@@ -99,10 +106,13 @@ class MytorchEngine:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.optimizer.lr * factor
 
-    def learn(self, pixels: np.ndarray, labels: np.ndarray, kept: float = 1.0) -> tuple[float, np.ndarray]:
+    def learn(
+        self, pixels: np.ndarray, labels: np.ndarray, kept: float = 1.0, weights: np.ndarray | None = None
+    ) -> tuple[float, np.ndarray]:
         """Train on normalized pixels (n, 3, H, W) and labels (n,); return loss and logits, both from before the step.
 
         kept: weight of an image's own label; that of its partner in the mixture, `labels[::-1]`, is 1 - kept.
+        weights: (n,) of the images in the loss, which is not mixed then.
         """
         settings, total = self.recipe.training, len(labels)
         parts = max(1, min(settings.accumulate, total // MIN_PART))
@@ -111,14 +121,18 @@ class MytorchEngine:
         for rows in np.array_split(np.arange(total), parts):
             part, weight = slice(rows[0], rows[-1] + 1), len(rows) / total
             outputs.append(self.network(pixels[part]))
+            if weights is not None:
+                scale = weights[part] / total
+                loss += float(self.loss_per_image(outputs[-1], labels[part]) @ scale)
+                self.network.backward(self.loss_per_image.backward(scale))
+                continue
             loss += weight * kept * self.loss(outputs[-1], labels[part])
             grad = self.loss.backward(weight * kept)
             if kept < 1:
                 loss += weight * (1 - kept) * self.loss(outputs[-1], labels[::-1][part])
                 grad = grad + self.loss.backward(weight * (1 - kept))
             self.network.backward(grad)
-        if settings.clip:
-            optim.clip_grad_norm_(self.network.parameters(), settings.clip)
+        self.gradient_norm = optim.clip_grad_norm_(self.network.parameters(), settings.clip or inf)
         self.optimizer.step()
         return loss, outputs[0] if parts == 1 else np.concatenate(outputs)
 
@@ -129,7 +143,7 @@ class MytorchEngine:
         self.moving_average.update()
 
     def totals(self) -> list[float]:
-        """Return the epoch's sums so far of the loss, the right answers and the images."""
+        """Return the epoch's sums so far."""
         return self.sums
 
     def set_totals(self, totals: Iterable[float]) -> None:

@@ -15,7 +15,7 @@ from experiments.training.schedule import TrainingProgress
 
 LAST_EPOCH_METRICS = ("epoch", "top1", "top5", "loss", "images_per_second", "skipped")
 BEST_EPOCH_METRICS = ("epoch", "top1", "eer")
-BOARD_METRICS = ("train_loss", "loss", "top1", "top5", "eer", "lr", "images_per_second")
+BOARD_METRICS = ("train_loss", "loss", "top1", "top5", "eer", "lr", "grad_norm", "images_per_second")
 
 
 class RunRecorder:

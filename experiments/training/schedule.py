@@ -21,9 +21,12 @@ ONE_CYCLE_START, ONE_CYCLE_END = 1 / 25, 1 / 250_000
 
 UNMEASURED: dict[str, Any] = {
     "epoch": None, "stage": 1, "lr": None, "train_loss": None, "train_top1": None, "top1": None, "top5": None,
-    "loss": None, "eer": None, "images_per_second": None, "skipped": 0,
+    "loss": None, "eer": None, "grad_norm": None, "images_per_second": None, "skipped": 0,
 }  # fmt: skip
 """A row of the history, in the order of its columns. Runs begun by earlier versions lack some of them."""
+
+TOTALS = ("loss", "right", "images", "gradient norms", "steps")
+"""What an engine sums over an epoch. Steps are those whose gradient was finite; its norm is that before clipping."""
 
 
 @dataclass
@@ -31,20 +34,21 @@ class TrainingProgress:
     """How far a run is, also within an epoch.
 
     history: one row per epoch done. seconds: of training. step: batches of the next epoch that are done. totals: sums
-    over these of the loss, the right answers and the images. bad: what is wrong with each image that could not be read.
+    over these, as `TOTALS` names them. bad: what is wrong with each image that could not be read.
     select: the metric that decides which epoch is best. updates: how often the average of the weights was updated.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     step: int = 0
-    totals: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    totals: list[float] = field(default_factory=list)
     bad: list[str] = field(default_factory=list)
     select: str = "top1"
     updates: int = 0
 
     def __post_init__(self) -> None:
         self.history = [{**UNMEASURED, **row} for row in self.history]
+        self.totals = [*self.totals, *[0.0] * (len(TOTALS) - len(self.totals))]  # earlier versions had fewer
 
     @property
     def epoch(self) -> int:

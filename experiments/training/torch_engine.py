@@ -34,7 +34,7 @@ from experiments.training.build_model import (
     warn_of_other_split,
 )
 from experiments.training.engine import MIN_PART, under
-from experiments.training.schedule import EpochPosition
+from experiments.training.schedule import TOTALS, EpochPosition
 from models.face_net import FaceNet, named_parts, set_trainable
 from models.triplet import TripletHead
 from models.weights import refuse_unusable
@@ -74,7 +74,7 @@ class TorchEngine:
     """A network of PyTorch in training.
 
     network: as built. model: the same, wrapped by Accelerate. moving_average: that of its weights, or None. sums: of
-    this process over the epoch so far: the loss, the right answers and the images, on the device.
+    this process over the epoch so far, as `TOTALS` names them, on the device.
     """
 
     def __init__(self, recipe: Recipe, device: str | None = None):
@@ -84,7 +84,7 @@ class TorchEngine:
         self.threaded = False  # torchvision and dropout draw from one generator
         self.pinned = self.device.type == "cuda"
         self.steps_per_reading = 1 if self.device.type == "cpu" else STEPS_PER_READING
-        self.sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        self.sums = torch.zeros(len(TOTALS), dtype=torch.float64, device=self.device)
 
     def default_workers(self, processors: int) -> int:
         """Return many for a GPU, at most one for a CPU."""
@@ -148,21 +148,32 @@ class TorchEngine:
         pixels = normalize_tensor(shard.images, recipe.data, device, recipe.training.channels_last)
         pixels, kept = mix_batch(pixels, recipe.mixing, recipe.seed, epoch, number)
         labels, weights = shard.labels.to(device), shard.weights.to(device)
+        scales = weights if shard.loss_weights is None else weights * shard.loss_weights.to(device)
         count = max(1, min(recipe.training.accumulate, len(labels) // MIN_PART))
-        batch = (pixels, labels, labels.flip(0), weights)
+        batch = (pixels, labels, labels.flip(0), weights, scales)
         parts = list(zip(*(tensor.tensor_split(count) for tensor in batch), strict=True))
-        for index, (part, own, partners, part_weights) in enumerate(parts, 1):
+        for index, (part, own, partners, part_weights, part_scales) in enumerate(parts, 1):
             with nullcontext() if index == len(parts) else self.accelerator.no_sync(self.model):
                 losses, right = self._losses(part, own, partners, part_weights, kept)
+                losses = losses * part_scales
                 # Processes average their gradients: times their number, that is the mean over the whole batch.
                 self.accelerator.backward(losses.sum() * self.processes / shard.total)
-            sums = torch.stack([losses.detach().sum().double(), right.double(), part_weights.sum().double()])
-            self.sums += sums
-        if recipe.training.clip:
-            self.accelerator.clip_grad_norm_(self.network.parameters(), recipe.training.clip)
+            self.sums[:3] += torch.stack([losses.detach().sum(), right, part_weights.sum()]).double()
+        norm = self._gradient_norm()
+        finite = norm.isfinite()
+        self.sums[3:] += torch.stack([norm.where(finite, 0.0), finite]).double()
         self.optimizer.step()
         self.optimizer.zero_grad()
         return not self.optimizer.step_was_skipped
+
+    def _gradient_norm(self) -> Tensor:
+        """Return the norm of all gradients, and clip them to the recipe's."""
+        parameters = [p for p in self.network.parameters() if p.grad is not None]
+        if self.recipe.training.clip:
+            norm: Tensor = self.accelerator.clip_grad_norm_(parameters, self.recipe.training.clip)
+            return norm
+        self.accelerator.unscale_gradients()
+        return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
 
     def average(self, decay: float) -> None:
         """Add the weights to their moving average."""
@@ -172,7 +183,7 @@ class TorchEngine:
     def _losses(
         self, pixels: Tensor, labels: Tensor, partners: Tensor, weights: Tensor, kept: float
     ) -> tuple[Tensor, Tensor]:
-        """Return the loss of each image (n,), and the number of right answers.
+        """Return the loss of each image (n,), before any weights, and the number of right answers.
 
         kept: weight of an image's own label; that of its partner in the mixture is 1 - kept.
         """
@@ -186,16 +197,16 @@ class TorchEngine:
             losses = kept * losses + (1 - kept) * others
         if isinstance(head, TripletHead) and head.triplet_loss is not None:
             losses = losses + head.triplet_loss
-        return losses * weights, ((logits.argmax(1) == labels) * weights).sum()
+        return losses, ((logits.argmax(1) == labels) * weights).sum()
 
     def totals(self) -> list[float]:
-        """Return the epoch's sums so far of the loss, the right answers and the images, over all processes."""
+        """Return the epoch's sums so far over all processes."""
         sums: list[float] = self.accelerator.reduce(self.sums.clone()).tolist()
         return sums
 
     def set_totals(self, totals: Iterable[float]) -> None:
         """Continue from these sums. They are of all processes, and the first one takes them."""
-        values = list(totals) if self.rank == 0 else [0.0, 0.0, 0.0]
+        values = list(totals) if self.rank == 0 else [0.0] * len(TOTALS)
         self.sums = torch.tensor(values, dtype=torch.float64, device=self.device)
 
     @torch.inference_mode()

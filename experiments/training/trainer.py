@@ -26,7 +26,7 @@ from experiments.progress import format_count, format_duration, say, track
 from experiments.run import RESUME_OR_REPLACE, Run
 from experiments.training.engine import Engine
 from experiments.training.recorder import RunRecorder, format_epoch, refuse_divergence, save_checkpoint, write_curves
-from experiments.training.schedule import EpochPosition, TrainingProgress, average_decay, lr_factor, next_epoch
+from experiments.training.schedule import TOTALS, EpochPosition, TrainingProgress, average_decay, lr_factor, next_epoch
 from mytorch.data import prefetch
 
 SAVE_SECONDS = 600.0
@@ -151,7 +151,7 @@ class Trainer:
                 self.note_bad_images(shard.bad)
                 if (step + 1) % engine.steps_per_reading and step + 1 < steps:
                     continue
-                totals = loss, right, seen = engine.totals()
+                totals = loss, right, seen, norms, finite = engine.totals()
                 refuse_divergence(loss, number, recipe, number)
                 if self.main:
                     advance(round(seen), len(self.faces))
@@ -168,12 +168,13 @@ class Trainer:
             "train_loss": loss / max(seen, 1),
             "train_top1": right / max(seen, 1) if recipe.has_training_accuracy else None,
             **validated,
+            "grad_norm": norms / finite if finite else None,
             "images_per_second": round((seen - before) / (trained - started), 1),
             "skipped": len(progress.bad),
         }
         progress.history.append(row)
         progress.seconds += time.monotonic() - saved
-        progress.step, progress.totals = 0, [0.0, 0.0, 0.0]
+        progress.step, progress.totals = 0, [0.0] * len(TOTALS)
         engine.set_totals(progress.totals)
 
     @contextmanager

@@ -16,6 +16,7 @@ from experiments.report.document import Plot, Table
 from experiments.report.phrases import counted, enumerated, large, percent
 from experiments.report.report import report
 from experiments.report.study import Study
+from experiments.run import Run
 from experiments.training.trainer import TrainOptions, train
 
 
@@ -297,3 +298,12 @@ def test_a_run_of_one_epoch_has_no_curve_and_that_is_said(bare, altered, write, 
     assert "curves" not in labels(document)
     assert "no more than one epoch" in read(document)
     assert {"together", "each"} <= labels(write(short, bare))
+
+
+def test_the_gradient_norm_is_told_where_the_history_has_it(write, read, bare, tmp_path, sign):
+    assert "The gradients of its steps have a mean norm of" in read(write(bare))
+    old = shutil.copytree(bare, tmp_path / "old")
+    frame = Run(old).history().drop(columns="grad_norm")
+    frame.to_csv(old / "history.csv", index=False)
+    sign(old)
+    assert "mean norm" not in read(write(old))

@@ -1,7 +1,7 @@
 """What a report says of a network's settings."""
 
 from experiments.config.load import load_recipe
-from experiments.report.settings import describe_data, describe_network
+from experiments.report.settings import describe_data, describe_network, describe_training
 
 
 def test_what_is_unusual_about_a_network_is_told():
@@ -17,3 +17,11 @@ def test_extra_images_that_a_run_learned_from_are_told():
     found = describe_data(load_recipe("resnet18_scratch_aligned", ["data.extra_images=more"]))
     assert found["additional images"] == "those of more, for training only"
     assert "additional images" not in describe_data(load_recipe("resnet18_scratch_aligned"))
+
+
+def test_how_rare_people_count_is_told():
+    told = describe_training(load_recipe("scratch_cnn", ["loss={class_weights: effective, beta: 0.99}"]))
+    assert told["class weights"] == "effective numbers, beta 0.99"
+    told = describe_training(load_recipe("scratch_cnn", ["sampling=balanced"]))
+    assert told["sampling"] == "equally many images of each person"
+    assert {"class weights", "sampling"} & describe_training(load_recipe("scratch_cnn")).keys() == set()

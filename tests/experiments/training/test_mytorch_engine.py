@@ -40,13 +40,16 @@ def run_steps(recipe, people, average: float | None = None) -> tuple[MytorchEngi
         optimizer.param_groups[0]["lr"] = recipe.optimizer.lr * 0.5
         optimizer.zero_grad()
         parts = (mixed, shard.labels, shard.labels.flip(0))
-        for part, own, partner in zip(*(p.tensor_split(settings.accumulate) for p in parts), strict=True):
+        ones = torch.ones(len(mixed))
+        parts = (*parts, ones if shard.loss_weights is None else shard.loss_weights)
+        for part, own, partner, weights in zip(*(p.tensor_split(settings.accumulate) for p in parts), strict=True):
             logits = theirs(part)
-            loss = kept * F.cross_entropy(logits, own, label_smoothing=recipe.label_smoothing, reduction="sum")
+            each = F.cross_entropy(logits, own, label_smoothing=recipe.label_smoothing, reduction="none")
+            loss = kept * (each * weights.double()).sum()
             other = F.cross_entropy(logits, partner, label_smoothing=recipe.label_smoothing, reduction="sum")
             ((loss + (1 - kept) * other) / len(mixed)).backward()
-        if settings.clip:
-            torch.nn.utils.clip_grad_norm_(theirs.parameters(), settings.clip)
+        norm = torch.nn.utils.clip_grad_norm_(theirs.parameters(), settings.clip or float("inf"))
+        assert engine.gradient_norm == pytest.approx(float(norm), rel=1e-9)
         optimizer.step()
         states.append(copy.deepcopy(theirs.state_dict()))
     return engine, theirs, states
@@ -88,6 +91,41 @@ RICH = (
     "epochs=3", "model.dropout=0.3", "mixing={mixup: 0.5, prob: 0.5}", "schedule.name=one_cycle",
     "training={ema: 0.9, clip: 1.0, accumulate: 2}",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("weights", ["balanced", "effective"])
+def test_an_epoch_with_class_weights_is_pytorchs(own_people, tiny, weights):
+    for path in sorted(own_people.glob("anna/*"))[2:]:
+        path.unlink()
+    settings = ("training={accumulate: 2, clip: 0.2}", f"loss={{class_weights: {weights}, beta: 0.9}}")
+    engine, theirs, _ = run_steps(tiny(*PLAIN, "batch_size=8", *settings), own_people)
+    assert_close(engine.network.state_dict(), theirs.state_dict())
+
+
+@pytest.mark.parametrize("settings", [["loss.class_weights=balanced"], ["sampling=balanced"]])
+def test_balanced_and_stopped_within_an_epoch_it_continues_bit_for_bit(
+    own_people, tiny, tmp_path, monkeypatch, settings
+):
+    for path in sorted(own_people.glob("anna/*"))[2:]:
+        path.unlink()
+    recipe, step, taken = tiny(*settings), MytorchEngine.step, []
+    whole = train(recipe, own_people, tmp_path / "whole")
+
+    def counted(*arguments):
+        taken.append(1)
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    monkeypatch.setattr(MytorchEngine, "step", counted)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, own_people, tmp_path / "run", options=TrainOptions(save_seconds=0.0))
+    run = train(recipe, own_people, tmp_path / "run", resume=True)
+    ours, theirs = (load(each.checkpoint_file)[0] for each in (run, whole))
+    assert [key for key in theirs if ours[key].tobytes() != theirs[key].tobytes()] == []
+    columns = [name for name in run.history() if name != "images_per_second"]
+    assert run.history()[columns].equals(whole.history()[columns])
+    assert (run.history()["grad_norm"] > 0).all()
 
 
 @pytest.mark.parametrize("at", [1, STEPS - 1, STEPS + 3, 3 * STEPS - 1])

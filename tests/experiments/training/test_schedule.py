@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from experiments.config.recipe import Recipe
-from experiments.training.schedule import EpochPosition, lr_factor, next_epoch
+from experiments.training.schedule import EpochPosition, TrainingProgress, lr_factor, next_epoch
 
 STEPS = 7
 """Batches an epoch."""
@@ -129,3 +129,8 @@ def test_a_loss_equal_to_the_best_is_no_better(losses, patience, ended):
     of = recipe((6,), training={"early_stopping": patience})
     history = [{"stage": 1, "loss": loss, "train_loss": 0.0} for loss in losses]
     assert (next_epoch(of, history) is None) == ended
+
+
+def test_sums_of_an_earlier_version_lack_the_gradient():
+    assert TrainingProgress(totals=[1.5, 2.0, 3.0]).totals == [1.5, 2.0, 3.0, 0.0, 0.0]
+    assert TrainingProgress().totals == [0.0] * 5

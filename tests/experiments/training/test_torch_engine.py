@@ -1,5 +1,7 @@
 """Single steps of a transfer network's training, against the loss and the rates written out by hand."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +10,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from experiments.data.dataset import read_split
-from experiments.data.loader import BatchShard, EpochLoader, ShardedBatches
+from experiments.data.loader import BatchShard, EpochLoader, ShardedBatches, normalize_tensor
 from experiments.errors import DivergenceError, FacesError
 from experiments.runtime import torch_device
 from experiments.training import trainer
 from experiments.training.recorder import refuse_divergence
+from experiments.training.schedule import TOTALS
 from experiments.training.torch_engine import TorchEngine, make_accelerator
 from experiments.training.trainer import Trainer, TrainOptions, train
 
@@ -33,7 +36,7 @@ def test_the_loss_of_a_mixed_batch_is_the_mixture_of_the_losses(people, small):
     engine.network.register_forward_hook(lambda _, inputs, logits: seen.update(x=inputs[0], logits=logits.detach()))
     weights = []
     for number, shard in enumerate(shards):
-        engine.set_totals([0, 0, 0])
+        engine.set_totals([0] * len(TOTALS))
         engine.step(shard, 0, number, 1.0)
         images = shard.images.double()
         mean, std = (torch.tensor(v).double().reshape(-1, 1, 1) * 255 for v in (recipe.data.mean, recipe.data.std))
@@ -46,6 +49,27 @@ def test_the_loss_of_a_mixed_batch_is_the_mixture_of_the_losses(people, small):
         assert engine.totals()[0] == pytest.approx(float(expected), rel=1e-4)
         weights.append(kept)
     assert max(abs(kept - 0.5) for kept in weights) > 0.1  # else an exchange of the two would not show
+
+
+@pytest.mark.parametrize("clip", ["null", "0.01"])
+def test_class_weights_and_the_gradient_norm_are_those_written_out(own_people, small, clip):
+    """The first step: loss and gradient from the logits that the network gives, weighted by N / (C n)."""
+    for path in sorted(own_people.glob("anna/*"))[2:]:
+        path.unlink()
+    recipe = small("loss.class_weights=balanced", "augment={flip: 0}", "model.dropout=0", f"training.clip={clip}")
+    engine, shards = make_engine(recipe, own_people)
+    twin, shard = copy.deepcopy(engine.network), shards[0]
+    counts = np.bincount(read_split(own_people, recipe)[0].labels)
+    weights = torch.from_numpy(counts.sum() / (len(counts) * counts))[shard.labels].float()
+    pixels = normalize_tensor(shard.images, recipe.data, torch.device("cpu"))
+    losses = nn.functional.cross_entropy(twin(pixels, shard.labels), shard.labels, reduction="none")
+    (losses * weights).mean().backward()
+    gradients = torch.cat([p.grad.flatten() for p in twin.parameters() if p.grad is not None])
+    engine.step(shard, 0, 0, 1.0)
+    loss, _, images, norm, steps = engine.totals()
+    assert (images, steps) == (len(shard.labels), 1)
+    assert loss == pytest.approx(float((losses * weights).detach().sum()), rel=1e-4)
+    assert norm == pytest.approx(float(gradients.norm()), rel=1e-3)
 
 
 def test_the_rate_of_a_step_does_not_depend_on_the_steps_before(people, small):

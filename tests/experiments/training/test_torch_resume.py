@@ -100,6 +100,15 @@ def test_stopped_in_any_step_of_a_rich_recipe(people, small, tmp_path, unbroken,
     assert_the_same(run, unbroken(*RICH))
 
 
+@pytest.mark.parametrize("settings", [["loss.class_weights=effective"], ["sampling=balanced"]])
+def test_balanced_and_stopped_within_an_epoch(own_people, small, tmp_path, settings):
+    for path in sorted(own_people.glob("anna/*"))[2:]:
+        path.unlink()
+    recipe, often = small("epochs=2", *settings), TrainOptions(workers=0, save_seconds=0.0)
+    whole = train(recipe, own_people, tmp_path / "whole", options=ALONE)
+    assert_the_same(broken(own_people, recipe, tmp_path / "run", TorchEngine, "step", 2, often), whole)
+
+
 @pytest.mark.parametrize("step", [2, 2 * STEPS + 3])
 def test_stopped_within_an_epoch_after_a_checkpoint_within_it(people, small, tmp_path, unbroken, step):
     often, taken = TrainOptions(workers=0, save_seconds=0.0), []
