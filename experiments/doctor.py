@@ -33,6 +33,7 @@ PURPOSES = {
     "gallery": "faces identify --faiss",
     "kaggle": "faces submit --upload",
     "notebooks": "make notebooks",
+    "postgres": "galleries in PostgreSQL",
     "photos": "faces match with SFace and YuNet",
     "tensorboard": "faces train --tensorboard",
     "tune": "faces tune",

@@ -1,7 +1,7 @@
 """Enroll people into a gallery: read their photos, find the faces, keep the embeddings of the usable ones."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +14,10 @@ from experiments.data.images import load_images
 from experiments.data.preparation import Preparation
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions, align_images, input_preparation, require_same_preparation
-from experiments.evaluation.gallery.store import Gallery, read_gallery, write_gallery
-from experiments.files import locked, refuse_overwriting_input
+from experiments.evaluation.gallery.database import Location, exists, shown
+from experiments.evaluation.gallery.records import Enrollment, NewPhoto, check_name, command_line_actor
+from experiments.evaluation.gallery.snapshot import Gallery
+from experiments.evaluation.gallery.store import GalleryStore
 from experiments.inference.embedder import Embedder
 from experiments.inference.networks import open_embedder
 from experiments.progress import say
@@ -54,76 +56,113 @@ class Photo(NamedTuple):
     digest: str
 
 
+@dataclass(frozen=True, eq=False)
+class EmbeddedPeople:
+    """Photos with their embeddings, by person; how the images were prepared, where there is one."""
+
+    photos: dict[str, list[NewPhoto]]
+    preparation: Preparation | None
+
+
 def enroll(
-    run: Path,
+    run: str | Path,
     people: Path,
-    out: Path,
+    out: Location,
     add: bool = False,
     options: EmbedOptions | None = None,
     gate: QualityGate | None = None,
-) -> Gallery:
-    """Enroll a folder with one folder of photos per person, and write the gallery to `out`.
+) -> Enrollment:
+    """Enroll a folder with one folder of photos per person into a gallery: a file, or PostgreSQL by its URL.
 
-    add: into the gallery that is there. Of two commands that write one gallery the second waits for the
-    first. Raises FacesError, leaving what was at `out`, where it is another network's gallery, or nobody can be
-    enrolled.
+    add: into the gallery that is there. All people or none, in one transaction; other commands may change the gallery
+    at the same time. Raises FacesError, leaving what was at `out`, where it is another network's gallery, or nobody can
+    be enrolled.
     """
     embedder = open_embedder(run)
-    with locked(out):
-        if out.exists() and not add:
-            raise FacesError(f"{out} exists already: choose another --out, or --add to it")
-        before = read_gallery(out, embedder.fingerprint) if add else None
-        gallery = enroll_folder(embedder, people, options or EmbedOptions(align=True), gate, before, out)
-        write_gallery(gallery, out)
-    say(f"{out}: {len(gallery.names)} people with {len(gallery.people)} images")
-    return gallery
+    if not add and exists(out):
+        raise FacesError(f"{shown(out)} exists already: choose another --out, or --add to it")
+    options, known, expected = options or EmbedOptions(align=True), {}, None
+    if add:
+        with GalleryStore.open(out, embedder.fingerprint) as store:
+            options, known, expected = store.options, store.digests(), store.preparation
+    found = embed_people(embedder, people, options, gate, known)
+    if add and found.preparation is not None:
+        require_same_preparation(found.preparation, expected, "the gallery", options.align)
+    return store_people(out, add, embedder.fingerprint, options, found.preparation, found.photos)
 
 
-def remove_people(file: Path, names: Sequence[str]) -> Gallery:
-    """Remove people from a gallery's file, with all that it holds about them. Raises FacesError for one not in it."""
-    with locked(file):
-        gallery = read_gallery(file).without(names)
-        write_gallery(gallery, file)
-    say(f"{file}: {len(gallery.names)} people with {len(gallery.people)} images")
-    return gallery
+def store_people(
+    out: Location,
+    add: bool,
+    network: str,
+    options: EmbedOptions,
+    preparation: Preparation | None,
+    photos: Mapping[str, Sequence[NewPhoto]],
+    action: str = "enroll",
+) -> Enrollment:
+    """Add people to a gallery, or to a new one, which is not made where that fails; print how many it holds then."""
+    if add:
+        store = GalleryStore.open(out, network)
+    else:
+        dimension = len(next(iter(photos.values()))[0].embedding)
+        store = GalleryStore.create(out, network, dimension, options, preparation)
+    with store:
+        try:
+            done = store.enroll(photos, network, command_line_actor(), action)
+        except BaseException:
+            if not add:
+                store.discard()
+            raise
+        say(f"{store.title}: {store.summary()}")
+    return done
 
 
-def enroll_folder(
+def enroll_folder(embedder: Embedder, people: Path, options: EmbedOptions, gate: QualityGate | None = None) -> Gallery:
+    """Make a gallery of the people in a folder in memory; prints what is left out and why. Raises as `embed_people`."""
+    found = embed_people(embedder, people, options, gate)
+    rows = [(name, photo) for name, own in found.photos.items() for photo in own]
+    return Gallery(
+        np.stack([photo.embedding for _, photo in rows]),
+        tuple(name for name, _ in rows),
+        tuple(photo.image for _, photo in rows),
+        tuple(photo.digest for _, photo in rows),
+        embedder.fingerprint,
+        options,
+        found.preparation,
+    )
+
+
+def embed_people(
     embedder: Embedder,
     people: Path,
     options: EmbedOptions,
     gate: QualityGate | None = None,
-    gallery: Gallery | None = None,
-    out: Path | None = None,
-) -> Gallery:
-    """Make a gallery of the people in a folder, or add them to one, with its options; prints what is left out and why.
+    known: Mapping[str, str] | None = None,
+) -> EmbeddedPeople:
+    """Embed the usable photos of a folder of people; prints what is left out and why. An image given twice counts once.
 
-    An image given twice counts once. Raises FacesError where one image is given for two people, where no image passes
-    the gate, and for images prepared otherwise than those of the network or the gallery.
+    known: the digests of the images that a gallery has, and whose they are; these are left out. Raises FacesError where
+    one image is given for two people, where no image passes the gate and none is known, and for images prepared
+    otherwise than those of the network.
     """
     photos = find_photos(people)
-    if out is not None:
-        refuse_overwriting_input(out, [photo.path for photo in photos])
-    if gallery is not None:
-        options = gallery.options
-    fresh = _new_photos(photos, gallery)
-    kept, images, preparation = _usable(fresh, embedder, options, gate or QualityGate())
-    if gallery is not None and preparation is not None:
-        require_same_preparation(preparation, gallery.preparation, "the gallery", options.align)
-    if not kept and gallery is None:
+    for name in dict.fromkeys(photo.person for photo in photos):
+        check_name(name)
+    kept, images, scores, preparation = _usable(
+        _new_photos(photos, known or {}), embedder, options, gate or QualityGate()
+    )
+    if not kept and not known:
         raise FacesError(f"{people}: no image of {len(photos)} can be used; see the lines above")
-    present = {photo.person for photo in kept} | set(gallery.people if gallery else ())
+    present = {photo.person for photo in kept} | set((known or {}).values())
     if lost := sorted({photo.person for photo in photos} - present):
         say(f"not enrolled, as none of their images can be used: {', '.join(lost)}")
-    if not kept:
-        assert gallery is not None
-        return gallery
-    embeddings = embedder.embed(images, options.flip, options.zooms)
-    if gallery is None:
-        nothing = np.empty((0, embeddings.shape[1]), np.float32)
-        gallery = Gallery(nothing, (), (), (), embedder.fingerprint, options, preparation)
-    names, paths, digests = zip(*kept, strict=True)
-    return gallery.with_more(embeddings, names, [composed(path.name) for path in paths], digests)
+    found: dict[str, list[NewPhoto]] = {}
+    if kept:
+        embeddings = embedder.embed(images, options.flip, options.zooms)
+        for photo, embedding, score in zip(kept, embeddings, scores, strict=True):
+            new = NewPhoto(composed(photo.path.name), photo.digest, embedding, score)
+            found.setdefault(photo.person, []).append(new)
+    return EmbeddedPeople(found, preparation)
 
 
 def find_photos(people: Path) -> list[Photo]:
@@ -148,9 +187,9 @@ def find_photos(people: Path) -> list[Photo]:
     ]
 
 
-def _new_photos(photos: Sequence[Photo], gallery: Gallery | None) -> list[Photo]:
+def _new_photos(photos: Sequence[Photo], known: Mapping[str, str]) -> list[Photo]:
     """Those that are not in the gallery yet, each once."""
-    owners = {} if gallery is None else dict(zip(gallery.digests, gallery.people, strict=True))
+    owners = dict(known)
     fresh: list[Photo] = []
     for photo in photos:
         if (owner := owners.get(photo.digest, photo.person)) != photo.person:
@@ -165,21 +204,25 @@ def _new_photos(photos: Sequence[Photo], gallery: Gallery | None) -> list[Photo]
 
 def _usable(
     photos: Sequence[Photo], embedder: Embedder, options: EmbedOptions, gate: QualityGate
-) -> tuple[list[Photo], np.ndarray, Preparation | None]:
-    """The photos that pass the gate, what the network sees of them (N, H, W, 3), and how that is prepared."""
+) -> tuple[list[Photo], np.ndarray, list[float | None], Preparation | None]:
+    """The photos that pass the gate, their faces (N, H, W, 3), the detector's scores, and the preparation."""
+    nothing = np.empty((0, *embedder.size, 3), np.uint8)
     if not photos:
-        return [], np.empty((0, *embedder.size, 3), np.uint8), None
+        return [], nothing, [], None
     paths = [photo.path for photo in photos]
     preparation = input_preparation(embedder, paths, options)
     if not options.align:
-        return list(photos), load_images(paths, embedder.size, "crop"), preparation
-    kept, images = [], []
+        return list(photos), load_images(paths, embedder.size, "crop"), [None] * len(photos), preparation
+    kept: list[Photo] = []
+    images, scores = [], []
     for photo, one in zip(photos, align_images(embedder, paths, preparation), strict=True):
         if why := gate.objection(one):
             say(f"left out {one.path}: {why}")
             continue
         if one.remark:
             say(f"note: {one.remark}")
+        assert one.face is not None
         kept.append(photo)
         images.append(one.image)
-    return kept, np.stack(images) if images else np.empty((0, *embedder.size, 3), np.uint8), preparation
+        scores.append(float(one.face.score))
+    return kept, np.stack(images) if images else nothing, [*scores], preparation

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from glob import glob
 from math import ceil, isfinite, log10
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -19,16 +18,15 @@ from experiments.evaluation.embedding import (
     require_same_preparation,
 )
 from experiments.evaluation.gallery.calibrate import SEARCHES, SearchCalibration, read_search_calibration
-from experiments.evaluation.gallery.store import Gallery, read_gallery
+from experiments.evaluation.gallery.database import Location
+from experiments.evaluation.gallery.snapshot import Gallery
+from experiments.evaluation.gallery.store import GalleryStore
 from experiments.evaluation.thresholds import THRESHOLDS, ThresholdCalibration, read_thresholds
 from experiments.files import refuse_overwriting_input, write_csv
 from experiments.inference.embedder import Embedder
 from experiments.inference.networks import open_embedder
 from experiments.progress import say
-from experiments.requirements import install_command
 
-Search = Literal["exact", "faiss"]
-PROBES_PER_CHUNK = 4096
 NOBODY = "nobody"
 DEFAULT_FAR = 0.01
 CSV_COLUMNS = ("image", "name", "rank", "candidate", "similarity")
@@ -58,12 +56,12 @@ class DecisionThreshold:
 
 def identify(
     run: Path,
-    file: Path,
+    file: Location,
     photos: Sequence[Path],
     top: int = 3,
     threshold: float | None = None,
     far: float = DEFAULT_FAR,
-    search: Search = "exact",
+    approximate: bool | None = None,
     out: Path | None = None,
     allow_laxer: bool = False,
 ) -> list[Answer]:
@@ -72,6 +70,7 @@ def identify(
     Below the threshold (calibrated, so that at most `far` of the strangers are named, unless given) it is nobody.
     Raises FacesError for a gallery that another network made, for photos prepared otherwise than the gallery's images,
     for a `far` that the calibration cannot support (see `choose_threshold`), and for a photo that cannot be read.
+    approximate: see `GalleryStore.search`.
     """
     if threshold is not None and not isfinite(threshold):
         raise FacesError(f"--threshold {threshold}: expected a similarity from -1 to 1")
@@ -79,16 +78,18 @@ def identify(
     if out is not None:
         refuse_overwriting_input(out, [file, *paths])
     embedder = open_embedder(run)
-    gallery = read_gallery(file, embedder.fingerprint)
-    if threshold is None:
-        chosen = choose_threshold(embedder, gallery, far, allow_laxer)
-        threshold = chosen.value
-        say(f"threshold {threshold:.4f} for {len(gallery.names)} people: {chosen.basis}")
-    images, rows, remarks = _read_probes(paths, embedder, gallery)
-    found = {}
-    if len(images):
-        probes = embedder.embed(images, gallery.options.flip, gallery.options.zooms)
-        found = dict(zip(rows, name_probes(gallery, probes, threshold, top, search), strict=True))
+    with GalleryStore.open(file, embedder.fingerprint) as gallery:
+        if not (people := gallery.count()):
+            raise FacesError(f"{gallery.title}: nobody is enrolled: `faces gallery enroll` people, with --add")
+        if threshold is None:
+            chosen = choose_threshold(embedder, gallery, far, allow_laxer)
+            threshold = chosen.value
+            say(f"threshold {threshold:.4f} for {people} {'person' if people == 1 else 'people'}: {chosen.basis}")
+        images, rows, remarks = _read_probes(paths, embedder, gallery)
+        found = {}
+        if len(images):
+            probes = embedder.embed(images, gallery.options.flip, gallery.options.zooms)
+            found = dict(zip(rows, name_probes(gallery, probes, threshold, top, approximate), strict=True))
     result = []
     for row, path in enumerate(paths):
         name, candidates = found.get(row, (NOBODY, ()))
@@ -135,7 +136,7 @@ def _expand_pattern(photo: Path) -> list[Path]:
 
 
 def choose_threshold(
-    embedder: Embedder, gallery: Gallery, far: float = DEFAULT_FAR, allow_laxer: bool = False
+    embedder: Embedder, gallery: Gallery | GalleryStore, far: float = DEFAULT_FAR, allow_laxer: bool = False
 ) -> DecisionThreshold:
     """Return the calibrated similarity from which this gallery names at most a fraction `far` of the strangers.
 
@@ -149,7 +150,7 @@ def choose_threshold(
     if not 0 < far < 1:
         raise FacesError(f"--far {far:g}: expected a fraction between 0 and 1, such as 0.01")
     assert embedder.folder is not None
-    people = len(gallery.names)
+    people = gallery.count()
     if searches := read_search_calibration(embedder.folder, embedder.fingerprint):
         _refuse_other_options(embedder.folder / SEARCHES, gallery, searches, "faces gallery calibrate")
         far = _supported(far, searches.min_far(people), f"{searches.people:,} people", people, allow_laxer)
@@ -189,7 +190,7 @@ def _round_up(value: float) -> float:
 
 
 def _refuse_other_options(
-    path: Path, gallery: Gallery, calibrated: SearchCalibration | ThresholdCalibration, command: str
+    path: Path, gallery: Gallery | GalleryStore, calibrated: SearchCalibration | ThresholdCalibration, command: str
 ) -> None:
     options = gallery.options
     if (calibrated.flip, calibrated.zooms) != (options.flip, options.zooms):
@@ -207,7 +208,7 @@ def _describe(flip: bool, zooms: Sequence[float]) -> str:
 
 
 def _read_probes(
-    paths: Sequence[Path], embedder: Embedder, gallery: Gallery
+    paths: Sequence[Path], embedder: Embedder, gallery: Gallery | GalleryStore
 ) -> tuple[np.ndarray, list[int], dict[int, str]]:
     """The faces (N, H, W, 3), the row of the photo that each is of, and remarks on photos by row."""
     if not gallery.options.align:
@@ -233,48 +234,17 @@ def _csv_rows(answer: Answer) -> list[dict[str, object]]:
 
 
 def name_probes(
-    gallery: Gallery, probes: np.ndarray, threshold: float, top: int = 1, search: Search = "exact"
+    gallery: Gallery | GalleryStore,
+    probes: np.ndarray,
+    threshold: float,
+    top: int = 1,
+    approximate: bool | None = None,
 ) -> list[tuple[str, tuple[tuple[str, float], ...]]]:
-    """Name each probe (P, D), or "nobody" below the threshold; and list the `top` candidates with similarities."""
-    names = gallery.names
-    scores, rows = nearest_templates(gallery.templates(), probes, top, search)
-    candidates = [
-        tuple((names[row], float(score)) for row, score in zip(found, similarities, strict=True))
-        for found, similarities in zip(rows, scores, strict=True)
-    ]
-    return [(best[0][0] if best[0][1] >= threshold else NOBODY, best) for best in candidates]
+    """Name each probe (P, D), or "nobody" below the threshold; and list the `top` candidates with similarities.
 
-
-def nearest_templates(
-    templates: np.ndarray, probes: np.ndarray, most: int, search: Search = "exact"
-) -> tuple[np.ndarray, np.ndarray]:
-    """Find the `most` templates (G, D) most similar to each probe (P, D): similarities and rows, (P, most), best first.
-
-    "exact" is one matrix product. "faiss" searches an HNSW graph (Malkov and Yashunin 2018, arXiv 1603.09320), which
-    nearly always finds the nearest, in a time that hardly grows with G. Raises FacesError where FAISS is not installed.
+    approximate: see `GalleryStore.search`.
     """
-    most = min(most, len(templates))
-    if search == "faiss":
-        return _search_graph(templates, probes, most)
-    scores, rows = [], []
-    for start in range(0, len(probes), PROBES_PER_CHUNK):
-        table = probes[start : start + PROBES_PER_CHUNK] @ templates.T
-        best = np.argpartition(-table, most - 1, axis=1)[:, :most]
-        found = np.take_along_axis(table, best, 1)
-        order = np.argsort(-found, axis=1, kind="stable")
-        scores.append(np.take_along_axis(found, order, 1))
-        rows.append(np.take_along_axis(best, order, 1))
-    return np.concatenate(scores), np.concatenate(rows)
-
-
-def _search_graph(templates: np.ndarray, probes: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        import faiss
-    except ImportError as error:
-        command = install_command("gallery")
-        raise FacesError(f"--faiss needs FAISS: in the project's folder, {command}; or leave it out") from error
-    index = faiss.IndexHNSWFlat(templates.shape[1], 32, faiss.METRIC_INNER_PRODUCT)
-    index.hnsw.efConstruction, index.hnsw.efSearch = 80, max(128, 2 * most)
-    index.add(np.ascontiguousarray(templates, np.float32))
-    scores, rows = index.search(np.ascontiguousarray(probes, np.float32), most)
-    return scores, rows
+    candidates = [
+        tuple((match.name, match.similarity) for match in row) for row in gallery.search(probes, top, approximate)
+    ]
+    return [(best[0][0] if best and best[0][1] >= threshold else NOBODY, best) for best in candidates]

@@ -10,7 +10,7 @@ from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions, require_distinct
 from experiments.evaluation.gallery.enroll import QualityGate, enroll_folder
 from experiments.evaluation.gallery.identify import choose_threshold
-from experiments.evaluation.gallery.store import Gallery
+from experiments.evaluation.gallery.snapshot import Gallery
 from experiments.evaluation.verification import require_folder
 from experiments.files import write_csv, write_json
 from experiments.inference.embedder import normalize_embeddings

@@ -119,7 +119,7 @@ def test_every_verb_is_in_one_panel_and_there_are_at_most_30():
         ("train scratch_cnn --out r", "--data is missing: One folder per person"),
         ("match a.jpg", "expected two photos, got 1: a.jpg"),
         ("identify runs/a b.gallery", "Expected 3 arguments, found 2. RUN: A run, a known network"),
-        ("gallery list", "Expected 1 argument. GALLERY: File that `faces gallery enroll` made."),
+        ("gallery list", "Expected 1 argument. GALLERY: File that `faces gallery enroll` made, or"),
     ],
 )
 def test_a_wrong_or_missing_value_is_answered_with_what_was_expected(command, typed, answer):

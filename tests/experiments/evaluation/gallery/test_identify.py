@@ -13,7 +13,7 @@ from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.gallery.calibrate import SEARCHES, calibrate_searches
 from experiments.evaluation.gallery.enroll import enroll
 from experiments.evaluation.gallery.identify import choose_threshold, expand_photos, identify
-from experiments.evaluation.gallery.store import Gallery
+from experiments.evaluation.gallery.snapshot import Gallery
 from experiments.evaluation.thresholds import THRESHOLDS, calibrate_thresholds
 from experiments.inference.embedder import Embedder, normalize_embeddings
 
