@@ -40,7 +40,7 @@ def png(width: int, height: int, rows: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-def picture(kind: str, size: tuple[int, int] = (64, 64), **options) -> bytes:
+def image_file(kind: str, size: tuple[int, int] = (64, 64), **options) -> bytes:
     file = BytesIO()
     Image.new("RGB", size, "gray").save(file, kind, **options)
     return file.getvalue()
@@ -55,19 +55,19 @@ FILES = {
     "SVG with an entity of a file": XXE,
     "PostScript that reads a file": POSTSCRIPT,
     "HTML page": b"<!doctype html><script>alert(1)</script>",
-    "GIF that is a script too": b"GIF89a/*" + picture("GIF")[8:] + b"*/=1;alert(1)",
+    "GIF that is a script too": b"GIF89a/*" + image_file("GIF")[8:] + b"*/=1;alert(1)",
     "zip archive": b"PK\x03\x04" + b"\0" * 40,
     "ELF program": b"\x7fELF" + b"\0" * 60,
     "pickle that runs a program": b"cos\nsystem\n(S'touch /tmp/owned'\ntR.",
-    "TIFF": picture("TIFF"),
-    "BMP": picture("BMP"),
+    "TIFF": image_file("TIFF"),
+    "BMP": image_file("BMP"),
     "PNG of 4 gigapixels": png(65_000, 65_000, zlib.compress(b"\0" * 1000)),
     "PNG of more pixels than allowed": png(2000, 2000, zlib.compress(b"\0" * (2001 * 2000), 9)),
     "PNG with no pixels": png(0, 0, zlib.compress(b"")),
-    "PNG that is truncated": picture("PNG")[:60],
+    "PNG that is truncated": image_file("PNG")[:60],
     "PNG whose rows are too short": png(1000, 1000, zlib.compress(b"\0" * 10)),
-    "PNG with a damaged checksum": picture("PNG")[:30] + b"\xff\xff" + picture("PNG")[32:],
-    "JPEG that is truncated": picture("JPEG")[:200],
+    "PNG with a damaged checksum": image_file("PNG")[:30] + b"\xff\xff" + image_file("PNG")[32:],
+    "JPEG that is truncated": image_file("JPEG")[:200],
     "JPEG of one byte": b"\xff",
     "JPEG header and noise": b"\xff\xd8\xff\xe0" + bytes(range(256)) * 8,
     "WebP header and noise": b"RIFF\xff\xff\xff\x7fWEBPVP8 " + bytes(range(256)),
@@ -87,7 +87,7 @@ NAMES = {
     "right-to-left": "a\u202egpj.exe",
 }
 
-GOOD = picture("JPEG")
+GOOD = image_file("JPEG")
 
 
 def upload(name: str = "photos", content: bytes = GOOD, **options) -> dict:
@@ -174,7 +174,7 @@ RAW = {
         + (b"10000\r\n" + b"a" * 65536 + b"\r\n") * 40
         + b"0\r\n\r\n"
     ),
-    "chunk of no number": (
+    "chunk without a length": (
         b"POST /api/v1/detect HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nContent-Type: "
         + MULTIPART.encode()
         + b"\r\n\r\nzz\r\n"
@@ -274,7 +274,7 @@ def test_a_photo_whose_text_swells_is_refused(server):
     """A chunk of text that is a thousand times as large when it is decompressed."""
     text = zlib.compress(b"a" * 20_000_000, 9)
     body = b"zTXt" + b"Comment\0\0" + text
-    bomb = picture("PNG")
+    bomb = image_file("PNG")
     bomb = bomb[:33] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + bomb[33:]
     answer = server.ask("POST", "/api/v1/match", form(part("first", bomb), part("second", GOOD)),
                         {"Content-Type": MULTIPART})  # fmt: skip
