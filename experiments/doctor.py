@@ -35,6 +35,7 @@ PURPOSES = {
     "notebooks": "make notebooks",
     "postgres": "galleries in PostgreSQL",
     "photos": "faces match with SFace and YuNet",
+    "serve": "faces serve",
     "tensorboard": "faces train --tensorboard",
     "tune": "faces tune",
 }

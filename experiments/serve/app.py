@@ -13,7 +13,7 @@ from starlette.formparsers import MultiPartParser
 
 from experiments.errors import FacesError, expected_words
 from experiments.progress import say
-from experiments.serve import api
+from experiments.serve import api, pages
 from experiments.serve.guard import Guard, RefusedError, error_body
 from experiments.serve.service import Service
 from experiments.serve.settings import ServeSettings
@@ -62,6 +62,7 @@ def _routes(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.include_router(api.router)
+    app.include_router(pages.router)
     app.add_exception_handler(FacesError, _unusable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)

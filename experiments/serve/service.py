@@ -22,6 +22,11 @@ class Service:
         self.jobs = JobQueue(settings.queue)
         self.decoder.start()
 
+    @property
+    def has_gallery(self) -> bool:
+        """Whether people can be enrolled and identified."""
+        return self.settings.gallery is not None
+
     def close(self) -> None:
         """Finish what waits, and end the thread and the decoder's process."""
         self.jobs.close()

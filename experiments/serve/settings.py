@@ -8,18 +8,21 @@ from experiments.errors import FacesError
 from experiments.inference.networks import DEFAULT
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CONSENT = "Enroll only people who agreed to it. Embeddings of faces are biometric data, and they can be deleted below."
 MEGABYTE = 1_000_000
 ANY_ADDRESS = ("0.0.0.0", "::")
 
 
 @dataclass(frozen=True)
 class ServeSettings:
-    """network: a run, a known network or an exported embedding. gallery: its file or URL, None for the default file.
+    """network: a run, a known network or an exported embedding. gallery: its file or URL; without one nothing is stored.
 
     host, port: where the server listens. api_key_file: the hashes of the API keys, without which only loopback is
     served. hosts: names in the Host header that are accepted besides the address itself. max_bytes: of a request's
     body; max_pixels: of a photo; max_photos: of a request. queue: requests that wait for the network. rate: requests a
-    minute and client, 0 for no limit. body_seconds: in which a body must arrive; decode_seconds: the same for decoding.
+    minute and client, 0 for no limit. thumbnails: whether a small image of each enrolled face is stored. consent: what
+    the page says where people are enrolled. body_seconds: in which a body must arrive; decode_seconds: the same for
+    decoding.
     """
 
     network: str = DEFAULT
@@ -33,6 +36,8 @@ class ServeSettings:
     max_photos: int = 16
     queue: int = 16
     rate: int = 600
+    thumbnails: bool = True
+    consent: str = CONSENT
     body_seconds: float = 30.0
     decode_seconds: float = 10.0
 
