@@ -33,7 +33,7 @@ def serve(
 ) -> None:
     """Serve a web page and an HTTP API: match, detect and embed faces.
 
-    Listens on this machine only, unless --api-key-file is given. Uses no other server.
+    Listens on this machine only, unless --api-key-file is given. Loads nothing from other servers, and stores no photo.
 
     Example: `faces serve --port 8000`
     """

@@ -36,6 +36,7 @@ REFUSALS = {
     415: "neither multipart/form-data nor application/json",
     421: "a Host that is not this server's",
     422: "a photo or value that cannot be used",
+    431: "longer headers than are read",
     429: "too many requests; Retry-After tells when to try again",
     503: "the server is busy",
 }
@@ -137,17 +138,26 @@ async def thresholds(request: Request) -> CalibrationAnswer:
 
 @router.post("/match", tags=["faces"], response_model=MatchAnswer, summary="Do two photos show one person?")
 async def match(request: Request, first: Photo, second: Photo, far: Far = None, crops: Crops = False) -> MatchAnswer:
-    """Compare the largest central face of each photo, at a threshold with a measured false-match rate.
+    """Compare every face of one photo with every face of the other; the most similar pair decides.
 
     Example: `curl -F first=@anna1.jpg -F second=@anna2.jpg -F far=0.001 http://127.0.0.1:8000/api/v1/match`
     """
     one, other = await read_upload(first, "first"), await read_upload(second, "second")
     recognizer = service_of(request).recognizer
     found = await compute(request, lambda: recognizer.match(one, other, far))
+    values = ComparisonAnswer.values(found.comparison)
+    if found.pairs > 1:
+        values["statement"].append(
+            f"{found.pairs} pairs of faces were compared, the best decides: photos of different people match in at "
+            f"most {found.far_bound:.2%} of cases"
+        )
     return MatchAnswer(
-        **ComparisonAnswer.values(found[2]),
-        first=PhotoAnswer.of(found[0], crops),
-        second=PhotoAnswer.of(found[1], crops),
+        **values,
+        pairs=found.pairs,
+        false_match_bound=found.far_bound,
+        best=list(found.best),
+        first=PhotoAnswer.of(found.first, crops),
+        second=PhotoAnswer.of(found.second, crops),
     )
 
 

@@ -14,12 +14,11 @@ from starlette.formparsers import MultiPartParser
 from experiments.errors import FacesError, expected_words
 from experiments.progress import say
 from experiments.serve import api, pages
-from experiments.serve.guard import Guard, RefusedError, error_body
+from experiments.serve.guard import MAX_HEADER_BYTES, Guard, RefusedError, error_body
 from experiments.serve.service import Service
 from experiments.serve.settings import ServeSettings
 from mytorch.version import __version__
 
-MAX_HEADER_BYTES = 16_384
 MAX_CONNECTIONS = 128
 DESCRIPTION = (
     "Faces in photos: detection, embeddings, and whether two photos show one person, at thresholds with measured error "

@@ -23,6 +23,7 @@ METHODS = (*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE")
 BODY_TYPES = ("multipart/form-data", "application/json")
 API = "/api/"
 WITHOUT_KEY = ("/api/v1/health",)
+MAX_HEADER_BYTES, MAX_HEADERS = 16_384, 100
 MAX_BYTES_IN_FLIGHT = 256_000_000
 """Bytes of bodies that the server holds at once, over all requests."""
 
@@ -117,6 +118,11 @@ class Guard:
 
     def _admit(self, scope: Scope) -> str:
         """Return who asks: a key's name, or an address. Raises RefusedError for a request to be refused."""
+        size = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+        size += sum(len(name) + len(value) for name, value in scope["headers"])
+        if size > MAX_HEADER_BYTES or len(scope["headers"]) > MAX_HEADERS:
+            message = f"the address and headers are longer than {MAX_HEADER_BYTES:,} bytes, or more than {MAX_HEADERS}"
+            raise RefusedError(431, "headers", message)
         headers = _Headers(scope["headers"])
         host = headers.single("host") or ""
         if _host_name(host) not in self.hosts:

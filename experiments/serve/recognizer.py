@@ -18,7 +18,7 @@ from experiments.data.preparation import AlignSettings, DetectorName
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions, input_preparation
 from experiments.evaluation.gallery.enroll import QualityGate
-from experiments.evaluation.match import describe_match
+from experiments.evaluation.match import PhotoMatch, describe_match
 from experiments.evaluation.thresholds import Threshold, ThresholdCalibration, read_thresholds
 from experiments.inference.networks import open_embedder
 from experiments.serve.decoder import Decoder
@@ -75,6 +75,21 @@ class Comparison:
     interval: tuple[float, float] | None
     strangers: int
     statement: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedPhotos:
+    """Two photos compared. best: the faces of the deciding pair. pairs: how many pairs of faces were compared.
+
+    far_bound: how often at most photos of different people match, of which so many pairs are compared.
+    """
+
+    first: FoundFaces
+    second: FoundFaces
+    comparison: Comparison
+    best: tuple[int, int]
+    pairs: int
+    far_bound: float
 
 
 class Recognizer:
@@ -134,12 +149,20 @@ class Recognizer:
             tuple(describe_match(similarity, threshold, self.calibration)),
         )
 
-    def match(self, first: Upload, second: Upload, far: float | None) -> tuple[FoundFaces, FoundFaces, Comparison]:
-        """Compare the main faces of two photos. Raises FacesError where one shows no face."""
-        self.calibration.for_far(far)
-        found = (self.detect(first), self.detect(second))
-        vectors = self.embed([found[0].main, found[1].main])
-        return *found, self.compare(vectors[0], vectors[1], far)
+    def match(self, first: Upload, second: Upload, far: float | None) -> "MatchedPhotos":
+        """Compare every face of one photo with every face of another: the most similar pair decides.
+
+        Raises FacesError where one shows no face.
+        """
+        threshold = self.calibration.for_far(far)
+        photos = (self.detect(first), self.detect(second))
+        chosen = [[photo.main] if len(photo.faces) == 1 else photo.faces for photo in photos]
+        vectors = [self.embed(faces) for faces in chosen]
+        table = vectors[0].astype(np.float64) @ vectors[1].astype(np.float64).T
+        match = PhotoMatch((Path(first.name), Path(second.name)), table, threshold, self.calibration)
+        one, other = match.best
+        comparison = self.compare(vectors[0][one], vectors[1][other], far)
+        return MatchedPhotos(photos[0], photos[1], comparison, match.best, table.size, match.far_bound)
 
     def detect_all(self, uploads: Sequence[Upload]) -> list[FoundFaces | ImageError]:
         """Find the faces of several photos; of one that cannot be read its error."""

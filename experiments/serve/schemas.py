@@ -77,7 +77,7 @@ class FaceAnswer(BaseModel):
         description="Left and right eye as seen in the photo, nose, left and right corner of the mouth: x, y.",
     )
     side: float = Field(description="Side in pixels of a square with the box's area.")
-    main: bool = Field(description="Whether this is the largest central face, which match and embed take.")
+    main: bool = Field(description="Whether this is the largest central face, which embed takes.")
     quality: Rate = Field(description="How usable the face is: size, sharpness, pose, exposure and score together.")
     weakest: str = Field(description="The lowest of these five measures.")
     problem: str = Field(description="Why this face should not be enrolled; empty where it is good enough.")
@@ -179,7 +179,7 @@ class ComparisonAnswer(BaseModel):
 
 
 class MatchAnswer(ComparisonAnswer):
-    """Whether two photos show one person: the largest central face of each counts."""
+    """Whether one person is on two photos: every face of one is compared with every face of the other."""
 
     model_config = _example(
         similarity=0.7421,
@@ -188,9 +188,17 @@ class MatchAnswer(ComparisonAnswer):
         false_match_interval=[0.0002, 0.0029],
         different_people_above=0,
         statement=["ONE PERSON: similarity 0.7421, at least the threshold 0.3355 (FAR 0.001)"],
+        pairs=1,
+        false_match_bound=0.001,
+        best=[0, 0],
         first={"photo": "anna1.jpg", "width": 256, "height": 256, "faces": [FACE], "error": None},
         second={"photo": "anna2.jpg", "width": 256, "height": 256, "faces": [FACE], "error": None},
     )
+    pairs: int = Field(ge=1, description="Pairs of faces that were compared; the most similar one decides.")
+    false_match_bound: Rate = Field(
+        description="How often at most photos of different people match, where so many pairs are compared."
+    )
+    best: list[int] = Field(min_length=2, max_length=2, description="The faces of the deciding pair, from 0.")
     first: PhotoAnswer
     second: PhotoAnswer
 

@@ -15,7 +15,7 @@ ANY_ADDRESS = ("0.0.0.0", "::")
 
 @dataclass(frozen=True)
 class ServeSettings:
-    """network: a run, a known network or an exported embedding. gallery: its file or URL; without one nothing is stored.
+    """network: a run, a known network or an exported embedding. gallery: a file or URL; without one nothing is stored.
 
     host, port: where the server listens. api_key_file: the hashes of the API keys, without which only loopback is
     served. hosts: names in the Host header that are accepted besides the address itself. max_bytes: of a request's

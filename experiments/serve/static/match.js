@@ -24,9 +24,10 @@ function show(found) {
   verdict.textContent = `${same ? "One person" : "Two people"}: similarity ${found.similarity.toFixed(3)}`;
   verdict.className = `verdict ${same ? "good" : "bad"}`;
   drawScale(found);
-  const crops = ["first", "second"].map((name) => {
-    const main = found[name].faces.find((face) => face.main);
-    return faceImage(main.crop, `the face of the ${name} photo that was compared`);
+  const crops = ["first", "second"].map((name, index) => {
+    const { faces } = found[name];
+    faces.forEach((face, number) => { face.main = number === found.best[index]; }); // the deciding one is drawn solid
+    return faceImage(faces[found.best[index]].crop, `the face of the ${name} photo that decided`);
   });
   element("crops").replaceChildren(...crops);
   element("statement").replaceChildren(...found.statement.slice(1).map((line) => make("li", { textContent: line })));

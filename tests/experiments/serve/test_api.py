@@ -72,6 +72,23 @@ def test_every_face_of_a_group_is_detected_where_the_detector_sees_it(client, ph
     assert len(everyone["photos"][0]["faces"]) == 2
 
 
+def test_every_face_of_a_group_is_compared(client, photo):
+    files = {"first": group(photo), "second": ("two.jpg", photo(2, 1))}
+    found = client.post("/api/v1/match", files=files, data={"far": "0.001"}).json()
+    vectors = [
+        [face["embedding"] for face in one["faces"]]
+        for one in client.post(
+            "/api/v1/embed", files=[("photos", group(photo)), ("photos", photo(2, 1))], data={"every": "true"}
+        ).json()["photos"]
+    ]
+    table = np.array(vectors[0]) @ np.array(vectors[1]).T
+    assert found["pairs"] == 2
+    assert found["similarity"] == pytest.approx(table.max(), abs=1e-5)
+    assert found["best"] == list(np.unravel_index(table.argmax(), table.shape))
+    assert found["false_match_bound"] == pytest.approx(0.002)
+    assert found["statement"][-1].startswith("2 pairs of faces were compared")
+
+
 def test_one_bad_photo_of_a_batch_does_not_spoil_the_others(client, photo):
     files = [("photos", ("good.jpg", photo(0))), ("photos", ("bad.jpg", b"text")), ("photos", ("empty.jpg", b""))]
     good, bad, empty = client.post("/api/v1/detect", files=files).json()["photos"]

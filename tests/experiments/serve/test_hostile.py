@@ -258,6 +258,8 @@ def test_bytes_that_are_no_request_are_refused(server, name):
     status = int(answer.split()[1]) if answer.startswith(b"HTTP/1.1 ") else 0
     assert status in (0, *range(400, 500)), answer[:200]
     assert b"Traceback" not in answer
+    if name in ("header of 100 kB", "5,000 headers", "URL of 100 kB"):
+        assert status in (0, 400, 431)  # uvicorn refuses it itself, or closes the connection, or the guard does
     if name == "body that never arrives":
         assert status == 408
     if name == "chunks that are too long":
