@@ -156,7 +156,7 @@ class Recognizer:
         """
         threshold = self.calibration.for_far(far)
         photos = (self.detect(first), self.detect(second))
-        chosen = [[photo.main] if len(photo.faces) == 1 else photo.faces for photo in photos]
+        chosen = [[photo.main] if len(photo.faces) < 2 else photo.faces for photo in photos]
         vectors = [self.embed(faces) for faces in chosen]
         table = vectors[0].astype(np.float64) @ vectors[1].astype(np.float64).T
         match = PhotoMatch((Path(first.name), Path(second.name)), table, threshold, self.calibration)
