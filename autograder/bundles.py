@@ -184,7 +184,8 @@ def sources(rubric: Rubric) -> dict[str, str]:
     """The files that grading needs, by their path in the bundle; neither the course's layers nor its models."""
     files = sorted(path for pattern in ("*.py", "*.yaml") for path in (_HERE / "autograder").rglob(pattern))
     found = {path.relative_to(_HERE).as_posix(): path.read_text(encoding="utf-8") for path in files}
-    found["mytorch/files.py"] = (_HERE / "mytorch" / "files.py").read_text(encoding="utf-8")
+    for path in (_HERE / "mytorch" / "files.py", *sorted((_HERE / "mytorch" / "explain").glob("*.py"))):
+        found[path.relative_to(_HERE).as_posix()] = path.read_text(encoding="utf-8")
     found["requirements.txt"] = _REQUIREMENTS
     found["rubric.yaml"] = yaml.safe_dump(rubric.model_dump(), sort_keys=False, allow_unicode=True)
     return found

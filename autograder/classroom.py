@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from autograder.grading import Options, grade
 from autograder.policy import Policy, Scored, apply, handed_in
+from autograder.render import drawings
 from autograder.render.classpage import page
 from autograder.render.gradebook import table
 from autograder.result import Entry, Report
@@ -91,6 +92,11 @@ def submissions(folder: Path, out: Path) -> list[Path]:
     return found
 
 
+def page_file(report: Path) -> Path:
+    """The page that shows a submission's report with its failed cases, next to the report's file."""
+    return report.with_suffix(".html")
+
+
 def report_file(name: str) -> str:
     """The name of a submission's report: the submission's own where any file system can hold it, else made of it."""
     if name.isascii() and len(name) <= 100 and re.fullmatch(r"[\w.,@()+\- ]+", name):
@@ -113,7 +119,9 @@ def _graded(source: Path, file: Path, rubric: Rubric, options: Options) -> Entry
         known = json.loads(file.read_text(encoding="utf-8"))
         if known["key"] == key:
             report = Report.model_validate(known["report"]) if known["report"] else None
-            return Entry(source.name, report, known["reason"], kept=True)
+            if report and not page_file(file).exists():
+                write(page_file(file), drawings.page(report))
+            return Entry(source.name, report, known["reason"], kept=True, page=page_file(file).name if report else "")
     except (OSError, ValueError, KeyError, TypeError, ValidationError):
         pass  # none yet, or one that an interrupted or an older run has left
     report, reason = None, ""
@@ -127,7 +135,9 @@ def _graded(source: Path, file: Path, rubric: Rubric, options: Options) -> Entry
         reason = line(str(error))
     kept = {"key": key, "reason": reason, "report": report.model_dump() if report else None}
     write(file, json.dumps(kept, indent=1))
-    return Entry(source.name, report, reason)
+    if report:
+        write(page_file(file), drawings.page(report))
+    return Entry(source.name, report, reason, page=page_file(file).name if report else "")
 
 
 def fingerprint(source: Path, rubric: Rubric, options: Options) -> str:

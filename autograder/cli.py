@@ -52,11 +52,15 @@ class Format(enum.StrEnum):
     """What a report is written as."""
 
     TABLE = "table"
+    HTML = "html"
     GRADESCOPE = "gradescope"
     AUTOLAB = "autolab"
     PRAIRIELEARN = "prairielearn"
     JSON = "json"
 
+
+_FOR_PEOPLE = (Format.TABLE, Format.HTML, Format.JSON)
+"""Not for a platform, which expects a file in any case."""
 
 OnlyOption = Annotated[
     list[str] | None, typer.Option(help="A test, class or section; may be given several times, or with commas.")
@@ -69,6 +73,8 @@ OnlyOption = Annotated[
  python -m autograder grade ./my-solution
 
  python -m autograder grade handin.zip --only Conv2d --verbose
+
+ python -m autograder grade ./my-solution --format html --out report.html
 
  python -m autograder grade --reference
 
@@ -89,6 +95,9 @@ def grade(
     format: Annotated[Format, typer.Option(help="What to write.")] = Format.TABLE,
     out: Annotated[Path | None, typer.Option(help="Write there; the terminal still gets the mark.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Every part, times, and what was printed.")] = False,
+    draw: Annotated[
+        Path | None, typer.Option(help="Draw each failed case into this folder, as SVG; the report names them.")
+    ] = None,
 ) -> None:
     """Grade one submission."""
     if submission is None and not reference:
@@ -102,18 +111,25 @@ def grade(
     try:
         report = _graded(submission, rules, options)
     except ValueError as error:
-        if format not in (Format.TABLE, Format.JSON):
+        if format not in _FOR_PEOPLE:
             write(_ungraded(format, rules, line(str(error))), out)
         stop(str(error))
     except ModuleNotFoundError:
         raise  # of PyTorch, which `__main__` explains
     except Exception as error:
         stop(f"the grader failed, which says nothing about the submission: {type(error).__name__}: {error}", FAILED)
-    if report.ungraded and format not in (Format.TABLE, Format.JSON):
+    if report.ungraded and format not in _FOR_PEOPLE:
         stop(
             f"{len(report.ungraded)} of {len(report.tests)} tests need PyTorch, so there is no mark. {NEEDS_PYTORCH}",
             FAILED,
         )
+    if draw is not None:
+        from autograder.render import drawings
+
+        try:
+            report = drawings.save(report, draw)
+        except OSError as error:
+            stop(f"--draw {draw}: {error.strerror or error}")
     _show(report, format, out, verbose)
     if report.ungraded:
         stop(f"{len(report.ungraded)} of {len(report.tests)} tests were not graded. {NEEDS_PYTORCH}")
@@ -242,13 +258,14 @@ def _show(report: "Report", format: Format, out: Path | None, verbose: bool) -> 
     """Write the report to the terminal or to a file."""
     from rich.console import Console
 
-    from autograder.render import autolab, gradescope, prairielearn, table
+    from autograder.render import autolab, drawings, gradescope, prairielearn, table
 
     if format is Format.TABLE and out is None:
         Console().print(table.render(report, verbose))
         return
     written = {
         Format.TABLE: lambda: table.text(report, verbose),
+        Format.HTML: lambda: drawings.page(report),
         Format.JSON: lambda: report.model_dump_json(indent=2, exclude={"tests": {"__all__": {"seconds"}}}) + "\n",
         Format.GRADESCOPE: lambda: gradescope.render(report),
         Format.AUTOLAB: lambda: autolab.render(report),

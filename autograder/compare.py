@@ -19,6 +19,7 @@ class Verdict:
 
     right: whether the values are correct, up to axes of length one. right_shape: whether the shape is correct.
     problem: what is wrong, the values first. error: the exception that came instead, as the worker describes it.
+    wrong: which of the expected values differ; None where they cannot be compared one by one.
     """
 
     case: Case
@@ -29,6 +30,7 @@ class Verdict:
     got: Array | None = None
     problem: str = ""
     error: dict[str, Any] | None = None
+    wrong: Array | None = None
 
 
 def judge(
@@ -69,8 +71,11 @@ def _compared(
         if got.size != expected.size or not (expectation.reshaped or _squeezed(got.shape) == _squeezed(expected.shape)):
             return Verdict(case, out, expectation, False, False, got, problem)
     reshaped = got.reshape(expected.shape)
-    wrong = _wrong_type(got, expectation, float32) or _wrong_values(reshaped, expected, expectation, tolerance)
-    return Verdict(case, out, expectation, not wrong, same, got, f"{what}{wrong}" if wrong else problem)
+    near = close(reshaped, expected, _tolerance(expectation, tolerance))
+    wrong = _wrong_type(got, expectation, float32) or _wrong_values(reshaped, expected, near)
+    return Verdict(
+        case, out, expectation, not wrong, same, got, f"{what}{wrong}" if wrong else problem, wrong=np.asarray(~near)
+    )
 
 
 def failed(case: Case, out: str, problem: str, error: dict[str, Any] | None = None) -> Verdict:
@@ -98,13 +103,15 @@ def _squeezed(shape: tuple[int, ...]) -> list[int]:
     return [size for size in shape if size != 1]
 
 
-def _wrong_values(got: Array, expected: Array, expectation: Expectation, tolerance: Tolerance) -> str:
-    """The worst element in words: its index, its value and the expected value."""
-    if expectation.types == "float32":
-        tolerance = FLOAT32
+def _tolerance(expectation: Expectation, tolerance: Tolerance) -> Tolerance:
+    """The rubric's tolerance, or what a value of float32 or an exact one has instead."""
     if expectation.exact:
-        tolerance = Tolerance(absolute=0, relative=0)
-    near = close(got, expected, tolerance)
+        return Tolerance(absolute=0, relative=0)
+    return FLOAT32 if expectation.types == "float32" else tolerance
+
+
+def _wrong_values(got: Array, expected: Array, near: Array) -> str:
+    """The worst element in words: its index, its value and the expected value. near: which elements are right."""
     if near.all():
         return ""
     with np.errstate(all="ignore"):

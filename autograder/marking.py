@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from autograder.checks.case import BIAS, EDGES, FIRST, FORWARD, INPUT, MAIN, SHAPE, WEIGHT, Case
 from autograder.compare import Verdict, failed, judge
+from autograder.failure import failed_case
 from autograder.hints.recognize import mistakes, recognize
 from autograder.result import PartResult
 from autograder.rubric import Test
@@ -186,7 +187,8 @@ def _part(name: str, points: float, earned: float, wrong: Sequence[Verdict], hin
     shown = min(wrong, key=_order)
     key, sentence = recognize(shown, wrong, name) if hints else ("", "")
     failure = f"{shown.case.name}: {shown.problem}"
-    return PartResult(name=name, points=points, earned=earned, failure=failure, hint=sentence, hint_key=key)
+    case = failed_case(shown).to_dict()
+    return PartResult(name=name, points=points, earned=earned, failure=failure, hint=sentence, hint_key=key, case=case)
 
 
 def _order(verdict: Verdict) -> tuple[bool, int, int]:

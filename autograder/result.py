@@ -1,7 +1,7 @@
 """The results of grading as data; every report format is written from them."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -28,6 +28,8 @@ class PartResult(_Data):
     failure: Text = ""  # the smallest failing case
     hint: Text = ""  # the sentence
     hint_key: str = ""
+    case: dict[str, Any] | None = None  # the failing case, as mytorch.explain stores it
+    drawing: Text = ""  # the file that shows it, where one was written
 
     @property
     def passed(self) -> bool:
@@ -123,7 +125,8 @@ class Report(_Data):
 class Entry:
     """One submission of a class: its report, or why there is none.
 
-    failed: the grader failed, not the submission, which therefore has no mark.
+    failed: the grader failed, not the submission, which therefore has no mark. page: the file in reports/ that draws
+    its failed cases.
     """
 
     name: str
@@ -131,6 +134,7 @@ class Entry:
     reason: str = ""
     kept: bool = False  # from an earlier run
     failed: bool = False
+    page: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", line(self.name))

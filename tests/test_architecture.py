@@ -23,7 +23,7 @@ FLOORS = [
     "device memory threads geometry modes random files checkpoint version",
     "ops",
     "nn",
-    "optim gradcheck config data summary testing onnx",
+    "optim gradcheck config data summary testing explain onnx",
     "course",
 ]
 """Inside mytorch: a module imports from its own floor and those before it."""

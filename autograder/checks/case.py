@@ -6,6 +6,7 @@ from typing import Literal
 
 from autograder.script import Script
 from autograder.wire import Array
+from mytorch.explain.case import Window
 
 Guess = Callable[[], Array]
 Guesses = Mapping[str, Guess]
@@ -52,7 +53,7 @@ class Case:
     """One use of a class: what is done, in words and as a script, and the expected values by their names.
 
     aspect: what an edge case is about. It is also the key of its hint where nothing more specific is recognized.
-    size: reports show the smallest failing case.
+    size: reports show the smallest failing case. window: of a convolution or a pooling, so that it can be drawn.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Case:
     size: int
     aspect: str = ""
     batch: int = 1
+    window: Window | None = None
 
 
 @dataclasses.dataclass(frozen=True)

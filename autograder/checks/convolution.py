@@ -27,6 +27,7 @@ from autograder.checks.case import (
 from autograder.checks.layer import Layer, Values, edges, generator, plain
 from autograder.hints.convolution import convolution_guesses, transposed_guesses
 from autograder.script import Returns, Script
+from mytorch.explain.case import Window
 
 if TYPE_CHECKING:
     import torch
@@ -156,7 +157,11 @@ def _layer(name: str, size: Size) -> Layer:
         return convolution_guesses(values.inputs, values.dLdZ, values.gradients, size.stride, size.padding)
 
     parameters = {"W": (size.out, size.shape[1], *(size.kernel,) * axes), "b": (size.out,)}
-    return Layer(name, args, size.shape, function, parameters, inner, guesses)
+    kernel = (size.kernel,) * axes
+    window = Window("conv", kernel, size.stride, size.padding)
+    if name.startswith("ConvTranspose"):
+        window = Window("conv", kernel, upsampling=size.stride)
+    return Layer(name, args, size.shape, function, parameters, inner, guesses, window=window)
 
 
 def _family(name: str, layers: list[Layer], padded: Sequence[Layer] = ()) -> Family:

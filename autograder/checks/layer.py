@@ -12,6 +12,7 @@ from autograder.checks import oracle
 from autograder.checks.case import BIAS, EDGES, FORWARD, INPUT, NON_SQUARE, WEIGHT, Case, Expectation, Guess, Guesses
 from autograder.script import Kept, Laid, Script
 from autograder.wire import Array
+from mytorch.explain.case import Window
 
 _PART = {"W": WEIGHT, "b": BIAS, "BW": WEIGHT, "Bb": BIAS, "beta": WEIGHT}
 
@@ -42,6 +43,7 @@ class Layer:
     batch_mean: whether the parameters' gradients are divided by the batch size, as in an old dialect.
     derivative: whether backward takes no argument and returns the derivative, as in an old dialect.
     affine: whether `function` is affine in each of its inputs and takes NumPy arrays too, so that PyTorch isn't needed.
+    window: how its windows move, so that a failed case can be drawn.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Layer:
     batch_mean: bool = False
     derivative: bool = False
     affine: bool = False
+    window: Window | None = None
 
     def __str__(self) -> str:
         text = f"{self.name}({', '.join(map(str, self.args))}) on {oracle.sizes(self.shape)}"
@@ -143,7 +146,7 @@ def plain(layer: Layer, values: Values, part: str = "") -> Case:
     layer.backward(script, "layer", values.dLdZ, "dLdA")
     layer.read(script, "layer")
     expected = layer.expectations(values, part)
-    return Case(str(layer), script, expected, math.prod(layer.shape), batch=layer.shape[0])
+    return Case(str(layer), script, expected, math.prod(layer.shape), batch=layer.shape[0], window=layer.window)
 
 
 def edges(layer: Layer, g: np.random.Generator, skip: Sequence[str] = ()) -> list[Case]:
@@ -156,7 +159,7 @@ def edges(layer: Layer, g: np.random.Generator, skip: Sequence[str] = ()) -> lis
 
 
 def _case(layer: Layer, aspect: str, words: str, script: Script, expected: dict[str, Expectation]) -> Case:
-    return Case(f"{layer}, {words}", script, expected, math.prod(layer.shape), aspect, layer.shape[0])
+    return Case(f"{layer}, {words}", script, expected, math.prod(layer.shape), aspect, layer.shape[0], layer.window)
 
 
 def _repeated(layer: Layer, g: np.random.Generator) -> Case:

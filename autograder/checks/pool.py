@@ -12,6 +12,7 @@ from autograder.checks.case import EDGES, FORWARD, INPUT, NON_SQUARE, SHAPE, Cas
 from autograder.checks.layer import Layer, Values, edges, generator, plain
 from autograder.hints.pool import max_guesses, mean_guesses
 from autograder.wire import Array
+from mytorch.explain.case import Window
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +56,7 @@ def pooling(name: str) -> Family:
         return Layer(
             name, (kernel, stride) if strided else (kernel,), shape, function, guesses=guesses,
             sample=_with_ties if ties else _negative, remark="with equal values" if ties else "",
+            window=Window("max" if largest else "mean", (kernel, kernel), stride),
         )  # fmt: skip
 
     def build(seed: int, dialect: Dialect = "contract") -> list[Case]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from statistics import mean, median
+from urllib.parse import quote
 
 from autograder.render.table import explanation, number
 from autograder.result import Entry
@@ -114,6 +115,8 @@ def _submissions(entries: Sequence[Entry]) -> str:
         told = (
             f"<details><summary>{len(failed)} tests</summary><pre>{escape(texts)}</pre></details>" if failed else "all"
         )
+        if failed and entry.page:
+            told += f'<a href="reports/{quote(entry.page)}">drawn</a>'
         rows.append(
             f'<tr><td>{escape(entry.name)}</td><td class="n">{number(entry.report.mark)}</td>'
             f'<td class="n">{number(entry.report.extra)}</td><td>{told}</td></tr>'

@@ -76,6 +76,7 @@ def explanation(test: TestResult) -> str:
         marks = ", ".join(f"{part.name} {number(part.earned)} / {number(part.points)}" for part in parts)
         lines += [f"{marks}:", f"  {failure}"]
         lines += [f"  Hint: {hint}" for hint in dict.fromkeys(part.hint for part in parts if part.hint)]
+        lines += [f"  Drawn: {file}" for file in dict.fromkeys(part.drawing for part in parts if part.drawing)]
     return "\n".join([*lines, *test.remarks])
 
 

@@ -220,6 +220,34 @@ def _write(film: "Film", out: Path, fps: float) -> None:
     say(f"{out}: {steps} steps")
 
 
+@show.command("failed-case")
+def show_failed_case(
+    case: Annotated[Path, typer.Argument(metavar="CASE.json", help="A failed case, as `grade --draw` writes it.")],
+    out: Annotated[Path, typer.Option("--out", help="The SVG to write.")] = Path("case.svg"),
+) -> None:
+    """Draw a failed case of the autograder: expected and got, what differs, and the windows of one element.
+
+    Example: `faces show failed-case cases/Conv2d-forward.json --out case.svg`
+    """
+    from experiments.errors import FacesError
+    from experiments.progress import say
+    from experiments.visualize.film import check_output_path
+    from mytorch.explain.case import read_case
+    from mytorch.explain.svg import draw
+    from mytorch.files import atomic_write
+
+    check_output_path(out, (".svg",))
+    try:
+        drawing = draw(read_case(case))
+    except OSError as error:
+        raise FacesError(f"{case}: {error.strerror or error}; expected a file that `grade --draw` wrote") from error
+    except ValueError as error:
+        raise FacesError(str(error)) from error
+    with atomic_write(out) as temporary:
+        temporary.write_text(drawing, encoding="utf-8")
+    say(f"{out}: drawn")
+
+
 Face = Annotated[Path, typer.Argument(metavar="IMAGE", help="A face, aligned if the run's images were.")]
 Sheet = Annotated[Path, typer.Option("--out", help="The PNG to write.")]
 

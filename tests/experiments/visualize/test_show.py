@@ -43,7 +43,7 @@ def test_an_operation_is_drawn(command, tmp_path, name, options):
 
 SHOWN = [
     "conv", "im2col", "winograd", "pool", "transposed", "upsample", "dropout", "batchnorm",
-    "filters", "features", "gradient",
+    "filters", "features", "gradient", "failed-case",
 ]  # fmt: skip
 
 
