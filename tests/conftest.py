@@ -1,5 +1,6 @@
 """Fixtures for every test."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -9,6 +10,15 @@ from hypothesis import settings
 settings.register_profile("here", deadline=None, max_examples=60)
 settings.register_profile("automatic", settings.get_profile("here"), derandomize=True, print_blob=True)
 settings.load_profile("automatic" if os.environ.get("CI") else "here")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is loaded by now out of every later garbage collection: there are millions of objects.
+
+    Accelerate collects all garbage at the beginning and the end of each stage of a training.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,11 @@
-"""`faces demo`, with fewer people: every stage runs, and what the last screen names is there."""
+"""`faces demo`, with fewer people and epochs: every stage runs, and what the last screen names is there."""
 
 import re
 
 import pytest
 
 from experiments import demo
+from experiments.config.load import load_recipe
 from experiments.demo import run_demo
 from experiments.errors import FacesError
 
@@ -13,6 +14,7 @@ from experiments.errors import FacesError
 def test_the_whole_way(tmp_path, monkeypatch, capsys):
     for name, value in (("PEOPLE", 4), ("IMAGES", 8), ("TEST_IMAGES", 6), ("SIZE", 48)):
         monkeypatch.setattr(demo, name, value)
+    monkeypatch.setattr(demo, "load_recipe", lambda name, settings: load_recipe(name, [*settings, "epochs=2"]))
     out = tmp_path / "demo"
     run_demo(out)
     said = capsys.readouterr().out

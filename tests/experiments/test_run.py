@@ -247,3 +247,15 @@ def test_people_in_another_order_or_number_or_other_images_are_not_a_runs(tmp_pa
     run.refuse_others(["a", "b"], "abc")
     with pytest.raises(FacesError, match=f"started with other {changed} than --data has"):
         run.refuse_others(names, images)
+
+
+@pytest.mark.parametrize("column", ["train_top1", "top1", "top5", "eer"])
+def test_a_fraction_of_the_history_is_between_none_and_all(tmp_path, column):
+    run = Run.create(tmp_path / "run", Recipe(), ["a", "b"], tmp_path)
+    for good in (0, 0.25, 1, ""):
+        run.write_history([{"epoch": 1, "loss": 7.5, column: good}, {"epoch": 2, "loss": 40.0, column: 0.5}])
+        assert run.history()["loss"].tolist() == [7.5, 40.0]
+    for bad in (1.001, 25, -0.01):
+        run.write_history([{"epoch": 1, "loss": 7.5, column: 0.5}, {"epoch": 2, "loss": 40.0, column: bad}])
+        with pytest.raises(FacesError, match=f"column {column} has values outside of 0 to 1; was the file edited"):
+            run.history()

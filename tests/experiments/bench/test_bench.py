@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -25,18 +26,25 @@ PLAIN = [
 ]
 
 
-@pytest.mark.slow
-def test_a_quick_run_from_the_command_line(tmp_path):
-    figures, chart = tmp_path / "bench.json", tmp_path / "bench.png"
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory) -> tuple[str, dict, Path]:
+    """What `faces bench --quick` prints, its JSON file, and its chart."""
+    folder = tmp_path_factory.mktemp("bench")
+    numbers, chart = folder / "bench.json", folder / "bench.png"
     command = [sys.executable, "-m", "experiments.cli", "bench", "--quick", "--threads", "1"]
     done = subprocess.run(
-        [*command, "--json", str(figures), "--chart", str(chart)],
+        [*command, "--json", str(numbers), "--chart", str(chart)],
         capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "160"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    result = json.loads(figures.read_text())
+    return done.stdout, json.loads(numbers.read_text()), chart
+
+
+@pytest.mark.slow
+def test_a_quick_run_from_the_command_line(quick):
+    printed, result, chart = quick
     for name in [*PLAIN, *(f"{name}_channels_last" for name in PLAIN), "versus_handwritten_geomean_ratio"]:
-        assert name in done.stdout
+        assert name in printed
         assert result["summary"][name] > 0, name
     assert result["threads"] == 1
     assert result["command"].startswith("faces bench --quick")
@@ -45,8 +53,8 @@ def test_a_quick_run_from_the_command_line(tmp_path):
     for row in sections["convolutions"] + sections["layers"] + sections["steps"]:
         assert row["ratio"] == pytest.approx(row["mytorch"]["ms"] / row["torch"]["ms"])
         assert 0 < row["torch"]["low"] <= row["torch"]["ms"] <= row["torch"]["high"]
-    assert "3x3 3-64 112px" in done.stdout
-    assert "BatchNorm2d" in done.stdout
+    assert "3x3 3-64 112px" in printed
+    assert "BatchNorm2d" in printed
     with Image.open(chart) as image:
         assert image.size[0] > 1000
 
@@ -90,15 +98,18 @@ def test_threads_are_the_same_for_all_and_put_back():
 
 
 @pytest.mark.skipif(not steps.reports_memory(), reason="only Linux says how much memory a process has")
-def test_a_steps_memory_grows_with_the_batch():
-    needed = [steps._in_a_process("peak", "scratch_cnn", "mytorch", n, Plan(), steps=1)[0] for n in (2, 16)]
+def test_a_steps_memory_grows_with_the_batch(quick):
+    (of_two,) = quick[1]["sections"]["memory"]
+    assert (of_two["name"], of_two["batch"]) == ("scratch_cnn", 2)
+    (of_sixteen,) = steps._in_a_process("peak", "scratch_cnn", "mytorch", 16, Plan(), steps=1)
     at_least = 14 * 32 * 64 * 64 * 4 / steps.MIB  # what the first convolution alone gives for 14 more images
-    assert needed[1] - needed[0] > at_least
+    assert of_sixteen - of_two["mib"]["mytorch"] > at_least
 
 
 @pytest.mark.skipif(not steps.reports_memory(), reason="only Linux says how much memory a process has")
-def test_memory_is_read_after_each_tenth_of_the_steps():
-    found = steps.measure_resident(Plan(memory_steps=20))
+def test_memory_is_read_after_each_tenth_of_the_steps(quick):
+    found = quick[1]["sections"]["resident"]
+    assert found["steps"] == 50
     assert len(found["mib"]) == steps.SAMPLES
     assert found["grown_mib"] == max(found["mib"]) - found["mib"][0] >= 0
     assert min(found["mib"]) > 10

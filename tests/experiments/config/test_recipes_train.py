@@ -10,6 +10,7 @@ import yaml
 from experiments.config.load import RECIPES_FOLDER, load_recipe, recipe_names
 from experiments.config.model_settings import TransferModel
 from experiments.inference.model import TrainedModel
+from experiments.training import recorder, trainer
 from experiments.training.trainer import TrainOptions, train
 
 SIDES = {"inception": 80, "mobilefacenet": 112}
@@ -40,6 +41,14 @@ def two_people(tmp_path_factory) -> Path:
         for number in range(4):
             Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(folder / name / f"{number}.png")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def without_curves_and_checkpoints(monkeypatch):
+    """Both take most of so short a run's time, and do not depend on the recipe: test_torch_resume attacks them."""
+    monkeypatch.setattr(recorder, "plot_learning_curves", lambda *_: None)
+    for module in (recorder, trainer):
+        monkeypatch.setattr(module, "save_checkpoint", lambda *_: None)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -201,3 +201,12 @@ def test_as_many_pairs_as_the_first_line_promises(listed, images, change):
     lines = lines[:change] if change < 0 else [*lines, lines[-1]]
     with pytest.raises(FacesError, match=rf"{len(lines) - 1} pairs, though its first line promises"):
         read_pairs(listed("\n".join(lines)), images)
+
+
+@pytest.mark.parametrize(
+    ("word", "one_person"),
+    [("1", True), ("0", False), ("true", True), ("False", False), ("SAME", True), ("different", False)],
+)
+def test_each_word_for_an_answer_has_one_meaning(listed, images, word, one_person):
+    pairs = read_pairs(listed(f"{SAME},{word}\n", "p.csv"), images)
+    assert pairs.answers.tolist() == [one_person]

@@ -138,3 +138,23 @@ def test_extra_images_prepared_otherwise_are_refused(own_people, people, tiny):
     write_preparation(own_people, ALIGNED)
     with pytest.raises(FacesError, match=r"as they are, but the training set .*faces align"):
         read_split(own_people, tiny(f"data.extra_images={people}"))
+
+
+@pytest.mark.parametrize("detector", ["mtcnn", "yunet"])
+@pytest.mark.parametrize("template", ["five-point", "margin"])
+@pytest.mark.parametrize("margin", [0.0, 0.25])
+def test_the_command_that_is_advised_prepares_images_just_so(
+    tmp_path, monkeypatch, command, detector, template, margin
+):
+    """It is typed as it is printed, and what `faces align` would do is what was asked for."""
+    wanted = Preparation(detector=detector, template=template, size=96, margin=margin)
+    (tmp_path / "my faces").mkdir()
+    asked = []
+
+    def align(source, target, settings, *_, **options):
+        asked.append((source, settings.preparation))
+        raise FacesError("far enough")
+
+    monkeypatch.setattr("experiments.data.align.job.align_folder", align)
+    assert command(*shlex.split(wanted.command(tmp_path / "my faces"))[1:]).status == 2
+    assert asked == [(tmp_path / "my faces", wanted)]

@@ -10,7 +10,7 @@ from experiments.data.align import Face
 from experiments.data.align.align import AlignedFace
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions
-from experiments.evaluation.match import PhotoMatch, require_found
+from experiments.evaluation.match import PhotoMatch, describe_match, require_found
 from experiments.evaluation.thresholds import calibrate_thresholds
 from experiments.evaluation.verification import verify
 from experiments.weights import has_weights
@@ -135,6 +135,19 @@ def test_all_faces_of_two_photos_with_a_network_of_ones_own(command, calibrated,
     largest = command("match", calibrated, first, second, "--largest", "--out", tmp_path / "m.png")
     assert "3 faces; only the largest central one was used" in largest.out
     assert "pairs of faces were compared" not in largest.out
+
+
+def test_a_similarity_equal_to_the_threshold_is_one_person():
+    threshold = CALIBRATION.for_far(0.01)
+    for similarity, same, sign in (
+        (threshold.value, True, "at least"),
+        (float(np.nextafter(threshold.value, -1)), False, "below"),
+        (threshold.value + 1e-4, True, "at least"),
+    ):
+        assert compared([[similarity, -1.0]], 0.01).same is same
+        first = describe_match(similarity, threshold, CALIBRATION)[0]
+        assert first.startswith(f"{'ONE PERSON' if same else 'TWO PEOPLE'}: similarity")
+        assert f", {sign} the threshold" in first
 
 
 @pytest.mark.real

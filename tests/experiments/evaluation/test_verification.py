@@ -13,7 +13,7 @@ from experiments.data.pairs import Pairs
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.thresholds import calibrate_thresholds, read_thresholds
-from experiments.evaluation.verification import ScoredPairs, open_network, verify, worst_pairs
+from experiments.evaluation.verification import ScoredPairs, open_network, pair_identities, verify, worst_pairs
 from experiments.inference.embedder import zoom_center
 from experiments.inference.frozen_backbone import FrozenNetwork, open_frozen_backbone, save_frozen_network
 from experiments.inference.networks import open_embedder
@@ -201,3 +201,19 @@ def test_the_worst_pairs_are_those_farthest_on_the_wrong_side(found):
     ]
     for _, first, second in shown:
         assert int(second) == int(first) + count
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_people_of_a_pair_are_those_of_its_images(named):
+    """By the names where these are known, else images that genuine pairs join are of one person."""
+    who = ("zoe", "amy", "zoe", "bo", "amy", "zoe")
+    first, second = np.array([0, 1, 2, 3, 0, 5]), np.array([2, 4, 5, 1, 3, 4])
+    answers = np.array([who[a] == who[b] for a, b in zip(first, second, strict=True)])
+    paths = tuple(Path(f"{n}.png") for n in range(6))
+    pairs = Pairs(Path("p"), paths, first, second, answers, names=who if named else None)
+    numbers: dict[str, set[int]] = {}
+    for images, people in zip((first, second), pair_identities(pairs), strict=True):
+        for image, person in zip(images, people, strict=True):
+            numbers.setdefault(who[image], set()).add(int(person))
+    assert sorted(map(len, numbers.values())) == [1, 1, 1]
+    assert len(set.union(*numbers.values())) == 3

@@ -64,6 +64,18 @@ def test_embeddings_that_are_zero_or_not_finite_are_refused(transfer_once, tmp_p
         open_embedder(run.folder).embed(images)
 
 
+def test_an_embedding_with_flip_is_the_direction_of_the_images_and_its_mirror_images(transfer_once):
+    trained = TrainedModel.open(transfer_once.folder)
+    images = np.random.default_rng(4).integers(0, 256, (6, 32, 24, 3), np.uint8)
+    alone, mirrored = trained.embed(images, flip=False), trained.embed(images[:, :, ::-1], flip=False)
+    np.testing.assert_allclose(np.linalg.norm(alone, axis=1), 1, atol=1e-5)
+    assert np.abs(alone - mirrored).max() > 1e-3
+    both = alone + mirrored
+    expected = both / np.linalg.norm(both, axis=1, keepdims=True)
+    np.testing.assert_allclose(trained.embed(images), expected, atol=1e-5)
+    np.testing.assert_allclose(trained.embed(images[:, :, ::-1]), expected, atol=1e-5)
+
+
 def test_the_name_of_a_network_is_no_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("mobilefacenet", "resnet18"):

@@ -173,6 +173,9 @@ def test_a_finished_run_stays_as_it_is(people, small, tmp_path, unbroken):
     assert made.checkpoint_file.read_bytes() == before
 
 
+KILLS = 8
+
+
 def killed(recipe: Recipe, people: Path, out: Path, after: float) -> bool:
     """Train in a process that SIGKILL ends after so many seconds; whether it was still at work."""
     context = multiprocessing.get_context("forkserver")
@@ -190,7 +193,7 @@ def killed(recipe: Recipe, people: Path, out: Path, after: float) -> bool:
 
 
 @pytest.mark.slow
-def test_killed_at_twenty_random_moments(people, small, tmp_path, monkeypatch):
+def test_killed_at_eight_random_moments(people, small, tmp_path, monkeypatch):
     """A run that came to its end is compared and begun again, so that every kill strikes one at work."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     recipe, draws, out, ends = small(*RICH), random.Random(0), tmp_path / "run", 0
@@ -198,8 +201,8 @@ def test_killed_at_twenty_random_moments(people, small, tmp_path, monkeypatch):
     started = time.monotonic()
     assert not killed(recipe, people, tmp_path / "timed", 600)
     usual, struck = time.monotonic() - started, 0
-    while struck < 20 or not ends:
-        if killed(recipe, people, out, draws.uniform(0.2, 0.7) * usual if struck < 20 else 600):
+    while struck < KILLS or not ends:
+        if killed(recipe, people, out, draws.uniform(0.2, 0.7) * usual if struck < KILLS else 600):
             struck += 1
             continue
         ends += 1

@@ -247,6 +247,20 @@ def test_a_picture_gone_bad_in_epoch_three_is_named_counted_and_left_out(run, ca
     assert "1 image could not be read, skipped" in out
 
 
+def test_a_validation_image_gone_bad_is_counted_and_left_out_of_the_metrics(run, people, small):
+    def read(data, recipe):
+        faces, validation = read_split(data, recipe)
+        images = Spoiling(validation.images, bad=2, after=1)
+        return faces, Faces(images, validation.labels, validation.names, validation.paths)  # type: ignore[arg-type]
+
+    made = run("epochs=3", "data.on_bad_image=skip", options=TrainOptions(workers=0, read=read))
+    found, (_, validation) = history(made), read_split(people, small())
+    assert [row["skipped"] for row in found] == ["0", "1", "1"]
+    for row, images in zip(found, (len(validation), len(validation) - 1, len(validation) - 1), strict=True):
+        assert float(row["top1"]) * images == pytest.approx(round(float(row["top1"]) * images), abs=1e-9)
+    assert made.metrics().skipped == 1
+
+
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(run, tmp_path, monkeypatch):
     settings = ("stages=[{epochs: 1}, {epochs: 1, lr: 1e30}]", "epochs=2", "optimizer={name: sgd}")
     with pytest.raises(FacesError, match=r"loss is nan in epoch 2.*saved as of epoch 1.*--lr .*training\.clip=1"):
