@@ -75,6 +75,18 @@ def test_lateness_counts_begun_days_after_grace_and_extensions() -> None:
     assert [scores[name].final for name in "abcdef"] == [8, 8, 7.2, 6.4, 5.6, 0]
 
 
+def test_an_extension_is_given_by_name_or_by_the_platforms_number_and_the_name_wins() -> None:
+    policy = Policy(due=DUE, per_day=10, extensions={"doejane": 1, "1234567": 2, "99": 3, "roe": 0})
+    names = (
+        "doejane_1234_56_hw2.zip",
+        "Jane Doe_1234567_assignsubmission_file_",
+        "roe_99_5_hw2.zip",
+        "poe_98_5_hw2.zip",
+    )
+    scores = apply(policy, [_entry(name, 10) for name in names], dict.fromkeys(names, _hours(47)))
+    assert [(scored.days_late, scored.final) for scored in scores] == [(1, 9), (0, 10), (2, 8), (2, 8)]
+
+
 def test_the_best_attempt_counts_after_lateness() -> None:
     entries = [_entry("ann_v1", 6), _entry("ann_v2", 9), _entry("ann_v3", None, failed=True), _entry("bob", None)]
     times = {"ann_v1": _hours(-1), "ann_v2": _hours(24 * 4), "ann_v3": _hours(24 * 5)}

@@ -102,10 +102,11 @@ def test_a_forbidden_import_is_named_with_its_line_and_the_rest_is_graded(tmp_pa
     assert (test.status, test.earned) == ("passed", test.points)
     assert "torch (up.py:2)" in "".join(test.remarks)
 
-    priced = default.model_copy(update={"forbidden_import_cost": 0.5})
-    (test,) = grade(tmp_path, priced, only).tests
-    assert test.earned == test.points / 2
-    assert "costs 50%" in "".join(test.remarks)
+    for cost in (0.2, 1.0):
+        priced = default.model_copy(update={"forbidden_import_cost": cost})
+        (test,) = grade(tmp_path, priced, only).tests
+        assert test.earned == pytest.approx(test.points * (1 - cost))
+        assert f"costs {cost:.0%}" in "".join(test.remarks)
 
 
 def test_a_class_that_uses_a_forbidden_package_fails_by_name(tmp_path: Path, default: Rubric) -> None:
