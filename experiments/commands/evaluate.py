@@ -90,24 +90,40 @@ def compare(
     out: Annotated[
         list[Path] | None, typer.Option("--out", help="File to write: .csv, .md or .png (a plot); repeatable.")
     ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", metavar="DIR", help="Test whether the difference is real, on the validation images."),
+    ] = None,
 ) -> None:
     """Compare runs, or submissions.
 
-    Of runs: accuracy, loss, parameters, FLOPs, images/s and time. Of submissions: how often they agree. Where a
-    competition withholds the answers, the agreement with a file that is known to be good is the best estimate.
+    Of runs: accuracy, loss, parameters, FLOPs, images/s and time. With --data, the first run is tested against each
+    other one on the validation images that they share: McNemar's exact test, and the 95 % interval of the difference
+    from resampling people; of runs verified on the same pairs also the difference of the EERs. A sentence says whether
+    the difference is real. Runs on differently aligned images take a --data each.
 
-    Example: `faces compare runs/first runs/second --out table.md --out plot.png`
+    Of submissions: how often they agree. Where a competition withholds the answers, the agreement with a file that is
+    known to be good is the best estimate.
+
+    Example: `faces compare runs/first runs/second --data faces50 --out table.md`
     """
     if _are_submissions(runs):
         from experiments.submission.pseudo_labels import compare_submissions
 
         if out:
             raise typer.BadParameter("runs only; submissions are compared on the screen", param_hint="--out")
+        if data:
+            raise typer.BadParameter("runs only; of submissions the answers are not known", param_hint="--data")
         compare_submissions(runs)
         return
     from experiments.tools.compare import compare as run_comparison
 
     run_comparison(runs, out or ())
+    if data:
+        from experiments.tools.compare import name_runs
+        from experiments.tools.significance import print_significance
+
+        print_significance(runs, name_runs(runs), data)
 
 
 @app.command()

@@ -158,8 +158,12 @@ class EvaluationSet:
 
     def logits(self, views: Views = "none") -> np.ndarray:
         """Logits (N, classes) of the images; of several runs the logarithm of their mean probabilities."""
-        each = [predict(trained, faces.images, views) for trained, faces in zip(self.trained, self._faces, strict=True)]
+        each = self.logits_of_each(views)
         return average_probabilities(each) if len(each) > 1 else each[0]
+
+    def logits_of_each(self, views: Views = "none") -> list[np.ndarray]:
+        """Logits (N, classes) of the images, by each run."""
+        return [predict(trained, faces.images, views) for trained, faces in zip(self.trained, self._faces, strict=True)]
 
 
 def _image_key(path: Path) -> tuple[str, str]:
