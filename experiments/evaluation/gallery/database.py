@@ -170,7 +170,7 @@ def is_url(location: Location) -> bool:
 
 def shown(location: Location) -> str:
     """Return a gallery's location for messages: without the password of a URL."""
-    return database_url(location).render_as_string() if is_url(location) else str(location)
+    return database_url(location).set(drivername="postgresql").render_as_string() if is_url(location) else str(location)
 
 
 def database_url(location: Location) -> URL:
@@ -388,6 +388,8 @@ def _words(error: DBAPIError) -> str:
         if state.startswith(start):
             return words
     said = " ".join(str(original).split())
+    if "FATAL" in said and "does not exist" in said and "database" in said:
+        return _POSTGRES_WORDS["3D"]
     if not state and type(original).__module__.startswith("psycopg") and not error.connection_invalidated:
         return f"the server cannot be reached ({said}): check the URL, and that it runs"
     return f"the database refused ({said})"

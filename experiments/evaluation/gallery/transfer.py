@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from experiments.data.preparation import Preparation
@@ -44,13 +44,20 @@ class _Header(_Line):
     preparation: Preparation | None
 
 
+def _from_base64(value: Any) -> Any:
+    try:
+        return base64.b64decode(value, validate=True) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError("expected base64") from error
+
+
 class _Photo(_Line):
     image: Annotated[str, Field(min_length=1, max_length=1000)]
     digest: Annotated[str, Field(min_length=1, max_length=200)]
     quality: Annotated[float, Field(ge=0, le=1)] | None = None
     created: AwareDatetime | None = None
     embedding: Annotated[list[float], Field(min_length=1)]
-    thumbnail: Base64Bytes | None = None
+    thumbnail: Annotated[bytes, BeforeValidator(_from_base64)] | None = None
 
 
 class _Person(_Line):
