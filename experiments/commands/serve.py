@@ -13,6 +13,10 @@ def serve(
     network: Annotated[
         str, typer.Option("--network", help="A run, a known network (`faces networks`), or an exported embedding.")
     ] = "sface",
+    gallery: Annotated[
+        str | None,
+        typer.Option("--gallery", metavar="GALLERY", help="File or URL of the people; made where there is none."),
+    ] = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen on; others than loopback need API keys.")] = (
         "127.0.0.1"
     ),
@@ -28,14 +32,18 @@ def serve(
         list[str] | None,
         typer.Option("--allow-host", metavar="NAME", help="Name that clients type for this server; repeatable."),
     ] = None,
+    thumbnails: Annotated[
+        bool, typer.Option("--thumbnails/--no-thumbnails", help="Store a small image of each face that is enrolled.")
+    ] = True,
     rate: Annotated[int, typer.Option("--rate", min=0, help="Requests a minute and client; 0 for no limit.")] = 600,
     queue: Annotated[int, typer.Option("--queue", min=1, help="Requests that may wait; more are answered 429.")] = 16,
 ) -> None:
-    """Serve a web page and an HTTP API: match, detect and embed faces.
+    """Serve a web page and an HTTP API: match, detect, embed, enroll and identify faces.
 
-    Listens on this machine only, unless --api-key-file is given. Loads nothing from other servers, and stores no photo.
+    Listens on this machine only, unless --api-key-file is given. Loads nothing from other servers. Without --gallery,
+    nothing is stored.
 
-    Example: `faces serve --port 8000`
+    Example: `faces serve --gallery people.gallery --port 8000`
     """
     if new_key is not None:
         if api_key_file is None:
@@ -52,6 +60,8 @@ def serve(
     run_server(
         ServeSettings(
             network=network,
+            gallery=gallery,
+            thumbnails=thumbnails,
             host=host,
             port=port,
             api_key_file=api_key_file,

@@ -77,7 +77,7 @@ async def read_upload(photo: UploadFile, role: str) -> Upload:
     """Read an uploaded photo. Its messages say `role`, and the file's name where the client gave one."""
     name = PurePosixPath((photo.filename or "").replace("\\", "/")).name[:80]
     shown = "".join(letter if letter.isprintable() else "?" for letter in name)
-    return Upload(f"{role} ({shown})" if shown else role, await photo.read())
+    return Upload(f"{role} ({shown})" if shown else role, await photo.read(), shown)
 
 
 async def read_uploads(request: Request, photos: list[UploadFile]) -> list[Upload]:

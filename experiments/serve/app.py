@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
 
 from experiments.errors import FacesError, expected_words
+from experiments.evaluation.gallery.records import ConflictError, UnknownPersonError
 from experiments.progress import say
-from experiments.serve import api, pages
+from experiments.serve import api, pages, people_api
 from experiments.serve.guard import MAX_HEADER_BYTES, Guard, RefusedError, error_body
 from experiments.serve.service import Service
 from experiments.serve.settings import ServeSettings
@@ -61,6 +62,7 @@ def _routes(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.include_router(api.router)
+    app.include_router(people_api.router)
     app.include_router(pages.router)
     app.add_exception_handler(FacesError, _unusable)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -70,7 +72,8 @@ def _routes(service: Service) -> FastAPI:
 
 
 async def _unusable(request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse(error_body("unusable", str(error)), 422)
+    status = 404 if isinstance(error, UnknownPersonError) else 409 if isinstance(error, ConflictError) else 422
+    return JSONResponse(error_body("unusable", str(error)), status)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

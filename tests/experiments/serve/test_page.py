@@ -3,9 +3,12 @@
 import os
 import re
 import shutil
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from experiments.serve.pages import PAGES
 
@@ -135,3 +138,48 @@ def test_a_page_holds_no_script_or_style_in_itself_and_nothing_of_others(server,
     assert "script-src 'self'" in answer.headers["content-security-policy"]
     for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', text):
         assert server.ask("GET", address).status == 200, address
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_people_are_enrolled_identified_and_deleted(open_page, photo, server, width, scheme):
+    playwright = pytest.importorskip("playwright.sync_api")
+    store = server.app.service.people.store
+    assert store.count() == 0
+    page = open_page("/people", width, scheme)
+    for person, name in ((0, "Anna <b>Smith</b>"), (2, "Chloé")):
+        page.fill("#name", name)
+        page.set_input_files("#photos", [chosen(photo, person, 0), chosen(photo, person, 1)])
+        page.wait_for_selector("#checks li:nth-child(2)")
+        assert page.locator("#checks .ok").count() == 2
+        screenshot(page, f"enroll-{width}-{scheme}")
+        page.click("#enroll")
+        page.locator("#people strong", has_text=name).wait_for()
+    page.fill("#search", "chl")
+    playwright.expect(page.locator("#people li")).to_have_count(1)
+    page.fill("#search", "")
+    playwright.expect(page.locator("#people li")).to_have_count(2)
+    playwright.expect(page.locator("#people img[src^=blob]")).to_have_count(2)
+    assert fits(page)
+    screenshot(page, f"people-{width}-{scheme}")
+    page.goto(f"{server.url}/identify")
+    group = {"name": "group.png", "mimeType": "image/png", "buffer": side_by_side(photo)}
+    page.set_input_files("#photo", group)
+    page.wait_for_selector("#result:not([hidden])")
+    assert page.inner_text("#verdict") == "2 faces, 2 known"
+    assert sorted(page.locator(".tag").all_inner_texts()) == ["Anna <b>Smith</b>", "Chloé"]
+    assert fits(page)
+    screenshot(page, f"identify-{width}-{scheme}")
+    page.goto(f"{server.url}/people")
+    for left in (1, 0):
+        page.locator("#people button").first.click()
+        page.click("#delete-dialog .danger")
+        playwright.expect(page.locator("#people li")).to_have_count(left)
+    assert store.count() == 0
+
+
+def side_by_side(photo) -> bytes:
+    """Other photos of the two people that are enrolled."""
+    images = [np.asarray(Image.open(BytesIO(photo(person, number)))) for person, number in ((0, 2), (2, 2))]
+    file = BytesIO()
+    Image.fromarray(np.concatenate(images, 1)).save(file, "PNG")
+    return file.getvalue()
