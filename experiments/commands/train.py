@@ -2,11 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from experiments.commands import DataFolder, Device, People, RecipeName, Settings, all_settings, say_next
+
+if TYPE_CHECKING:
+    from experiments.config.recipe import Recipe
+    from experiments.training.trainer import TrainOptions
 
 app = typer.Typer()
 
@@ -42,7 +46,7 @@ def train(
     recipe: RecipeName,
     data: DataFolder,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the run; required without --show-batch.")
+        Path | None, typer.Option("--out", help="Folder for the run; not with --show-batch or --find-lr.")
     ] = None,
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Train this long; a recipe's stages keep their proportions.")
@@ -66,6 +70,12 @@ def train(
     show_batch: Annotated[
         Path | None, typer.Option("--show-batch", metavar="PNG", help="Save what the network will see, and stop.")
     ] = None,
+    find_lr: Annotated[
+        Path | None,
+        typer.Option(
+            "--find-lr", metavar="PNG", help="Plot the loss over rising learning rates, suggest one, and stop."
+        ),
+    ] = None,
 ) -> None:
     """Train a network, in mytorch or in PyTorch.
 
@@ -86,11 +96,30 @@ def train(
         from experiments.tools.recipes import show_batch as show
 
         return show(loaded, data, show_batch)
+    if find_lr is not None:
+        _find_lr(recipe, loaded, data, find_lr, TrainOptions(workers, device=device), out, resume)
+        return
     if out is None:
-        raise typer.BadParameter("expected a folder for the run (or --show-batch FILE.png)", param_hint="--out")
+        raise typer.BadParameter(
+            "expected a folder for the run (or --show-batch FILE.png, or --find-lr FILE.png)", param_hint="--out"
+        )
     train_recipe(loaded, data, out, resume, TrainOptions(workers, tensorboard, device=device))
     if os.environ.get("RANK", "0") == "0":  # of several processes, one speaks
         say_next("faces", "evaluate", out, "--data", data)
+
+
+def _find_lr(
+    name: str, recipe: "Recipe", data: Path, path: Path, options: "TrainOptions", out: Path | None, resume: bool
+) -> None:
+    """Suggest a learning rate, and the command that uses it."""
+    from experiments.training.lr_finder import find_lr
+
+    if out is not None or resume:
+        unused = "--resume" if resume else "--out"
+        raise typer.BadParameter("--find-lr writes a plot and a table, and no run; leave out", param_hint=unused)
+    found = find_lr(recipe, data, path, options)
+    rate = [] if found.suggestion is None else ["--lr", f"{found.suggestion:.2g}"]
+    say_next("faces", "train", name, "--data", data, "--out", "RUN", *rate)
 
 
 @app.command()

@@ -50,6 +50,27 @@ def plot_learning_curves(history: Sequence[dict[str, Any]], path: Path, title: s
     write_plot(drawing, path)
 
 
+def plot_lr_range(
+    rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray, suggestion: float | None, path: Path, title: str
+) -> None:
+    """Plot the loss of each step of a range test over its learning rate, the smoothed curve, and the suggestion if any.
+
+    The loss axis shows what happens up to the lowest point; where the loss diverges, it leaves the plot.
+    """
+    drawing, (axis,) = new_plot(1, 6.4, 4.0)
+    axis.semilogx(rates, losses, ".", color=GRAY, markersize=4, label="a batch")
+    axis.semilogx(rates, smoothed, color=BLUE, label="smoothed")
+    if suggestion is not None:
+        axis.axvline(suggestion, color=ORANGE, linestyle="--", label=f"suggestion: {suggestion:.2g}")
+    learned = losses[: int(smoothed.argmin()) + 1]
+    low, high = float(min(losses.min(), smoothed.min())), float(max(learned.max(), smoothed[0]))
+    room = max(high - low, 1e-3 * abs(high), 1e-6)
+    axis.set_ylim(low - 0.1 * room, high + 0.4 * room)
+    axis.set(xlabel="learning rate", ylabel="training loss (nats)", title=title)
+    legend_below(axis)
+    write_plot(drawing, path)
+
+
 def plot_confusion_matrix(
     counts: np.ndarray, names: Sequence[str], path: Path, most: int = MAX_PEOPLE_IN_CONFUSION
 ) -> None:
