@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.commands import bench, data, evaluate, gallery, photos, serve, show, train, verify
+from experiments.commands import bench, data, embed, evaluate, gallery, photos, serve, show, train, verify
 from experiments.commands.suggest import SuggestingGroup
 from experiments.errors import FacesError
 from experiments.requirements import remedy
@@ -15,8 +15,8 @@ PANELS = {
     "Data": ("data", "align", "detect"),
     "Train": ("recipes", "train", "tune"),
     "Evaluate and submit": ("evaluate", "compare", "submit", "pseudo-label", "report", "export"),
-    "Same person?": ("match", "verify", "stress", "explain", "networks"),
-    "Who is it?": ("gallery", "identify", "serve"),
+    "Same person?": ("match", "verify", "stress", "explain", "embed", "networks"),
+    "Who is it?": ("gallery", "identify", "cluster", "serve"),
     "Understand": ("show", "twin", "bench"),
     "Tools": ("demo", "doctor"),
 }
@@ -45,7 +45,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (data.app, photos.app, train.app, evaluate.app, verify.app, gallery.app, serve.app, bench.app):
+for group in (data.app, photos.app, train.app, evaluate.app, verify.app, gallery.app, embed.app, serve.app, bench.app):
     app.add_typer(group)
 app.add_typer(data.data, name="data")
 app.add_typer(verify.networks, name="networks")

@@ -15,7 +15,6 @@ VERBS = {
     "benchmark": "bench",
     "crop": "align",
     "download": "data get",
-    "embed": "export --what embedding",
     "env": "doctor",
     "eval": "evaluate",
     "fetch": "data get",
