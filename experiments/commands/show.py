@@ -311,6 +311,43 @@ def show_gradient(
     _save(draw_gradient(trained, load_image_for(trained, image), person, copies, seed), out)
 
 
+@show.command("explore")
+def show_explore(
+    run: RunFolder,
+    image: Annotated[Path, typer.Option("--image", help="A face, aligned if the run's images were.")],
+    out: Annotated[Path, typer.Option("--out", help="The HTML page to write.")] = Path("explore.html"),
+    person: Annotated[
+        str | None, typer.Option("--class", help="Name of the person; the most probable one by default.")
+    ] = None,
+    channels: Annotated[int, typer.Option("--channels", help="Maps stored of each layer, 1 to 16.")] = 6,
+) -> None:
+    """Write a page to explore a run of mytorch: click a layer, point at a pixel, see its window, products and gradient.
+
+    Example: `faces show explore runs/first --image face.jpg --out explore.html`
+    """
+    from experiments.errors import FacesError
+    from experiments.inference.model import TrainedModel
+    from experiments.progress import say
+    from experiments.visualize import explore
+    from experiments.visualize.film import check_output_path
+    from experiments.visualize.network import load_image_for, pixels_for
+    from mytorch.files import atomic_write
+
+    check_output_path(out, (".html",))
+    trained = TrainedModel.open(run)
+    if trained.recipe.model.engine == "torch":
+        raise FacesError(f"{run}: a network of PyTorch; explore takes one of mytorch, such as scratch_cnn's")
+    if person is not None and person not in trained.classes:
+        raise FacesError(f"--class {person}: expected a person of {run}, such as {trained.classes[0]}")
+    label = None if person is None else trained.classes.index(person)
+    pixels = pixels_for(trained, load_image_for(trained, image))
+    data = explore.describe(trained.network, pixels, trained.classes, label, channels)
+    page = explore.page(data, f"{trained.run.folder.name}: {image.name}")
+    with atomic_write(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    say(f"{out}: {len(data['nodes']) - 1} layers, {len(page) / 1e6:.1f} MB")
+
+
 def _save(drawing: "Figure", out: Path) -> None:
     from experiments.plots.style import write_plot
     from experiments.progress import say

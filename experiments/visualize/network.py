@@ -48,7 +48,7 @@ def feature_maps(trained: TrainedModel, image: np.ndarray) -> dict[str, np.ndarr
 
     They are taken after each ReLU in networks of mytorch, after each stage in those of PyTorch.
     """
-    pixels = _pixels(trained, image)
+    pixels = pixels_for(trained, image)
     if isinstance(trained.network, nn.Module):
         return _outputs_of_stages(trained.network, torch.from_numpy(pixels))
     found, x = {}, pixels
@@ -70,7 +70,7 @@ def pixel_gradient(trained: TrainedModel, image: np.ndarray, label: int, noise: 
     noise: (H, W, 3), added to the pixels before.
     """
     scale = np.broadcast_to(np.asarray(trained.recipe.data.std, np.float32), (3,))
-    pixels = _pixels(trained, image)
+    pixels = pixels_for(trained, image)
     if noise is not None:
         pixels = pixels + np.moveaxis(noise.astype(np.float32) / scale, -1, 0)[None]
     network = trained.network
@@ -86,7 +86,7 @@ def pixel_gradient(trained: TrainedModel, image: np.ndarray, label: int, noise: 
     return np.moveaxis(grad[0], 0, -1) / scale
 
 
-def _pixels(trained: TrainedModel, image: np.ndarray) -> np.ndarray:
+def pixels_for(trained: TrainedModel, image: np.ndarray) -> np.ndarray:
     """The image as the network's input, (1, 3, H, W)."""
     return normalize_images(image[None], trained.recipe.data)
 

@@ -1,5 +1,6 @@
 """`faces show` as typed: a film of every operation, sheets of a run of either library, and what is refused."""
 
+import json
 import re
 
 import numpy as np
@@ -18,6 +19,7 @@ from experiments.visualize.network import (
     pixel_gradient,
     strongest,
 )
+from mytorch.explain.case import FailedCase
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,7 @@ def test_an_operation_is_drawn(command, tmp_path, name, options):
 
 SHOWN = [
     "conv", "im2col", "winograd", "pool", "transposed", "upsample", "dropout", "batchnorm",
-    "filters", "features", "gradient", "failed-case",
+    "filters", "features", "gradient", "failed-case", "explore",
 ]  # fmt: skip
 
 
@@ -89,6 +91,10 @@ def test_batch_norm_of_pictures(command, people, tmp_path):
         (["dropout", "--p", 1], "--p 1: expected the share"),
         (["filters", "absent"], "absent: no such folder"),
         (["filters", "absent", "--out", "filters.gif"], "expected a name that ends in .png"),
+        (["explore", "absent", "--image", "a.png"], "absent: no such folder"),
+        (["explore", "absent", "--image", "a.png", "--out", "a.png"], "expected a name that ends in .html"),
+        (["failed-case", "absent.json"], "absent.json: No such file"),
+        (["failed-case", "a.json", "--out", "a.png"], "expected a name that ends in .svg"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_in_one_line_and_nothing_is_written(
@@ -124,6 +130,40 @@ def test_sheets_of_a_run(command, trained, people, tmp_path):
         assert result.err == ""
         with Image.open(out) as sheet:
             assert min(sheet.size) > 100
+
+
+def test_a_page_to_explore_a_run_of_mytorch(command, trained_once, people, tmp_path):
+    out = tmp_path / "page.html"
+    arguments = ["show", "explore", trained_once.folder, "--image", people / "anna" / "0.png", "--out", out]
+    result = command(*arguments, "--class", "ben")
+    assert result.status == 0, result.err
+    assert "layers" in result.out
+    assert '"ben"' in out.read_text()
+    refused = command(*arguments, "--class", "nobody")
+    assert refused.status == 2
+    assert "--class nobody: expected a person of" in refused.err
+
+
+def test_a_run_of_pytorch_cannot_be_explored_and_says_so(command, transfer_once, people, tmp_path):
+    out = tmp_path / "page.html"
+    image = people / "anna" / "0.png"
+    result = command("show", "explore", transfer_once.folder, "--image", image, "--out", out)
+    assert result.status == 2
+    assert "a network of PyTorch; explore takes one of mytorch" in result.err
+    assert not out.exists()
+
+
+def test_a_stored_failed_case_is_drawn(command, tmp_path):
+    path, out = tmp_path / "case.json", tmp_path / "case.svg"
+    case = FailedCase.bounded("ReLU()", "A", "wrong", np.ones(3), np.zeros(3), np.ones(3, bool), {"Z": np.ones(3)})
+    path.write_text(json.dumps(case.to_dict()))
+    result = command("show", "failed-case", path, "--out", out)
+    assert result.status == 0, result.err
+    assert out.read_text().startswith("<svg ")
+    path.write_text("[]")
+    refused = command("show", "failed-case", path, "--out", out)
+    assert refused.status == 2
+    assert "case.json: not a failed case" in refused.err
 
 
 def test_the_gradient_at_the_pixels_is_the_slope_of_the_logit(trained, image):
