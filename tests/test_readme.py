@@ -133,6 +133,8 @@ NOT_RUN = {
     "make test-gpu": "needs an NVIDIA GPU",
     "pip install": "needs the network",
     "faces align contest": "of photos, which the project does not contain; tests/experiments/data/align runs it",
+    "faces serve": "serves until Ctrl-C; tests/experiments/serve runs it",
+    "curl": "asks the server; tests/experiments/serve sends the same requests",
     "faces train mobilenet_v2": "downloads ImageNet's weights",
 }
 """Commands that pages name and that are not run, by how they begin, and why."""

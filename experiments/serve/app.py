@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 from typing import Any
 
 import uvicorn
@@ -17,7 +18,7 @@ from experiments.progress import say
 from experiments.serve import api, pages, people_api
 from experiments.serve.guard import MAX_HEADER_BYTES, Guard, RefusedError, error_body
 from experiments.serve.service import Service
-from experiments.serve.settings import ServeSettings
+from experiments.serve.settings import ServeSettings, check_settings
 from mytorch.version import __version__
 
 MAX_CONNECTIONS = 128
@@ -113,15 +114,29 @@ def server_config(app: FacesApp, settings: ServeSettings) -> uvicorn.Config:
     )
 
 
+def _listen(settings: ServeSettings) -> socket.socket:
+    """Open the port, before anything is loaded. Raises FacesError where that is not possible."""
+    check_settings(settings)
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise FacesError(
+            f"{settings.host}, port {settings.port}: {error.strerror or error}: choose another --port, or end the "
+            "program that listens there"
+        ) from error
+
+
 def serve(settings: ServeSettings) -> None:
     """Serve until Ctrl-C. Raises FacesError where settings are unsafe or something is missing."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("faces.serve").setLevel(logging.INFO)
+    listening = _listen(settings)
     app = create_app(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     say(f"serving on http://{host}:{settings.port}  (Ctrl-C ends it)")
     say(f"network {app.service.recognizer.embedder.title}; API keys {'are required' if app.keys else 'are not used'}")
     try:
-        uvicorn.Server(server_config(app, settings)).run()
+        uvicorn.Server(server_config(app, settings)).run([listening])
     finally:
         app.service.close()

@@ -18,8 +18,9 @@ async function identify(file, zone) {
     if (found.error) throw new Error(found.error);
     const known = found.faces.filter((face) => face.name !== null).length;
     element("verdict").textContent = `${found.faces.length} ${found.faces.length === 1 ? "face" : "faces"}, ${known} known`;
-    element("basis").textContent = `Threshold ${answer.threshold.toFixed(3)}: ${answer.basis}.`;
+    element("basis").textContent = `Threshold ${answer.threshold.toFixed(3)}: ${answer.basis.replaceAll("`", "")}.`;
     element("faces").replaceChildren(...found.faces.map(row));
+    found.faces.forEach((face) => { face.main = face.name !== null; }); // who is known is drawn solid
     drawBoxes(zone, found, (face) => face.name ?? "?");
     element("result").hidden = false;
   } catch (error) {

