@@ -131,12 +131,13 @@ def serve(settings: ServeSettings) -> None:
     """Serve until Ctrl-C. Raises FacesError where settings are unsafe or something is missing."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("faces.serve").setLevel(logging.INFO)
-    listening = _listen(settings)
-    app = create_app(settings)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    say(f"serving on http://{host}:{settings.port}  (Ctrl-C ends it)")
-    say(f"network {app.service.recognizer.embedder.title}; API keys {'are required' if app.keys else 'are not used'}")
-    try:
-        uvicorn.Server(server_config(app, settings)).run([listening])
-    finally:
-        app.service.close()
+    with _listen(settings) as listening:
+        app = create_app(settings)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        say(f"serving on http://{host}:{settings.port}  (Ctrl-C ends it)")
+        keys = "are required" if app.keys else "are not used"
+        say(f"network {app.service.recognizer.embedder.title}; API keys {keys}")
+        try:
+            uvicorn.Server(server_config(app, settings)).run([listening])
+        finally:
+            app.service.close()
