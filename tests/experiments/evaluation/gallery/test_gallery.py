@@ -1,4 +1,5 @@
 import csv
+import json
 import shutil
 
 import numpy as np
@@ -190,6 +191,16 @@ def test_leave_one_out_by_the_command(command, calibrated, drawn_faces, tmp_path
     assert {path.name for path in (tmp_path / "tried").iterdir()} == {
         "identification.json", "answers.csv", "cmc.png", "open_set.png"
     }  # fmt: skip
+    found = json.loads((out / "identification.json").read_text())
+    with (out / "answers.csv").open(newline="") as file:
+        answers = list(csv.DictReader(file))
+    assert len(answers) == found["probes"] == 16
+    assert found["rank1"] == sum(row["rank"] == "1" for row in answers) / 16
+    assert found["rank1"] == sum(row["most_similar"] == row["person"] for row in answers) / 16
+    assert found["dir"] != found["strangers_named"]  # else an exchange of their intervals would not show
+    for name in ("dir", "strangers_named"):
+        low, high = found["intervals"][name]
+        assert low <= found[name] <= high
 
 
 def test_folders_without_anything_to_enroll(command, calibrated, tmp_path):
