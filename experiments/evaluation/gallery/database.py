@@ -1,36 +1,23 @@
-"""The tables of a gallery and the connection to them: SQLite in a file, or PostgreSQL with pgvector by a URL.
+"""The connection to a gallery: SQLite in a file, or PostgreSQL with pgvector by a URL.
 
 SQLite runs in its write-ahead-log mode: readers never wait, writers wait for one another, a process that is killed
 leaves the database as of its last transaction. What is deleted is overwritten (`erase`).
 """
 
+import fcntl
 import os
 import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
 from sqlalchemy import (
     URL,
-    CheckConstraint,
-    Column,
     Connection,
-    DateTime,
-    Dialect,
     Engine,
-    Float,
-    ForeignKey,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
     create_engine,
     event,
     inspect,
@@ -38,13 +25,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.types import TypeDecorator
 
 from experiments.errors import FacesError
+from experiments.evaluation.gallery.tables import GALLERY, METADATA
 from mytorch.files import PRIVATE_MODE
-
-FORMAT = 3
-"""The version of the tables; galleries 1 and 2 were single files of safetensors."""
 
 APPLICATION_ID = 0x66616365
 """What SQLite's header says that the file is for: "face"."""
@@ -59,108 +43,6 @@ REMEDY = "restore a copy, or enroll again into another file"
 
 Location: TypeAlias = str | Path
 """A file, or a URL such as postgresql://user@host/database."""
-
-
-class Embedding(TypeDecorator[np.ndarray]):
-    """An embedding (D,) float32: its bytes in SQLite, pgvector's vector in PostgreSQL."""
-
-    impl = LargeBinary
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        """Return the database's own type."""
-        if dialect.name == "postgresql":
-            from pgvector.sqlalchemy import Vector
-
-            return dialect.type_descriptor(Vector())
-        return dialect.type_descriptor(LargeBinary())
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        """Convert an embedding to what the database stores."""
-        array = np.ascontiguousarray(value, "<f4")
-        return array if dialect.name == "postgresql" else array.tobytes()
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> np.ndarray:
-        """Convert what the database stores to an embedding."""
-        if dialect.name == "postgresql":
-            return np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value, np.float32)
-        return np.frombuffer(value[: len(value) // 4 * 4], "<f4")
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """A point in time, which SQLite stores without its zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC."""
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Add the zone that SQLite forgets."""
-        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-METADATA = MetaData()
-
-GALLERY = Table(
-    "gallery",
-    METADATA,
-    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True),
-    Column("format", Integer, nullable=False),
-    Column("network", String(200), nullable=False, unique=True),
-    Column("dimension", Integer, nullable=False),
-    Column("options", Text, nullable=False),
-    Column("preparation", Text),
-    Column("created", UtcTime, nullable=False),
-    Column("erase_pending", Integer, nullable=False),
-)
-"""One row: what all embeddings have in common. Every writer locks it first, so that writers follow one another.
-
-erase_pending: the last change in the audit log whose deletions are not overwritten yet; 0 for none.
-"""
-
-PERSON = Table(
-    "person",
-    METADATA,
-    Column("id", String(32), primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("folded", Text, nullable=False),
-    Column("created", UtcTime, nullable=False),
-    Column("changed", UtcTime, nullable=False),
-    Column("photos", Integer, nullable=False),
-    Column("template", Embedding, nullable=False),
-)
-"""folded: the name without case, to search in. template: the direction of the mean of the person's embeddings."""
-
-PHOTO = Table(
-    "photo",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("person", String(32), ForeignKey("person.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("network", String(200), ForeignKey("gallery.network"), nullable=False),
-    Column("image", Text, nullable=False),
-    Column("digest", String(200), nullable=False, unique=True),
-    Column("quality", Float),
-    Column("created", UtcTime, nullable=False),
-    Column("embedding", Embedding, nullable=False),
-    Column("thumbnail", LargeBinary),
-)
-"""network: a foreign key, so that the database itself refuses the embedding of another network."""
-
-AUDIT = Table(
-    "audit",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("time", UtcTime, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("action", String(40), nullable=False),
-    Column("person", String(32), index=True),
-    Column("photos", Integer, nullable=False),
-    sqlite_autoincrement=True,
-)
-"""Who did what when, by the person's id and never by name; search indexes read from it what has changed."""
 
 
 def is_url(location: Location) -> bool:
@@ -196,27 +78,71 @@ def open_engine(location: Location) -> Engine:
     """
     if is_url(location):
         return create_engine(database_url(location), pool_pre_ping=True, connect_args={"connect_timeout": 10})
-    return _sqlite_engine(_sqlite_file(Path(location)))
-
-
-def _sqlite_file(path: Path) -> Path:
+    path = Path(location)
     if path.is_dir():
         raise FacesError(f"{path} is a folder, expected the file that `faces gallery enroll ... --out GALLERY` made")
     if not path.is_file():
         what = "not a regular file" if path.exists() else "no such gallery"
         raise FacesError(f"{path}: {what}; make one with `faces gallery enroll`")
+    engine = _sqlite_engine(path)
+    try:
+        (found,) = run_outside_transaction(engine, "PRAGMA application_id")
+    except DBAPIError as error:
+        engine.dispose()
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != _NOT_A_DATABASE:
+            raise
+        raise FacesError(_describe_other(path)) from error
+    if found != APPLICATION_ID:
+        engine.dispose()
+        what = "truncated" if path.stat().st_size == 0 else "another database"
+        raise FacesError(f"{path}: not a gallery that `faces gallery enroll` made, but {what}: {REMEDY}")
+    return engine
+
+
+def _describe_other(path: Path) -> str:
+    """Say what a file is that is no database. One that is must not be opened here: that would end SQLite's locks."""
     with path.open("rb") as file:
         head = file.read(1 << 16)
-    if head.startswith(b"SQLite format 3\0"):
-        if int.from_bytes(head[68:72], "big") != APPLICATION_ID:
-            raise FacesError(f"{path}: not a gallery that `faces gallery enroll` made, but another database: {REMEDY}")
-        return path
-    if b'"faces gallery 2' in head or b'faces gallery 2\\"' in head:
-        raise FacesError(
+    if b"faces gallery 2" in head:
+        return (
             f"{path}: a gallery of an earlier version, which was a plain file: `faces gallery import {path} --out "
             "NEW.gallery` makes a database of it, and leaves it as it is"
         )
-    raise FacesError(f"{path}: not a gallery that `faces gallery enroll` made, or truncated: {REMEDY}")
+    return f"{path}: not a gallery that `faces gallery enroll` made, or truncated: {REMEDY}"
+
+
+@contextmanager
+def writers_turn(location: Location) -> Iterator[None]:
+    """Wait in line with the other writers of a file: the one that waits longest is next.
+
+    SQLite's own lock keeps writers apart, but under load it lets newcomers pass those who wait. Where the line cannot
+    be used (a folder that may not be written to), that lock alone decides.
+    """
+    if is_url(location):
+        yield
+        return
+    try:
+        line = os.open(_line_file(location), os.O_CREAT | os.O_WRONLY, PRIVATE_MODE)
+    except OSError:
+        yield
+        return
+    try:
+        fcntl.flock(line, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(line)
+
+
+def leave_no_line(location: Location) -> None:
+    """Remove the file in which writers wait; those who still do are not disturbed."""
+    if not is_url(location):
+        with suppress(OSError):
+            _line_file(location).unlink(missing_ok=True)
+
+
+def _line_file(location: Location) -> Path:
+    target = Path(os.path.realpath(location))
+    return target.with_name(f".{target.name}.lock")
 
 
 def _sqlite_engine(path: Path) -> Engine:
@@ -334,14 +260,18 @@ def erase(engine: Engine) -> bool:
 
 def run_outside_transaction(engine: Engine, statement: str) -> Any:
     """Run a statement of SQLite that no transaction may hold, and return its first row."""
-    connection = engine.raw_connection()
+    connection = None
     try:
+        connection = engine.raw_connection()
         return connection.cursor().execute(statement).fetchone()
     except sqlite3.Error as error:
         raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
 
+
+_NOT_A_DATABASE = 26
 
 _SQLITE_WORDS = {
     5: f"another command has been writing it for {LOCK_SECONDS:.0f} s: wait until it has ended, and try again",

@@ -13,7 +13,7 @@ from experiments.data.folders import composed
 from experiments.data.preparation import Preparation
 from experiments.errors import FacesError, nearest_name
 from experiments.evaluation.embedding import EmbedOptions
-from experiments.evaluation.gallery.database import AUDIT, FORMAT, GALLERY, PERSON, PHOTO, REMEDY
+from experiments.evaluation.gallery.database import REMEDY
 from experiments.evaluation.gallery.records import (
     ConflictError,
     GalleryStats,
@@ -22,6 +22,7 @@ from experiments.evaluation.gallery.records import (
     Photo,
     UnknownPersonError,
 )
+from experiments.evaluation.gallery.tables import AUDIT, FORMAT, GALLERY, PERSON, PHOTO
 from experiments.inference.embedder import normalize_embeddings
 from experiments.progress import printable
 

@@ -107,7 +107,10 @@ class AuditEntry(Entry):
 
 @dataclass(frozen=True)
 class GalleryStats(Entry):
-    """people, photos, thumbnails: how many. oldest, newest: of the photos. erase_pending: see `GalleryStore.erase`."""
+    """people, photos, thumbnails: how many. oldest, newest: of the photos.
+
+    erase_pending: something deleted is not overwritten yet, as its process was killed; the next opening does it.
+    """
 
     people: int
     photos: int

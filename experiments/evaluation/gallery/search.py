@@ -6,10 +6,10 @@ from importlib.util import find_spec
 import numpy as np
 from sqlalchemy import Connection, Float, bindparam, func, select, text
 
-from experiments.evaluation.gallery.database import AUDIT, PERSON, Embedding
 from experiments.evaluation.gallery.index import TemplateIndex
 from experiments.evaluation.gallery.queries import stack
 from experiments.evaluation.gallery.records import Match
+from experiments.evaluation.gallery.tables import AUDIT, PERSON, Embedding
 
 MANY_PEOPLE = 200_000
 """From so many people on, a search is approximate by default, where FAISS or pgvector is there."""

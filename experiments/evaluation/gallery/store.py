@@ -22,11 +22,6 @@ from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.gallery import queries
 from experiments.evaluation.gallery.database import (
-    AUDIT,
-    FORMAT,
-    GALLERY,
-    PERSON,
-    PHOTO,
     REMEDY,
     Location,
     create_tables,
@@ -34,8 +29,10 @@ from experiments.evaluation.gallery.database import (
     erase,
     exists,
     explained,
+    leave_no_line,
     open_engine,
     shown,
+    writers_turn,
 )
 from experiments.evaluation.gallery.records import (
     AuditEntry,
@@ -51,6 +48,7 @@ from experiments.evaluation.gallery.records import (
 )
 from experiments.evaluation.gallery.search import MemorySearch, ServerSearch
 from experiments.evaluation.gallery.snapshot import Gallery
+from experiments.evaluation.gallery.tables import AUDIT, FORMAT, GALLERY, PERSON, PHOTO
 from experiments.progress import say
 
 
@@ -65,7 +63,8 @@ class GalleryStore:
         """Open an existing gallery. Raises FacesError where another network than `network` made it."""
         self.location = location
         self.title = shown(location)
-        self._engine = open_engine(location)
+        with explained(location):
+            self._engine = open_engine(location)
         try:
             with self._read() as connection:
                 row = connection.execute(select(GALLERY)).one_or_none()
@@ -135,6 +134,7 @@ class GalleryStore:
     def close(self) -> None:
         """Close the connections. The store cannot be used afterwards."""
         self._engine.dispose()
+        leave_no_line(self.location)
 
     def __enter__(self) -> Self:
         return self
@@ -210,7 +210,7 @@ class GalleryStore:
         return Enrollment(tuple(people), added, tuple(known))
 
     def remove(self, keys: Sequence[str], actor: str) -> list[Person]:
-        """Remove people (names or ids) with every trace of them: see `erase`. All or nobody; returns who they were.
+        """Remove people (names or ids) and overwrite every trace of them. All or nobody; returns who they were.
 
         Raises UnknownPersonError where one is not in the gallery.
         """
@@ -288,15 +288,6 @@ class GalleryStore:
             queries.delete_people(connection, people, actor, "purge")
         self._erase()
         return people
-
-    def erase(self) -> bool:
-        """Overwrite what was deleted, where that was interrupted; return whether nothing is left of it.
-
-        Every method that deletes does it at its end. A gallery whose process was killed in between does it when it is
-        opened next. Until then `stats().erase_pending` is True.
-        """
-        self._erase()
-        return not self.stats().erase_pending
 
     def discard(self) -> None:
         """Delete the gallery itself and close it, where nobody is enrolled: one whose making failed."""
@@ -376,6 +367,7 @@ class GalleryStore:
         options = {"writes": True}
         with (
             explained(self.location),
+            writers_turn(self.location),
             self._engine.connect().execution_options(**options) as connection,
             connection.begin(),
         ):
@@ -390,7 +382,7 @@ class GalleryStore:
         if not pending:
             return
         try:
-            with explained(self.location):
+            with explained(self.location), writers_turn(self.location):
                 done = erase(self._engine)
             if done:
                 with self._write() as connection:  # another process may have deleted something since

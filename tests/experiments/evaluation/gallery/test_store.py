@@ -333,7 +333,7 @@ def test_a_gallery_is_for_its_owner_alone_with_its_log(tmp_path):
             modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     finally:
         os.umask(before)
-    assert modes == dict.fromkeys(("g", "g-wal", "g-shm"), 0o600)
+    assert modes == dict.fromkeys(("g", "g-wal", "g-shm", ".g.lock"), 0o600)
     assert [path.name for path in tmp_path.iterdir()] == ["g"]
 
 
