@@ -81,7 +81,7 @@ def shortened(name: str, folder: Path, side: int, epochs: int) -> Recipe:
         settings += [f"stages.{number}.epochs={epochs}" for number in range(len(plain.stages))]
     elif plain.epochs:
         settings.append(f"epochs={epochs}")
-    if plain.model.engine == "torch":
+    if plain.model.library == "torch":
         backbone = plain.torch_model.backbone
         least = next((least for start, least in MIN_SIZE.items() if backbone.startswith(start)), 0)
         base = folder / name.removesuffix(CONTINUED)

@@ -20,7 +20,8 @@ from experiments.files import new_folder, refuse_existing, refuse_inside, write_
 from experiments.metrics.classification import classification_metrics
 from experiments.plots.training import plot_twin_curves
 from experiments.progress import say, track
-from experiments.training.mytorch_engine import EVALUATION_BATCH, MytorchEngine, predict_logits
+from experiments.training.build_mytorch import EVALUATION_BATCH, predict_logits
+from experiments.training.mytorch_engine import MytorchEngine
 from experiments.training.schedule import EpochPosition, lr_factor
 from experiments.training.torch_engine import build_torch_optimizer
 from models.twin import twin
@@ -41,7 +42,7 @@ class TorchTwin:
     def step(self, pixels: np.ndarray, labels: np.ndarray, lr: float) -> float:
         """Train on a batch at the learning rate that the original had for it; return the loss before the step."""
         self.optimizer.param_groups[0]["lr"] = lr
-        loss = self.loss(self.network(_tensor(pixels)), torch.from_numpy(labels))
+        loss = self.loss(self.network(_tensor(pixels)), torch.from_numpy(labels)).mean()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

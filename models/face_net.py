@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from models.stages import eval_frozen_modules, named_layers, named_parts, set_trainable
 
-__all__ = ["FaceNet", "embedding_neck", "named_layers", "named_parts", "set_trainable"]
+__all__ = ["FaceNet", "SequentialFaceNet", "embedding_neck", "named_layers", "named_parts", "set_trainable"]
 
 
 def embedding_neck(features: int, length: int, dropout: float = 0.0) -> nn.Sequential:
@@ -51,3 +51,29 @@ class FaceNet(nn.Module):
         super().train(mode)
         eval_frozen_modules(self)
         return self
+
+
+class SequentialFaceNet(nn.Sequential):
+    """The PyTorch copy of a classifier of mytorch: layers one after another, the last two dropout and a linear layer.
+
+    The input of these two is the embedding. It is used like a `FaceNet`; its parts are its layers.
+    """
+
+    @property
+    def head(self) -> nn.Sequential:
+        """The last two layers: embeddings (N, D) to logits (N, classes)."""
+        return nn.Sequential(*list(self)[-2:])
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return embeddings (N, D), not normalized."""
+        for layer in list(self)[:-2]:
+            x = layer(x)
+        return x
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return embeddings (N, D) of length one, float32. Call `eval()` first."""
+        return F.normalize(self.features(x).float())
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return logits (N, classes); labels are ignored."""
+        return super().forward(x)

@@ -22,7 +22,7 @@ class SameConv2d(nn.Conv2d):
         if x.device.type != "cpu" or self.groups == 1:
             return self._conv_forward(F.pad(x, pads), self.weight, self.bias)
         with torch.autocast("cpu", enabled=False):  # see models/surgery.py
-            return self._conv_forward(F.pad(x.float(), pads), self.weight, self.bias)
+            return self._conv_forward(F.pad(x.to(self.weight.dtype), pads), self.weight, self.bias)
 
 
 class MobileNetV2(TorchvisionMobileNetV2):

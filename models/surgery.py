@@ -53,7 +53,7 @@ class _Float32Conv2d(nn.Conv2d):
         if input.device.type != "cpu":
             return super()._conv_forward(input, weight, bias)
         with torch.autocast("cpu", enabled=False):
-            return super()._conv_forward(input.float(), weight, bias)
+            return super()._conv_forward(input.to(weight.dtype), weight, bias)
 
 
 def keep_depthwise_float32(net: nn.Module) -> None:

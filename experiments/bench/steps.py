@@ -69,7 +69,7 @@ def _torch_step(
     x, target = device.theirs(pixels, backend), torch.from_numpy(labels).to(name)
 
     def step() -> float:
-        value = loss(network(x), target)
+        value = loss(network(x), target).mean()
         optimizer.zero_grad()
         value.backward()
         optimizer.step()

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,6 +44,19 @@ def json_only(wanted: bool) -> Iterator[Callable[[Any], None]]:
         yield answers.append
     for answer in answers:
         print_json(answer)
+
+
+class EngineName(StrEnum):
+    """The two libraries that can compute a network."""
+
+    MYTORCH = "mytorch"
+    TORCH = "torch"
+
+
+Engine = Annotated[
+    EngineName | None,
+    typer.Option("--engine", help="The library that computes the network; by default the one that it is built in."),
+]
 
 
 def all_settings(settings: list[str] | None, identities: int | None) -> list[str]:

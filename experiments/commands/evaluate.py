@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from experiments.commands import Device, RunFolder, RunFolders, say_next
+from experiments.commands import Device, Engine, RunFolder, RunFolders, say_next
 
 app = typer.Typer()
 
@@ -61,6 +61,7 @@ def evaluate(
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the results; default: RUN/evaluation.")] = None,
     tta: Averaged = Tta.NONE,
     device: Device = None,
+    engine: Engine = None,
     balance: Balance = None,
 ) -> None:
     """Measure accuracy and calibration on the validation images; list the confusions.
@@ -74,7 +75,7 @@ def evaluate(
     """
     from experiments.evaluation.evaluate import evaluate as run_evaluation
 
-    run_evaluation(runs, data, out, views=tta.value, device=device, balance=balance)
+    run_evaluation(runs, data, out, views=tta.value, device=device, balance=balance, engine=engine)
     sample = data[0] / "sample_submission.csv"
     if sample.is_file() and (data[0] / "test").is_dir():
         say_next("faces", "submit", *runs, "--test", data[0] / "test", "--sample", sample)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.commands import DataFolder, Device, People, RecipeName, Settings, all_settings, say_next
+from experiments.commands import DataFolder, Device, Engine, People, RecipeName, Settings, all_settings, say_next
 
 if TYPE_CHECKING:
     from experiments.config.recipe import Recipe
@@ -57,6 +57,7 @@ def train(
     ] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=2, help="Images per step.")] = None,
     device: Device = None,
+    engine: Engine = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of weights, order and augmentation.")] = None,
     settings: Settings = None,
     identities: People = None,
@@ -79,6 +80,10 @@ def train(
 ) -> None:
     """Train a network, in mytorch or in PyTorch.
 
+    Every recipe trains with either: --engine says which, and the run opens in both. By default networks from random
+    weights of mytorch train in mytorch, transfer networks in PyTorch. Several processes, bf16, compile and GPUs are
+    PyTorch's alone.
+
     Ctrl-C leaves a usable run, and --resume continues it to exactly the same numbers.
 
     Several GPUs or machines: `accelerate launch -m experiments.cli train ...`, or torchrun in its place.
@@ -90,6 +95,7 @@ def train(
     from experiments.training.trainer import train as train_recipe
 
     chosen = [f"model.weights={weights}"] if weights else []
+    chosen += [f"engine={engine.value}"] if engine else []
     plain = load_recipe(recipe, [*all_settings(settings, identities), *chosen])
     loaded = override_recipe(plain, epochs, lr, batch_size, seed)
     if show_batch is not None:

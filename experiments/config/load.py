@@ -31,7 +31,7 @@ def load_recipe(source: str | Path, settings: Iterable[str] = ()) -> Recipe:
     for setting in settings:
         apply_setting(tree, setting)
     recipe = Recipe.parse(tree, f"recipe {source}")
-    if recipe.model.engine == "torch":
+    if recipe.model.library == "torch":
         from experiments.config.pretrained_run import resolve_recipe  # imports PyTorch, which others do not need
 
         return resolve_recipe(recipe, f"recipe {source}")

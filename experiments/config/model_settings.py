@@ -2,44 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, PlainValidator, Tag
+from pydantic import Discriminator, Field, PlainValidator, Tag, field_validator
 
 from experiments.config.schema import MAX_COUNT, Fraction, Settings
 
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Scale = Annotated[float, Field(gt=0)]
 Start = Literal["random", "prototypes"]
-
-
-class ScratchModel(Settings):
-    """A network of mytorch. widths: channels of each block. depth: convolutions (or residual blocks) per width."""
-
-    name: Literal["face_cnn", "small_resnet"] = "face_cnn"
-    widths: Annotated[list[Annotated[int, Field(ge=1, le=8192)]], Field(min_length=1, max_length=16)] = Field(
-        default_factory=lambda: [32, 64, 128, 256]
-    )
-    depth: Annotated[int, Field(ge=1, le=64)] = 1
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
-
-    @property
-    def engine(self) -> Literal["mytorch"]:
-        """The library that trains it."""
-        return "mytorch"
-
-    @property
-    def allows_mixing(self) -> bool:
-        """Whether the loss can be divided between two people."""
-        return True
-
-    @property
-    def learns(self) -> bool:
-        """Whether it is trained at all."""
-        return True
-
-    @property
-    def min_side(self) -> int:
-        """Pixels per side below which nothing would be left of an image: each block of a face_cnn halves it."""
-        return 2 ** len(self.widths) if self.name == "face_cnn" else 1
 
 
 class LinearHeadSettings(Settings):
@@ -151,7 +120,72 @@ HeadSettings = Annotated[
 ]
 
 
-class TransferModel(Settings):
+class NetworkSettings(Settings):
+    """What both kinds of networks have.
+
+    embedding: length of a linear layer before the head; without it the features are the embedding. dropout: before the
+    head.
+    """
+
+    embedding: Width | None = None
+    head: HeadSettings = LinearHeadSettings()
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @property
+    def allows_mixing(self) -> bool:
+        """Whether the loss can be divided between two people. A margin is for one."""
+        return self.head.name in ("linear", "dense", "cosine")
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is trained at all: class means are computed."""
+        return self.head.name != "prototypes"
+
+    @property
+    def head_arguments(self) -> dict[str, Any]:
+        """The head's settings under the names of `models.heads`; `kind` is the name of the head."""
+        settings = self.head.model_dump(exclude={"name", "start", "trim", "images_per_person"})
+        if self.head.name == "subcenter":
+            return {"kind": "subcenter_arcface", **settings}
+        if self.head.name == "dense" or (self.head.name == "linear" and not self.embedding):
+            settings["dropout"] = self.dropout
+        return {"kind": self.head.name, **settings}
+
+
+class ScratchModel(NetworkSettings):
+    """A network of mytorch. widths: channels of each block. depth: convolutions (or residual blocks) per width."""
+
+    name: Literal["face_cnn", "small_resnet"] = "face_cnn"
+    widths: Annotated[list[Annotated[int, Field(ge=1, le=8192)]], Field(min_length=1, max_length=16)] = Field(
+        default_factory=lambda: [32, 64, 128, 256]
+    )
+    depth: Annotated[int, Field(ge=1, le=64)] = 1
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+
+    @field_validator("head")
+    @classmethod
+    def _no_class_means(cls, head: Any) -> Any:
+        if "prototypes" in (head.name, getattr(head, "start", "")):
+            raise ValueError("class means need a trained network; expected a model.backbone, or another head")
+        return head
+
+    @property
+    def library(self) -> Literal["mytorch"]:
+        """The library that it is built in; the other one trains a converted copy."""
+        return "mytorch"
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether it has an embedding layer or a head of its own, not only a linear classifier at its end."""
+        return self.embedding is not None or self.head.name != "linear"
+
+    @property
+    def min_side(self) -> int:
+        """Pixels per side below which nothing would be left of an image: each block of a face_cnn halves it."""
+        return 2 ** len(self.widths) if self.name == "face_cnn" else 1
+
+
+class TransferModel(NetworkSettings):
     """A backbone of PyTorch with a head.
 
     weights: default (the backbone's own, downloaded), none, a file, or a run, whose embedding is also taken if it has
@@ -164,9 +198,6 @@ class TransferModel(Settings):
 
     backbone: Annotated[str, Field(min_length=1)]
     weights: Annotated[str, Field(min_length=1)] = "default"
-    embedding: Width | None = None
-    head: HeadSettings = LinearHeadSettings()
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     drop_block: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dense: bool = False
     grid: Annotated[int, Field(ge=2, le=16)] | None = None
@@ -177,19 +208,9 @@ class TransferModel(Settings):
         return self.backbone
 
     @property
-    def allows_mixing(self) -> bool:
-        """Whether the loss can be divided between two people. A margin is for one."""
-        return self.head.name in ("linear", "dense", "cosine")
-
-    @property
-    def engine(self) -> Literal["torch"]:
-        """The library that trains it."""
+    def library(self) -> Literal["torch"]:
+        """The library that it is built in; the other one trains a converted copy."""
         return "torch"
-
-    @property
-    def learns(self) -> bool:
-        """Whether it is trained at all: class means are computed."""
-        return self.head.name != "prototypes"
 
     @property
     def min_side(self) -> int:

@@ -65,7 +65,7 @@ def resolve_recipe(recipe: Recipe, source: str = "recipe") -> Recipe:
     the recipe sets none. The backbone becomes the variant that the weights are of. A recipe for mytorch, and one that
     was resolved before, come back as they are. Raises FacesError for an unknown backbone or a run that does not fit.
     """
-    if recipe.model.engine == "mytorch":
+    if recipe.model.library == "mytorch":
         return recipe
     model = recipe.torch_model
     try:

@@ -40,16 +40,23 @@ def _default_epochs(fields: Mapping[str, Any]) -> int:
     return sum(stage.epochs for stage in fields["stages"]) or DEFAULT_EPOCHS
 
 
+def _default_engine(fields: Mapping[str, Any]) -> Literal["mytorch", "torch"]:
+    """Return the library that the network is built in."""
+    return fields["model"].library if "model" in fields else "torch"
+
+
 class Recipe(Settings):
     """A training run: its groups of settings, how long it takes, and its seed.
 
-    The model is one of mytorch (`model.name`) or a transfer network of PyTorch (`model.backbone`). stages are for the
-    latter. Without stages, everything is trained for `epochs`; with them, `epochs` is their sum. sampling: an epoch is
-    every image once (shuffle), or as many images, equally many of each person (balanced).
+    The model is one of mytorch (`model.name`) or a transfer network of PyTorch (`model.backbone`). engine: the library
+    that trains it, by default the one that it is built in. stages are for transfer networks. Without stages, everything
+    is trained for `epochs`; with them, `epochs` is their sum. sampling: an epoch is every image once (shuffle), or as
+    many images, equally many of each person (balanced).
     """
 
     about: str = ""
     model: ModelSettings = ScratchModel()
+    engine: Annotated[Literal["mytorch", "torch"], Field(default_factory=_default_engine)]
     data: DataSettings = DataSettings()
     split: SplitSettings = SplitSettings()
     augment: AugmentSettings = AugmentSettings()
@@ -79,10 +86,12 @@ class Recipe(Settings):
     @model_validator(mode="after")
     def _settings_fit_the_network(self) -> Self:
         if (self.mixing.mixup or self.mixing.cutmix) and not self.model.allows_mixing:
-            head = self.torch_model.head.name
+            head = self.model.head.name
             raise ValueError(f"mixing: a {head} head has a margin for one person, not for a mixture")
         self._refuse_useless_balancing()
-        if self.model.engine == "mytorch":
+        if self.stages and self.model.library == "mytorch":
+            raise ValueError("stages: only for transfer networks (model.backbone), which have parts to freeze")
+        if self.engine == "mytorch":
             self._refuse_what_mytorch_lacks()
         return self
 
@@ -96,7 +105,7 @@ class Recipe(Settings):
             raise ValueError(
                 f"{setting}: class means (model.head.name=prototypes) are computed, not learned; leave out"
             )
-        if (weighted or sampled) and getattr(getattr(self.model, "head", None), "name", "") == "triplet":
+        if (weighted or sampled) and self.model.head.name == "triplet":
             raise ValueError(
                 f"{setting}: a triplet compares images of two people, and its batches have equally many of each; "
                 "leave out, or choose another model.head"
@@ -113,13 +122,11 @@ class Recipe(Settings):
             f"training.precision={training.precision}": training.precision != "full",
             "training.compile=true": training.compile,
             "training.channels_last=true": training.channels_last,
-            "training.select=eer": training.select == "eer",
-            "stages": bool(self.stages),
-            "data.on_bad_image=skip": self.data.on_bad_image == "skip",
-            "optimizer.decay_norms=false": not self.optimizer.decay_norms,
         }
         for setting in (name for name, asked in lacking.items() if asked):
-            raise ValueError(f"{setting}: only for transfer networks (model.backbone), which PyTorch trains")
+            raise ValueError(
+                f"{setting}: only PyTorch has it, and this run is mytorch's; leave it out, or train with engine: torch"
+            )
 
     @model_validator(mode="after")
     def _epochs_are_those_of_the_stages(self) -> Self:

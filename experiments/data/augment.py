@@ -1,6 +1,7 @@
 """Augmentation of training images, decided by seeds.
 
-`Augmentation`: torchvision's transforms, seeded per image. `mix_batch`: MixUp and CutMix with the reversed batch.
+`Augmentation`: torchvision's transforms, seeded per image. `mix_batch`, `mix_arrays`: MixUp and CutMix with the batch
+in reverse order.
 `SamePersonMix`: an image combined with another one of the same person, for aligned images. Sources of the last: Zhang
 et al., WACV 2021, "Intra-class Part Swapping"; averages within a person, Burton et al. 2005, Cognitive Psychology 51,
 pp. 256-284.
@@ -8,6 +9,7 @@ pp. 256-284.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -102,27 +104,69 @@ def _combined_seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def mix_batch(pixels: Tensor, settings: MixingSettings, seed: int, epoch: int, step: int) -> tuple[Tensor, float]:
-    """Mix each image of (n, 3, H, W) with its partner in `pixels.flip(0)`; return the mixture and the weight w.
+@dataclass(frozen=True)
+class Mixture:
+    """How a batch is mixed with itself in reverse order.
 
-    The loss is w * loss(own labels) + (1 - w) * loss(partner's labels), each with its label smoothing. CutMix pastes
-    the same rectangle in the whole batch; w is the fraction of pixels that remain. Without mixing, w is 1. Sources:
-    MixUp, Zhang et al., arXiv 1710.09412; CutMix, Yun et al., arXiv 1905.04899.
+    kept: the weight of an image's own label, 1 without mixing. rows, columns: of the rectangle that CutMix pastes, None
+    where MixUp averages.
+    """
+
+    kept: float = 1.0
+    rows: slice | None = None
+    columns: slice | None = None
+
+
+def draw_mixture(settings: MixingSettings, seed: int, epoch: int, step: int, size: tuple[int, ...]) -> Mixture | None:
+    """Return how a step's batch of images (height, width) is mixed, as the numbers decide; None for not at all.
+
+    The loss is kept * loss(own labels) + (1 - kept) * loss(partner's labels), each with its label smoothing. CutMix
+    pastes the same rectangle in the whole batch; `kept` is the fraction of pixels that remain. Sources: MixUp, Zhang et
+    al., arXiv 1710.09412; CutMix, Yun et al., arXiv 1905.04899.
     """
     rng = np.random.default_rng((seed, epoch, step, 1))
     kinds = [(name, beta) for name, beta in (("mixup", settings.mixup), ("cutmix", settings.cutmix)) if beta]
     if not kinds or rng.random() >= settings.prob:
-        return pixels, 1.0
+        return None
     name, beta = kinds[rng.integers(len(kinds))]
     weight = float(rng.beta(beta, beta))
-    partner = pixels.flip(0)
     if name == "mixup":
-        return torch.lerp(partner, pixels, weight), weight
-    height, width = pixels.shape[2:]
+        return Mixture(weight)
+    height, width = size
     rows, columns = random_rectangle(rng, (height, width), 1 - weight)
+    kept = 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
+    return Mixture(kept, rows, columns)
+
+
+def mix_batch(pixels: Tensor, settings: MixingSettings, seed: int, epoch: int, step: int) -> tuple[Tensor, float]:
+    """Mix each image of (n, 3, H, W) with its partner in `pixels.flip(0)`; return the mixture and `Mixture.kept`."""
+    mixture = draw_mixture(settings, seed, epoch, step, tuple(pixels.shape[2:]))
+    if mixture is None:
+        return pixels, 1.0
+    partner = pixels.flip(0)
+    if mixture.rows is None:
+        return torch.lerp(partner, pixels, mixture.kept), mixture.kept
     mixed = pixels.clone()
-    mixed[:, :, rows, columns] = partner[:, :, rows, columns]
-    return mixed, 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
+    mixed[:, :, mixture.rows, mixture.columns] = partner[:, :, mixture.rows, mixture.columns]
+    return mixed, mixture.kept
+
+
+def mix_arrays(
+    pixels: np.ndarray, settings: MixingSettings, seed: int, epoch: int, step: int
+) -> tuple[np.ndarray, float]:
+    """Mix an array (n, 3, H, W) of pixels as `mix_batch` mixes a tensor."""
+    mixture = draw_mixture(settings, seed, epoch, step, pixels.shape[2:])
+    if mixture is None:
+        return pixels, 1.0
+    partner, kept = pixels[::-1], mixture.kept
+    if mixture.rows is None:
+        kind = pixels.dtype.type
+        if kept < 0.5:  # as torch.lerp, which is exact at both ends
+            return partner + kind(kept) * (pixels - partner), kept
+        return pixels - (pixels - partner) * kind(1 - kept), kept
+    mixed = pixels.copy()
+    mixed[:, :, mixture.rows, mixture.columns] = partner[:, :, mixture.rows, mixture.columns]
+    return mixed, kept
 
 
 def random_rectangle(rng: np.random.Generator, size: tuple[int, ...], area: float) -> tuple[slice, ...]:

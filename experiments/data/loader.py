@@ -195,11 +195,17 @@ def _identity(shard: Any) -> Any:
     return shard
 
 
-def normalize_tensor(images: Tensor, data: DataSettings, device: torch.device, channels_last: bool = False) -> Tensor:
-    """Normalize (n, 3, H, W) uint8 to float32 on `device`: scale to 0..1, subtract the recipe's mean, divide by std."""
-    mean = torch.as_tensor(data.mean, device=device).expand(3).reshape(3, 1, 1) * 255
-    std = torch.as_tensor(data.std, device=device).expand(3).reshape(3, 1, 1) * 255
-    pixels = (images.to(device, non_blocking=True).float() - mean) / std
+def normalize_tensor(
+    images: Tensor,
+    data: DataSettings,
+    device: torch.device,
+    channels_last: bool = False,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Normalize (n, 3, H, W) uint8 to `dtype` on `device`: scale to 0..1, subtract the recipe's mean, divide by std."""
+    mean = torch.as_tensor(data.mean, device=device, dtype=dtype).expand(3).reshape(3, 1, 1) * 255
+    std = torch.as_tensor(data.std, device=device, dtype=dtype).expand(3).reshape(3, 1, 1) * 255
+    pixels = (images.to(device, non_blocking=True).to(dtype) - mean) / std
     return pixels.contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
 
 

@@ -11,7 +11,7 @@ from experiments.data.dataset import Faces, read_split
 from experiments.data.preparation import require_preparation
 from experiments.errors import FacesError
 from experiments.files import file_digest, write_csv, write_signed
-from experiments.inference.model import TrainedModel
+from experiments.inference.model import EngineName, TrainedModel
 from experiments.inference.predict import (
     PathLike,
     Views,
@@ -47,6 +47,7 @@ def evaluate(
     views: Views = "none",
     device: str | None = None,
     balance: str | None = None,
+    engine: EngineName | None = None,
 ) -> dict[str, Any]:
     """Write the metrics of a run's best network, or of several runs together, on one part of their data into `out`.
 
@@ -55,7 +56,7 @@ def evaluate(
     for whom. predictions.png: some images with answers. hardest.png: the mistakes with the highest confidence.
 
     data: a folder for all runs, or one for each, of the same images aligned in another way. views: how each image is
-    seen; probabilities are averaged over views and runs. device: as for `TrainedModel.open`. balance: all images are
+    seen; probabilities are averaged over views and runs. device, engine: as for `TrainedModel.open`. balance: all images are
     judged together, each person named as often as all others ("even"), or as often as there are images in a folder.
 
     Runs that were split differently are judged on the images that validated all of them. Raises FacesError, before
@@ -67,7 +68,7 @@ def evaluate(
     if len(runs) > 1 and out is None:
         raise FacesError(f"{len(runs)} runs: give --out, the folder for their common results")
     folders = [data] if isinstance(data, str | os.PathLike) else list(data)
-    judged = EvaluationSet(runs, folders, part, device)
+    judged = EvaluationSet(runs, folders, part, device, engine)
     faces, trained = judged.faces, judged.trained[0]
     folder = trained.run.folder / "evaluation" if out is None else Path(out)
     if folder.exists() and not folder.is_dir():
@@ -126,13 +127,14 @@ class EvaluationSet:
         data: PathLike | Sequence[PathLike],
         part: SplitPart = "validation",
         device: str | None = None,
+        engine: EngineName | None = None,
     ) -> None:
         """Open the runs and read their images. data: a folder for all runs, or one for each, of the same images.
 
         Of runs that were split differently, the images that validated all of them are kept: one that trained any of
         them would flatter their common metrics. Raises FacesError as `evaluate` says.
         """
-        self.trained = open_ensemble(runs, device)
+        self.trained = open_ensemble(runs, device, engine)
         folders = folder_per_run(len(runs), data, "--data")
         self._faces = [_read_part(trained, folder, part) for trained, folder in zip(self.trained, folders, strict=True)]
         if len({faces.fingerprint for faces in self._faces}) > 1:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import mytorch.nn
 from experiments.errors import FacesError
 from experiments.files import Record
 from experiments.inference.embedder import Embedder
@@ -70,12 +71,12 @@ def save_frozen_network(embedder: Embedder) -> None:
         known.write(embedder.folder / NETWORK_FILE)
 
 
-def hash_weights(network: nn.Module) -> str:
+def hash_weights(network: nn.Module | mytorch.nn.Module) -> str:
     """Return a hash of a network's weights, by name, shape and value: the same in whatever file they are stored."""
     digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(network.state_dict().items()):
+    for name, values in sorted(network.state_dict().items()):
         if not name.endswith("num_batches_tracked"):
-            array = tensor.detach().cpu().float().contiguous().numpy()
+            array = torch.as_tensor(values).detach().cpu().float().contiguous().numpy()
             digest.update(f"{name} {array.shape}".encode())
             digest.update(array.data)
     return digest.hexdigest()

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,10 +15,14 @@ from experiments.errors import FacesError
 from experiments.progress import track
 from experiments.run import Run
 from experiments.runtime import torch_device
-from experiments.training.build_model import build_face_net, load_network_weights
-from experiments.training.mytorch_engine import EVALUATION_BATCH, build_mytorch_network, predict_logits
+from experiments.training.build_model import build_network, load_network_weights
+from experiments.training.build_mytorch import EVALUATION_BATCH, build_mytorch_network, predict_logits
+from models.mytorch_face_net import embed
 from models.weights import refuse_unusable
-from mytorch import CheckpointError, load
+from mytorch import CheckpointError, load, no_grad
+from mytorch.ops.margin import normalize
+
+EngineName = Literal["mytorch", "torch"]
 
 
 @dataclass(frozen=True)
@@ -31,17 +35,26 @@ class TrainedModel:
     network: Any
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str], device: str | None = None) -> "TrainedModel":
+    def open(
+        cls, folder: str | os.PathLike[str], device: str | None = None, engine: EngineName | None = None
+    ) -> "TrainedModel":
         """Open a run with its best weights. Raises FacesError for a folder that is no run, or unusable weights.
 
-        device: "cpu", "cuda" or "cuda:1", for a network of PyTorch; by default the GPU where there is one.
+        device: "cpu", "cuda" or "cuda:1", for PyTorch; by default the GPU where there is one. engine: the library that
+        computes the network, whichever trained it; by default the one that it is built in.
         """
         run = Run.open(folder)
         recipe, classes = run.recipe(), run.classes()
-        if recipe.model.engine == "torch":
-            network = build_face_net(recipe.torch_model, len(classes), pretrained=False)
+        if (engine or recipe.model.library) == "torch":
+            network = build_network(recipe, len(classes), pretrained=False)
             load_network_weights(network, run.best_weights)
             return TrainedFaceNet(run, recipe, classes, network.to(torch_device(device)).eval())
+        if engine == "mytorch" and device not in (None, "cpu"):
+            raise FacesError(f"--device {device}: mytorch computes this network, on the CPU; leave out --device")
+        if recipe.model.library == "torch":
+            from experiments.training.convert_model import open_converted
+
+            return cls(run, recipe, classes, open_converted(recipe, len(classes), run.best_weights).eval())
         ours = build_mytorch_network(recipe.mytorch_model, len(classes)).eval()
         try:
             arrays = load(run.best_weights)[0]
@@ -70,13 +83,19 @@ class TrainedModel:
     def embed(self, images: np.ndarray, flip: bool = True) -> np.ndarray:
         """Return embeddings (N, D) of length one, of images (N, H, W, 3) uint8 at the recipe's size.
 
-        flip: each image's is added to its mirror image's, and normalized again. Raises FacesError for a network of
-        mytorch, which has none, and where they are not finite.
+        flip: each image's is added to its mirror image's, and normalized again. Raises FacesError where they are not
+        finite.
         """
-        raise FacesError(
-            f"{self.run.folder}: {self.recipe.model.name} is a classifier of mytorch without embeddings; expected "
-            "a run of a transfer network, such as mobilefacenet's"
-        )
+
+        def embed_chunk(chunk: np.ndarray) -> np.ndarray:
+            pixels = normalize_images(chunk, self.recipe.data)
+            vectors = embed(self.network, pixels)
+            if flip:
+                vectors = normalize(vectors + embed(self.network, pixels[:, :, :, ::-1]))[0]
+            return vectors
+
+        with no_grad():
+            return self._refuse_infinite(self._in_chunks("embedding", images, embed_chunk), "embeddings of")
 
     def _logits(self, chunk: np.ndarray) -> np.ndarray:
         return predict_logits(self.network, normalize_images(chunk, self.recipe.data))

@@ -34,7 +34,7 @@ def open_embedder(network: str | os.PathLike[str]) -> Embedder:
 
 def _open_run(folder: str | os.PathLike[str]) -> Embedder:
     from experiments.inference.frozen_backbone import hash_weights
-    from experiments.inference.model import TrainedFaceNet, TrainedModel
+    from experiments.inference.model import TrainedModel
 
     path = Path(folder)
     if not path.exists() and path.name == str(folder) and _is_backbone(path.name):
@@ -50,8 +50,6 @@ def _open_run(folder: str | os.PathLike[str]) -> Embedder:
             "`faces networks` lists"
         )
     trained = TrainedModel.open(path)
-    if not isinstance(trained, TrainedFaceNet):
-        raise FacesError(f"{path}: a network of mytorch, which has no embeddings: give a run of a PyTorch backbone")
     preparation = trained.run.preparation()
     return Embedder(path.name, path, hash_weights(trained.network), trained.size, trained.embed, None, preparation)
 

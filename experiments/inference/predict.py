@@ -23,7 +23,7 @@ from experiments.data.dataset import read_images
 from experiments.data.folders import find_identities
 from experiments.data.sources import is_packed, open_pack
 from experiments.errors import FacesError
-from experiments.inference.model import TrainedModel
+from experiments.inference.model import EngineName, TrainedModel
 from experiments.metrics.classification import ROWS
 from experiments.progress import track
 from mytorch.ops.softmax import log_softmax
@@ -126,12 +126,14 @@ def predict_files(
             advance(min(part.stop, count), count)
 
 
-def open_ensemble(runs: Sequence[PathLike], device: str | None = None) -> list[TrainedModel]:
+def open_ensemble(
+    runs: Sequence[PathLike], device: str | None = None, engine: EngineName | None = None
+) -> list[TrainedModel]:
     """Open several runs with their best weights.
 
     Raises FacesError where they know different people, and as `TrainedModel.open` does.
     """
-    first, *others = trained = [TrainedModel.open(run, device) for run in runs]
+    first, *others = trained = [TrainedModel.open(run, device, engine) for run in runs]
     for other in others:
         if other.classes != first.classes:
             lacking, more = set(first.classes) - set(other.classes), set(other.classes) - set(first.classes)

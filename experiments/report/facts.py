@@ -110,8 +110,8 @@ class RunFacts:
 
     @property
     def pytorch(self) -> bool:
-        """Whether its network is PyTorch's, and so has embeddings."""
-        return self.recipe.model.engine == "torch"
+        """Whether its network is built in PyTorch."""
+        return self.recipe.model.library == "torch"
 
     @property
     def learned(self) -> bool:

@@ -315,22 +315,11 @@ def _roc_and_det(study: Study) -> list[Block]:
 def _missing(study: Study) -> list[Block]:
     """What would complete the section, in a line each."""
     blocks: list[Block] = []
-    able = [run for run in study.runs if run.pytorch and not run.verification]
-    unable = [run for run in study.runs if not run.pytorch]
+    able = [run for run in study.runs if not run.verification]
     if able:
         command = Code(f"faces verify {able[0].folder} --pairs PAIRS --images DIR")
         who = capitalize_words(study.call_all(able))
         blocks.append(aside(who, ": not verified. Error rates, ROC and DET come with ", command))
-    if unable:
-        what = "a classifier" if len(unable) == 1 else "classifiers"
-        blocks.append(
-            aside(
-                capitalize_words(study.call_all(unable)),
-                f": {what} of mytorch without embeddings, which ",
-                Code("faces verify"),
-                " needs; runs of transfer networks have them.",
-            )
-        )
     without = [run for run in study.verified if run.verification and not run.verification.scores]
     if without:
         blocks.append(

@@ -60,7 +60,7 @@ def describe_augmentation(augment: AugmentSettings) -> str:
 
 def describe_network(recipe: Recipe) -> Aspects:
     """Describe the network, and where its weights come from."""
-    if recipe.model.engine == "mytorch":
+    if recipe.model.library == "mytorch":
         ours = recipe.mytorch_model
         found = {
             "network": f"{ours.name}, by mytorch",

@@ -60,7 +60,7 @@ def _row(name: str, recipe: Recipe, found: dict[str, str]) -> dict[str, str]:
 
 def _weights(recipe: Recipe) -> str:
     """Where a recipe's weights come from, in a word."""
-    if recipe.model.engine == "mytorch":
+    if recipe.model.library == "mytorch":
         return "random (mytorch)"
     model = recipe.torch_model
     if model.weights == "none":

@@ -13,24 +13,51 @@ from safetensors.torch import save as serialize
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from experiments.config.model_settings import TransferModel
+from experiments.config.model_settings import ScratchModel, TransferModel
 from experiments.config.pretrained_run import PretrainedRun, find_pretrained_run
 from experiments.config.recipe import Recipe
+from experiments.config.schema import OptimizerSettings, StageSettings
 from experiments.data.dataset import Faces
 from experiments.data.loader import EpochLoader, ShardedBatches, normalize_tensor
 from experiments.errors import FacesError
 from experiments.progress import say, track
 from experiments.runtime import keep_freed_memory
+from experiments.training.build_mytorch import build_mytorch_network
+from experiments.training.parameter_groups import AFTER_BACKBONE, group_parameters
 from models.backbones import build_backbone, find_backbone
-from models.face_net import FaceNet, embedding_neck, named_parts
+from models.face_net import FaceNet, SequentialFaceNet, embedding_neck, named_parts, set_trainable
 from models.heads import build_head
 from models.prototypes import Prototypes
 from models.surgery import insert_drop_block, keep_depthwise_float32, pool_to_grid, remove_last_stride
+from models.twin import twin
 from models.weights import load_weights, read_weights, refuse_unusable
+from mytorch import manual_seed
 from mytorch.files import atomic_write
 
 NUM_DROP_BLOCK_STAGES = 2
 """DropBlock follows this many of the backbone's last stages, as in its paper (arXiv 1810.12890, section 4)."""
+
+
+def build_network(recipe: Recipe, classes: int, pretrained: bool = True) -> FaceNet | SequentialFaceNet:
+    """Return the network of a recipe in PyTorch, with the recipe's seed: one of mytorch as a converted copy."""
+    if isinstance(model := recipe.model, ScratchModel):
+        manual_seed(recipe.seed)
+        return convert_scratch(model, classes)
+    torch.manual_seed(recipe.seed)
+    return build_face_net(model, classes, pretrained)
+
+
+def convert_scratch(model: ScratchModel, classes: int) -> FaceNet | SequentialFaceNet:
+    """Return a network of mytorch in PyTorch, with the same weights under the same names."""
+    ours: Any = build_mytorch_network(model, classes)
+    if not model.has_parts:
+        return SequentialFaceNet(*twin(ours).children())
+    settings = model.head_arguments
+    features = model.embedding or model.widths[-1]
+    network = FaceNet(twin(ours.backbone), build_head(settings.pop("kind"), features, classes, **settings))
+    network.neck = twin(ours.neck)
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in ours.state_dict().items()})
+    return network
 
 
 def build_face_net(model: TransferModel, classes: int, pretrained: bool = True) -> FaceNet:
@@ -47,7 +74,7 @@ def build_face_net(model: TransferModel, classes: int, pretrained: bool = True) 
             pool_to_grid(backbone, model.grid)
             features *= model.grid**2
         neck = embedding_neck(features, model.embedding, model.dropout) if model.embedding else _dropout_neck(model)
-        settings = _head_settings(model)
+        settings = model.head_arguments
         head = build_head(settings.pop("kind"), model.embedding or features, classes, **settings)
         network = FaceNet(backbone, head, neck)
         for note in load_pretrained_run(network, model, start) if start else ():
@@ -65,16 +92,6 @@ def build_face_net(model: TransferModel, classes: int, pretrained: bool = True) 
 def _dropout_neck(model: TransferModel) -> nn.Module | None:
     """Return the dropout before a head that has none of its own."""
     return nn.Dropout(model.dropout) if model.dropout and model.head.name not in ("linear", "dense") else None
-
-
-def _head_settings(model: TransferModel) -> dict[str, Any]:
-    """Return a head's settings under the names of models/heads.py; `kind` is the name of the head."""
-    settings = model.head.model_dump(exclude={"name", "start", "trim", "images_per_person"})
-    if model.head.name == "subcenter":
-        return {"kind": "subcenter_arcface", **settings}
-    if model.head.name == "dense" or (model.head.name == "linear" and not model.embedding):
-        settings["dropout"] = model.dropout
-    return {"kind": model.head.name, **settings}
 
 
 def _last_stages(network: FaceNet) -> list[str]:
@@ -130,7 +147,7 @@ def _why_neck_does_not_fit(earlier: TransferModel, model: TransferModel) -> str:
 
 def warn_of_other_split(recipe: Recipe) -> str | None:
     """Return a warning where a recipe starts from a run with another split, so that its metrics would be too good."""
-    start = find_pretrained_run(recipe.torch_model.weights)
+    start = find_pretrained_run(getattr(recipe.model, "weights", "none"))
     if start is None or start.recipe.split == recipe.split:
         return None
     earlier = start.recipe.split
@@ -170,18 +187,41 @@ def load_network_weights(network: nn.Module, path: Path) -> None:
         raise FacesError(f"{path}: {error}\nwere these weights moved here from another run, or damaged?") from error
 
 
+def apply_stage(network: nn.Module, stage: StageSettings) -> None:
+    """Make the parts of a stage trainable and freeze the others. Raises FacesError for a part that does not exist."""
+    ends = [name for name in AFTER_BACKBONE if name in named_parts(network)]
+    try:
+        match stage.train:
+            case dict():
+                set_trainable(network, ends, stage.train["last_layers"])
+            case "head":
+                set_trainable(network, ends)
+            case str():
+                set_trainable(network, [stage.train])
+            case names:
+                set_trainable(network, names)
+    except ValueError as error:
+        raise FacesError(f"a stage with train={stage.train}: {error}") from error
+
+
+def parameter_groups(network: nn.Module, stage: StageSettings, settings: OptimizerSettings) -> list[dict[str, Any]]:
+    """Return the trainable parameters by part and by whether weight decay applies, as `group_parameters` does."""
+    parts = {name: [p for p in part.parameters() if p.requires_grad] for name, part in named_parts(network).items()}
+    return group_parameters(parts, stage, settings)
+
+
 def starts_from_prototypes(recipe: Recipe) -> bool:
     """Return whether a recipe's head consists of class means, or starts with them."""
-    head = recipe.torch_model.head
+    head = recipe.model.head
     return head.name == "prototypes" or getattr(head, "start", "random") == "prototypes"
 
 
-def init_head_from_prototypes(network: FaceNet, faces: Faces, recipe: Recipe, workers: int) -> None:
+def init_head_from_prototypes(network: FaceNet | SequentialFaceNet, faces: Faces, recipe: Recipe, workers: int) -> None:
     """Give the network's head the class means of the training images.
 
     Raises FacesError where the embeddings are not finite or a person has no readable image.
     """
-    head, settings = network.head, recipe.torch_model.head
+    head, settings = network.head, recipe.model.head
     vectors, labels = embed_images(network, faces, recipe, workers)
     trim, nearest = getattr(settings, "trim", 0.0), getattr(settings, "nearest", 0.0)
     try:
@@ -196,7 +236,9 @@ def init_head_from_prototypes(network: FaceNet, faces: Faces, recipe: Recipe, wo
 
 
 @torch.inference_mode()
-def embed_images(network: FaceNet, faces: Faces, recipe: Recipe, workers: int) -> tuple[Tensor, Tensor]:
+def embed_images(
+    network: FaceNet | SequentialFaceNet, faces: Faces, recipe: Recipe, workers: int
+) -> tuple[Tensor, Tensor]:
     """Return embeddings (N, D) of images, each added to its mirror image's, and labels (N,), on the network's device.
 
     Images that cannot be read are left out where the recipe skips them; otherwise FacesError names the first. Raises

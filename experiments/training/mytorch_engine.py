@@ -9,132 +9,161 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from experiments.config.model_settings import ScratchModel
 from experiments.config.recipe import Recipe
-from experiments.config.schema import OptimizerSettings
-from experiments.data.augment import mix_batch
+from experiments.data.augment import mix_arrays
 from experiments.data.dataset import Faces
 from experiments.data.loader import BatchShard, normalize_images
 from experiments.errors import FacesError
 from experiments.metrics.classification import classification_metrics, rank_of_truth
+from experiments.metrics.roc import compute_validation_eer
+from experiments.training.build_mytorch import build_mytorch_network, build_mytorch_optimizer
 from experiments.training.engine import MIN_PART, under
+from experiments.training.parameter_groups import StagePlan, group_parameters
 from experiments.training.schedule import TOTALS, EpochPosition
-from models.scratch.face_cnn import face_cnn
-from models.scratch.residual import small_resnet
+from models.mytorch_face_net import MytorchFaceNet, Network
+from models.mytorch_heads import TripletHead
 from mytorch import load, manual_seed, no_grad, optim, save
-from mytorch.nn import CrossEntropyLoss, Sequential
+from mytorch.nn import CrossEntropyLoss
+from mytorch.ops.margin import normalize
 from mytorch.random import default_generator
-
-EVALUATION_BATCH = 64
-"""Images per forward pass where nothing is learned."""
 
 
 class MytorchEngine:
-    """A mytorch network in training. network: as built. moving_average: that of its weights, or None."""
+    """A mytorch network in training.
+
+    network: as built. plans: what each stage trains. moving_average: that of the weights, or None.
+    """
 
     device, rank, processes = "cpu", 0, 1
     threaded, pinned, steps_per_reading = True, False, 1
 
     def __init__(self, recipe: Recipe, device: str | None = None, dtype: type = np.float32):
-        name, processes = recipe.mytorch_model.name, int(os.environ.get("WORLD_SIZE", "1"))
+        processes = int(os.environ.get("WORLD_SIZE", "1"))
         if device not in (None, "cpu"):
-            raise FacesError(
-                f"--device {device}: {name} is a network of mytorch, which trains on the CPU; leave out --device"
-            )
+            raise FacesError(f"--device {device}: this run is mytorch's, which trains on the CPU; leave out --device")
         if processes > 1:
-            raise FacesError(f"{processes} processes: {name} is a network of mytorch, which trains in one; start one")
+            raise FacesError(f"{processes} processes: this run is mytorch's, which trains in one; start one")
         self.recipe, self.dtype = recipe, dtype
-        self.loss = CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-        self.loss_per_image = CrossEntropyLoss(label_smoothing=recipe.label_smoothing, reduction="none")
+        self.loss = CrossEntropyLoss(reduction="none", label_smoothing=recipe.label_smoothing)
         self.sums, self.gradient_norm = [0.0] * len(TOTALS), 0.0
 
     @property
     def lr(self) -> float:
-        """The learning rate of the last step."""
-        return self.optimizer.param_groups[0]["lr"]
+        """The highest learning rate of any part in the last step."""
+        return max(group["lr"] for group in self.optimizer.param_groups)
 
     def default_workers(self, processors: int) -> int:
         """None: a thread prepares the batches, as NumPy and image decoders release Python's lock."""
         return 0
 
     def build(self, faces: Faces, workers: int, resume: bool) -> None:
-        """Build the network with the recipe's seed."""
-        self.build_network(len(faces.names))
+        """Build the network with the recipe's seed; a transfer network with its weights, by PyTorch, and convert it."""
+        if isinstance(self.recipe.model, ScratchModel):
+            return self.build_network(len(faces.names))
+        from experiments.training.convert_model import convert_transfer_model  # imports PyTorch
+
+        return self.adopt(*convert_transfer_model(self.recipe, faces, workers, resume))
 
     def build_network(self, classes: int) -> None:
-        """Build the network for so many people, and the optimizer of the first stage."""
-        manual_seed(self.recipe.seed)
-        self.network = build_mytorch_network(self.recipe.mytorch_model, classes).to(self.dtype)
-        self.network[0].needs_input_grad = False  # the gradient of the pixels is never used
+        """Build the network from random weights for so many people, and the optimizer of the first stage."""
+        recipe = self.recipe
+        manual_seed(recipe.seed)
+        network = build_mytorch_network(recipe.mytorch_model, classes)
+        named = dict(network.named_parameters())
+        names = {id(parameter): name for name, parameter in named.items()}
+        groups = group_parameters({"network": named.values()}, recipe.planned_stages[0], recipe.optimizer)
+        named_groups = [{**group, "params": [names[id(one)] for one in group["params"]]} for group in groups]
+        self.adopt(network, [StagePlan(named_groups)])
+
+    def adopt(self, network: Network, plans: list[StagePlan]) -> None:
+        """Take a network, in the engine's precision, and what its stages train."""
+        self.network, self.plans = network.to(self.dtype), plans
         self.moving_average = optim.EMA(self.network) if self.recipe.training.ema else None
-        self.begin_stage(0)
+        if plans:
+            self.begin_stage(0)
 
     def count_parameters(self) -> tuple[int, int]:
-        """Return how many parameters there are, twice: all of them are trainable."""
-        count = sum(p.data.size for p in self.network.parameters())
-        return count, count
+        """Return how many parameters there are, and how many are trainable."""
+        sizes = {name: parameter.data.size for name, parameter in self.network.named_parameters()}
+        trained = self.plan.trained if self.plans else set()
+        return sum(sizes.values()), sum(sizes[name] for name in trained)
 
     def begin_stage(self, stage: int) -> None:
-        """Start a new optimizer of all parameters."""
-        self.optimizer = build_mytorch_optimizer(self.network, self.recipe.optimizer)
+        """Freeze and unfreeze the parts of this stage, with a new optimizer."""
+        self.plan = plan = self.plans[stage]
+        named = dict(self.network.named_parameters())
+        groups = [{**group, "params": [named[name] for name in group["params"]]} for group in plan.groups]
+        self.optimizer = build_mytorch_optimizer(groups, self.recipe.optimizer)
+        if isinstance(self.network, MytorchFaceNet):
+            self.network.freeze(plan.frozen, named.keys() - plan.trained)
         self.network.train()
 
     @np.errstate(over="ignore", invalid="ignore")  # numbers that overflow show in the loss, and are refused there
     def step(self, shard: BatchShard, epoch: int, number: int, factor: float) -> bool:
-        """Train on a batch, at `factor` times the learning rate."""
+        """Train on a batch, at `factor` times the highest learning rates."""
         recipe = self.recipe
         if number == 0:
             manual_seed((recipe.seed, epoch))  # what an epoch drops depends on its number alone, as a resumed run needs
-        pixels = torch.from_numpy(normalize_images(_channels_last(shard), recipe.data, self.dtype))
-        mixed, kept = mix_batch(pixels, recipe.mixing, recipe.seed, epoch, number)
-        labels = shard.labels.numpy()
+        pixels = normalize_images(_channels_last(shard), recipe.data, self.dtype)
+        mixed, kept = mix_arrays(pixels, recipe.mixing, recipe.seed, epoch, number)
+        labels, weights = shard.labels.numpy(), shard.weights.numpy()
         self.set_rate(factor)
-        weights: np.ndarray | None = None
-        if shard.loss_weights is not None:
-            weights = shard.loss_weights.numpy().astype(self.dtype)
-        loss, logits = self.learn(mixed.numpy(), labels, kept, weights)
-        right = int((rank_of_truth(logits, labels) == 0).sum())
+        scales = weights if shard.loss_weights is None else weights * shard.loss_weights.numpy()
+        loss, logits = self.learn(mixed, labels, kept, scales)
+        right = float(((rank_of_truth(logits, labels) == 0) * weights).sum())
         finite = bool(np.isfinite(self.gradient_norm))
         norm = self.gradient_norm if finite else 0.0
-        self.set_totals(np.add(self.sums, (loss * len(labels), right, len(labels), norm, finite)))
+        self.set_totals(np.add(self.sums, (loss * len(labels), right, float(weights.sum()), norm, finite)))
         return True
 
     def set_rate(self, factor: float) -> None:
-        """Set the learning rate of the next step, as a fraction of the recipe's."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.optimizer.lr * factor
+        """Set the learning rates of the next step, as a fraction of the highest."""
+        for group, plan in zip(self.optimizer.param_groups, self.plan.groups, strict=True):
+            group["lr"] = plan["base"] * factor
 
     def learn(
         self, pixels: np.ndarray, labels: np.ndarray, kept: float = 1.0, weights: np.ndarray | None = None
     ) -> tuple[float, np.ndarray]:
         """Train on normalized pixels (n, 3, H, W) and labels (n,); return loss and logits, both from before the step.
 
-        kept: weight of an image's own label; that of its partner in the mixture, `labels[::-1]`, is 1 - kept.
-        weights: (n,) of the images in the loss, which is not mixed then.
+        kept: weight of an image's own label; that of its partner in the mixture, `labels[::-1]`, is 1 - kept. weights:
+        (n,) of the images in the loss, 0 for one that counts nothing.
         """
         settings, total = self.recipe.training, len(labels)
+        every: np.ndarray = np.ones(total, self.dtype) if weights is None else weights.astype(self.dtype)
         parts = max(1, min(settings.accumulate, total // MIN_PART))
         self.network.zero_grad()
         loss, outputs = 0.0, []
         for rows in np.array_split(np.arange(total), parts):
-            part, weight = slice(rows[0], rows[-1] + 1), len(rows) / total
-            outputs.append(self.network(pixels[part]))
-            if weights is not None:
-                scale = weights[part] / total
-                loss += float(self.loss_per_image(outputs[-1], labels[part]) @ scale)
-                self.network.backward(self.loss_per_image.backward(scale))
-                continue
-            loss += weight * kept * self.loss(outputs[-1], labels[part])
-            grad = self.loss.backward(weight * kept)
-            if kept < 1:
-                loss += weight * (1 - kept) * self.loss(outputs[-1], labels[::-1][part])
-                grad = grad + self.loss.backward(weight * (1 - kept))
-            self.network.backward(grad)
-        self.gradient_norm = optim.clip_grad_norm_(self.network.parameters(), settings.clip or inf)
+            part = slice(rows[0], rows[-1] + 1)
+            of_part, logits = self._learn_part(pixels[part], labels[part], labels[::-1][part], every[part], kept, total)
+            loss += of_part
+            outputs.append(logits)
+        trained = [one for group in self.optimizer.param_groups for one in group["params"]]
+        self.gradient_norm = optim.clip_grad_norm_(trained, settings.clip or inf)
         self.optimizer.step()
         return loss, outputs[0] if parts == 1 else np.concatenate(outputs)
+
+    def _learn_part(
+        self, pixels: np.ndarray, own: np.ndarray, partners: np.ndarray, weights: np.ndarray, kept: float, total: int
+    ) -> tuple[float, np.ndarray]:
+        """Add a part's gradients; return its share of the loss, and its logits. total: images in the whole batch."""
+        head, share = getattr(self.network, "head", None), weights / weights.dtype.type(total)
+        triplets = head if isinstance(head, TripletHead) else None
+        seen = np.where(weights > 0, own, -1) if triplets else own  # images that count nothing belong to no person
+        logits = self.network.train_logits(pixels, seen)
+        loss = kept * float(self.loss(logits, own) @ share)
+        grad = self.loss.backward(share * weights.dtype.type(kept))
+        if kept < 1:
+            loss += (1 - kept) * float(self.loss(logits, partners) @ share)
+            grad = grad + self.loss.backward(share * weights.dtype.type(1 - kept))
+        if triplets:
+            triplets.triplet_grad = float(share.sum())
+            loss += triplets.triplet_grad * triplets.triplet_loss
+        self.network.backward(grad)
+        return loss, logits
 
     def average(self, decay: float) -> None:
         """Add the weights to their moving average."""
@@ -152,16 +181,22 @@ class MytorchEngine:
 
     @np.errstate(over="ignore", invalid="ignore")
     def validate(self, shards: Iterable[BatchShard]) -> tuple[dict[str, float | None], list[str]]:
-        """Return top1, top5 and loss; eer is None, as the network has no embeddings."""
-        found = [(_channels_last(shard), shard.labels.numpy()) for shard in shards]
-        if not found:
-            return {"top1": None, "top5": None, "loss": None, "eer": None}, []
-        images, labels = (np.concatenate(kind) for kind in zip(*found, strict=True))
-        starts = range(0, len(images), EVALUATION_BATCH)
-        chunks = (normalize_images(images[n : n + EVALUATION_BATCH], self.recipe.data, self.dtype) for n in starts)
-        with self.moving_average.average_parameters() if self.moving_average else nullcontext():
-            logits = np.concatenate([predict_logits(self.network, chunk) for chunk in chunks])
-        return {**classification_metrics(logits, labels), "eer": None}, []
+        """Return top1, top5, loss and eer, and bad images' errors; None where there are no images."""
+        found: list[tuple[np.ndarray, ...]] = []
+        bad: list[str] = []
+        self.network.eval()
+        with self.moving_average.average_parameters() if self.moving_average else nullcontext(), no_grad():
+            for shard in shards:
+                features = self.network.features(normalize_images(_channels_last(shard), self.recipe.data, self.dtype))
+                good = shard.weights.numpy() > 0
+                logits, labels = self.network.classify(features), shard.labels.numpy()
+                found.append((logits[good], labels[good], normalize(features)[0].astype(np.float32)[good]))
+                bad += shard.bad
+        self.network.train()
+        if not sum(len(part[1]) for part in found):
+            return {"top1": None, "top5": None, "loss": None, "eer": None}, bad
+        logits, labels, vectors = (np.concatenate(kind) for kind in zip(*found, strict=True))
+        return {**classification_metrics(logits, labels), "eer": compute_validation_eer(vectors, labels)}, bad
 
     def save_weights(self, path: Path) -> None:
         """Write the weights that are validated."""
@@ -207,34 +242,6 @@ class MytorchEngine:
 
     def wait(self) -> None:
         """Return at once: there is one process."""
-
-
-def build_mytorch_network(model: ScratchModel, classes: int) -> Sequential:
-    """Return the network that a recipe names."""
-    builder = {"face_cnn": face_cnn, "small_resnet": small_resnet}[model.name]
-    return builder(classes, model.widths, model.depth, model.dropout)
-
-
-def build_mytorch_optimizer(network: Sequential, settings: OptimizerSettings) -> optim.Optimizer:
-    """Return the optimizer that a recipe names, for all parameters of a network."""
-    rates: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
-    match settings.name:
-        case "sgd":
-            return optim.SGD(network.parameters(), momentum=settings.momentum, nesterov=settings.nesterov, **rates)
-        case "adam":
-            return optim.Adam(network.parameters(), **rates)
-        case "adamw":
-            return optim.AdamW(network.parameters(), **rates)
-
-
-def predict_logits(network: Sequential, pixels: np.ndarray) -> np.ndarray:
-    """Return logits (n, classes) in evaluation mode; the network's mode is restored."""
-    training = network.training
-    network.eval()
-    with no_grad():
-        logits = [network(pixels[i : i + EVALUATION_BATCH]) for i in range(0, len(pixels), EVALUATION_BATCH)]
-    network.train(training)
-    return np.concatenate(logits)
 
 
 def _channels_last(shard: BatchShard) -> np.ndarray:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from experiments.config.recipe import Recipe
-from experiments.config.schema import OptimizerSettings, StageSettings
+from experiments.config.schema import OptimizerSettings
 from experiments.data.augment import mix_batch
 from experiments.data.dataset import Faces
 from experiments.data.loader import BatchShard, normalize_tensor
@@ -26,8 +26,10 @@ from experiments.metrics.roc import compute_validation_eer
 from experiments.progress import say
 from experiments.runtime import step_seed, torch_device
 from experiments.training.build_model import (
-    build_face_net,
+    apply_stage,
+    build_network,
     init_head_from_prototypes,
+    parameter_groups,
     read_tensors,
     save_tensors,
     starts_from_prototypes,
@@ -35,7 +37,7 @@ from experiments.training.build_model import (
 )
 from experiments.training.engine import MIN_PART, under
 from experiments.training.schedule import TOTALS, EpochPosition
-from models.face_net import FaceNet, named_parts, set_trainable
+from models.face_net import FaceNet, SequentialFaceNet
 from models.triplet import TripletHead
 from models.weights import refuse_unusable
 
@@ -77,8 +79,8 @@ class TorchEngine:
     this process over the epoch so far, as `TOTALS` names them, on the device.
     """
 
-    def __init__(self, recipe: Recipe, device: str | None = None):
-        self.recipe, self.accelerator = recipe, make_accelerator(recipe, device)
+    def __init__(self, recipe: Recipe, device: str | None = None, dtype: torch.dtype = torch.float32):
+        self.recipe, self.accelerator, self.dtype = recipe, make_accelerator(recipe, device), dtype
         self.device: torch.device = self.accelerator.device
         self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
         self.threaded = False  # torchvision and dropout draw from one generator
@@ -97,16 +99,15 @@ class TorchEngine:
         recipe = self.recipe
         if not resume and self.rank == 0 and (warning := warn_of_other_split(recipe)):
             say(warning)
-        torch.manual_seed(recipe.seed)
-        self.adopt(build_face_net(recipe.torch_model, len(faces.names), pretrained=not resume))
+        self.adopt(build_network(recipe, len(faces.names), pretrained=not resume))
         if not resume and starts_from_prototypes(recipe):
             init_head_from_prototypes(self.eval_network, faces, recipe, workers)
             self.network.load_state_dict(self.eval_network.state_dict())
 
-    def adopt(self, network: FaceNet) -> None:
-        """Take a network, on the device and in the memory order of the recipe."""
+    def adopt(self, network: FaceNet | SequentialFaceNet) -> None:
+        """Take a network, in the engine's precision, on the device and in the memory order of the recipe."""
         order = torch.channels_last if self.recipe.training.channels_last else torch.contiguous_format
-        self.network: FaceNet = network.to(self.device).to(memory_format=order)
+        self.network: FaceNet | SequentialFaceNet = network.to(self.device, self.dtype).to(memory_format=order)
         self.moving_average = ModelEmaV3(network) if self.recipe.training.ema else None
         if self.recipe.training.compile:
             network.compile()
@@ -118,7 +119,7 @@ class TorchEngine:
         return count_parameters(self.network)
 
     @property
-    def eval_network(self) -> FaceNet:
+    def eval_network(self) -> FaceNet | SequentialFaceNet:
         """The network that is validated and saved: the average where the recipe has one."""
         return self.moving_average.module if self.moving_average else self.network
 
@@ -145,7 +146,7 @@ class TorchEngine:
         torch.manual_seed(step_seed(recipe.seed, epoch, number, self.rank))
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * factor
-        pixels = normalize_tensor(shard.images, recipe.data, device, recipe.training.channels_last)
+        pixels = normalize_tensor(shard.images, recipe.data, device, recipe.training.channels_last, self.dtype)
         pixels, kept = mix_batch(pixels, recipe.mixing, recipe.seed, epoch, number)
         labels, weights = shard.labels.to(device), shard.weights.to(device)
         scales = weights if shard.loss_weights is None else weights * shard.loss_weights.to(device)
@@ -158,10 +159,10 @@ class TorchEngine:
                 losses = losses * part_scales
                 # Processes average their gradients: times their number, that is the mean over the whole batch.
                 self.accelerator.backward(losses.sum() * self.processes / shard.total)
-            self.sums[:3] += torch.stack([losses.detach().sum(), right, part_weights.sum()]).double()
+            self.sums[:3] += torch.stack([one.double() for one in (losses.detach().sum(), right, part_weights.sum())])
         norm = self._gradient_norm()
         finite = norm.isfinite()
-        self.sums[3:] += torch.stack([norm.where(finite, 0.0), finite]).double()
+        self.sums[3:] += torch.stack([norm.where(finite, 0.0).double(), finite.double()])
         self.optimizer.step()
         self.optimizer.zero_grad()
         return not self.optimizer.step_was_skipped
@@ -190,7 +191,7 @@ class TorchEngine:
         smoothing, head = self.recipe.label_smoothing, self.network.head
         seen = labels.where(weights > 0, -1) if isinstance(head, TripletHead) else labels  # fillers belong to no person
         with self.accelerator.autocast():
-            logits = self.model(pixels, seen).float()
+            logits = self.model(pixels, seen).to(self.dtype)
         losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
         if kept < 1:
             others = F.cross_entropy(logits, partners, reduction="none", label_smoothing=smoothing)
@@ -221,9 +222,9 @@ class TorchEngine:
         device, data = self.device, self.recipe.data
         for shard in shards:
             with self.accelerator.autocast():
-                pixels = normalize_tensor(shard.images, data, device, self.recipe.training.channels_last)
+                pixels = normalize_tensor(shard.images, data, device, self.recipe.training.channels_last, self.dtype)
                 features = network.features(pixels)
-                logits = network.head(features).float()
+                logits = network.head(features).to(self.dtype)
             labels, weights = shard.labels.to(device), shard.weights.to(device)
             ranks = (~(logits < logits.gather(1, labels[:, None]))).sum(1) - 1
             losses = F.cross_entropy(logits, labels, reduction="none")
@@ -306,62 +307,6 @@ def _compute_eer(parts: list[tuple[np.ndarray, ...]]) -> float | None:
     indices, labels, vectors = (np.concatenate(kind) for kind in zip(*parts, strict=True))
     order = np.argsort(indices, kind="stable")
     return compute_validation_eer(vectors[order], labels[order])
-
-
-AFTER_BACKBONE = ("neck", "head")
-"""The parts that a recipe calls "head"."""
-
-
-def apply_stage(network: FaceNet, stage: StageSettings) -> None:
-    """Make the parts of a stage trainable and freeze the others. Raises FacesError for a part that does not exist."""
-    ends = [name for name in AFTER_BACKBONE if name in named_parts(network)]
-    try:
-        match stage.train:
-            case dict():
-                set_trainable(network, ends, stage.train["last_layers"])
-            case "head":
-                set_trainable(network, ends)
-            case str():
-                set_trainable(network, [stage.train])
-            case names:
-                set_trainable(network, names)
-    except ValueError as error:
-        raise FacesError(f"a stage with train={stage.train}: {error}") from error
-
-
-def parameter_groups(network: FaceNet, stage: StageSettings, settings: OptimizerSettings) -> list[dict[str, Any]]:
-    """Return the trainable parameters by part and by whether weight decay applies; "base" is a group's highest rate.
-
-    Raises FacesError where a rate is given for a part that does not exist, or nothing is trainable.
-    """
-    known = named_parts(network)
-    _refuse_unknown_parts(stage, list(known))
-    groups = []
-    for distance, (name, part) in enumerate(reversed(known.items())):
-        rate = _rate_of_part(stage, name, settings.lr) * stage.decay**distance
-        trainable = [p for p in part.parameters() if p.requires_grad]
-        decayed = [p for p in trainable if settings.decay_norms or p.ndim > 1]
-        exempt = [p for p in trainable if not settings.decay_norms and p.ndim <= 1]
-        for members, decay in ((decayed, settings.weight_decay), (exempt, 0.0)):
-            if members:
-                groups.append({"params": members, "lr": rate, "base": rate, "weight_decay": decay, "part": name})
-    if not groups:
-        raise FacesError(f"a stage with train={stage.train}: nothing in it has weights; expected parts that have")
-    return groups
-
-
-def _rate_of_part(stage: StageSettings, name: str, default: float) -> float:
-    if not isinstance(stage.lr, dict):
-        return default if stage.lr is None else stage.lr
-    return stage.lr.get(name, stage.lr.get("head" if name in AFTER_BACKBONE else "backbone", default))
-
-
-def _refuse_unknown_parts(stage: StageSettings, known: list[str]) -> None:
-    names = set(stage.lr if isinstance(stage.lr, dict) else ()) - {"backbone", "head", *known}
-    if names:
-        raise FacesError(
-            f"a stage with lr of {sorted(names)[0]!r}: expected backbone, head or one of {', '.join(known)}"
-        )
 
 
 def build_torch_optimizer(groups: list[dict[str, Any]], settings: OptimizerSettings) -> torch.optim.Optimizer:

@@ -56,8 +56,8 @@ DEFAULT_OPTIONS = TrainOptions()
 
 
 def build_engine(recipe: Recipe, device: str | None = None) -> Engine:
-    """Return the engine of a recipe's network. Raises FacesError for what that library does not have."""
-    if recipe.model.engine == "mytorch":
+    """Return the engine that a recipe names. Raises FacesError for what that library does not have."""
+    if recipe.engine == "mytorch":
         from experiments.training.mytorch_engine import MytorchEngine
 
         return MytorchEngine(recipe, device)

@@ -116,3 +116,10 @@ def _stochastic_depth(call: Call, name: str, module: Any) -> Value:
 def _drop_block(call: Call, name: str, module: Any) -> Value:
     layer = nn.DropBlock2d(module.p, module.block_size, module.eps)
     return call.converter.add_module(name, layer, {}, module.training, call.value(0))
+
+
+@qualified("models.surgery.DropBlock")
+def _drop_block_in_small_maps(call: Call, name: str, module: Any) -> Value:
+    side = min(module.block_size, *call.shape(0)[-2:])
+    layer = nn.DropBlock2d(module.p, side - 1 + side % 2, module.eps)
+    return call.converter.add_module(name, layer, {}, module.training, call.value(0))

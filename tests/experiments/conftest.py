@@ -22,7 +22,7 @@ from experiments.config.recipe import Recipe
 from experiments.data.dataset import Faces
 from experiments.files import write_signed
 from experiments.run import Run
-from experiments.training.mytorch_engine import build_mytorch_network
+from experiments.training.build_mytorch import build_mytorch_network
 from experiments.training.trainer import train
 from mytorch import manual_seed, save
 

@@ -11,7 +11,8 @@ from PIL import Image
 from experiments import twin as module
 from experiments.config.load import load_recipe
 from experiments.errors import FacesError
-from experiments.training.mytorch_engine import MytorchEngine, predict_logits
+from experiments.training.build_mytorch import predict_logits
+from experiments.training.mytorch_engine import MytorchEngine
 from experiments.training.torch_engine import build_torch_optimizer
 from experiments.twin import TorchTwin, run_twin
 

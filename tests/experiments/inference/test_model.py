@@ -11,7 +11,7 @@ from experiments.inference.model import TrainedModel
 from experiments.inference.networks import open_embedder
 from experiments.run import Run
 from experiments.training.build_model import read_tensors, save_tensors
-from experiments.training.mytorch_engine import build_mytorch_network
+from experiments.training.build_mytorch import build_mytorch_network
 from mytorch import load, save
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
