@@ -75,7 +75,7 @@ def evaluate(
     """
     from experiments.evaluation.evaluate import evaluate as run_evaluation
 
-    run_evaluation(runs, data, out, views=tta.value, device=device, balance=balance, engine=engine)
+    run_evaluation(runs, data, out, views=tta.value, device=device, balance=balance, engine=engine and engine.value)
     sample = data[0] / "sample_submission.csv"
     if sample.is_file() and (data[0] / "test").is_dir():
         say_next("faces", "submit", *runs, "--test", data[0] / "test", "--sample", sample)

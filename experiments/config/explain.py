@@ -25,9 +25,12 @@ _EXPECTED = {
 
 
 def explain_errors(error: ValidationError, group: type[BaseModel]) -> list[str]:
-    """Return everything that pydantic found wrong with a group of settings, one line each."""
-    names = setting_names(group)
-    return [explain_problem(problem, names) for problem in error.errors(include_url=False)]
+    """Return everything that pydantic found wrong with a group of settings, one line each.
+
+    A default that depends on a wrong setting is not worth a line of its own.
+    """
+    names, found = setting_names(group), error.errors(include_url=False)
+    return [explain_problem(problem, names) for problem in found if problem["type"] != "default_factory_not_called"]
 
 
 def explain_problem(problem: Any, names: SettingNames) -> str:

@@ -56,8 +56,9 @@ def evaluate(
     for whom. predictions.png: some images with answers. hardest.png: the mistakes with the highest confidence.
 
     data: a folder for all runs, or one for each, of the same images aligned in another way. views: how each image is
-    seen; probabilities are averaged over views and runs. device, engine: as for `TrainedModel.open`. balance: all images are
-    judged together, each person named as often as all others ("even"), or as often as there are images in a folder.
+    seen; probabilities are averaged over views and runs. device, engine: as for `TrainedModel.open`. balance: all
+    images are judged together, each person named as often as all others ("even"), or as often as there are images in a
+    folder.
 
     Runs that were split differently are judged on the images that validated all of them. Raises FacesError, before
     anything is written, where the folder holds other people than a run was trained on, other images of them (their

@@ -79,13 +79,25 @@ def test_what_cannot_be_is_refused_in_one_line_by_its_key(settings, expected):
 
 @pytest.mark.parametrize(
     "setting",
-    ["stages=[{epochs: 1}]", "training.precision=bf16", "training.compile=true", "training.channels_last=true",
-     "training.select=eer", "data.on_bad_image=skip", "optimizer.decay_norms=false"],
-)  # fmt: skip
+    ["training.precision=bf16", "training.compile=true", "training.channels_last=true"],
+)
 def test_what_mytorch_does_not_do_is_refused(setting):
-    with pytest.raises(FacesError, match=r"only for transfer networks \(model\.backbone\)") as error:
-        load_recipe("scratch_resnet", [setting])
-    assert setting.partition("=")[0] in str(error.value)
+    for recipe in ("scratch_resnet", "resnet18"):
+        with pytest.raises(FacesError, match=r"only PyTorch has it.* train with engine: torch") as error:
+            load_recipe(recipe, [setting, "engine=mytorch"])
+        assert setting.partition("=")[0] in str(error.value)
+        load_recipe(recipe, [setting, "engine=torch"])
+
+
+def test_stages_are_for_networks_that_have_parts():
+    with pytest.raises(FacesError, match=r"stages: only for transfer networks \(model\.backbone\)"):
+        load_recipe("scratch_resnet", ["stages=[{epochs: 1}]"])
+
+
+def test_class_means_of_random_weights_are_refused():
+    for head in ("{name: prototypes}", "{name: arcface, start: prototypes}"):
+        with pytest.raises(FacesError, match="class means need a trained network"):
+            load_recipe("scratch_cnn", [f"model.head={head}"])
 
 
 def test_each_library_is_told_of_the_others_recipes():

@@ -16,6 +16,7 @@ from experiments.evaluation.thresholds import calibrate_thresholds, read_thresho
 from experiments.evaluation.verification import ScoredPairs, open_network, pair_identities, verify, worst_pairs
 from experiments.inference.embedder import zoom_center
 from experiments.inference.frozen_backbone import FrozenNetwork, open_frozen_backbone, save_frozen_network
+from experiments.inference.model import TrainedModel
 from experiments.inference.networks import open_embedder
 
 FILES = {"verification.json", "scores.csv", "roc.png", "det.png", "scores.png", "worst.png", "thresholds.json"}
@@ -125,9 +126,14 @@ def test_a_run_or_a_backbone_is_given(weights, tmp_path):
         open_network(None, "mobilefacenett", weights, tmp_path)
 
 
-def test_a_run_of_mytorch_has_no_embeddings(trained_once):
-    with pytest.raises(FacesError, match="has no embeddings: give a run of a PyTorch backbone"):
-        open_embedder(trained_once.folder)
+def test_a_run_of_mytorch_embeds_with_the_input_of_its_classifier(trained_once):
+    images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
+    ours, theirs = TrainedModel.open(trained_once.folder), TrainedModel.open(trained_once.folder, engine="torch")
+    for flip in (False, True):
+        found = open_embedder(trained_once.folder).embed(images, flip=flip)
+        assert found.shape == (5, 8)
+        np.testing.assert_allclose(found, theirs.embed(images, flip=flip), atol=1e-5)
+    np.testing.assert_allclose(ours.logits(images), theirs.logits(images), atol=1e-4)
 
 
 def test_thresholds_of_other_weights_are_refused(own_network, pairs_file, drawn_faces, tmp_path):

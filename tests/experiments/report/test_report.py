@@ -73,8 +73,7 @@ def test_a_bare_run_has_a_remedy_in_place_of_each_part_that_is_missing(bare, wri
     text = read(document)
     data = read_json(bare / "environment.json")["data"]
     assert f"faces evaluate {bare} --data {data}" in text
-    assert f"faces verify {bare}" not in text, "a network of mytorch has no embeddings"
-    assert "without embeddings" in text
+    assert f"faces verify {bare} --pairs PAIRS" in text
     assert not labels(document) & {"people", "confusion", "hardest", "pairs", "verification", "ranking"}
     assert {"curves", "hyper", "data", "networks"} <= labels(document)
     assert len(section(document, "Verification").blocks) == 1

@@ -175,7 +175,7 @@ def test_processes_that_load_images_change_nothing(people, tiny, tmp_path):
 
 def test_several_processes_are_refused(tiny, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(FacesError, match="2 processes: face_cnn is a network of mytorch, which trains in one"):
+    with pytest.raises(FacesError, match="2 processes: this run is mytorch's, which trains in one"):
         MytorchEngine(tiny())
 
 
