@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from experiments.commands import Device, Engine, RunFolder, RunFolders, say_next
+from experiments.commands import Device, Engine, EngineName, RunFolder, RunFolders, say_next
 
 app = typer.Typer()
 
@@ -75,7 +75,10 @@ def evaluate(
     """
     from experiments.evaluation.evaluate import evaluate as run_evaluation
 
-    run_evaluation(runs, data, out, views=tta.value, device=device, balance=balance, engine=engine and engine.value)
+    library: Literal["mytorch", "torch"] | None = None
+    if engine is not None:
+        library = "torch" if engine is EngineName.TORCH else "mytorch"
+    run_evaluation(runs, data, out, views=tta.value, device=device, balance=balance, engine=library)
     sample = data[0] / "sample_submission.csv"
     if sample.is_file() and (data[0] / "test").is_dir():
         say_next("faces", "submit", *runs, "--test", data[0] / "test", "--sample", sample)

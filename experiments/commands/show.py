@@ -335,7 +335,7 @@ def show_explore(
 
     check_output_path(out, (".html",))
     trained = TrainedModel.open(run)
-    if trained.recipe.model.engine == "torch":
+    if trained.recipe.model.library == "torch":
         raise FacesError(f"{run}: a network of PyTorch; explore takes one of mytorch, such as scratch_cnn's")
     if person is not None and person not in trained.classes:
         raise FacesError(f"--class {person}: expected a person of {run}, such as {trained.classes[0]}")
