@@ -50,6 +50,9 @@ def postgres() -> Iterator[Callable[[], str]]:
         shutil.rmtree(folder, ignore_errors=True)
         pytest.skip(f"PostgreSQL does not start here: {error}")
 
+    server.psql("ALTER SYSTEM SET fsync = off;")  # no test turns the machine off
+    server.psql("SELECT pg_reload_conf();")
+
     def new_database() -> str:
         name = f"g{uuid.uuid4().hex}"
         server.psql(f"CREATE DATABASE {name};")
