@@ -137,7 +137,7 @@ def test_no_key_is_suggested_in_place_of_itself(key, dotted):
 
 
 def test_a_key_like_no_other_comes_with_all_known_ones():
-    assert "expected one of: about, model, data, split" in refused("scratch_cnn", "zzzzzz=1")
+    assert "expected one of: about, model, engine, data, split" in refused("scratch_cnn", "zzzzzz=1")
 
 
 def test_all_that_is_wrong_is_said_at_once():
