@@ -69,6 +69,8 @@ def write_pages(out: Path) -> None:
     pages.write_results(out / "pages")
     for asset in ASSETS:
         shutil.copy(pages.PAGES / asset, out / "pages")
+    for image in pages.PAGES.rglob("*.png"):
+        shutil.copy(image, out / "pages" / image.relative_to(pages.PAGES))
     text = (HERE / "zensical.toml").read_text(encoding="utf-8")
     if address := repository():
         text = text.replace("[project]\n", f"[project]\nrepo_url = {json.dumps(address)}\n", 1)
