@@ -47,8 +47,8 @@ def lp_pool(node: Node) -> Value:
     """LpPool: the p-norm of each window."""
     kernel, stride, dilation, ends = _windows(node)
     p, ceil_mode, x = node.attribute("p", 2), bool(node.attribute("ceil_mode", 0)), node.value()
-    if max(dilation) == 1 and not any(map(any, ends)) and p % 2 == 0:
-        return node.add(layer_class("LPPool", len(kernel))(float(p), kernel, stride, ceil_mode), x)
+    if max(dilation) == 1 and not any(map(any, ends)) and p % 2 == 0 and not ceil_mode:
+        return node.add(layer_class("LPPool", len(kernel))(float(p), kernel, stride), x)
     x = node.add(nn.Abs(), x, part="abs") if p % 2 else x
     x = node.add(nn.Power(p), x, part="power")
     return node.add(nn.Power(1 / p), _sums(node, x, (kernel, stride, dilation, ends), ceil_mode))

@@ -138,8 +138,10 @@ def _lp_pool(layer: Any, site: Site, x: Tensor) -> Name:
     p = layer.norm_type
     if isinf(p) or p != int(p) or int(p) % 2:
         raise CannotWrite(f"norm_type={p}, expected an even number: ONNX takes the magnitude of x first")
-    windows: dict[str, Any] = {"kernel_shape": list(layer.kernel_size), "strides": list(layer.stride)}
-    return site.node("LpPool", [x], p=int(p), ceil_mode=int(layer.ceil_mode), **windows)
+    windows = zip(x.shape[2:], layer.kernel_size, layer.stride, strict=True)
+    if layer.ceil_mode and any((n - k) % s for n, k, s in windows):
+        raise CannotWrite("ceil_mode=True with windows that leave the image, whose sums PyTorch enlarges and ONNX not")
+    return site.node("LpPool", [x], p=int(p), kernel_shape=list(layer.kernel_size), strides=list(layer.stride))
 
 
 def _windows(layer: Any) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from experiments.data.images import load_images
-from experiments.inference.embedder import Embedder
+from experiments.data.images import fit_image, load_images
+from experiments.inference.embedder import Embedder, zoom_center
 from experiments.inference.frozen_backbone import hash_weights
 
 
@@ -38,3 +38,12 @@ def test_the_same_numbers_under_other_names_or_in_another_shape_are_other_weight
     counted = [nn.BatchNorm1d(2), nn.BatchNorm1d(2)]
     counted[1].num_batches_tracked += 5
     assert hash_weights(counted[0]) == hash_weights(counted[1])
+
+
+@pytest.mark.parametrize(("shape", "zoom", "box"), [
+    ((20, 40), 2.0, (5, 15, 10, 30)), ((40, 20), 2.0, (10, 30, 5, 15)), ((30, 12), 1.5, (5, 25, 2, 10)),
+])  # fmt: skip
+def test_a_zoom_is_the_center_of_images_that_are_not_square(shape, zoom, box):
+    image = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
+    top, bottom, left, right = box
+    np.testing.assert_array_equal(zoom_center(image, zoom), fit_image(image[top:bottom, left:right], shape, "stretch"))

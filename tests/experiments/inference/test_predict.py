@@ -1,10 +1,13 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
+from experiments.errors import FacesError
 from experiments.inference import predict as prediction
 from experiments.inference.model import TrainedModel
-from experiments.inference.predict import average_probabilities, make_views, predict
+from experiments.inference.predict import average_probabilities, make_views, open_ensemble, predict
 
 
 def test_the_average_is_of_probabilities():
@@ -37,3 +40,19 @@ def test_pictures_are_predicted_in_chunks_and_in_order(trained_once, people, mon
     expected = average_probabilities(trained.logits(view) for view in make_views(faces, how))
     monkeypatch.setattr(prediction, "IMAGES_PER_CHUNK", 4)
     np.testing.assert_allclose(predict(trained, faces, how), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [(["b", "a", "c"], "their order differs"), (["a", "b"], "second lacks c"), (["a", "b", "c", "d"], "first lacks d")],
+)
+def test_runs_are_averaged_only_with_the_same_people_in_the_same_order(monkeypatch, classes, message):
+    known = {"first": ["a", "b", "c"], "second": classes, "third": ["a", "b", "c"]}
+
+    def opened(name, device):
+        return SimpleNamespace(classes=known[name], run=SimpleNamespace(folder=name))
+
+    monkeypatch.setattr(TrainedModel, "open", opened)
+    assert [one.run.folder for one in open_ensemble(["first", "third"])] == ["first", "third"]
+    with pytest.raises(FacesError, match=f"know different people, and cannot be averaged: .*{message}"):
+        open_ensemble(["first", "second"])

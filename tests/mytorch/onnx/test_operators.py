@@ -36,6 +36,7 @@ CASES = {
     "AveragePool, uneven": ("AveragePool", [], WINDOW | UNEVEN, (2, 7, 6)),
     "AveragePool, counted": ("AveragePool", [], WINDOW | UNEVEN | {"count_include_pad": 1}, (2, 7, 6)),
     "AveragePool, ceil": ("AveragePool", [], WINDOW | {"pads": [1] * 4, "strides": [2, 2], "ceil_mode": 1}, (2, 6, 8)),
+    "LpPool, ceil": ("LpPool", [], WINDOW | {"strides": [2, 2], "ceil_mode": 1, "p": 2}, (2, 8, 6)),
     "LpPool, uneven": ("LpPool", [], WINDOW | UNEVEN | {"p": 3}, (2, 7, 6)),
     "GlobalAveragePool 1d": ("GlobalAveragePool", [], {}, (3, 5)),
     "GlobalMaxPool 3d": ("GlobalMaxPool", [], {}, (3, 2, 3, 2)),

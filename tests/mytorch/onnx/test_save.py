@@ -67,6 +67,7 @@ LAYERS = {
     "AvgPool1d": (nn.AvgPool1d(3, 2, 1), (2, 9)),
     "AvgPool2d, divided": (nn.AvgPool2d(2, divisor_override=3), (2, 6, 4)),
     "LPPool2d": (nn.LPPool2d(2, 2), (2, 6, 4)),
+    "LPPool2d, ceil_mode": (nn.LPPool2d(2, 3, 2, ceil_mode=True), (2, 7, 5)),
     "AdaptiveAvgPool2d": (nn.AdaptiveAvgPool2d((2, None)), (2, 6, 5)),
     "AdaptiveAvgPool1d": (nn.AdaptiveAvgPool1d(1), (2, 6)),
     "AdaptiveMaxPool2d": (nn.AdaptiveMaxPool2d(3), (2, 6, 9)),
