@@ -80,6 +80,25 @@ def test_of_who_is_removed_no_byte_is_left_in_any_file(tmp_path_factory, seed, h
     assert traces(folder, gone) == []
 
 
+def test_a_copy_that_a_split_page_kept_is_overwritten_too(tmp_path):
+    """SQLite leaves such copies between a page's pointers and its cells, where secure_delete does not reach."""
+    path, secret = tmp_path / "g", b"STALE-COPY-OF-A-NAME"
+    with GalleryStore.create(path, "net", DIMENSION, EmbedOptions()) as store:
+        store.enroll({"ben": [photo("1")], "anna": [photo("2")]}, "net", "test")
+    content = bytearray(path.read_bytes())
+    for start in range(4096, len(content), 4096):
+        kind, cells, first = content[start], content[start + 3 : start + 5], content[start + 5 : start + 7]
+        end_of_pointers = start + 8 + 2 * int.from_bytes(cells, "big")
+        if kind == 13 and int.from_bytes(cells, "big") and start + int.from_bytes(first, "big") > end_of_pointers + 100:
+            content[end_of_pointers + 40 : end_of_pointers + 40 + len(secret)] = secret
+    path.write_bytes(content)
+    assert traces(tmp_path, [secret]) == [secret]
+    with GalleryStore.open(path) as store:
+        store.remove(["ben"], "test")
+        assert traces(tmp_path, [secret]) == []
+        assert [person.name for person in store.people()] == ["anna"]
+
+
 def test_what_a_killed_removal_did_not_overwrite_is_when_it_is_opened_next(tmp_path, monkeypatch):
     path = tmp_path / "g"
     with GalleryStore.create(path, "net", DIMENSION, EmbedOptions()) as store:
