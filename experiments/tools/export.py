@@ -151,14 +151,12 @@ def _open_source(folder: str | os.PathLike[str], target: ExportTarget) -> _Sourc
     if (Path(folder) / NETWORK_FILE).is_file():
         return _open_frozen(Path(folder), target)
     trained = TrainedModel.open(folder)
-    data, network = trained.recipe.data, trained.network
-    if isinstance(network, ours.Module):
-        if target == "embedding":
-            raise FacesError(
-                f"{trained.run.folder}: {trained.recipe.model.name} is a network of mytorch and has no embedding: "
-                "export --what classifier, or train a recipe with a model.backbone"
-            )
-        return _Source(twin(network), trained.logits, trained.size, data.mean, data.std, trained.classes)
+    data, plain = trained.recipe.data, isinstance(trained.network, ours.Sequential)
+    if plain and target == "classifier":
+        return _Source(twin(trained.network), trained.logits, trained.size, data.mean, data.std, trained.classes)
+    if isinstance(trained.network, ours.Module):
+        trained = TrainedModel.open(folder, "cpu", engine="torch")
+    network = trained.network
     if target == "embedding":
         compute = partial(trained.embed, flip=False)
         preparation = trained.run.preparation()

@@ -54,9 +54,9 @@ def test_another_result_than_the_runs_is_refused_and_nothing_written(trained_onc
     assert not list(tmp_path.iterdir())
 
 
-def test_an_embedding_of_a_network_that_has_none(trained_once, tmp_path):
-    with pytest.raises(FacesError, match="face_cnn is a network of mytorch and has no embedding"):
-        export(trained_once.folder, tmp_path / "model.onnx", "embedding")
+def test_the_embedding_of_a_network_of_mytorch_is_exported(trained_once, tmp_path):
+    assert export(trained_once.folder, tmp_path / "model.onnx", "embedding").difference < 1e-4
+    assert open_embedder(tmp_path / "model.onnx").size == (16, 16)
 
 
 def test_missing_packages_are_named_with_what_to_install(trained_once, tmp_path, monkeypatch):
