@@ -219,7 +219,8 @@ def in_graph(layer: nn.Module, *others: nn.Module, parts: int = 1) -> nn.Graph:
     x = graph.input()
     branches = [graph.add(f"branch_{index}", branch, x) for index, branch in enumerate(others)]
     y = graph.add("layer", layer, x, *branches)
-    graph.output(y if parts == 1 else graph.add("sum", nn.Add(), *(y[index] for index in range(parts) if index != 1)))
+    used = [y[index] for index in range(parts) if index != 1] if parts > 1 else [y]
+    graph.output(used[0] if len(used) == 1 else graph.add("sum", nn.Add(), *used))
     return graph
 
 
