@@ -11,14 +11,12 @@ import numpy as np
 
 from experiments.data.align.photo import Photo, load_photo
 from experiments.errors import FacesError
-from experiments.evaluation.gallery.identify import choose_threshold, name_probes
+from experiments.evaluation.gallery.identify import UNKNOWN, choose_threshold, name_probes
 from experiments.evaluation.gallery.records import NewPhoto, check_name
 from experiments.evaluation.gallery.snapshot import Gallery as Snapshot
 from experiments.evaluation.gallery.store import GalleryStore, read_gallery
 from faces.network import Network, default_network
 from faces.results import Identity
-
-NOBODY = "nobody"
 
 
 class Gallery:
@@ -92,7 +90,7 @@ class Gallery:
         vectors = self.network.embed([face.aligned for face in found], align=False)
         answers = name_probes(snapshot, vectors, value, top)
         return [
-            Identity(None if name == NOBODY and best[0][1] < value else name, best[0][1], best, face)
+            Identity(None if name == UNKNOWN and best[0][1] < value else name, best[0][1], best, face)
             for (name, best), face in zip(answers, found, strict=True)
         ]
 

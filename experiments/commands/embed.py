@@ -55,6 +55,7 @@ def embed(
 
     Example: `faces embed photos --out photos.npz`
     """
+    from experiments.data.photo_files import expand_photos
     from experiments.evaluation.face_table import (
         FaceFilter,
         check_table_path,
@@ -63,7 +64,6 @@ def embed(
         iterate_json,
         write_face_table,
     )
-    from experiments.evaluation.gallery.identify import expand_photos
     from experiments.inference.networks import DEFAULT, open_embedder
     from experiments.progress import format_count, say
 

@@ -1,4 +1,4 @@
-"""Who is it? `faces gallery`: people enrolled by photos. `faces identify`: name the person on a photo, or nobody."""
+"""Who is it? `faces gallery`: people enrolled by photos. `faces identify`: a name for each face of a photo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -318,17 +318,28 @@ def identify(
     images: Annotated[list[Path], typer.Argument(metavar="PHOTO ...", help="Photos.")],
     top: Annotated[int, typer.Option("--top", min=1, help="List this many of the most similar people.")] = 3,
     threshold: Annotated[
-        float | None, typer.Option("--threshold", help="Least similarity; below it the answer is nobody.")
+        float | None, typer.Option("--threshold", help="Least similarity; below it a face is unknown.")
     ] = None,
     far: Strangers = 0.01,
     allow_laxer: AllowLaxer = False,
     faiss: Annotated[bool, typer.Option("--faiss", help="Search with FAISS, for a million people and more.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Also write the answers as a CSV.")] = None,
+    largest: Annotated[
+        bool, typer.Option("--largest", help="Name the largest central face of each photo alone.")
+    ] = False,
+    annotate: Annotated[
+        Path | None, typer.Option("--annotate", metavar="DIR", help="Also store the photos with boxes and names here.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Name the person of the gallery on each photo, or nobody.
+    """Name every face of each photo by the gallery, or say that it is unknown.
 
-    Example: `faces identify runs/arc friends.gallery party.jpg beach.jpg --top 3`
+    Example: `faces identify runs/arc friends.gallery party.jpg beach.jpg --annotate named`
     """
     from experiments.evaluation.gallery.identify import identify as run_identification
 
-    run_identification(run, file, images, top, threshold, far, True if faiss else None, out, allow_laxer)
+    with json_only(as_json) as answer:
+        found = run_identification(
+            run, file, images, top, threshold, far, True if faiss else None, out, allow_laxer, largest, annotate
+        )
+        answer(found.as_json())

@@ -131,8 +131,8 @@ def _lfw(path: Path, folder: Path, rows: Sequence[tuple[int, list[str]]]) -> Pai
     count, each = (int(word) for word in (head[1] if len(head[1]) == 2 else ["1", *head[1]]))
     if len(rest) != 2 * count * each:
         wanted = f"{count} folds of {each} pairs of one person and {each} of two, {2 * count * each} lines"
-        found = format_count(len(rest), "pair")
-        raise FacesError(f"{path}: {found}, though its first line promises {wanted}: get the file again")
+        listed = format_count(len(rest), "pair")
+        raise FacesError(f"{path}: {listed}, though its first line promises {wanted}: get the file again")
     pairs, matches, names = [], [], {}
     for number, words in rest:
         where = f"{path}, line {number}"

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from experiments.data.align.align import save_image
+from experiments.data.photo_files import expand_photos
 from experiments.data.preparation import write_preparation
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import require_distinct, require_same_preparation
@@ -23,7 +24,6 @@ from experiments.evaluation.face_table import (
     embed_options,
     read_face_table,
 )
-from experiments.evaluation.gallery.identify import expand_photos
 from experiments.evaluation.thresholds import Threshold, ThresholdCalibration, read_thresholds, thresholds_file
 from experiments.files import new_folder, refuse_existing, refuse_inside, write_csv, write_json
 from experiments.inference.embedder import Embedder

@@ -5,19 +5,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from experiments.data.align.photo import PhotoFace, find_faces, load_photo, photo_detector
+from experiments.data.align.photo import (
+    MEASURES,
+    PhotoFace,
+    describe_face,
+    face_as_json,
+    find_faces,
+    load_photo,
+    photo_detector,
+    rounded,
+)
 from experiments.data.images import ImageError
+from experiments.data.photo_files import annotated_paths, expand_photos
 from experiments.data.preparation import AlignSettings, DetectorName
 from experiments.errors import FacesError
-from experiments.evaluation.gallery.identify import expand_photos
 from experiments.files import refuse_overwriting_input, write_csv
 from experiments.plots.boxes import Box, write_boxes
 from experiments.progress import say, track
 
 POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
-MEASURES = ("size", "sharpness", "pose", "exposure")
 COLUMNS = (
     "photo", "face", "left", "top", "right", "bottom", "score", "quality", *MEASURES,
     *(f"{name}_{axis}" for name in POINTS for axis in "xy"), "error",
@@ -54,8 +60,8 @@ class PhotoRecord:
         empty: dict[str, object] = {**dict.fromkeys(COLUMNS, ""), "photo": str(self.path), "error": self.error}
         rows: list[dict[str, object]] = []
         for number, face in enumerate(self.faces, 1):
-            box = dict(zip(("left", "top", "right", "bottom"), _rounded(face.box), strict=True))
-            points = dict(zip(COLUMNS[-11:-1], _rounded(face.landmarks.ravel()), strict=True))
+            box = dict(zip(("left", "top", "right", "bottom"), rounded(face.box), strict=True))
+            points = dict(zip(COLUMNS[-11:-1], rounded(face.landmarks.ravel()), strict=True))
             measures = {name: round(getattr(face.quality, name), 4) for name in MEASURES}
             about = {"face": number, "score": round(face.score, 5), "quality": round(face.quality.score, 4)}
             rows.append(empty | about | box | points | measures)
@@ -116,50 +122,6 @@ def require_readable(records: Sequence[PhotoRecord]) -> None:
         raise FacesError(f"{len(bad)} of {len(records)} photos cannot be read, the first: {bad[0].error}")
 
 
-def describe_face(face: PhotoFace) -> str:
-    """A face in words: its size, place, score and quality, and the weakest measure of a poor one."""
-    quality = face.quality
-    left, top = face.box[:2].round().astype(int)
-    weak = f" ({quality.weakest} {getattr(quality, quality.weakest):.2f})" if quality.score < 0.7 else ""
-    return f"{face.side:.0f} px at ({left}, {top}), score {face.score:.2f}, quality {quality.score:.2f}{weak}"
-
-
-def face_as_json(face: PhotoFace) -> dict[str, Any]:
-    """A face for programs: box, score, landmarks and quality."""
-    return {
-        "box": _rounded(face.box),
-        "score": round(face.score, 5),
-        "landmarks": [_rounded(point) for point in face.landmarks],
-        "quality": round(face.quality.score, 4),
-        "measures": {name: round(getattr(face.quality, name), 4) for name in MEASURES},
-    }
-
-
-def annotated_paths(paths: Sequence[Path], folder: Path, given: Sequence[Path]) -> dict[Path, Path]:
-    """Return where each photo is stored with its boxes: a name of its own in `folder`, with the suffix .jpg.
-
-    Raises FacesError where that is no folder, or inside one that is searched for photos.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise FacesError(f"--annotate {folder} is a file, expected a folder: choose another")
-    for searched in given:
-        if searched.is_dir() and folder.resolve().is_relative_to(searched.resolve()):
-            raise FacesError(
-                f"--annotate {folder} is inside {searched}, where its images would be taken for photos: choose another"
-            )
-    targets: dict[Path, Path] = {}
-    taken: set[str] = set()
-    for path in paths:
-        number, name = 1, path.stem
-        while name.casefold() in taken:
-            number, name = number + 1, f"{path.stem}-{number + 1}"
-        taken.add(name.casefold())
-        targets[path] = folder / f"{name}.jpg"
-    for target in targets.values():
-        refuse_overwriting_input(target, paths, "--annotate")
-    return targets
-
-
 def _summary(records: Sequence[PhotoRecord]) -> str:
     faces = sum(len(record.faces) for record in records)
     empty = sum(not record.faces and not record.error for record in records)
@@ -167,7 +129,3 @@ def _summary(records: Sequence[PhotoRecord]) -> str:
     parts = [f"{faces} face{'s' * (faces != 1)} in {len(records)} photo{'s' * (len(records) != 1)}"]
     parts += [f"{empty} without a face"] * bool(empty) + [f"{bad} that cannot be read"] * bool(bad)
     return "; ".join(parts)
-
-
-def _rounded(values: np.ndarray) -> list[float]:
-    return [round(float(value), 2) for value in values]

@@ -20,10 +20,10 @@ from experiments.data.align import Face, choose_face
 from experiments.data.align.align import align_face
 from experiments.data.align.photo import PhotoFace, find_faces, photo_detector
 from experiments.data.images import ImageError, available_processors, fit_image, map_in_threads, read_image
+from experiments.data.photo_files import expand_photos
 from experiments.data.preparation import AlignSettings, DetectorName, Preparation, parse_preparation, read_preparation
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions, input_preparation
-from experiments.evaluation.gallery.identify import expand_photos
 from experiments.evaluation.thresholds import read_thresholds, thresholds_file
 from experiments.files import refuse_overwriting_input
 from experiments.inference.embedder import Embedder

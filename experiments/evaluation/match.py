@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from experiments.data.align.photo import PhotoFace
+from experiments.data.align.photo import PhotoFace, face_as_json
 from experiments.data.images import fit_image, read_image
 from experiments.data.preparation import Preparation
 from experiments.errors import FacesError
-from experiments.evaluation.detect import face_as_json
 from experiments.evaluation.embedding import (
     EmbedOptions,
     PhotoFaces,

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,6 +18,9 @@ Photo = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
 DEFAULTS = AlignSettings(detector="yunet")
 """Faces as SFace and most networks take them: found by YuNet, aligned to ArcFace's template at 112 pixels."""
+
+MEASURES = ("size", "sharpness", "pose", "exposure")
+"""What the quality of a face is made of, next to the detector's score."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,3 +85,27 @@ def aligned_faces(
         )
         for face in sorted(kept, key=lambda face: -face.side)
     ]
+
+
+def describe_face(face: PhotoFace) -> str:
+    """A face in words: its size, place, score and quality, and the weakest measure of a poor one."""
+    quality = face.quality
+    left, top = face.box[:2].round().astype(int)
+    weak = f" ({quality.weakest} {getattr(quality, quality.weakest):.2f})" if quality.score < 0.7 else ""
+    return f"{face.side:.0f} px at ({left}, {top}), score {face.score:.2f}, quality {quality.score:.2f}{weak}"
+
+
+def face_as_json(face: PhotoFace) -> dict[str, Any]:
+    """A face for programs: box, score, landmarks and quality."""
+    return {
+        "box": rounded(face.box),
+        "score": round(face.score, 5),
+        "landmarks": [rounded(point) for point in face.landmarks],
+        "quality": round(face.quality.score, 4),
+        "measures": {name: round(getattr(face.quality, name), 4) for name in MEASURES},
+    }
+
+
+def rounded(values: np.ndarray) -> list[float]:
+    """Pixels as they are printed and stored: with two decimals."""
+    return [round(float(value), 2) for value in values]

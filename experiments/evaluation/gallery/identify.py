@@ -1,20 +1,21 @@
-"""Which person of a gallery is on a photo, or nobody: the most similar template, if it is similar enough."""
+"""Who of a gallery each face of a photo shows: the most similar template, or unknown if none is similar enough."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from glob import glob
 from math import ceil, isfinite, log10
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from experiments.data.folders import files_under, is_image, natural_key, other_files, require_utf8
+from experiments.data.align.photo import PhotoFace, describe_face, face_as_json, load_photo
 from experiments.data.images import load_images
+from experiments.data.photo_files import annotated_paths, expand_photos
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import (
-    align_images,
     files_preparation,
     input_preparation,
+    read_photo_faces,
     require_same_preparation,
 )
 from experiments.evaluation.gallery.calibrate import SEARCHES, SearchCalibration, read_search_calibration
@@ -27,31 +28,79 @@ from experiments.inference.embedder import Embedder
 from experiments.inference.networks import open_embedder
 from experiments.progress import say
 
-NOBODY = "nobody"
+UNKNOWN = "unknown"
 DEFAULT_FAR = 0.01
-CSV_COLUMNS = ("image", "name", "rank", "candidate", "similarity")
+CSV_COLUMNS = ("image", "face", "name", "rank", "candidate", "similarity", "left", "top", "right", "bottom")
+
+Candidates = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a gallery says of a photo.
+    """What a gallery says of a face of a photo.
 
-    name: the person, or "nobody". candidates: the most similar people with their similarities, the most similar first;
-    empty where no face was found, as `remark` says then.
+    name: the person, or "unknown". candidates: the most similar people with their similarities, the most similar first;
+    empty where no face was found, as `remark` says then. number: of the face in its photo, the largest is 1. face:
+    where it is; None where photos are taken as they are, without detection. known: whether a person is named.
     """
 
     image: Path
     name: str
-    candidates: tuple[tuple[str, float], ...] = ()
+    candidates: Candidates = ()
     remark: str = ""
+    number: int = 1
+    face: PhotoFace | None = None
+    known: bool = False
+
+    def line(self) -> str:
+        """The answer for people, without the photo."""
+        listed = ", ".join(f"{person} {score:.3f}" for person, score in self.candidates)
+        return self.name + f" ({listed})" * bool(listed) + f"; {self.remark}" * bool(self.remark)
+
+    def rows(self) -> list[dict[str, object]]:
+        """A row of the table per candidate; one without them where no face was found."""
+        empty: dict[str, object] = {**dict.fromkeys(CSV_COLUMNS, ""), "image": str(self.image), "name": self.name}
+        if not self.candidates:
+            return [empty]
+        if self.face is not None:
+            box = (round(float(value), 2) for value in self.face.box)
+            empty |= dict(zip(CSV_COLUMNS[-4:], box, strict=True))
+        ranked = enumerate(self.candidates, 1)
+        return [
+            empty | {"face": self.number, "rank": rank, "candidate": who, "similarity": f"{score:.6f}"}
+            for rank, (who, score) in ranked
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer for programs: name, null for a stranger; candidates; box, score and quality of the face."""
+        candidates = [{"name": who, "similarity": round(score, 6)} for who, score in self.candidates]
+        about = {} if self.face is None else face_as_json(self.face)
+        return {"name": self.name if self.known else None, "candidates": candidates, **about}
 
 
 @dataclass(frozen=True)
 class DecisionThreshold:
-    """A similarity below which the answer is nobody; basis: where it comes from, in words."""
+    """A similarity below which a face is unknown; basis: where it comes from, in words."""
 
     value: float
     basis: str
+
+
+@dataclass(frozen=True)
+class Identification:
+    """The answers of a search, a photo's next to one another, with the threshold that they were given at."""
+
+    answers: list[Answer]
+    threshold: float
+    people: int
+
+    def as_json(self) -> dict[str, Any]:
+        """All answers for programs, by photo; a photo without a face has an empty list."""
+        photos: dict[Path, list[dict[str, Any]]] = {}
+        for answer in self.answers:
+            photos.setdefault(answer.image, []).extend([answer.as_json()] if answer.candidates else [])
+        listed = [{"photo": str(path), "faces": faces} for path, faces in photos.items()]
+        return {"threshold": self.threshold, "people": self.people, "photos": listed}
 
 
 def identify(
@@ -64,75 +113,104 @@ def identify(
     approximate: bool | None = None,
     out: Path | None = None,
     allow_laxer: bool = False,
-) -> list[Answer]:
-    """Print who is on each photo, and the `top` most similar people; with `out` also as a CSV. Folders are searched.
+    largest: bool = False,
+    annotate: Path | None = None,
+) -> Identification:
+    """Print who each face of each photo shows, and the `top` most similar people. Folders are searched.
 
-    Below the threshold (calibrated, so that at most `far` of the strangers are named, unless given) it is nobody.
+    Below the threshold (calibrated, so that at most `far` of the strangers are named, unless given) a face is unknown.
+    out: a CSV of the answers. annotate: a folder for the photos with boxes and names. largest: the largest central face
+    of a photo alone. approximate: see `GalleryStore.search`.
+
     Raises FacesError for a gallery that another network made, for photos prepared otherwise than the gallery's images,
     for a `far` that the calibration cannot support (see `choose_threshold`), and for a photo that cannot be read.
-    approximate: see `GalleryStore.search`.
     """
     if threshold is not None and not isfinite(threshold):
         raise FacesError(f"--threshold {threshold}: expected a similarity from -1 to 1")
     paths = expand_photos(photos)
     if out is not None:
         refuse_overwriting_input(out, [file, *paths])
+    targets = annotated_paths(paths, annotate, photos) if annotate is not None else {}
     embedder = open_embedder(run)
     with GalleryStore.open(file, embedder.fingerprint) as gallery:
         if not (people := gallery.count()):
             raise FacesError(f"{gallery.title}: nobody is enrolled: `faces gallery enroll` people, with --add")
+        if annotate is not None and not gallery.options.align:
+            raise FacesError(
+                f"--annotate {annotate}: {gallery.title} is of images that are taken as they are, without "
+                "detection, so there are no boxes to draw: leave it out, or enroll photos with --align"
+            )
+        calibrated = threshold is None
         if threshold is None:
             chosen = choose_threshold(embedder, gallery, far, allow_laxer)
             threshold = chosen.value
             say(f"threshold {threshold:.4f} for {people} {'person' if people == 1 else 'people'}: {chosen.basis}")
-        images, rows, remarks = _read_probes(paths, embedder, gallery)
-        found = {}
+        images, probes = _read_probes(paths, embedder, gallery, largest)
+        named: list[tuple[str, Candidates]] = []
         if len(images):
-            probes = embedder.embed(images, gallery.options.flip, gallery.options.zooms)
-            found = dict(zip(rows, name_probes(gallery, probes, threshold, top, approximate), strict=True))
-    result = []
-    for row, path in enumerate(paths):
-        name, candidates = found.get(row, (NOBODY, ()))
-        result.append(Answer(path, name, candidates, remarks.get(row, "")))
-        listed = ", ".join(f"{person} {score:.3f}" for person, score in candidates)
-        say(f"{path}: {name}" + f" ({listed})" * bool(listed) + f"; {remarks.get(row)}" * (row in remarks))
+            embeddings = embedder.embed(images, gallery.options.flip, gallery.options.zooms)
+            named = name_probes(gallery, embeddings, threshold, top, approximate)
+    answers = _answers(paths, probes, named, threshold)
+    _print(paths, answers)
+    if calibrated and len(named) > len(paths):
+        say(f"note: {len(named)} faces were searched for; of as many strangers, {far * len(named):.2g} would be named")
+    for path, target in targets.items():
+        _draw(path, [answer for answer in answers if answer.image == path], target)
     if out is not None:
-        write_csv(out, [row for answer in result for row in _csv_rows(answer)], CSV_COLUMNS)
-    return result
+        write_csv(out, [row for answer in answers for row in answer.rows()], CSV_COLUMNS)
+        say(f"{out}: a row for each candidate of each face")
+    if annotate is not None:
+        say(f"{annotate}: the photos with boxes and names")
+    return Identification(answers, threshold, people)
 
 
-def expand_photos(photos: Sequence[Path]) -> list[Path]:
-    """List the photos that are meant, each once: files as they are, all images in folders, those that match patterns.
+@dataclass(frozen=True)
+class _Probe:
+    """A face that is searched for, and the photo that it is of."""
 
-    Raises FacesError for what is missing or not a regular file, for folders without images, and for patterns that match
-    nothing.
-    """
-    photos = [path for photo in photos for path in _expand_pattern(photo)]
-    if missing := [path for path in photos if not path.is_file() and not path.is_dir()]:
-        what = "not a regular file" if missing[0].exists() else "no such photo"
-        raise FacesError(f"{missing[0]}: {what} ({len(missing)} of {len(photos)} cannot be used); check the path")
-    paths: list[Path] = []
-    for photo in photos:
-        if not photo.is_dir():
-            paths.append(photo)
-            continue
-        found = [path for path in files_under(photo) if is_image(path) and path.is_file()]
-        if not found:
-            raise FacesError(f"{photo}: no images in it or its folders; expected photos{other_files(photo)}")
-        paths += found
+    path: Path
+    number: int
+    face: PhotoFace | None
+    remark: str = ""
+
+
+def _answers(
+    paths: Sequence[Path], probes: Sequence[_Probe], named: Sequence[tuple[str, Candidates]], threshold: float
+) -> list[Answer]:
+    """Return the answers in the order of the photos; one without candidates for a photo without a face."""
+    found: dict[Path, list[Answer]] = {path: [] for path in paths}
+    for probe, (name, candidates) in zip(probes, named, strict=True):
+        known = bool(candidates) and candidates[0][1] >= threshold
+        found[probe.path].append(Answer(probe.path, name, candidates, probe.remark, probe.number, probe.face, known))
+    return [
+        answer for path in paths for answer in found[path] or [Answer(path, UNKNOWN, remark="no face found", number=0)]
+    ]
+
+
+def _print(paths: Sequence[Path], answers: Sequence[Answer]) -> None:
+    """Print a line for each photo, and one for each face of a photo with several."""
     for path in paths:
-        require_utf8(path)
-    return list(dict.fromkeys(paths))
+        of_photo = [answer for answer in answers if answer.image == path]
+        if len(of_photo) == 1:
+            say(f"{path}: {of_photo[0].line()}")
+            continue
+        say(f"{path}: {len(of_photo)} faces")
+        for answer in of_photo:
+            assert answer.face is not None
+            say(f"  {answer.number}: {answer.line()}; {describe_face(answer.face)}")
 
 
-def _expand_pattern(photo: Path) -> list[Path]:
-    """What a pattern such as *.jpg matches, which shells other than Unix ones leave as it is; else the path itself."""
-    if photo.exists() or not set("*?[") & set(str(photo)):
-        return [photo]
-    found = sorted(map(Path, glob(str(photo), recursive=True)), key=lambda path: (str(path.parent), natural_key(path)))
-    if not found:
-        raise FacesError(f"{photo}: no file matches this pattern; check the path")
-    return found
+def _draw(path: Path, answers: Sequence[Answer], target: Path) -> None:
+    """Store a photo with a box around each face, and the name in it."""
+    from experiments.plots.boxes import CHOSEN, OTHER, Box, write_boxes  # matplotlib, which naming does not need
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    boxes = [
+        Box(one.face.box, f"{one.number}: {one.name}", CHOSEN if one.known else OTHER)
+        for one in answers
+        if one.face is not None
+    ]
+    write_boxes(load_photo(path), boxes, target)
 
 
 def choose_threshold(
@@ -208,29 +286,21 @@ def _describe(flip: bool, zooms: Sequence[float]) -> str:
 
 
 def _read_probes(
-    paths: Sequence[Path], embedder: Embedder, gallery: Gallery | GalleryStore
-) -> tuple[np.ndarray, list[int], dict[int, str]]:
-    """The faces (N, H, W, 3), the row of the photo that each is of, and remarks on photos by row."""
+    paths: Sequence[Path], embedder: Embedder, gallery: Gallery | GalleryStore, largest: bool
+) -> tuple[np.ndarray, list[_Probe]]:
+    """Return the faces (N, H, W, 3) and which photo each is of; photos are taken whole if the gallery's images are."""
     if not gallery.options.align:
         files_preparation(paths, gallery.preparation, "the gallery")
-        return load_images(paths, embedder.size, "crop"), list(range(len(paths))), {}
+        return load_images(paths, embedder.size, "crop"), [_Probe(path, 1, None) for path in paths]
     preparation = gallery.preparation or input_preparation(embedder, paths, gallery.options)
-    found = align_images(embedder, paths, preparation)
-    remarks = {
-        row: "no face found" if one.face is None else f"{one.faces} faces, only the largest central one was identified"
-        for row, one in enumerate(found)
-        if one.face is None or one.faces > 1
-    }
-    rows = [row for row, one in enumerate(found) if one.face is not None]
-    return np.stack([found[row].image for row in rows]) if rows else np.empty(0), rows, remarks
-
-
-def _csv_rows(answer: Answer) -> list[dict[str, object]]:
-    """A row per candidate, or one without where no face was found."""
-    common = {"image": str(answer.image), "name": answer.name}
-    ranked = enumerate(answer.candidates, 1)
-    rows = [{**common, "rank": n, "candidate": who, "similarity": f"{score:.6f}"} for n, (who, score) in ranked]
-    return rows or [{**common, "rank": "", "candidate": "", "similarity": ""}]
+    probes: list[_Probe] = []
+    images = [np.empty((0, *embedder.size, 3), np.uint8)]
+    for photo in read_photo_faces(embedder, paths, preparation, largest):
+        several = f"{photo.found} faces, only the largest central one was searched for"
+        remark = several if largest and photo.found > 1 else ""
+        probes += [_Probe(photo.path, number, face, remark) for number, face in enumerate(photo.faces, 1)]
+        images.append(photo.inputs)
+    return np.concatenate(images), probes
 
 
 def name_probes(
@@ -239,12 +309,12 @@ def name_probes(
     threshold: float,
     top: int = 1,
     approximate: bool | None = None,
-) -> list[tuple[str, tuple[tuple[str, float], ...]]]:
-    """Name each probe (P, D), or "nobody" below the threshold; and list the `top` candidates with similarities.
+) -> list[tuple[str, Candidates]]:
+    """Name each probe (P, D), or "unknown" below the threshold; and list the `top` candidates with similarities.
 
     approximate: see `GalleryStore.search`.
     """
     candidates = [
         tuple((match.name, match.similarity) for match in row) for row in gallery.search(probes, top, approximate)
     ]
-    return [(best[0][0] if best and best[0][1] >= threshold else NOBODY, best) for best in candidates]
+    return [(best[0][0] if best and best[0][1] >= threshold else UNKNOWN, best) for best in candidates]

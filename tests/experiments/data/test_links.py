@@ -12,9 +12,9 @@ from PIL import Image
 from experiments.data.align.records import list_images
 from experiments.data.check import check_folder
 from experiments.data.folders import files_under, find_identities
+from experiments.data.photo_files import expand_photos
 from experiments.errors import FacesError
 from experiments.evaluation.gallery.enroll import find_photos
-from experiments.evaluation.gallery.identify import expand_photos
 
 TARGETS = (
     "people/ann/1.png", "people/ann/none.png", "people/.cache/9.png", "disk/carl/1.png", "/dev/null", "pipe",

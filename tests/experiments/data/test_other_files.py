@@ -5,9 +5,9 @@ import pytest
 from experiments.data.align.records import list_images
 from experiments.data.check import check_folder
 from experiments.data.folders import find_identities, other_files
+from experiments.data.photo_files import expand_photos
 from experiments.errors import FacesError
 from experiments.evaluation.gallery.enroll import find_photos
-from experiments.evaluation.gallery.identify import expand_photos
 
 COMMANDS = {
     "train": find_identities,

@@ -11,7 +11,7 @@ from PIL import Image
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.gallery.enroll import QualityGate
-from experiments.evaluation.gallery.identify import NOBODY, choose_threshold, name_probes
+from experiments.evaluation.gallery.identify import UNKNOWN, choose_threshold, name_probes
 from experiments.evaluation.gallery.index import TemplateIndex, nearest_exact
 from experiments.evaluation.gallery.leave_one_out import leave_one_out
 from experiments.evaluation.gallery.snapshot import Gallery
@@ -93,7 +93,7 @@ def test_below_the_threshold_it_is_nobody():
     assert name == candidates[0][0] == "person 0"
     assert [score for _, score in candidates] == sorted((score for _, score in candidates), reverse=True)
     assert len(candidates) == 5
-    assert name_probes(gallery, gallery.embeddings[:1], 1.01)[0][0] == NOBODY
+    assert name_probes(gallery, gallery.embeddings[:1], 1.01)[0][0] == UNKNOWN
 
 
 def test_leaving_one_out_is_enrolling_the_others():
@@ -129,7 +129,7 @@ def test_a_probe_exactly_at_the_threshold_is_named(people, seed):
     ((_, candidates),) = name_probes(gallery, gallery.embeddings[:1], -2)
     score = candidates[0][1]
     assert name_probes(gallery, gallery.embeddings[:1], score)[0][0] == candidates[0][0]
-    assert name_probes(gallery, gallery.embeddings[:1], np.nextafter(score, 2))[0][0] == NOBODY
+    assert name_probes(gallery, gallery.embeddings[:1], np.nextafter(score, 2))[0][0] == UNKNOWN
 
 
 def test_people_with_one_image_are_not_left_out():
@@ -155,7 +155,7 @@ def test_from_folders_to_names_by_the_command(command, calibrated, drawn_faces, 
     assert [row["name"] for row in rows if row["rank"] == "1"] == ["anna", "ben", "chloe"]
     assert len(rows) == 6
     nobody = command("identify", calibrated, gallery, probes[0], "--threshold", 1.1)
-    assert f"{probes[0]}: nobody (anna" in nobody.out
+    assert f"{probes[0]}: unknown (anna" in nobody.out
     assert "threshold" in command("identify", calibrated, gallery, probes[0], "--allow-laxer").out
     for option, value in (("--far", 0), ("--far", 2), ("--threshold", "nan")):
         odd = command("identify", calibrated, gallery, probes[0], option, value)

@@ -1,18 +1,24 @@
 """Thresholds of a gallery that keep what they promise, and photos that are identified."""
 
+import json
 import os
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from experiments.data.photo_files import expand_photos
+from experiments.data.synthetic.identity import draw_identity
+from experiments.data.synthetic.render import draw_image
 from experiments.errors import FacesError
 from experiments.evaluation.embedding import EmbedOptions
 from experiments.evaluation.gallery.calibrate import SEARCHES, calibrate_searches
 from experiments.evaluation.gallery.enroll import enroll
-from experiments.evaluation.gallery.identify import choose_threshold, expand_photos, identify
+from experiments.evaluation.gallery.identify import choose_threshold, identify
 from experiments.evaluation.gallery.snapshot import Gallery
 from experiments.evaluation.thresholds import THRESHOLDS, calibrate_thresholds
 from experiments.inference.embedder import Embedder, normalize_embeddings
@@ -144,7 +150,7 @@ def test_folders_of_photos_are_searched(network, drawn_faces, tmp_path):
     out = tmp_path / "g"
     enroll(network.folder, drawn_faces, out, options=EmbedOptions())
     found = identify(network.folder, out, [drawn_faces / "anna", drawn_faces / "ben" / "ben_0001.png"], threshold=0.0)
-    assert [answer.name for answer in found] == ["anna"] * 4 + ["ben"]
+    assert [answer.name for answer in found.answers] == ["anna"] * 4 + ["ben"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(FacesError, match="no images in it or its folders"):
         identify(network.folder, out, [tmp_path / "empty"], threshold=0.0)
@@ -170,3 +176,54 @@ def test_answers_are_not_written_over_a_photo_or_the_gallery(network, drawn_face
         with pytest.raises(FacesError, match="which this command reads"):
             identify(network.folder, out, [photo], threshold=0.0, out=target)
         assert target.read_bytes() == before
+
+
+@pytest.fixture(scope="module")
+def people(network, tmp_path_factory):
+    """A gallery of two people whose faces were detected."""
+    folder = tmp_path_factory.mktemp("people")
+    for person in (0, 3):
+        (folder / "faces" / f"p{person}").mkdir(parents=True)
+        for image in (0, 1):
+            drawn = Image.fromarray(draw_image(draw_identity(0, person), 0, image, 300))
+            drawn.save(folder / "faces" / f"p{person}" / f"{image}.png")
+    enroll(network.folder, folder / "faces", folder / "g", options=EmbedOptions(align=True))
+    return folder / "g"
+
+
+def test_every_face_of_a_group_photo_is_named_listed_and_drawn(command, network, people, group_photo, tmp_path):
+    photo, out, drawn = group_photo([(0, 0, 300), (3, 1, 260), (5, 0, 280)]), tmp_path / "a.csv", tmp_path / "drawn"
+    asked = ("identify", network.folder, people, photo, "--threshold", -1, "--top", 2)
+    done = command(*asked, "--out", out, "--annotate", drawn)
+    assert done.status == 0, done.err
+    assert f"{photo}: 3 faces" in done.out
+    table = pd.read_csv(out)
+    assert sorted(zip(table.face, table["rank"], strict=True)) == [(n, r) for n in (1, 2, 3) for r in (1, 2)]
+    assert (table[table["rank"] == 1].candidate == table[table["rank"] == 1].name).all()
+    assert (table.right > table.left).all()
+    with Image.open(drawn / f"{photo.stem}.jpg") as image, Image.open(photo) as plain:
+        assert image.size[0] / image.size[1] == pytest.approx(plain.size[0] / plain.size[1], rel=0.01)
+    found = json.loads(command(*asked, "--json").out)
+    assert [len(face["candidates"]) for face in found["photos"][0]["faces"]] == [2, 2, 2]
+    alone = json.loads(command(*asked, "--json", "--largest").out)["photos"][0]["faces"]
+    assert [face["box"] for face in alone] in [[face["box"]] for face in found["photos"][0]["faces"]]
+
+
+def test_strangers_have_no_name_and_a_photo_without_a_face_no_answer(command, network, people, group_photo, tmp_path):
+    photo, empty = group_photo([(0, 0, 300), (3, 1, 260)]), tmp_path / "empty.png"
+    Image.new("RGB", (320, 240), "gray").save(empty)
+    asked = ("identify", network.folder, people, photo, empty, "--threshold", 1.01)
+    lines = command(*asked).out
+    assert lines.count("unknown (") == 2
+    assert f"{empty}: unknown; no face found" in lines
+    first, second = json.loads(command(*asked, "--json").out)["photos"]
+    assert [face["name"] for face in first["faces"]] == [None, None]
+    assert second == {"photo": str(empty), "faces": []}
+
+
+def test_boxes_need_a_gallery_of_detected_faces(network, drawn_faces, tmp_path):
+    enroll(network.folder, drawn_faces, tmp_path / "g", options=EmbedOptions())
+    photo = drawn_faces / "anna" / "anna_0001.png"
+    with pytest.raises(FacesError, match="taken as they are, without detection"):
+        identify(network.folder, tmp_path / "g", [photo], threshold=0.0, annotate=tmp_path / "drawn")
+    assert not (tmp_path / "drawn").exists()
