@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import cast, get_args
 
@@ -23,7 +24,6 @@ from experiments.data.preparation import (
 from experiments.errors import FacesError
 from experiments.inference.embedder import Embedder
 from experiments.progress import say, track
-from experiments.weights import has_weights
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def input_preparation(embedder: Embedder, paths: Sequence[Path], options: EmbedO
     if not options.align:
         return files_preparation(paths, expected, f"the network {embedder.title}")
     if expected is None or not expected.aligned:
-        detector: DetectorName = "yunet" if has_weights("yunet") else "mtcnn"
+        detector: DetectorName = "mtcnn" if find_spec("facenet_pytorch") else "yunet"
         found = AlignSettings(size=embedder.size[0], detector=detector).preparation
         if expected is not None:
             say(

@@ -79,10 +79,15 @@ def pixel_gradient(trained: TrainedModel, image: np.ndarray, label: int, noise: 
         (found,) = torch.autograd.grad(network(x)[0, label], x)
         grad = found.cpu().numpy()
     else:
+        skipping = [layer for layer in network.modules() if not layer.needs_input_grad]  # as training does
+        for layer in skipping:
+            layer.needs_input_grad = True
         chosen = np.zeros_like(network(pixels))
         chosen[0, label] = 1
         grad = network.backward(chosen)
         network.zero_grad()
+        for layer in skipping:
+            layer.needs_input_grad = False
     return np.moveaxis(grad[0], 0, -1) / scale
 
 

@@ -26,7 +26,6 @@ from experiments.evaluation.match import match_images
 from experiments.evaluation.thresholds import THRESHOLDS, read_thresholds
 from experiments.evaluation.verification import verify, verify_all_pairs
 from experiments.inference.frozen_backbone import open_frozen_backbone, save_frozen_network
-from experiments.weights import has_weights
 
 ALIGNED = Preparation(detector="mtcnn", template="five-point", size=112, margin=0)
 WIDER = Preparation(detector="mtcnn", template="five-point", size=160, margin=0.2)
@@ -73,7 +72,7 @@ def test_faces_are_aligned_in_memory_as_the_run_says(network, capsys, expected):
             input_preparation(run, [], options)
         return
     found = input_preparation(run, [], options)
-    default = AlignSettings(detector="yunet" if has_weights("yunet") else "mtcnn").preparation
+    default = AlignSettings(detector="mtcnn").preparation
     assert found == (expected if expected in (ALIGNED, WIDER) else default)
     out = capsys.readouterr().out
     assert ("warning: " in out and "give --no-align" in out) == (expected == AS_THEY_ARE)

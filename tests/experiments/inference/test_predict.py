@@ -49,7 +49,7 @@ def test_pictures_are_predicted_in_chunks_and_in_order(trained_once, people, mon
 def test_runs_are_averaged_only_with_the_same_people_in_the_same_order(monkeypatch, classes, message):
     known = {"first": ["a", "b", "c"], "second": classes, "third": ["a", "b", "c"]}
 
-    def opened(name, device):
+    def opened(name, device, engine=None):
         return SimpleNamespace(classes=known[name], run=SimpleNamespace(folder=name))
 
     monkeypatch.setattr(TrainedModel, "open", opened)

@@ -1,5 +1,6 @@
 """One server for all tests of the service, on a free port; its photos are synthetic people."""
 
+import contextlib
 import http.client
 import socket
 import tempfile
@@ -63,7 +64,8 @@ class Server:
         """Send one request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, path, body, headers or {})
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # refused before the body's end
+                connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             return Answer(answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()})
         finally:

@@ -52,7 +52,7 @@ def test_bytes_that_are_no_images_are_refused(photo_file):
     jpeg = BytesIO()
     Image.fromarray(read_image(photo_file)).save(jpeg, "JPEG")
     for content, message in [
-        (b"", "begins with b''"),
+        (b"", r"is empty \(0 bytes\)"),
         (b"hello, this is text", "begins with b'hello"),
         (jpeg.getvalue()[: len(jpeg.getvalue()) // 2], "truncated or damaged"),
         (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00", "'heic'.*save it as JPEG"),
