@@ -278,7 +278,7 @@ def _function(draw: Draw, name: str) -> Case:
         "Sum": lambda: nn.Sum(some, flip(draw)),
         "Flip": lambda: nn.Flip(some),
         "Squeeze": lambda: nn.Squeeze(axes[0]),
-        "Unsqueeze": lambda: nn.Unsqueeze(some),
+        "Unsqueeze": lambda: nn.Unsqueeze([a % len(shape) - flip(draw) * (len(shape) + len(some)) for a in some]),
         "Expand": lambda: nn.Expand([3, *(2 if axis == axes[0] % len(shape) else -1 for axis in range(len(shape)))]),
         "IndexSelect": lambda: nn.IndexSelect(axes[0], draw.integers(0, shape[axes[0]], 4).tolist()),
     }[name]()
