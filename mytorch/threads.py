@@ -201,18 +201,25 @@ def _reset_after_fork() -> None:
     single_threaded_blas.reset_after_fork()
 
 
+_IMPORT_LOCK = threading.RLock()
+"""Held while a module is imported, and while the process forks: the import would never end in the child."""
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reset_after_fork)
+    os.register_at_fork(
+        before=_IMPORT_LOCK.acquire, after_in_parent=_IMPORT_LOCK.release, after_in_child=_IMPORT_LOCK.release
+    )
 
 
 @cache
 def _blas_controller() -> Any:
     """Return threadpoolctl's controller of the BLAS, or None if threadpoolctl is not installed."""
-    try:
-        from threadpoolctl import ThreadpoolController
-    except ImportError:
-        return None
-    return ThreadpoolController().select(user_api="blas")
+    with _IMPORT_LOCK:
+        try:
+            from threadpoolctl import ThreadpoolController
+        except ImportError:
+            return None
+        return ThreadpoolController().select(user_api="blas")
 
 
 def blas_libraries() -> list[dict[str, Any]] | None:

@@ -169,6 +169,41 @@ def test_a_process_forked_while_another_thread_computes_can_compute():
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=600)
 
 
+FORK_IN_AN_IMPORT = """
+import os, sys, threading, time
+import numpy as np, mytorch
+from mytorch import nn, no_grad
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "threadpoolctl":
+            begun.set()
+            time.sleep(1)
+
+mytorch.set_num_threads(2)
+begun, network, x = threading.Event(), nn.Conv2d(8, 8, 3), np.zeros((8, 8, 64, 64), "f")
+sys.modules.pop("threadpoolctl", None)
+sys.meta_path.insert(0, Slow())
+
+def compute():
+    with no_grad():
+        return network(x)
+
+threading.Thread(target=compute).start()
+assert begun.wait(60)
+pid = os.fork()
+if not pid:
+    compute()
+    os._exit(0)
+os._exit(os.waitpid(pid, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_process_forked_while_another_thread_imports_can_compute():
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORK_IN_AN_IMPORT], check=True, timeout=120)
+
+
 def test_the_blas_gets_its_threads_back_in_a_process_forked_inside_a_block():
     controller = ours._blas_controller()
     with threadpool_limits(2, user_api="blas"), ours.single_threaded_blas():
