@@ -79,7 +79,7 @@ def _tables(size: Size, out: Size, mode: str, scales: Scales, align_corners: boo
     tables: list[Any] = []
     for n, o, scale in zip(size, out, scales, strict=True):
         if mode == "nearest":
-            tables.append(nearest_indices(n, o, scale, even=len(size) > 1))
+            tables.append(nearest_indices(n, o, scale, even=len(size) == 2))
         elif mode == "nearest-exact":
             tables.append(nearest_exact_indices(n, o, scale))
         elif _is_plain_linear(mode, antialias):

@@ -29,7 +29,7 @@ def nearest_indices(size: int, out: int, scale: float | None = None, even: bool 
 
     scale: outputs per input; by default out / size. It is computed in float32, whatever the arrays are, as in PyTorch:
     rounding decides which pixel is taken. even: if `out` is `size` or twice that, repeat every input equally often,
-    even if `scale` is another number that leads to this `out`. PyTorch does so with two axes, but not with one.
+    even if `scale` is another number that leads to this `out`. PyTorch does so with two axes alone.
     """
     if even and out in (size, 2 * size):
         return np.arange(out) * size // out

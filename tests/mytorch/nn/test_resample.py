@@ -203,3 +203,13 @@ def test_a_factor_that_leaves_the_size_or_nearly_is_pytorchs(size, factor, align
     ours = nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=align_corners)(x)
     theirs = torch.nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=align_corners)(torch.tensor(x))
     np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize(("size", "scale"), [(3, 2.27), (4, 2.2), (3, 1.2)])
+def test_scales_that_lead_to_once_or_twice_the_size_by_rounding(axes, size, scale):
+    """PyTorch then repeats every pixel equally often with two axes, and only then."""
+    x = np.random.default_rng(0).standard_normal((1, 2, *(5,) * (axes - 1), size))
+    scales = (1.43,) * (axes - 1) + (scale,)
+    expected = torch.nn.functional.interpolate(torch.from_numpy(x), scale_factor=scales, mode="nearest")
+    np.testing.assert_array_equal(nn.Upsample(scale_factor=scales, mode="nearest")(x), expected.numpy())
