@@ -59,6 +59,8 @@ def test_upsampling_is_pytorchs_to_any_size_and_by_any_factor(agree, data, dtype
     assume(not antialias or min(size[-1], width) > 1)  # of an image that is one pixel wide PyTorch repeats a row
     if antialias and not recompute:  # see below
         assume(all(n != out or factor == 1 for n, out, factor in zip(size, outs, factors, strict=False)))
+    if mode == "bicubic" and not recompute and outs == list(size):  # PyTorch fails its own gradcheck: backward copies
+        assume(all(factor == 1 for factor in factors))
     if mode == "nearest" and axes == 1 and outs:
         assume(outs[0] not in (size[0], 2 * size[0]) or factors[0] in (1, 2))  # see below
     recompute = None if by_size else recompute
