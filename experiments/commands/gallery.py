@@ -196,7 +196,7 @@ def merge(
 def purge(
     file: GalleryFile,
     older_than: Annotated[str, typer.Option("--older-than", metavar="AGE", help="Such as 90d, 12w, 2y, or 36h.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List who would be removed, and remove nobody.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List who would be removed, and change nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Remove the people of a gallery whose newest photo was enrolled long ago.

@@ -96,7 +96,7 @@ class Recipe(Settings):
         return self
 
     def _refuse_useless_balancing(self) -> None:
-        """Raise ValueError where class weights or balanced sampling would have no effect, or one that nobody wants."""
+        """Raise ValueError where class weights or balanced sampling would have no effect or a harmful one."""
         weighted, sampled = self.loss.class_weights != "none", self.sampling == "balanced"
         setting = f"loss.class_weights={self.loss.class_weights}" if weighted else "sampling=balanced"
         if weighted and sampled:

@@ -93,7 +93,7 @@ class People:
             return DecisionThreshold(laxer.value, laxer.basis + note)
 
     def identify(self, upload: Upload, threshold: float, top: int) -> tuple[FoundFaces, list[NamedFace]]:
-        """Name every face of a photo, or nobody. Raises ImageError for a photo that cannot be read."""
+        """Name every face of a photo, or leave it unknown. Raises ImageError for a photo that cannot be read."""
         found = self.recognizer.detect(upload)
         if not found.faces:
             return found, []

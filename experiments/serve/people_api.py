@@ -17,7 +17,7 @@ from experiments.serve.schemas import ComparisonAnswer, ErrorAnswer, FaceAnswer
 
 REFUSED = {
     **REFUSALS,
-    404: "nobody has this id",
+    404: "no person has this id",
     409: "another person has this photo or name, or the server has no gallery",
 }
 router = APIRouter(
@@ -152,7 +152,7 @@ async def identify(
     top: Annotated[int, Form(ge=1, le=MAX_CANDIDATES, description="How many similar people to list.")] = 3,
     crops: Crops = False,
 ) -> IdentifyAnswer:
-    """Name every face of every photo, or nobody where nobody is similar enough."""
+    """Name every face of every photo; a face that is not similar enough to any person is unknown."""
     people, uploads = people_of(request), await read_uploads(request, photos)
 
     def work() -> IdentifyAnswer:

@@ -148,7 +148,7 @@ def _line_file(location: Location) -> Path:
 def _sqlite_engine(path: Path) -> Engine:
     target = Path(os.path.realpath(path))
     quoted = str(target).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    # a folder that may not be written to has no room for the log next to the file; nobody can change it, either
+    # a folder that may not be written to has no room for the log next to the file; no process can change it, either
     fixed = not os.access(target.parent, os.W_OK) and not target.with_name(f"{target.name}-wal").exists()
     mode = "mode=ro&immutable=1" if fixed else "mode=rw"
     engine = create_engine(
@@ -229,7 +229,7 @@ def _create_in_server(engine: Engine, row: dict[str, Any]) -> None:
 
 
 def drop_tables(connection: Connection, location: Location) -> None:
-    """Delete a gallery, in a transaction that nobody else can write in."""
+    """Delete a gallery, in a transaction that no other process can write in."""
     if is_url(location):
         METADATA.drop_all(connection)
         return

@@ -75,8 +75,8 @@ def enroll(
     """Enroll a folder with one folder of photos per person into a gallery: a file, or PostgreSQL by its URL.
 
     add: into the gallery that is there. All people or none, in one transaction; other commands may change the gallery
-    at the same time. Raises FacesError, leaving what was at `out`, where it is another network's gallery, or nobody can
-    be enrolled.
+    at the same time. Raises FacesError, leaving what was at `out`, where it is another network's gallery, or no person
+    can be enrolled.
     """
     embedder = open_embedder(run)
     if not add and exists(out):

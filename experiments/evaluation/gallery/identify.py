@@ -134,7 +134,7 @@ def identify(
     embedder = open_embedder(run)
     with GalleryStore.open(file, embedder.fingerprint) as gallery:
         if not (people := gallery.count()):
-            raise FacesError(f"{gallery.title}: nobody is enrolled: `faces gallery enroll` people, with --add")
+            raise FacesError(f"{gallery.title}: the gallery is empty: enroll people with `faces gallery enroll --add`")
         if annotate is not None and not gallery.options.align:
             raise FacesError(
                 f"--annotate {annotate}: {gallery.title} is of images that are taken as they are, without "

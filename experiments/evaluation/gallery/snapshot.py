@@ -74,14 +74,14 @@ class Gallery:
         return replace(self, embeddings=self.embeddings[chosen], people=people, images=images, digests=digests)
 
     def without(self, names: Sequence[str]) -> "Gallery":
-        """Remove people. Raises FacesError for one who is not in it, or where nobody is left."""
+        """Remove people. Raises FacesError for one who is not in it, or where the gallery would be empty."""
         removed = {composed(name) for name in names}
         for name in sorted(removed):
             if name not in self.people:
                 raise FacesError(f"{name!r} is not in the gallery, so cannot be removed; in it: {listed(self.names)}")
         kept = [row for row, name in enumerate(self.people) if name not in removed]
         if not kept:
-            raise FacesError("nobody would be left in the gallery: delete the file instead")
+            raise FacesError("the gallery would be empty: delete the file instead")
         return self.pick(kept)
 
 

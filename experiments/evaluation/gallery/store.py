@@ -210,7 +210,7 @@ class GalleryStore:
         return Enrollment(tuple(people), added, tuple(known))
 
     def remove(self, keys: Sequence[str], actor: str) -> list[Person]:
-        """Remove people (names or ids) and overwrite every trace of them. All or nobody; returns who they were.
+        """Remove people (names or ids) and overwrite every trace of them. All or none; returns who they were.
 
         Raises UnknownPersonError where one is not in the gallery.
         """
@@ -290,7 +290,7 @@ class GalleryStore:
         return people
 
     def discard(self) -> None:
-        """Delete the gallery itself and close it, where nobody is enrolled: one whose making failed."""
+        """Delete the gallery itself and close it, where it is empty: one whose making failed."""
         with self._write() as connection:
             if connection.execute(select(func.count()).select_from(PERSON)).scalar_one():
                 return

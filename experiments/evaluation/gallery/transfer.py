@@ -145,7 +145,7 @@ def import_gallery(source: Path, out: Location, add: bool = False) -> Enrollment
         is_text = file.read(1) == b"{"
     found = read_text(source) if is_text else read_old_gallery(source)
     if not found.photos:
-        raise FacesError(f"{source}: nobody is in it")
+        raise FacesError(f"{source}: it is empty, there are no people to import")
     return store_people(out, add, found.network, found.options, found.preparation, found.photos, "import")
 
 

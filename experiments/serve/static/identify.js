@@ -1,7 +1,7 @@
 import { api, complain, drawBoxes, element, faceImage, form, make, onPhotos, showPhoto } from "./common.js";
 
 function row(face) {
-  const name = face.name ?? "nobody enrolled";
+  const name = face.name ?? "unknown";
   const others = face.candidates.map((one) => `${one.name} ${one.similarity.toFixed(3)}`).join(", ");
   const best = face.candidates.length ? face.candidates[0].similarity.toFixed(3) : "";
   return make("tr", {},
